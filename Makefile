@@ -1,0 +1,37 @@
+# make run    set up what is missing, then run the whole comparison      (options: make run ARGS='--preset smoke')
+# make test   set up what is missing, then lint, types and every test
+SHELL := /bin/bash
+.DEFAULT_GOAL := run
+.PHONY: run article test lint lock fixtures clean
+unexport PYTHONDONTWRITEBYTECODE
+export GX_ANALYTICS_ENABLED := false
+
+PYTHON = .venv/bin/python
+ARGS ?=
+
+run: .venv/ready
+	@$(PYTHON) flows/main.py $(ARGS)
+
+article: .venv/ready
+	@$(PYTHON) flows/main.py --preset article $(ARGS)
+
+test: lint
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: .venv/ready
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+
+.venv/ready: requirements.lock pyproject.toml setup.sh
+	@./setup.sh
+	@touch $@
+
+lock:
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-strip-extras --group dev pyproject.toml --no-header -o requirements.lock
+
+fixtures: .venv/ready
+	$(PYTHON) tests/fixtures/make_fixtures.py
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,163 @@
+"""The command line over the flow: options derived from the settings, progress, the verdict, exit statuses.
+
+0: the report stands. 1: the run failed. 2: what the user gave cannot be used. 130: stopped by Ctrl-C.
+"""
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Literal, NoReturn, get_args, get_origin
+
+from flows.main import dag
+from tasks.artifacts.store import Artifact, Miss
+from tasks.child import stop_children
+from tasks.compare import percent, points
+from tasks.errors import RunError, UserError
+from tasks.node import Node
+from tasks.progress import TerminalReporter, at_a_terminal, watchers
+from tasks.report import publish
+from tasks.settings import PRESETS, Settings, parse_settings
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the comparison that the arguments ask for, and exit."""
+    try:
+        settings = parse_settings(read_options(arguments))
+        artifact = still_stands(settings) or run_flow(settings)
+        page = publish(artifact, settings.reports_dir)
+    except (RunError, UserError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        _leave(error.exit_status)
+    except OSError as error:
+        print(f"error: {error.filename}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
+        _leave(RunError.exit_status)
+    except KeyboardInterrupt:
+        _leave(130)
+    print(summary(artifact, page))
+    _leave(0)
+
+
+def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
+    """Return the settings that the command line names, as text; the settings themselves check them."""
+    parser = argparse.ArgumentParser(
+        prog="python flows/main.py",
+        description="Compare networks on Fashion-MNIST: which should I keep, and why?",
+        epilog="A setting that is left out comes from the preset. Presets: "
+        + "; ".join(
+            f"{name}: {', '.join(f'{k} {v}' for k, v in p._asdict().items() if v)}" for name, p in PRESETS.items()
+        ),
+        allow_abbrev=False,
+    )
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = "the preset's" if name in PRESETS["fast"]._fields or name == "epochs" else _as_text(default)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=name,
+            default=argparse.SUPPRESS,
+            metavar=_metavar(field.annotation),
+            help=f"{field.description} (default: {shown})".replace("%", "%%"),
+        )
+    values = vars(parser.parse_args(arguments))
+    for name in ("source", "data_dir", "reports_dir"):
+        if name in values:
+            values[name] = Path(values[name]).expanduser().absolute()
+    return values
+
+
+def still_stands(settings: Settings) -> Artifact | None:
+    """Return the report if every artifact before it stands and is verified; without Prefect or TensorFlow."""
+
+    class NotKept(Exception):
+        pass
+
+    def find(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact:  # noqa: ARG001
+        artifact = node.find(settings, network, inputs)
+        if isinstance(artifact, Miss):
+            raise NotKept
+        node.check(artifact)
+        return artifact
+
+    with contextlib.suppress(NotKept):
+        return dag(find, settings)
+    return None
+
+
+def run_flow(settings: Settings) -> Artifact:
+    """Run the Prefect flow, showing its progress, and return the report."""
+    with contextlib.ExitStack() as stack:
+        if at_a_terminal():
+            os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+            watchers.append(stack.enter_context(TerminalReporter()))
+        signal.signal(signal.SIGINT, _interrupt)
+        signal.signal(signal.SIGTERM, _interrupt)
+        from flows.temporary_server import prefect_api
+
+        stack.enter_context(prefect_api())
+        from flows.orchestrated import fashion_mnist
+
+        state = fashion_mnist(settings, return_state=True)
+        result = state.result(raise_on_failure=False)
+    if isinstance(result, Artifact):
+        return result
+    if isinstance(result, RunError | UserError):
+        raise result
+    raise RunError(f"the run ended as {state.name}: {state.message}")
+
+
+def summary(artifact: Artifact, page: Path) -> str:
+    """Return the verdict, the table and where the report is."""
+    header = ("network", "train", "validation", "test", "gap", "parameters", "seconds")
+    rows = [
+        (
+            name,
+            *(percent(row[f"{split}_accuracy"]) for split in ("train", "validation", "test")),
+            points(row["gap"]),
+            f"{row['parameters']:,}",
+            f"{row['training_seconds']:.0f}",
+        )
+        for name, row in artifact.facts["networks"].items()
+    ]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [
+        "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+        for row in (header, *rows)
+    ]
+    return "\n".join(["", *artifact.facts["verdict"], "", *lines, "", f"Report: {page}"])
+
+
+def _interrupt(number: int, frame: Any) -> NoReturn:  # noqa: ARG001 (the signal module's signature)
+    """End within two seconds: children at once, then whatever Prefect still wants to say."""
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, signal.SIG_IGN)
+    stop_children()
+    threading.Timer(1.5, _leave, [130]).start()
+    raise KeyboardInterrupt
+
+
+def _leave(status: int) -> NoReturn:
+    """Exit without waiting for threads that are still at work; what they leave is swept at the next start."""
+    if status == 130:
+        print("\nstopped; what was finished is kept, run the same command to go on", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _as_text(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else "none" if value is None else str(value)
+
+
+def _metavar(annotation: Any) -> str:
+    options = [annotation, *get_args(annotation)]
+    choices = next((get_args(option) for option in options if get_origin(option) is Literal), None)
+    if choices:
+        return "|".join(choices)
+    kinds = {int: "N", float: "X", Path: "FOLDER", str: "NAME"}
+    if get_origin(annotation) is tuple:
+        return "NAME,NAME"
+    return next(kinds[option] for option in options if option in kinds)

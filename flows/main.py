@@ -1,0 +1,43 @@
+"""Which of these networks should I keep, and why? The DAG at a glance, and the command that runs it.
+
+python flows/main.py                      # all images, both networks, the fast recipe
+python flows/main.py --preset article     # exactly the article's recipe
+python flows/main.py --help               # every setting
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from tasks.compare import compare
+from tasks.download import download
+from tasks.evaluate import evaluate
+from tasks.prepare import prepare
+from tasks.report import report
+from tasks.settings import Settings
+from tasks.train import train
+from tasks.validate import validate
+
+
+def dag(run: Callable[..., Any], settings: Settings) -> Any:
+    """Wire the nodes. `run(node, …)` gives the node's artifact, or whatever stands for it until it is there."""
+    raw = run(download)
+    validation = run(validate, download=raw)
+    prepared = run(prepare, download=raw, after=validation)
+    trained = {name: run(train, network=name, prepare=prepared) for name in settings.networks}
+    evaluated = {name: run(evaluate, network=name, train=trained[name], prepare=prepared) for name in settings.networks}
+    comparison = run(compare, train=trained, evaluate=evaluated, prepare=prepared)
+    return run(
+        report,
+        download=raw,
+        validate=validation,
+        prepare=prepared,
+        train=trained,
+        evaluate=evaluated,
+        compare=comparison,
+    )
+
+
+if __name__ == "__main__":
+    from flows.command_line import main
+
+    main()

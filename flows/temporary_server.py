@@ -1,0 +1,101 @@
+"""A Prefect API for a run: the configured one, or a server of the run's own that ends with it, however it ends.
+
+Prefect would start such a server itself, but leaves it behind when the run is killed. Ours listens on a port that the
+system picks, is handed the open socket (so that no other program can take the port in between), and ends when its
+standard input closes.
+"""
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+from tasks.errors import RunError
+
+PATIENCE = (
+    180  # seconds; on an empty home folder the first start makes the database, which takes 20 s on a slow machine
+)
+
+
+@contextlib.contextmanager
+def prefect_api() -> Iterator[None]:
+    """Have a Prefect API while the context lasts.
+
+    Raises:
+        RunError: the configured server does not answer, or our own did not start.
+    """
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    if url := PREFECT_API_URL.value():
+        _insist_on_an_answer(url)
+        yield
+        return
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        server = subprocess.Popen(
+            [sys.executable, "-m", "flows.temporary_server", str(listener.fileno())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[listener.fileno()],
+            start_new_session=True,
+            env={**os.environ, "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT__SERVER_EPHEMERAL": "1"},
+        )
+    try:
+        _wait_for_health(port, server)
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+            yield
+    finally:
+        server.terminate()
+        try:
+            server.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def _insist_on_an_answer(url: str) -> None:
+    import httpx
+
+    try:
+        answered = httpx.get(f"{url}/health", timeout=10).status_code == 200
+    except httpx.HTTPError:
+        answered = False
+    if not answered:
+        raise RunError(
+            f"no Prefect server answers at {url} (PREFECT_API_URL): start it, or unset it to run without one"
+        )
+
+
+def _wait_for_health(port: int, server: subprocess.Popen[bytes]) -> None:
+    """Ask until it is healthy: the socket listens already, so each question waits for the server by itself."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request("GET", "/api/health")
+        healthy = connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        healthy = False
+    finally:
+        connection.close()
+    if not healthy:
+        raise RunError(f"the temporary Prefect server did not start (status {server.poll()}); its error is above")
+
+
+def _serve(descriptor: int) -> None:
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    listener = socket.socket(fileno=descriptor)
+    uvicorn.Server(uvicorn.Config(create_app, factory=True, log_level="error", lifespan="on")).run(sockets=[listener])
+
+
+def _end_with_the_parent() -> None:
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))

@@ -1,0 +1,132 @@
+"""Child processes: where TensorFlow lives, so that the parent stays small and survives what kills a training.
+
+The job goes to the child as one line of JSON on its standard input, which then stays open: when it closes, the parent
+is gone and the child ends. Lines of JSON come back: progress, then the result or an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from typing import IO, Any
+
+from tasks.artifacts.identity import PROJECT
+from tasks.errors import ChildDied, RunError
+from tasks.progress import Progress
+
+_running: set[subprocess.Popen[str]] = set()
+_stopping = threading.Event()
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_places = threading.BoundedSemaphore(cores())
+
+
+def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Run `python -m module` with this job, pass its progress on, and return its result.
+
+    At most as many children as there are cores run at once.
+
+    Raises:
+        RunError: the child says what went wrong.
+        ChildDied: it ended without a word; its standard error is in the exception's notes.
+    """
+    command = [sys.executable, "-m", module]
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": str(PROJECT)}
+    with _places, tempfile.TemporaryFile("w+") as complaints:
+        if _stopping.is_set():
+            raise RunError("stopped")
+        # A session of its own: Ctrl-C reaches the parent alone, which stops its children.
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            env=environment,
+            start_new_session=True,
+        )
+        _running.add(child)
+        try:
+            outcome = _converse(child, job, progress)
+        finally:
+            child.kill()
+            status = child.wait()
+            _running.discard(child)
+        if "result" in outcome:
+            return outcome["result"]
+        if "error" in outcome:
+            raise RunError(outcome["error"])
+        complaints.seek(0)
+        died = ChildDied(f"its process {_how_it_ended(status)}")
+        died.add_note(complaints.read()[-4000:])
+        raise died
+
+
+def stop_children() -> None:
+    """Kill every child now and start no more: the run is over."""
+    _stopping.set()
+    for child in list(_running):
+        child.kill()
+
+
+def serve(work: Callable[[dict[str, Any], Progress], dict[str, Any]]) -> None:
+    """Be the child: read the job, do the work, answer; end at once if the parent goes."""
+    job = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what libraries print goes to standard error, so that each line of the answer is JSON
+
+    def tell(done: float, total: float, note: str, milestone: bool) -> None:
+        answers.write(json.dumps({"progress": [done, total, note, milestone]}) + "\n")
+
+    try:
+        outcome = {"result": work(job, tell)}
+    except (RunError, OSError) as error:
+        outcome = {"error": str(error)}
+    answers.write(json.dumps(outcome) + "\n")
+    answers.close()
+
+
+def _converse(child: subprocess.Popen[str], job: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Give the child its job and hear it out; `{}` if it ends without an answer."""
+    to_child, from_child = _pipes(child)
+    with contextlib.suppress(BrokenPipeError):  # it died before it could listen: the loop below finds no answer
+        to_child.write(json.dumps(job) + "\n")
+        to_child.flush()
+    for line in from_child:
+        message = json.loads(line)
+        if "progress" not in message:
+            return message
+        progress(*message["progress"])
+    return {}
+
+
+def _pipes(child: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
+    if child.stdin is None or child.stdout is None:
+        raise AssertionError("a child is started with pipes")
+    return child.stdin, child.stdout
+
+
+def _how_it_ended(status: int) -> str:
+    if status >= 0:
+        return f"ended with status {status} and no result"
+    name = signal.Signals(-status).name
+    hint = " (out of memory?)" if name == "SIGKILL" else ""
+    return f"was killed by {name}{hint}"
+
+
+def _end_with_the_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)

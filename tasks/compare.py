@@ -1,0 +1,199 @@
+"""Compare: the verdict. Which network to keep, and how sure that is.
+
+Takes every trained and evaluated network. Makes `comparison.json`: the ranking, decided on validation data alone; each
+network's gap between accuracy on training and on test data; McNemar's test between each pair on the test set; and where
+the article's claims stand.
+"""
+
+import json
+from itertools import combinations
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.artifacts.store import Artifact
+from tasks.node import node
+
+NORMAL_95 = 1.959964  # two-sided 95 % quantile of the standard normal distribution
+
+# What the article's author reported (TensorFlow 2.1.6-tf era, a laptop), as shares of one.
+ARTICLE = {
+    "baseline": {"train": 0.99, "test": 0.9211, "seconds_per_epoch": "270–430", "claim": "overfits"},
+    "dropout": {"train": 0.94, "test": 0.9305, "seconds_per_epoch": "≈ 128", "claim": "does not overfit"},
+}
+# Nearer to the gap of the article's overfitting network (6.9 points) than to that of its fine one (0.95 points).
+OVERFITTING_GAP = sum(figures["train"] - figures["test"] for figures in ARTICLE.values()) / 2  # type: ignore[operator]
+
+
+@node(libraries=("numpy", "scipy"))
+def compare(
+    output: Path, *, train: dict[str, Artifact], evaluate: dict[str, Artifact], prepare: Artifact
+) -> dict[str, Any]:
+    """Fill the artifact with the comparison of all networks."""
+    candidates = {
+        name: {
+            "metrics": artifact.json("metrics.json"),
+            "parameters": train[name].facts["parameters"],
+            "training_seconds": sum(epoch["seconds"] for epoch in train[name].json("history.json")),
+            "right": _right(artifact, prepare),
+        }
+        for name, artifact in evaluate.items()
+    }
+    comparison = compare_networks(candidates)
+    (output / "comparison.json").write_text(json.dumps(comparison, indent=1, ensure_ascii=False))
+    return {"keep": comparison["keep"], "verdict": comparison["verdict"]}
+
+
+def compare_networks(candidates: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the verdict on candidates, each with `metrics`, `parameters`, `training_seconds` and `right` (n, bool).
+
+    `right` says for every test image, in the same order for all, whether the network's first choice is its label.
+    """
+    ranking, tied = rank(candidates)
+    keep = ranking[0]
+    table = {name: _row(candidates[name]) for name in ranking}
+    pairs = [_pair(a, b, candidates) for a, b in combinations(ranking, 2)]
+    return {
+        "keep": keep,
+        "ranking": ranking,
+        "tied": tied,
+        "verdict": _verdict(ranking, tied, table, pairs),
+        "networks": table,
+        "pairs": pairs,
+        "claims": [_claim(name, table[name]) for name in ARTICLE if name in table],
+    }
+
+
+def rank(candidates: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """Return the names, the one to keep first, and those that validation cannot tell from the best.
+
+    By validation accuracy; those within the best one's 95 % interval are tied, and among them fewer parameters wins.
+    """
+
+    def accuracy(name: str) -> float:
+        return candidates[name]["metrics"]["validation"]["accuracy"]
+
+    by_accuracy = sorted(candidates, key=lambda name: (-accuracy(name), candidates[name]["parameters"], name))
+    floor = candidates[by_accuracy[0]]["metrics"]["validation"]["accuracy_interval"][0]
+    tied = [name for name in by_accuracy if accuracy(name) >= floor]
+    keep = min(tied, key=lambda name: (candidates[name]["parameters"], -accuracy(name)))
+    return [keep, *(name for name in by_accuracy if name != keep)], tied if len(tied) > 1 else []
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return the exact two-sided p-value of McNemar's test; 1 where the two never differ.
+
+    McNemar, Psychometrika 12 (1947): the discordant images are a fair coin's throws if the two are equally accurate.
+    """
+    from scipy.stats import binomtest
+
+    discordant = only_first + only_second
+    return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
+
+
+def paired_difference(only_first: int, only_second: int, count: int) -> tuple[float, list[float]]:
+    """Return the difference of two accuracies on the same images, and its 95 % interval.
+
+    The Wald interval for paired proportions with Agresti and Min's half counts, Statistics in Medicine 24 (2005), 729.
+    """
+    difference = (only_first - only_second) / count
+    first, second, total = only_first + 0.5, only_second + 0.5, count + 2
+    middle = (first - second) / total
+    half = NORMAL_95 * sqrt(first + second - (first - second) ** 2 / total) / total
+    return difference, [middle - half, middle + half]
+
+
+def _right(artifact: Artifact, prepare: Artifact) -> np.ndarray:
+    probabilities = np.load(artifact.folder / "test_probabilities.npy", allow_pickle=False)
+    labels = np.load(prepare.folder / "test_labels.npy", allow_pickle=False)
+    return probabilities.argmax(axis=1) == labels
+
+
+def _row(candidate: dict[str, Any]) -> dict[str, Any]:
+    metrics = candidate["metrics"]
+    gap = metrics["train"]["accuracy"] - metrics["test"]["accuracy"]
+    variance = sum(
+        metrics[split]["accuracy"] * (1 - metrics[split]["accuracy"]) / metrics[split]["images"]
+        for split in ("train", "test")
+    )
+    half = NORMAL_95 * sqrt(variance)
+    return {
+        **{f"{split}_accuracy": metrics[split]["accuracy"] for split in metrics},
+        **{f"{split}_interval": metrics[split]["accuracy_interval"] for split in metrics},
+        "gap": gap,
+        "gap_interval": [gap - half, gap + half],
+        "parameters": candidate["parameters"],
+        "training_seconds": candidate["training_seconds"],
+    }
+
+
+def _pair(a: str, b: str, candidates: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    right_a, right_b = candidates[a]["right"], candidates[b]["right"]
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    difference, interval = paired_difference(only_a, only_b, len(right_a))
+    return {
+        "first": a,
+        "second": b,
+        "only_first_right": only_a,
+        "only_second_right": only_b,
+        "difference": difference,
+        "difference_interval": interval,
+        "p": mcnemar(only_a, only_b),
+    }
+
+
+def _claim(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Hold the article's claim on a network against its gap, and say what the data says, if it says anything."""
+    low, high = row["gap_interval"]
+    overfits = True if low > OVERFITTING_GAP else False if high < OVERFITTING_GAP else None
+    claimed = ARTICLE[name]["claim"] == "overfits"
+    outcome = "cannot be told" if overfits is None else "agrees" if overfits == claimed else "disagrees"
+    measured = f"a gap of {points(row['gap'])} points, 95 % interval {points(low)} to {points(high)}"
+    return {
+        "network": name,
+        "claim": f"{name} {ARTICLE[name]['claim']}",
+        "outcome": outcome,
+        "measured": f"{measured}; overfitting is called what exceeds {points(OVERFITTING_GAP)}",
+    }
+
+
+def _verdict(ranking: list[str], tied: list[str], table: dict[str, Any], pairs: list[dict[str, Any]]) -> list[str]:
+    """Return two sentences: which network to keep by the rule, and what the test set then showed."""
+    keep = ranking[0]
+    validation, test = table[keep]["validation_accuracy"], table[keep]["test_accuracy"]
+    if len(ranking) == 1:
+        return [f"Only {keep} was trained: nothing to compare.", f"It reaches {percent(test)} on the test set."]
+    others = [name for name in tied if name != keep]
+    if others:
+        first = (
+            f"Keep {keep}: validation cannot tell it from {_and(others)} "
+            f"({_and([percent(table[name]['validation_accuracy']) for name in [keep, *others]])}), and it is the smallest."
+        )
+    else:
+        runner_up = table[ranking[1]]["validation_accuracy"]
+        first = f"Keep {keep}: it is the best on validation data, {percent(validation)} against {percent(runner_up)}."
+    pair = pairs[0]
+    low, high = pair["difference_interval"]
+    better = "better" if pair["difference"] > 0 else "worse"
+    sure = "so the difference is real for these two trainings" if low > 0 or high < 0 else "so it may be chance"
+    second = (
+        f"On the test set it reaches {percent(test)}, {points(abs(pair['difference']))} points {better} than "
+        f"{pair['second']} (95 % interval {points(low)} to {points(high)}, McNemar p = {pair['p']:.2g}), {sure}."
+    )
+    return [first, second]
+
+
+def percent(share: float) -> str:
+    """Return a share as per cent with two decimals."""
+    return f"{100 * share:.2f} %"
+
+
+def points(share: float) -> str:
+    """Return a difference of shares in percentage points with two decimals, with a real minus sign."""
+    return f"{100 * share:.2f}".replace("-", "−")
+
+
+def _and(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

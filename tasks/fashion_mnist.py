@@ -1,0 +1,104 @@
+"""What is true of the data set: its files with their digests, where they can be had, its class names.
+
+Source: Zalando Research, https://github.com/zalandoresearch/fashion-mnist (MIT licence). Mirrors compress the files
+differently, so a file's identity is the SHA-256 of its decompressed bytes.
+"""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tasks.errors import UserError
+
+
+class DataFile(BaseModel):
+    """One IDX file of a data set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+class DataSet(BaseModel):
+    """An image data set in four IDX files, and where it can be had."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    class_names: tuple[str, ...]
+    counts: dict[str, int]  # images in "train" and in "test"
+    files: dict[str, DataFile]  # by "train_images", "train_labels", "test_images", "test_labels"
+    mirrors: tuple[str, ...] = ()  # URL prefixes; file name + ".gz" follows
+    folders: tuple[Path, ...] = ()  # where a system package puts it
+    debian_package: str | None = None
+    licence: str = "unknown"
+
+
+FASHION_MNIST = DataSet(
+    name="fashion-mnist",
+    class_names=(
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+    counts={"train": 60_000, "test": 10_000},
+    files={
+        "train_images": DataFile(
+            name="train-images-idx3-ubyte",
+            bytes=47_040_016,
+            sha256="c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        ),
+        "train_labels": DataFile(
+            name="train-labels-idx1-ubyte",
+            bytes=60_008,
+            sha256="bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        ),
+        "test_images": DataFile(
+            name="t10k-images-idx3-ubyte",
+            bytes=7_840_016,
+            sha256="5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        ),
+        "test_labels": DataFile(
+            name="t10k-labels-idx1-ubyte",
+            bytes=10_008,
+            sha256="0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
+    },
+    mirrors=(
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    ),
+    folders=(Path("/usr/share/datasets/fashion-mnist"),),
+    debian_package="dataset-fashion-mnist",
+    licence="MIT, Zalando SE",
+)
+
+
+def load_data_set(name_or_path: str) -> DataSet:
+    """Return the data set of that name, or the one that a JSON file specifies.
+
+    Raises:
+        UserError: it is neither "fashion-mnist" nor a readable specification.
+    """
+    if name_or_path == FASHION_MNIST.name:
+        return FASHION_MNIST
+    path = Path(name_or_path)
+    try:
+        return DataSet.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UserError(
+            f"dataset {name_or_path!r} is neither 'fashion-mnist' nor a readable specification: {error.strerror}"
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise UserError(f"dataset specification {path}: {where}: {first['msg']}") from error

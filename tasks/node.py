@@ -1,0 +1,140 @@
+"""A node: a function that makes an artifact, run under the artifact contract.
+
+The function's signature is its declaration. After the folder that it fills come, by keyword: its input artifacts; the
+settings that it reads, by their names in `Settings`; `network`, if it is mapped over the networks; `progress`.
+"""
+
+from __future__ import annotations
+
+import errno
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from tasks.artifacts.identity import Identity, code_digest, digest_of, versions_of
+from tasks.artifacts.store import Artifact, Miss, Store
+from tasks.errors import RunError, UserError
+from tasks.progress import Reporter
+from tasks.settings import Settings
+
+Inputs = Mapping[str, Artifact | Mapping[str, Artifact]]  # a mapped node's artifacts come by network
+
+
+@dataclass(frozen=True)
+class Node:
+    """A step of the DAG."""
+
+    function: Callable[..., dict[str, Any]]
+    libraries: tuple[str, ...] = ()  # distributions whose versions shape the numbers
+    unkeyed: tuple[str, ...] = ()  # settings that it reads though they do not shape the result
+    by_provenance: bool = False  # its result tells when and where its inputs were made, not only what is in them
+    retries: int = 0  # after what can heal by itself
+    check: Callable[[Artifact], None] = field(default=lambda _: None)  # raises where the run must not go on
+
+    @property
+    def name(self) -> str:
+        """The verb."""
+        return self.function.__name__
+
+    @cached_property
+    def parameters(self) -> list[str]:
+        """What the function takes by keyword."""
+        return [p.name for p in inspect.signature(self.function).parameters.values() if p.kind == p.KEYWORD_ONLY]
+
+    def __call__(self, folder: Path, **keywords: Any) -> dict[str, Any]:
+        """Call the function itself, as a test does."""
+        return self.function(folder, **keywords)
+
+    def label(self, network: str | None) -> str:
+        """Return the name that people see: `prepare`, `train[dropout]`."""
+        return f"{self.name}[{network}]" if network else self.name
+
+    def identity(self, settings: Settings, network: str | None, inputs: Inputs) -> Identity:
+        """Return what decides the node's result."""
+        read = self._settings(settings, network, inputs)
+        keyed = {name: value for name, value in read.items() if name not in self.unkeyed}
+        return Identity(
+            node=self.name,
+            network=network,
+            settings={name: _plain(value) for name, value in keyed.items()},
+            inputs={name: self._input_digest(artifact) for name, artifact in _flat(inputs).items()},
+            code=code_digest(self.function.__module__),
+            versions=versions_of(self.libraries),
+        )
+
+    def find(self, settings: Settings, network: str | None, inputs: Inputs) -> Artifact | Miss:
+        """Return the artifact if it stands."""
+        return Store(settings.data_dir).find(self.identity(settings, network, inputs))
+
+    def run(self, settings: Settings, network: str | None, inputs: Inputs, reporter: Reporter) -> tuple[Artifact, bool]:
+        """Return the artifact, and whether it stood already; make it where it did not.
+
+        Raises:
+            RunError: making it failed, or its check stops the run.
+        """
+        label = self.label(network)
+        store = Store(settings.data_dir)
+        identity = self.identity(settings, network, inputs)
+        keywords = {**inputs, **self._settings(settings, network, inputs), "network": network}
+
+        def progress(done: float, total: float, note: str, milestone: bool) -> None:
+            reporter.advanced(label, done, total, note, milestone)
+
+        def produce(folder: Path) -> dict[str, Any]:
+            keywords["progress"] = progress
+            return self.function(folder, **{name: keywords[name] for name in self.parameters})
+
+        try:
+            artifact = store.find(identity)
+            stood = isinstance(artifact, Artifact)
+            if isinstance(artifact, Miss):
+                reporter.started(label, artifact.reason)
+                artifact = store.make(identity, produce)
+            self.check(artifact)
+        except (RunError, UserError) as error:
+            error.args = (f"{label}: {error}",)
+            raise
+        except OSError as error:
+            raise _explain(label, error) from error
+        how = f"kept, verified ({artifact.key})" if stood else f"made in {artifact.manifest['made']['seconds']:.1f} s"
+        reporter.ended(label, how)
+        return artifact, stood
+
+    def _input_digest(self, artifact: Artifact) -> str:
+        return digest_of(artifact.manifest) if self.by_provenance else artifact.digest
+
+    def _settings(self, settings: Settings, network: str | None, inputs: Inputs) -> dict[str, Any]:
+        resolved = settings.resolved(network)
+        others = {"network", "progress", *inputs}
+        return {name: getattr(resolved, name) for name in self.parameters if name not in others}
+
+
+def node(**options: Any) -> Callable[[Callable[..., dict[str, Any]]], Node]:
+    """Make a node of a function; the options are `Node`'s fields."""
+    return lambda function: Node(function, **options)
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+def _flat(inputs: Inputs) -> dict[str, Artifact]:
+    flat: dict[str, Artifact] = {}
+    for name, given in inputs.items():
+        flat |= {name: given} if isinstance(given, Artifact) else {f"{name}[{n}]": a for n, a in given.items()}
+    return flat
+
+
+def _explain(label: str, error: OSError) -> RunError:
+    where = f" {error.filename}" if error.filename else ""
+    remedy = {
+        errno.ENOSPC: "; free some space or choose another --data-dir",
+        errno.EACCES: "; give yourself the right to it or choose another folder",
+        errno.EROFS: "; choose another --data-dir",
+    }.get(error.errno or 0, "")
+    return RunError(f"{label}:{where} {(error.strerror or str(error)).lower()}{remedy}")

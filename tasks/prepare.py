@@ -1,0 +1,52 @@
+"""Prepare: shuffle, scale and split the images, for children to map into memory.
+
+Takes the downloaded IDX files. Makes, for each of train, validation and test, `<split>_images.npy` (float32, n × 28 × 28 × 1,
+0 to 1), `<split>_labels.npy` (uint8, n) and `<split>_indices.npy` (int32, n: each image's place in its IDX file).
+The training file's images are shuffled by the seed; the last of them validate, as in the article.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.artifacts.store import Artifact
+from tasks.fashion_mnist import DataSet
+from tasks.idx import read_idx
+from tasks.node import node
+
+SPLITS = ("train", "validation", "test")
+
+
+@node(libraries=("numpy",))
+def prepare(
+    output: Path,
+    *,
+    download: Artifact,
+    data_set: DataSet,
+    seed: int,
+    limit: int | None,
+    validation_fraction: float,
+) -> dict[str, Any]:
+    """Fill the artifact with the three splits."""
+    arrays = {role: read_idx(download.folder / file.name) for role, file in data_set.files.items()}
+    train, validation = split(len(arrays["train_images"]), limit, validation_fraction, seed)
+    test = np.arange(len(arrays["test_images"]))[:limit]
+    for name, indices in zip(SPLITS, (train, validation, test), strict=True):
+        file = "test" if name == "test" else "train"
+        np.save(output / f"{name}_images.npy", scale(arrays[f"{file}_images"][indices]))
+        np.save(output / f"{name}_labels.npy", arrays[f"{file}_labels"][indices])
+        np.save(output / f"{name}_indices.npy", indices.astype(np.int32))
+    return {"images": dict(zip(SPLITS, map(len, (train, validation, test)), strict=True))}
+
+
+def split(count: int, limit: int | None, validation_fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices to train on and those to validate on: shuffled, cut to the limit, the last ones validating."""
+    order = np.random.default_rng(seed).permutation(count)[:limit]
+    cut = int(len(order) * (1 - validation_fraction))
+    return order[:cut], order[cut:]
+
+
+def scale(images: np.ndarray) -> np.ndarray:
+    """Return uint8 images (n, height, width) as float32 (n, height, width, 1) between 0 and 1."""
+    return (images.astype(np.float32) / 255)[..., np.newaxis]

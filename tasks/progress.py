@@ -1,0 +1,149 @@
+"""Telling people what runs: live bars at a terminal, plain log lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self
+
+# A node calls this with what is done, what there is in all, a note, and whether the note is worth a log line.
+Progress = Callable[[float, float, str, bool], None]
+
+
+def silent(done: float, total: float, note: str, milestone: bool) -> None:
+    """Tell nobody."""
+
+
+class Reporter(Protocol):
+    """Hears how each node is doing."""
+
+    def started(self, label: str, why: str) -> None:
+        """Hear that a node begins, and why it has to."""
+
+    def advanced(self, label: str, done: float, total: float, note: str, milestone: bool) -> None:
+        """Hear how far it is; a milestone's note is worth keeping."""
+
+    def ended(self, label: str, how: str) -> None:
+        """Hear how it ended well."""
+
+    def failed(self, label: str, why: str) -> None:
+        """Hear why it failed."""
+
+
+class LogReporter:
+    """A line for each start, milestone and end, and one every half minute between them."""
+
+    def __init__(self, logger: logging.Logger | logging.LoggerAdapter) -> None:
+        self.logger = logger
+        self.last = time.monotonic()
+
+    def started(self, label: str, why: str) -> None:
+        """Log the start."""
+        self.logger.info("%s starts: %s", label, why)
+
+    def advanced(self, label: str, done: float, total: float, note: str, milestone: bool) -> None:
+        """Log a milestone, or what is now if half a minute has passed."""
+        if milestone or time.monotonic() - self.last > 30:
+            self.last = time.monotonic()
+            self.logger.info("%s %.0f %%: %s", label, 100 * done / total, note)
+
+    def ended(self, label: str, how: str) -> None:
+        """Log the end."""
+        self.logger.info("%s %s", label, how)
+
+    def failed(self, label: str, why: str) -> None:  # noqa: ARG002 (the reason names the node)
+        """Log the failure."""
+        self.logger.error(why)
+
+
+class TerminalReporter:
+    """One line a node as it starts and ends, a live bar for what takes long."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+        self.bars = Progress(
+            TextColumn("  {task.fields[label]:<19}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True, highlight=False),
+            transient=True,
+            speed_estimate_period=120,
+        )
+        self.bar_of: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bars.stop()
+
+    def started(self, label: str, why: str) -> None:
+        """Print the start."""
+        self._print("▸", label, why)
+
+    def advanced(self, label: str, done: float, total: float, note: str, milestone: bool) -> None:  # noqa: ARG002
+        """Move the node's bar."""
+        if label not in self.bar_of:
+            self.bar_of[label] = self.bars.add_task(label, label=label, note=note)
+        self.bars.update(self.bar_of[label], completed=done, total=total, note=note)
+
+    def ended(self, label: str, how: str) -> None:
+        """Take the node's bar away and print the end."""
+        self._remove_bar(label)
+        self._print("✓", label, how)
+
+    def failed(self, label: str, why: str) -> None:
+        """Take the node's bar away and print that it failed; the reason follows at the end of the run."""
+        self._remove_bar(label)
+        self._print("✗", label, why.splitlines()[0].removeprefix(f"{label}: "))
+
+    def _remove_bar(self, label: str) -> None:
+        if label in self.bar_of:
+            self.bars.remove_task(self.bar_of.pop(label))
+
+    def _print(self, mark: str, label: str, text: str) -> None:
+        self.bars.console.print(f"{mark} {label:<19} {text}", markup=False)
+
+
+watchers: list[Reporter] = []  # who hears of every node besides its log: the terminal, if there is one
+
+
+class Several:
+    """Tells each of several reporters."""
+
+    def __init__(self, *reporters: Reporter) -> None:
+        self.reporters = reporters
+
+    def started(self, label: str, why: str) -> None:
+        """Pass the start on."""
+        for reporter in self.reporters:
+            reporter.started(label, why)
+
+    def advanced(self, label: str, done: float, total: float, note: str, milestone: bool) -> None:
+        """Pass the advance on."""
+        for reporter in self.reporters:
+            reporter.advanced(label, done, total, note, milestone)
+
+    def ended(self, label: str, how: str) -> None:
+        """Pass the end on."""
+        for reporter in self.reporters:
+            reporter.ended(label, how)
+
+    def failed(self, label: str, why: str) -> None:
+        """Pass the failure on."""
+        for reporter in self.reporters:
+            reporter.failed(label, why)
+
+
+def at_a_terminal() -> bool:
+    """Tell whether a person watches standard error."""
+    return sys.stderr.isatty()

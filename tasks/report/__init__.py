@@ -1,0 +1,68 @@
+"""Report: one self-contained HTML page that says which network to keep, shows why, and how it was made.
+
+Takes every artifact before it. Makes `report.html`, which asks the network for nothing when it is opened. `publish` copies
+it to `reports/`, under a name of its own and as `latest.html`.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tasks.artifacts.store import Artifact
+from tasks.fashion_mnist import DataSet
+from tasks.node import node
+from tasks.report.content import page_content
+
+
+@node(libraries=("jinja2", "matplotlib"), by_provenance=True)
+def report(
+    output: Path,
+    *,
+    download: Artifact,
+    validate: Artifact,
+    prepare: Artifact,
+    train: dict[str, Artifact],
+    evaluate: dict[str, Artifact],
+    compare: Artifact,
+    data_set: DataSet,
+    preset: str,
+    seed: int,
+) -> dict[str, Any]:
+    """Fill the artifact with the page; its facts are what the command line prints at the end."""
+    content = page_content(download, validate, prepare, train, evaluate, compare, data_set, preset, seed)
+    (output / "report.html").write_text(render(content))
+    comparison = content["comparison"]
+    return {"verdict": comparison["verdict"], "networks": comparison["networks"]}
+
+
+def render(content: dict[str, Any]) -> str:
+    """Return the page for its content: the template beside this file, every value escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from tasks.compare import percent, points
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "points": points, "count": "{:,}".format}
+    return environment.get_template("page.html.j2").render(content) + "\n"
+
+
+def publish(artifact: Artifact, reports_dir: Path) -> Path:
+    """Copy the page to `<reports>/<time made>-<key>.html` and `latest.html`; return where it stands."""
+    made_at = artifact.manifest["made"]["at"][:19].replace(":", "").replace("-", "")
+    page = reports_dir / f"{made_at}-{artifact.key[:8]}.html"
+    reports_dir.mkdir(parents=True, exist_ok=True)
+    for target in (page, reports_dir / "latest.html"):
+        scratch = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            shutil.copyfile(artifact.folder / "report.html", scratch)
+            scratch.replace(target)
+        finally:
+            scratch.unlink(missing_ok=True)
+    return reports_dir / "latest.html"

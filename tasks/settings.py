@@ -1,0 +1,174 @@
+"""Every setting, once: its bounds, its help, its default with the reason.
+
+The command line, Prefect's parameter form and `prefect.yaml` are derived from the model below. What is left unset is
+filled in from the preset by `Settings.resolved`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tasks.errors import UserError
+from tasks.fashion_mnist import DataSet, load_data_set
+from tasks.networks import NETWORKS
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+Schedule = Literal["constant", "one-cycle"]
+
+
+class Preset(NamedTuple):
+    """A named recipe: what a setting is when it is left unset. Epochs stand beside each network."""
+
+    batch_size: int
+    learning_rate: float
+    schedule: Schedule
+    limit: int | None
+
+
+PRESETS = {
+    "fast": Preset(128, 0.002, "one-cycle", None),  # all images, a fraction of the article's time
+    "article": Preset(512, 0.001, "constant", None),  # exactly the article's recipe: Adam at Keras' default rate
+    "smoke": Preset(128, 0.002, "one-cycle", 2_000),  # does everything work? its accuracies mean nothing
+}
+
+
+class Settings(BaseModel):
+    """What a run does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preset: Literal["fast", "article", "smoke"] = Field(
+        "fast", description="recipe that fills in what is left unset; smoke only proves that everything works"
+    )
+    networks: tuple[str, ...] = Field(
+        ("baseline", "dropout"),
+        min_length=1,
+        max_length=8,
+        description="networks to compare, of: " + ", ".join(NETWORKS),
+    )
+    epochs: int | None = Field(None, ge=1, le=1000, description="passes over the training images, for every network")
+    batch_size: int | None = Field(None, ge=1, le=8192, description="images in one update of the weights")
+    learning_rate: float | None = Field(
+        None, gt=0, le=1, description="Adam's learning rate (the peak of a one-cycle schedule)"
+    )
+    schedule: Schedule | None = Field(None, description="how the learning rate moves during training")
+    seed: int = Field(0, ge=0, lt=2**31, description="fixes shuffle, initial weights and dropout masks")
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=1, description="share of the training images, the last of the shuffled ones, kept for validation"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic of training; auto is bfloat16 only where the processor has instructions for it"
+    )
+    limit: int | None = Field(
+        None, ge=100, description="use this many training images, and at most as many test images"
+    )
+    dataset: str = Field("fashion-mnist", description="fashion-mnist, or a JSON file that specifies another data set")
+    source: Path | None = Field(
+        None,
+        description="folder with the four IDX files, .gz or not; else FASHION_MNIST_DIR, a system copy, the mirrors",
+    )
+    data_dir: Path = Field(
+        Path("data"), validate_default=True, description="where artifacts are kept; relative paths start at the project"
+    )
+    reports_dir: Path = Field(Path("reports"), validate_default=True, description="where the report's pages go")
+
+    @field_validator("networks", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("networks")
+    @classmethod
+    def _known_networks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in NETWORKS:
+                raise ValueError(f"no network is called {name!r}{_nearest(name, NETWORKS)}")
+        if len(set(names)) < len(names):
+            raise ValueError("a network is named twice")
+        return names
+
+    @field_validator("source", "data_dir", "reports_dir")
+    @classmethod
+    def _from_the_project(cls, path: Path | None) -> Path | None:
+        return path and PROJECT / path.expanduser()
+
+    @model_validator(mode="after")
+    def _enough_images(self) -> Settings:
+        available = self.data_set.counts["train"]
+        if self.limit and self.limit > available:
+            raise ValueError(f"limit is {self.limit:,}, but {self.data_set.name} has {available:,} training images")
+        images = self.limit or PRESETS[self.preset].limit or available
+        for_training = int(images * (1 - self.validation_fraction))
+        if not 0 < for_training < images:
+            raise ValueError(
+                f"validation_fraction {self.validation_fraction} of {images:,} images leaves "
+                f"{for_training:,} to train on and {images - for_training:,} to validate on; both need some"
+            )
+        return self
+
+    @cached_property
+    def data_set(self) -> DataSet:
+        """The specification of the data set."""
+        try:
+            return load_data_set(self.dataset)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+
+    @property
+    def source_folder(self) -> Path | None:
+        """The folder that the user names for the IDX files, by setting or by environment."""
+        from_environment = os.environ.get("FASHION_MNIST_DIR")
+        return self.source or (Path(from_environment) if from_environment else None)
+
+    def resolved(self, network: str | None = None) -> Settings:
+        """Return the settings with nothing left open: the preset's values, the network's epochs, the precision used."""
+        preset = PRESETS[self.preset]
+        filled = {name: value for name, value in preset._asdict().items() if getattr(self, name) is None}
+        if network and self.epochs is None:
+            filled["epochs"] = NETWORKS[network].epochs[self.preset]
+        if self.precision == "auto":
+            filled["precision"] = "bfloat16" if _has_bfloat16() else "float32"
+        return self.model_copy(update=filled)
+
+
+def parse_settings(values: dict[str, Any]) -> Settings:
+    """Return the settings that these values make.
+
+    Raises:
+        UserError: one is unknown, of the wrong type or out of bounds; the message names it as the command line does.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise UserError("; ".join(_sentence(problem) for problem in error.errors())) from error
+
+
+def _sentence(problem: Any) -> str:
+    name = ".".join(map(str, problem["loc"])) or "settings"
+    if problem["type"] == "extra_forbidden":
+        return f"no setting is called {name!r}{_nearest(name, Settings.model_fields)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"] or problem["type"] == "value_error":
+        return message
+    return f"{name} is {problem['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
+
+
+def _has_bfloat16() -> bool:
+    """Tell whether the processor multiplies bfloat16 itself: emulated, it is slower than float32."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -1,0 +1,241 @@
+"""Validate: prove that the data is what the comparison takes it for, before anything is trained on it.
+
+Takes the downloaded IDX files. Makes `results.json`: each expectation with its severity, a sentence for people, what was
+observed, and the first offending images. A failed `critical` expectation stops the run; a `warning` goes into the report.
+
+Great Expectations checks a frame of one row an image, and one frame of facts about the whole; a column for each
+of the 784 pixels would cost it minutes. numpy computes what needs the pixels.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from tasks.artifacts.store import Artifact, sha256_of
+from tasks.errors import RunError
+from tasks.fashion_mnist import DataSet
+from tasks.idx import read_idx
+from tasks.node import node
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPLITS = ("train", "test")
+DRIFT = 5.0  # grey levels of 255: half a per cent of the range is noise between random halves, this is ten times it
+IMBALANCE = 1.5  # largest class over smallest
+
+
+class Check(NamedTuple):
+    """An expectation with what it means to people."""
+
+    split: str  # "train", "test", or "both" for the frame of facts
+    severity: Literal["critical", "warning"]
+    sentence: str  # "train labels must be 0–9"
+    expectation: str  # class name in great_expectations.expectations
+    arguments: dict[str, Any]
+
+
+def stop_if_critical(artifact: Artifact) -> None:
+    """Raise RunError with the failed critical expectations' sentences, if any failed."""
+    failures = [r["failure"] for r in artifact.json("results.json") if not r["success"] and r["severity"] == "critical"]
+    if failures:
+        raise RunError("; ".join(failures))
+
+
+@node(libraries=("great-expectations", "numpy", "pandas"), check=stop_if_critical)
+def validate(output: Path, *, download: Artifact, data_set: DataSet) -> dict[str, Any]:
+    """Fill the artifact with the result of every expectation."""
+    paths = {role: download.folder / file.name for role, file in data_set.files.items()}
+    arrays = {role: read_idx(path) for role, path in paths.items()}
+    known = {file.sha256 for file in data_set.files.values()}
+    identical = all(sha256_of(path) in known for path in paths.values())
+    results = check_images(arrays, data_set, identical)
+    (output / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False))
+    failed = [r["failure"] for r in results if not r["success"]]
+    return {"expectations": len(results), "failed": failed}
+
+
+def check_images(arrays: dict[str, np.ndarray], data_set: DataSet, identical: bool) -> list[dict[str, Any]]:
+    """Return the result of every expectation about the images and labels, uint8, of both splits.
+
+    `identical` says whether each file is byte for byte the one that the specification names.
+
+    Raises:
+        RunError: a split has more images than labels, or fewer.
+    """
+    frames = {split: summarize(arrays[f"{split}_images"], arrays[f"{split}_labels"], split) for split in SPLITS}
+    frames["test"]["leaked"] = frames["test"]["digest"].isin(set(frames["train"]["digest"]))
+    frames["both"] = facts(arrays, frames, len(data_set.class_names), identical)
+    return _expect(frames, _checks(data_set))
+
+
+def summarize(images: np.ndarray, labels: np.ndarray, split: str) -> "pd.DataFrame":
+    """Return a frame of one row an image: index, label, height, width, minimum, maximum, mean, digest, duplicate."""
+    import pandas as pd
+
+    if len(images) != len(labels):
+        raise RunError(f"{split} has {len(images):,} images but {len(labels):,} labels; each image needs one")
+    flat = images.reshape(len(images), -1)
+    frame = pd.DataFrame(
+        {
+            "index": np.arange(len(images)),
+            "label": labels.astype(np.int64),
+            "height": images.shape[1],
+            "width": images.shape[2],
+            "minimum": flat.min(axis=1).astype(np.int64),
+            "maximum": flat.max(axis=1).astype(np.int64),
+            "mean": flat.mean(axis=1),
+            "digest": [hashlib.blake2b(image, digest_size=16).hexdigest() for image in np.ascontiguousarray(flat)],
+        }
+    )
+    frame["duplicate"] = frame["digest"].duplicated(keep="first")
+    return frame
+
+
+def facts(
+    arrays: dict[str, np.ndarray], frames: dict[str, "pd.DataFrame"], class_count: int, identical: bool
+) -> "pd.DataFrame":
+    """Return a frame of one row: what is true of the splits as wholes."""
+    import pandas as pd
+
+    row: dict[str, Any] = {"identical": identical}
+    for split in SPLITS:
+        classes = np.bincount(arrays[f"{split}_labels"], minlength=class_count)
+        row[f"{split}_dtype"] = str(arrays[f"{split}_images"].dtype)
+        row[f"{split}_imbalance"] = float(classes.max() / max(1, classes.min()))
+    deviations = [float(arrays[f"{split}_images"].std()) for split in SPLITS]
+    row["mean_drift"] = abs(float(frames["train"]["mean"].mean() - frames["test"]["mean"].mean()))
+    row["deviation_drift"] = abs(deviations[0] - deviations[1])
+    return pd.DataFrame([row])
+
+
+def _checks(data_set: DataSet) -> list[Check]:
+    """Return every expectation, in the order in which the report lists them."""
+    labels = list(range(len(data_set.class_names)))
+    checks = [Check("both", "critical", f"the files must be {data_set.name}'s, byte for byte", *_true("identical"))]
+    for split in SPLITS:
+        count = data_set.counts[split]
+        span = f"0–{labels[-1]}"
+        checks += [
+            Check(
+                split, "critical", f"{split} must have {count:,} images", "ExpectTableRowCountToEqual", {"value": count}
+            ),
+            Check("both", "critical", f"{split} pixels must be uint8", *_within(f"{split}_dtype", ["uint8"])),
+            Check(split, "critical", f"{split} images must be 28 high", *_within("height", [28])),
+            Check(split, "critical", f"{split} images must be 28 wide", *_within("width", [28])),
+            Check(
+                split, "critical", f"{split} labels must be there", "ExpectColumnValuesToNotBeNull", {"column": "label"}
+            ),
+            Check(split, "critical", f"{split} labels must be {span}", *_within("label", labels)),
+            Check(
+                split,
+                "critical",
+                f"{split} must show every class",
+                "ExpectColumnDistinctValuesToContainSet",
+                {"column": "label", "value_set": labels},
+            ),
+            Check(
+                "both", "warning", f"{split} classes should be balanced", *_between(f"{split}_imbalance", 1, IMBALANCE)
+            ),
+            Check(split, "critical", f"{split} images must not be blank", *_between("maximum", 1, 255)),
+            Check(
+                split,
+                "critical",
+                f"{split} pixels must use the range 0–255",
+                "ExpectColumnMaxToBeBetween",
+                {"column": "maximum", "min_value": 250, "max_value": 255},
+            ),
+            Check(
+                split,
+                "critical",
+                f"{split} background must be 0",
+                "ExpectColumnMinToBeBetween",
+                {"column": "minimum", "min_value": 0, "max_value": 0},
+            ),
+            Check(split, "warning", f"{split} images should not repeat", *_within("duplicate", [False])),
+        ]
+    return [
+        *checks,
+        Check("test", "critical", "test images must not be training images too", *_within("leaked", [False])),
+        Check("both", "warning", "train and test should be equally bright", *_between("mean_drift", 0, DRIFT)),
+        Check("both", "warning", "train and test should vary equally", *_between("deviation_drift", 0, DRIFT)),
+    ]
+
+
+def _within(column: str, values: list[Any]) -> tuple[str, dict[str, Any]]:
+    return "ExpectColumnValuesToBeInSet", {"column": column, "value_set": values}
+
+
+def _true(column: str) -> tuple[str, dict[str, Any]]:
+    return _within(column, [True])
+
+
+def _between(column: str, low: float, high: float) -> tuple[str, dict[str, Any]]:
+    return "ExpectColumnValuesToBeBetween", {"column": column, "min_value": low, "max_value": high}
+
+
+def _expect(frames: dict[str, "pd.DataFrame"], checks: list[Check]) -> list[dict[str, Any]]:
+    """Run the expectations through Great Expectations, frame by frame, and return a result each, in order."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # it would send usage events
+    import great_expectations as gx
+    from great_expectations import expectations
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    source = context.data_sources.add_pandas("images")
+    results: dict[int, dict[str, Any]] = {}
+    for name, frame in frames.items():
+        suite = gx.ExpectationSuite(name)
+        for position, check in enumerate(checks):
+            if check.split == name:
+                of_type = getattr(expectations, check.expectation)
+                suite.add_expectation(of_type(**check.arguments, severity=check.severity, meta={"position": position}))
+        definition = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
+        outcome = definition.get_batch(batch_parameters={"dataframe": frame}).validate(
+            suite,
+            result_format={
+                "result_format": "SUMMARY",
+                "partial_unexpected_count": 3,
+                "unexpected_index_column_names": ["index"] if "index" in frame else [],
+            },
+        )
+        for result in outcome.to_json_dict()["results"]:
+            position = result["expectation_config"]["meta"]["position"]
+            if name == "both":
+                result["result"]["observed_value"] = frame[checks[position].arguments["column"]].item()
+            results[position] = _for_people(checks[position], result)
+    return [results[position] for position in range(len(checks))]
+
+
+def _for_people(check: Check, outcome: dict[str, Any]) -> dict[str, Any]:
+    """Return what one expectation showed: observed value, offenders, and a sentence if it failed."""
+    result = outcome["result"]
+    column = check.arguments.get("column")
+    offenders = [
+        {"index": row["index"], "value": row[column]} for row in result.get("partial_unexpected_index_list") or []
+    ]
+    offending = result.get("unexpected_count", 0)
+    problem = outcome["exception_info"].get("exception_message")
+    if problem:
+        found = f"could not be checked ({problem})"
+    elif offenders:
+        named = ", ".join(f"index {o['index']} is {o['value']}".removesuffix(" is True") for o in offenders)
+        found = f"{offending:,} of {result['element_count']:,} are not ({named}{', …' if offending > 3 else ''})"
+    else:
+        found = f"found {result.get('observed_value')}"
+    return {
+        "split": check.split,
+        "severity": check.severity,
+        "sentence": check.sentence,
+        "expectation": check.expectation,
+        "success": outcome["success"],
+        "observed": result.get("observed_value"),
+        "offending": offending,
+        "offenders": offenders,
+        "failure": None if outcome["success"] else f"{check.sentence}: {found}",
+    }
