@@ -31,7 +31,7 @@ lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-strip-extras --group dev pyproject.toml --no-header -o requirements.lock
 
 fixtures: .venv/ready
-	$(PYTHON) tests/fixtures/make_fixtures.py
+	$(PYTHON) -m tests.fixtures.make_fixtures
 
 clean:
 	rm -rf .venv

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
 from flows.main import dag
 from tasks.artifacts.store import Artifact, Miss
@@ -21,6 +21,9 @@ from tasks.node import Node
 from tasks.progress import TerminalReporter, at_a_terminal, watchers
 from tasks.report import publish
 from tasks.settings import PRESETS, Settings, parse_settings
+
+if TYPE_CHECKING:
+    from prefect.states import State
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -100,7 +103,7 @@ def run_flow(settings: Settings) -> Artifact:
         stack.enter_context(prefect_api())
         from flows.orchestrated import fashion_mnist
 
-        state = fashion_mnist(settings, return_state=True)
+        state: State[Any] = fashion_mnist(settings, return_state=True)  # type: ignore[assignment]
         result = state.result(raise_on_failure=False)
     if isinstance(result, Artifact):
         return result

@@ -20,7 +20,11 @@ from tasks.report import publish
 from tasks.settings import Settings
 
 
-@flow(name="fashion-mnist", task_runner=ThreadPoolTaskRunner(max_workers=32), persist_result=False)
+@flow(
+    name="fashion-mnist",
+    task_runner=ThreadPoolTaskRunner(max_workers=32),  # type: ignore[arg-type]  # its threads wait for child processes
+    persist_result=False,
+)
 def fashion_mnist(settings: Settings = Settings()) -> Any:  # noqa: B008 (frozen)
     """Download, validate, prepare, train the networks in parallel, evaluate, compare, report."""
     futures: list[PrefectFuture[Any]] = []

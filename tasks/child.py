@@ -91,6 +91,7 @@ def serve(work: Callable[[dict[str, Any], Progress], dict[str, Any]]) -> None:
     def tell(done: float, total: float, note: str, milestone: bool) -> None:
         answers.write(json.dumps({"progress": [done, total, note, milestone]}) + "\n")
 
+    outcome: dict[str, Any]
     try:
         outcome = {"result": work(job, tell)}
     except (RunError, OSError) as error:

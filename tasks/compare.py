@@ -167,10 +167,8 @@ def _verdict(ranking: list[str], tied: list[str], table: dict[str, Any], pairs: 
         return [f"Only {keep} was trained: nothing to compare.", f"It reaches {percent(test)} on the test set."]
     others = [name for name in tied if name != keep]
     if others:
-        first = (
-            f"Keep {keep}: validation cannot tell it from {_and(others)} "
-            f"({_and([percent(table[name]['validation_accuracy']) for name in [keep, *others]])}), and it is the smallest."
-        )
+        accuracies = _and([percent(table[name]["validation_accuracy"]) for name in [keep, *others]])
+        first = f"Keep {keep}: validation cannot tell it from {_and(others)} ({accuracies}), and it is the smallest."
     else:
         runner_up = table[ranking[1]]["validation_accuracy"]
         first = f"Keep {keep}: it is the best on validation data, {percent(validation)} against {percent(runner_up)}."

@@ -66,8 +66,9 @@ def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Return the metrics of probabilities (n × classes) against labels (n).
 
-    accuracy with its 95 % Wilson interval, cross-entropy in nats, expected calibration error, the confusion matrix (rows
-    are true classes), and for each class precision, recall and F1; `None` where a class was never there or never said.
+    Accuracy with its 95 % Wilson interval, cross-entropy in nats, expected calibration error, the confusion matrix
+    (rows are true classes), and for each class precision, recall and F1; `None` where a class was never there or never
+    said.
     """
     classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
@@ -97,8 +98,8 @@ def wilson_interval(hits: int, count: int) -> list[float]:
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the expected calibration error over 15 equal bins of confidence.
 
-    The mean distance between confidence and accuracy in a bin, weighted by the bin's images; Guo et al., "On Calibration
-    of Modern Neural Networks" (2017), https://arxiv.org/abs/1706.04599, equation 3.
+    The mean distance between confidence and accuracy in a bin, weighted by the bin's images; Guo et al., "On
+    Calibration of Modern Neural Networks" (2017), https://arxiv.org/abs/1706.04599, equation 3.
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels

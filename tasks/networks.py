@@ -1,7 +1,7 @@
 """The networks: a function each that builds a Keras model, with its recipe's epochs beside it.
 
-Both are the article's: 3×3 convolutions without padding, ReLU, 2×2 max pooling, a dense layer of 128, ten probabilities.
-The softmax stays in float32 under mixed precision. To add a network, add a function here: nothing else.
+Both are the article's: 3×3 convolutions without padding, ReLU, 2×2 max pooling, a dense layer of 128, ten
+probabilities. The softmax stays in float32 under mixed precision. To add a network, add a function here: nothing else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Train: fit one network to the prepared images, in a child process of its own.
 
-Takes the prepared splits and a recipe. Makes `model.keras` and `history.json`: for each epoch, loss and accuracy on train
-(running, dropout active) and validation (inference mode), learning rate and seconds. A loss that is not finite ends it.
-Nothing here sees the test set.
+Takes the prepared splits and a recipe. Makes `model.keras` and `history.json`: for each epoch, loss and accuracy on
+train (running, dropout active) and validation (inference mode), learning rate and seconds. A loss that is not finite
+ends it. Nothing here sees the test set.
 """
 
 from __future__ import annotations
@@ -138,8 +138,8 @@ def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
 def learning_rate_at(position: float, peak: float, schedule: str) -> float:
     """Return the learning rate at a position from 0 (first batch) to 1 (after the last).
 
-    One-cycle rises in a line from a tenth of the peak, then falls along a half cosine to nearly nothing; after Smith and
-    Topin, "Super-Convergence" (2018), https://arxiv.org/abs/1708.07120.
+    One-cycle rises in a line from a tenth of the peak, then falls along a half cosine to nearly nothing; after Smith
+    and Topin, "Super-Convergence" (2018), https://arxiv.org/abs/1708.07120.
     """
     if schedule == "constant":
         return peak

@@ -1,7 +1,8 @@
 """Validate: prove that the data is what the comparison takes it for, before anything is trained on it.
 
-Takes the downloaded IDX files. Makes `results.json`: each expectation with its severity, a sentence for people, what was
-observed, and the first offending images. A failed `critical` expectation stops the run; a `warning` goes into the report.
+Takes the downloaded IDX files. Makes `results.json`: each expectation with its severity, a sentence for people, what
+was observed, and the first offending images. A failed `critical` expectation stops the run; a `warning` goes into the
+report.
 
 Great Expectations checks a frame of one row an image, and one frame of facts about the whole; a column for each
 of the 784 pixels would cost it minutes. numpy computes what needs the pixels.

@@ -1,7 +1,7 @@
 """Report: one self-contained HTML page that says which network to keep, shows why, and how it was made.
 
-Takes every artifact before it. Makes `report.html`, which asks the network for nothing when it is opened. `publish` copies
-it to `reports/`, under a name of its own and as `latest.html`.
+Takes every artifact before it. Makes `report.html`, which asks the network for nothing when it is opened. `publish`
+copies it to `reports/`, under a name of its own and as `latest.html`.
 """
 
 import os

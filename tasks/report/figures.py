@@ -5,7 +5,8 @@ Ink is drawn in the page's own text colour, so that a figure follows light and d
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
@@ -32,11 +33,25 @@ STYLE = {
 }
 
 
+def styled(draw: Callable[..., Markup]) -> Callable[..., Markup]:
+    """Draw in the page's style, whatever matplotlib's own settings are."""
+
+    @wraps(draw)
+    def drawn(*arguments: Any) -> Markup:
+        from matplotlib import rc_context
+
+        with rc_context(STYLE):
+            return draw(*arguments)
+
+    return drawn
+
+
 def colours(names: Sequence[str]) -> dict[str, str]:
     """Return each network's colour, the same all over the page."""
     return dict(zip(names, PALETTE, strict=False))
 
 
+@styled
 def learning_curves(histories: dict[str, list[dict[str, Any]]]) -> Markup:
     """Draw accuracy and loss by epoch: dashed on training data (running), solid on validation data."""
     from matplotlib.figure import Figure
@@ -53,7 +68,8 @@ def learning_curves(histories: dict[str, list[dict[str, Any]]]) -> Markup:
                 panel.plot(epochs, values, line, color=colour, linewidth=1.6, marker="o", markersize=3)
         panel.set_xlabel("epoch")
         panel.set_title(quantity, loc="left")
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        panel.set_xlim(0.5, max(map(len, histories.values())) + 0.5)
         panel.grid(axis="y", color=INK, alpha=0.12, linewidth=0.6)
     keys = [Line2D([], [], color=colour, label=name) for name, colour in colours(list(histories)).items()]
     keys += [
@@ -64,6 +80,7 @@ def learning_curves(histories: dict[str, list[dict[str, Any]]]) -> Markup:
     return as_svg(figure, "curves", "Learning curves", f"Accuracy and loss by epoch. Validation accuracy of {last}.")
 
 
+@styled
 def confusion_matrix(name: str, confusion: list[list[int]], class_names: Sequence[str]) -> Markup:
     """Draw how often each true class (row) was called each class (column); the diagonal is right."""
     from matplotlib.figure import Figure
@@ -102,7 +119,7 @@ def as_svg(figure: "Figure", name: str, title: str, description: str) -> Markup:
     from matplotlib import rc_context
 
     buffer = io.StringIO()
-    with rc_context({**STYLE, "svg.hashsalt": name}):
+    with rc_context({"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     svg = buffer.getvalue()
     svg = re.sub(r"<style.*?</style>|<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
