@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
 from flows.main import dag
-from tasks.artifacts.store import Artifact, Miss
+from tasks.artifacts.store import Artifact, Miss, sweep
 from tasks.child import stop_children
 from tasks.compare import percent, points
 from tasks.errors import RunError, UserError
@@ -30,6 +30,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the comparison that the arguments ask for, and exit."""
     try:
         settings = parse_settings(read_options(arguments))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        _leave(error.exit_status)
+    try:
         artifact = still_stands(settings) or run_flow(settings)
         page = publish(artifact, settings.reports_dir)
     except (RunError, UserError) as error:
@@ -39,7 +43,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         print(f"error: {error.filename}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
         _leave(RunError.exit_status)
     except KeyboardInterrupt:
-        _leave(130)
+        _stop(settings)
     print(summary(artifact, page))
     _leave(0)
 
@@ -92,12 +96,13 @@ def still_stands(settings: Settings) -> Artifact | None:
 
 def run_flow(settings: Settings) -> Artifact:
     """Run the Prefect flow, showing its progress, and return the report."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
     with contextlib.ExitStack() as stack:
         if at_a_terminal():
             os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
             watchers.append(stack.enter_context(TerminalReporter()))
-        signal.signal(signal.SIGINT, _interrupt)
-        signal.signal(signal.SIGTERM, _interrupt)
+        _stop_on_signals(settings)
+        sweep(settings.data_dir)
         from flows.temporary_server import prefect_api
 
         stack.enter_context(prefect_api())
@@ -133,19 +138,28 @@ def summary(artifact: Artifact, page: Path) -> str:
     return "\n".join(["", *artifact.facts["verdict"], "", *lines, "", f"Report: {page}"])
 
 
-def _interrupt(number: int, frame: Any) -> NoReturn:  # noqa: ARG001 (the signal module's signature)
-    """End within two seconds: children at once, then whatever Prefect still wants to say."""
-    for again in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(again, signal.SIG_IGN)
-    stop_children()
-    threading.Timer(1.5, _leave, [130]).start()
-    raise KeyboardInterrupt
+def _stop_on_signals(settings: Settings) -> None:
+    """Let Ctrl-C end the run within two seconds: children at once, then what Prefect still wants to tell its server."""
+
+    def interrupt(number: int, frame: Any) -> NoReturn:  # noqa: ARG001 (the signal module's signature)
+        for again in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(again, signal.SIG_IGN)
+        stop_children()
+        threading.Timer(1.5, _stop, [settings]).start()
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
+def _stop(settings: Settings) -> NoReturn:
+    sweep(settings.data_dir, stopping=True)
+    print("stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
+    _leave(130)
 
 
 def _leave(status: int) -> NoReturn:
-    """Exit without waiting for threads that are still at work; what they leave is swept at the next start."""
-    if status == 130:
-        print("\nstopped; what was finished is kept, run the same command to go on", file=sys.stderr)
+    """Exit without waiting for threads that are still at work."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

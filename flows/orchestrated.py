@@ -13,6 +13,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.main import dag
+from tasks.child import stop_children
 from tasks.errors import ChildDied, RunError, UserError
 from tasks.node import Inputs, Node
 from tasks.progress import LogReporter, Several, watchers
@@ -34,10 +35,14 @@ def fashion_mnist(settings: Settings = Settings()) -> Any:  # noqa: B008 (frozen
         return futures[-1]
 
     report = dag(run, settings)
-    for future in futures:
-        future.wait()
-        if future.state.is_failed():
-            return Failed(message=future.state.message, data=future.state.data)
+    try:
+        for future in futures:
+            future.wait()
+            if future.state.is_failed():
+                return Failed(message=future.state.message, data=future.state.data)
+    except BaseException:  # cancelled, or told to end: the children must not work on for nobody
+        stop_children()
+        raise
     page = publish(report.result(), settings.reports_dir)
     return Completed(message=f"report: {page}", data=report.result())
 

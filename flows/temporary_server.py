@@ -15,7 +15,9 @@ import threading
 from collections.abc import Iterator
 
 from tasks.errors import RunError
+from tasks.progress import watchers
 
+LABEL = "Prefect server"
 PATIENCE = (
     180  # seconds; on an empty home folder the first start makes the database, which takes 20 s on a slow machine
 )
@@ -34,6 +36,8 @@ def prefect_api() -> Iterator[None]:
         _insist_on_an_answer(url)
         yield
         return
+    for watcher in watchers:
+        watcher.started(LABEL, "no server is configured")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         server = subprocess.Popen(
@@ -46,6 +50,8 @@ def prefect_api() -> Iterator[None]:
         )
     try:
         _wait_for_health(port, server)
+        for watcher in watchers:
+            watcher.ended(LABEL, f"at http://127.0.0.1:{port} while the run lasts")
         with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
             yield
     finally:

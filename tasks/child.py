@@ -68,6 +68,8 @@ def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str,
             return outcome["result"]
         if "error" in outcome:
             raise RunError(outcome["error"])
+        if _stopping.is_set():
+            raise RunError("stopped")
         complaints.seek(0)
         died = ChildDied(f"its process {_how_it_ended(status)}")
         died.add_note(complaints.read()[-4000:])

@@ -38,6 +38,7 @@ def evaluate(
 
 def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Load the model, predict every split and measure it; return the figures worth a glance."""
+    progress(0, 1, "TensorFlow starts", False)
     use_threads(job["threads"])
     import keras
 

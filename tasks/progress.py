@@ -67,9 +67,9 @@ class TerminalReporter:
         from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
         self.bars = Progress(
-            TextColumn("  {task.fields[label]:<19}"),
+            TextColumn("  {task.fields[label]:<19}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeRemainingColumn(),
             console=Console(stderr=True, highlight=False),
             transient=True,
@@ -87,13 +87,12 @@ class TerminalReporter:
         self.bars.stop()
 
     def started(self, label: str, why: str) -> None:
-        """Print the start."""
-        self._print("▸", label, why)
+        """Print the start, and show a bar that only moves until it is known how far the node is."""
+        self._print("▸", label, f"starts: {why}")
+        self.bar_of[label] = self.bars.add_task(label, total=None, label=label, note="")
 
     def advanced(self, label: str, done: float, total: float, note: str, milestone: bool) -> None:  # noqa: ARG002
         """Move the node's bar."""
-        if label not in self.bar_of:
-            self.bar_of[label] = self.bars.add_task(label, label=label, note=note)
         self.bars.update(self.bar_of[label], completed=done, total=total, note=note)
 
     def ended(self, label: str, how: str) -> None:

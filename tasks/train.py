@@ -62,6 +62,7 @@ def train(
 
 def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Build, fit and save the network that the job names; return the figures worth a glance."""
+    progress(0, job["epochs"], "TensorFlow starts", False)
     use_threads(job["threads"])
     import keras
 

@@ -90,7 +90,6 @@ class Store:
         """
         folder = self.folder(identity)
         scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
-        sweep(folder.parent)
         scratch.mkdir(parents=True)
         try:
             began = time.perf_counter()
@@ -127,12 +126,12 @@ class Store:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove the temporary folders whose maker is no longer alive."""
-    for scratch in folder.glob(".*.*"):
+def sweep(data_dir: Path, stopping: bool = False) -> None:
+    """Remove the temporary folders whose maker is no longer alive; when stopping, this process's own too."""
+    for scratch in data_dir.glob("*/.*.*"):
         owner = scratch.suffix.removeprefix(".")
-        if owner.isdigit() and not _alive(int(owner)):
-            shutil.rmtree(scratch)
+        if owner.isdigit() and ((stopping and int(owner) == os.getpid()) or not _alive(int(owner))):
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def sha256_of(path: Path) -> str:
