@@ -40,6 +40,7 @@ def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str,
 
     Raises:
         RunError: the child says what went wrong.
+        OSError: what the child met when it read or wrote a file.
         ChildDied: it ended without a word; its standard error is in the exception's notes.
     """
     command = [sys.executable, "-m", module]
@@ -48,7 +49,7 @@ def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str,
         if _stopping.is_set():
             raise RunError("stopped")
         # A session of its own: Ctrl-C reaches the parent alone, which stops its children.
-        child = subprocess.Popen(
+        with subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -56,22 +57,25 @@ def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str,
             text=True,
             env=environment,
             start_new_session=True,
-        )
-        _running.add(child)
-        try:
-            outcome = _converse(child, job, progress)
-        finally:
-            child.kill()
-            status = child.wait()
-            _running.discard(child)
+        ) as child:
+            _running.add(child)
+            try:
+                outcome = _converse(child, job, progress)
+                if not outcome:
+                    child.wait()  # how it ended by itself is the news
+            finally:
+                child.kill()
+                _running.discard(child)
         if "result" in outcome:
             return outcome["result"]
         if "error" in outcome:
             raise RunError(outcome["error"])
+        if "os_error" in outcome:
+            raise OSError(*outcome["os_error"])
         if _stopping.is_set():
             raise RunError("stopped")
         complaints.seek(0)
-        died = ChildDied(f"its process {_how_it_ended(status)}")
+        died = ChildDied(f"its process {_how_it_ended(child.returncode)}")
         died.add_note(complaints.read()[-4000:])
         raise died
 
@@ -96,8 +100,10 @@ def serve(work: Callable[[dict[str, Any], Progress], dict[str, Any]]) -> None:
     outcome: dict[str, Any]
     try:
         outcome = {"result": work(job, tell)}
-    except (RunError, OSError) as error:
+    except RunError as error:
         outcome = {"error": str(error)}
+    except OSError as error:
+        outcome = {"os_error": [error.errno, error.strerror or str(error), error.filename]}
     answers.write(json.dumps(outcome) + "\n")
     answers.close()
 

@@ -14,7 +14,7 @@ import numpy as np
 from tasks.artifacts.store import Artifact
 from tasks.child import cores, run_child, serve
 from tasks.node import node
-from tasks.prepare import SPLITS
+from tasks.prepare import SPLITS, save_array
 from tasks.progress import Progress
 from tasks.train import load_split, use_threads
 
@@ -58,7 +58,7 @@ def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]
         seconds = time.perf_counter() - began
         done += len(images)
         probabilities = np.concatenate(batches).astype(np.float32)
-        np.save(output / f"{split}_probabilities.npy", probabilities)
+        save_array(output / f"{split}_probabilities.npy", probabilities)
         metrics[split] = measure(probabilities, labels) | {"milliseconds_per_image": 1000 * seconds / len(images)}
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1))
     return {f"{split}_accuracy": metrics[split]["accuracy"] for split in SPLITS}

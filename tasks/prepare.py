@@ -35,9 +35,9 @@ def prepare(
     test = np.arange(len(arrays["test_images"]))[:limit]
     for name, indices in zip(SPLITS, (train, validation, test), strict=True):
         file = "test" if name == "test" else "train"
-        np.save(output / f"{name}_images.npy", scale(arrays[f"{file}_images"][indices]))
-        np.save(output / f"{name}_labels.npy", arrays[f"{file}_labels"][indices])
-        np.save(output / f"{name}_indices.npy", indices.astype(np.int32))
+        save_array(output / f"{name}_images.npy", scale(arrays[f"{file}_images"][indices]))
+        save_array(output / f"{name}_labels.npy", arrays[f"{file}_labels"][indices])
+        save_array(output / f"{name}_indices.npy", indices.astype(np.int32))
     return {"images": dict(zip(SPLITS, map(len, (train, validation, test)), strict=True))}
 
 
@@ -51,3 +51,10 @@ def split(count: int, limit: int | None, validation_fraction: float, seed: int) 
 def scale(images: np.ndarray) -> np.ndarray:
     """Return uint8 images (n, height, width) as float32 (n, height, width, 1) between 0 and 1."""
     return (images.astype(np.float32) / 255)[..., np.newaxis]
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write a `.npy` file; on a full disk numpy's own `save` raises an error that does not say so."""
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(np.ascontiguousarray(array).data)

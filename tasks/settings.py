@@ -74,9 +74,7 @@ class Settings(BaseModel):
         None,
         description="folder with the four IDX files, .gz or not; else FASHION_MNIST_DIR, a system copy, the mirrors",
     )
-    data_dir: Path = Field(
-        Path("data"), validate_default=True, description="where artifacts are kept"
-    )
+    data_dir: Path = Field(Path("data"), validate_default=True, description="where artifacts are kept")
     reports_dir: Path = Field(Path("reports"), validate_default=True, description="where the report's pages go")
 
     @field_validator("networks", mode="before")

@@ -1,20 +1,163 @@
-"""What several test files share: the fixture's data set, and progress that nobody hears."""
+"""What several test files share: the fixture's data set, a Prefect server, the command line as a user runs it."""
 
+import contextlib
+import json
 import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tasks.fashion_mnist import DataSet, load_data_set
+from tasks.settings import PROJECT
 
 FIXTURE = Path(__file__).parent / "fixtures" / "fashion-mnist-600"
+SPECIFICATION = FIXTURE / "dataset.json"
 
 # What a developer has set must not steer a test.
 for name in ("FASHION_MNIST_DIR", "PREFECT_API_URL", "PREFECT_PROFILE"):
     os.environ.pop(name, None)
 
 
+class Server(NamedTuple):
+    """A Prefect server that runs while the tests do."""
+
+    url: str
+    environment: dict[str, str]
+
+
 @pytest.fixture(scope="session")
 def data_set() -> DataSet:
     """The fixture's specification: 400 training and 200 test images, real ones."""
-    return load_data_set(str(FIXTURE / "dataset.json"))
+    return load_data_set(str(SPECIFICATION))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real Prefect server with a home of its own, its scheduler at work every second."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
+        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "server",
+        "start",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--no-ui",
+    ]
+    log = tmp_path_factory.mktemp("server") / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/api/health"), 180, lambda: log.read_text())
+        yield Server(environment["PREFECT_API_URL"], environment)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def finished_run(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run over the fixture, both networks, one epoch: `data/`, `reports/`, `output`."""
+    folder = tmp_path_factory.mktemp("run")
+    done = run_main(folder, server, *ON_THE_FIXTURE)
+    assert done.returncode == 0, done.stderr
+    (folder / "output").write_text(done.stdout)
+    return folder
+
+
+ON_THE_FIXTURE = ("--dataset", str(SPECIFICATION), "--source", str(FIXTURE), "--epochs", "1", "--batch-size", "32")
+
+
+def start_main(folder: Path, server: Server | None, *options: str) -> "subprocess.Popen[str]":
+    """Start the command line as a user does, its data and reports in this folder, from another working directory."""
+    environment = server.environment if server else os.environ | {"PREFECT_HOME": str(folder / "prefect")}
+    folders = ["--data-dir", str(folder / "data"), "--reports-dir", str(folder / "reports")]
+    return subprocess.Popen(
+        [sys.executable, str(PROJECT / "flows" / "main.py"), *folders, *options],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run_main(folder: Path, server: Server | None, *options: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command line to its end."""
+    with start_main(folder, server, *options) as process:
+        output, errors = process.communicate(timeout=400)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Return what a run should not have left in its data and reports folders."""
+    return [path for path in folder.rglob("*") if path.name.startswith(".")]
+
+
+def children_of(process: int) -> list[int]:
+    """Return the process's children, as the kernel lists them."""
+    children: list[int] = []
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            children += map(int, (thread / "children").read_text().split())
+    return children
+
+
+def command_of(process: int) -> str:
+    """Return a process's command line, empty once it has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def answers(url: str) -> bool:
+    """Tell whether a server answers there."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status == 200
+    except OSError:
+        return False
+
+
+def ask(server: Server, path: str, **filters: object) -> list[dict]:
+    """Return what the Prefect server lists under a path, such as `task_runs`."""
+    request = urllib.request.Request(
+        f"{server.url}/{path}/filter", data=json.dumps(filters).encode(), headers={"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)
+
+
+def wait_until(condition, seconds: float, describe=str) -> None:
+    """Return as soon as the condition holds; fail after so many seconds."""
+    import time
+
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {describe()}"
+        time.sleep(0.05)

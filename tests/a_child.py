@@ -1,0 +1,28 @@
+"""A child process for the tests of `tasks.child`: does what its job names."""
+
+import os
+import signal
+import threading
+
+from tasks.child import serve
+from tasks.errors import RunError
+
+
+def work(job, progress):
+    if job["do"] == "answer":
+        print("a library's chatter")
+        progress(1, 2, "half", True)
+        return {"sum": sum(job["numbers"])}
+    if job["do"] == "refuse":
+        raise RunError("the numbers do not add up")
+    if job["do"] == "break":
+        raise ZeroDivisionError("a fault in the code")
+    if job["do"] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    progress(0, 1, str(os.getpid()), True)
+    threading.Event().wait()
+    return {}
+
+
+if __name__ == "__main__":
+    serve(work)

@@ -1,0 +1,53 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tasks.child import run_child
+from tasks.errors import ChildDied, RunError
+from tasks.progress import silent
+from tests.conftest import command_of, wait_until
+
+
+def test_a_child_answers_and_its_progress_is_passed_on():
+    heard = []
+    result = run_child("tests.a_child", {"do": "answer", "numbers": [1, 2, 3]}, lambda *told: heard.append(told))
+    assert result == {"sum": 6}
+    assert heard == [(1, 2, "half", True)]
+
+
+def test_a_child_says_what_went_wrong():
+    with pytest.raises(RunError, match="^the numbers do not add up$") as refused:
+        run_child("tests.a_child", {"do": "refuse"}, silent)
+    assert not isinstance(refused.value, ChildDied)
+
+
+def test_a_fault_in_a_child_comes_with_its_traceback_as_a_note():
+    with pytest.raises(ChildDied, match="ended with status 1 and no result") as died:
+        run_child("tests.a_child", {"do": "break"}, silent)
+    assert "ZeroDivisionError: a fault in the code" in died.value.__notes__[0]
+
+
+def test_a_killed_child_is_told_from_one_that_failed():
+    with pytest.raises(ChildDied, match="^its process was killed by SIGKILL"):
+        run_child("tests.a_child", {"do": "die"}, silent)
+
+
+def test_a_child_ends_when_its_parent_is_killed():
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+    )
+    child = int(parent.stdout.readline())
+    assert "tests.a_child" in command_of(child)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    wait_until(lambda: not command_of(child), 5)
+
+
+PARENT = """
+from tasks.child import run_child
+run_child("tests.a_child", {"do": "wait"}, lambda done, total, note, milestone: print(note))
+"""

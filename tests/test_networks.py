@@ -1,0 +1,40 @@
+import pytest
+
+from tasks.networks import NETWORKS
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("baseline", 2_076_554), ("dropout", 503_690)])
+def test_a_network_has_the_article_s_parameters(name, parameters):
+    model = NETWORKS[name].build()
+    assert model.count_params() == parameters
+    assert model.output_shape == (None, 10)
+
+
+def test_the_layers_are_the_article_s():
+    def layers(name):
+        return [type(layer).__name__ for layer in NETWORKS[name].build().layers]
+
+    convolution, pooling = "Conv2D", "MaxPooling2D"
+    head = ["Flatten", "Dense", "Dense"]
+    assert layers("baseline") == [convolution, convolution, convolution, pooling, *head]
+    half = [pooling, "Dropout"]
+    assert layers("dropout") == [convolution, convolution, *half, convolution, *half, *head]
+
+
+def test_every_network_has_epochs_in_every_preset():
+    assert {name: network.epochs for name, network in NETWORKS.items()} == {
+        "baseline": {"fast": 4, "article": 20, "smoke": 1},
+        "dropout": {"fast": 6, "article": 30, "smoke": 1},
+    }
+
+
+def test_the_softmax_stays_in_float32_under_mixed_precision():
+    import keras
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = NETWORKS["dropout"].build()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.layers[-1].compute_dtype == "float32"
+    assert model.layers[0].compute_dtype == "bfloat16"

@@ -1,0 +1,126 @@
+import pytest
+
+from tasks.errors import RunError
+from tasks.node import node
+from tasks.progress import LogReporter
+from tasks.settings import Settings
+
+
+class Heard:
+    """A reporter that remembers."""
+
+    def __init__(self):
+        self.told = []
+
+    def started(self, label, why):
+        self.told.append(f"{label} starts: {why}")
+
+    def advanced(self, label, done, total, note, milestone):
+        self.told.append(f"{label} {done}/{total} {note}")
+
+    def ended(self, label, how):
+        self.told.append(f"{label} {how.split(' in ')[0].split(' (')[0]}")
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(data_dir=tmp_path)
+
+
+@node(unkeyed=("data_dir",))
+def count(output, *, seed, data_dir, progress):
+    progress(1, 2, str(data_dir.name), False)
+    (output / "count.txt").write_text(str(seed))
+    return {"count": seed}
+
+
+@node()
+def double(output, *, count, network):
+    (output / "double.txt").write_text(str(2 * count.facts["count"]))
+    return {"of": network}
+
+
+def test_a_node_is_made_once_and_then_kept(settings):
+    heard = Heard()
+    made, stood = count.run(settings, None, {}, heard)
+    again, stands = count.run(settings, None, {}, heard)
+    assert (stood, stands) == (False, True)
+    assert again == made
+    assert heard.told == [
+        "count starts: not made before",
+        f"count 1/2 {settings.data_dir.name}",
+        "count made",
+        "count kept, verified",
+    ]
+
+
+def test_a_setting_that_the_node_reads_changes_its_key_and_another_does_not(settings):
+    def key(**changes):
+        return count.identity(settings.model_copy(update=changes), None, {}).key
+
+    assert key() == key(epochs=3) == key(data_dir=settings.data_dir / "elsewhere")
+    assert key() != key(seed=1)
+
+
+def test_a_node_is_keyed_by_the_content_of_its_inputs(settings):
+    first, _ = count.run(settings, None, {}, Heard())
+    other, _ = count.run(settings.model_copy(update={"seed": 1}), None, {}, Heard())
+    keys = {double.identity(settings, "dropout", {"count": artifact}).key for artifact in (first, other)}
+    assert len(keys) == 2
+
+
+def test_a_mapped_node_is_named_by_its_network(settings):
+    first, _ = count.run(settings, None, {}, Heard())
+    artifact, _ = double.run(settings, "dropout", {"count": first}, Heard())
+    assert double.label("dropout") == "double[dropout]"
+    assert artifact.folder.name == f"dropout-{artifact.key}"
+    assert artifact.facts == {"of": "dropout"}
+
+
+def test_a_failure_names_the_node_and_leaves_nothing(settings):
+    @node()
+    def fail(output):
+        (output / "half").write_text("half")
+        raise RunError("it went wrong")
+
+    with pytest.raises(RunError, match="^fail: it went wrong$"):
+        fail.run(settings, None, {}, Heard())
+    assert list((settings.data_dir / "fail").iterdir()) == []
+
+
+def test_a_check_stops_the_run_though_the_artifact_stands(settings):
+    def refuse(artifact):
+        raise RunError("not good enough")
+
+    @node(check=refuse)
+    def gate(output):
+        (output / "result").write_text("poor")
+        return {}
+
+    for _ in range(2):
+        with pytest.raises(RunError, match="^gate: not good enough$"):
+            gate.run(settings, None, {}, Heard())
+    assert len(list((settings.data_dir / "gate").iterdir())) == 1
+
+
+def test_a_folder_that_cannot_be_written_gets_one_sentence(settings, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with pytest.raises(RunError, match=r"^count: .*file.* not a directory$"):
+        count.run(settings.model_copy(update={"data_dir": blocked}), None, {}, Heard())
+
+
+def test_the_log_has_a_line_for_start_milestone_and_end(caplog):
+    import logging
+
+    reporter = LogReporter(logging.getLogger("run"))
+    with caplog.at_level("INFO"):
+        reporter.started("train[dropout]", "not made before")
+        reporter.advanced("train[dropout]", 1, 4, "batch 7", False)
+        reporter.advanced("train[dropout]", 2, 4, "epoch 2/4", True)
+        reporter.ended("train[dropout]", "made in 3.0 s")
+    assert [record.getMessage() for record in caplog.records] == [
+        "train[dropout] starts: not made before",
+        "train[dropout] 50 %: epoch 2/4",
+        "train[dropout] made in 3.0 s",
+    ]

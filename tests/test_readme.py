@@ -1,0 +1,54 @@
+"""The README and the code say the same."""
+
+import re
+import subprocess
+
+from flows.command_line import read_options
+from tasks.networks import NETWORKS
+from tasks.settings import PRESETS, PROJECT, Settings
+
+README = (PROJECT / "README.md").read_text()
+
+
+def rows(pattern):
+    return {row[0]: row[1:] for row in re.findall(pattern, README, flags=re.MULTILINE)}
+
+
+def test_the_table_of_options_is_the_settings():
+    table = rows(r"^\| `--([a-z-]+)` \| (.*?) \| (.*?) \|$")
+    assert list(table) == [name.replace("_", "-") for name in Settings.model_fields]
+    for name, field in Settings.model_fields.items():
+        meaning, default = table[name.replace("_", "-")]
+        assert meaning == field.description
+        if default != "the preset's":
+            value = getattr(Settings(), name)
+            shown = str(value).replace(f"{PROJECT}/", "")
+            assert default in (shown, ",".join(value) if isinstance(value, tuple) else "none")
+
+
+def test_the_table_of_presets_is_the_presets():
+    table = rows(r"^\| `(\w+)` \| (.*?) \| (\d+) \| (.*?) \| (\d+), (\d+) \|$")
+    assert set(table) == set(PRESETS)
+    for name, (_, batch_size, rate, baseline, dropout) in table.items():
+        preset = PRESETS[name]
+        assert int(batch_size) == preset.batch_size
+        assert rate == ("one-cycle to " if preset.schedule == "one-cycle" else "") + str(preset.learning_rate)
+        assert (int(baseline), int(dropout)) == tuple(NETWORKS[n].epochs[name] for n in ("baseline", "dropout"))
+
+
+def test_every_make_target_that_it_names_is_there():
+    named = set(re.findall(r"`?make (\w+)", README)) - {"once"}
+    for target in named:
+        done = subprocess.run(["make", "--dry-run", target], cwd=PROJECT, capture_output=True, check=False)
+        assert done.returncode == 0, target
+
+
+def test_the_options_that_it_passes_are_understood():
+    (given,) = re.findall(r"ARGS='([^']+)'", README)
+    assert read_options(given.split()) == {"preset": "smoke"}
+
+
+def test_the_table_of_exit_statuses_is_the_code_s():
+    from tasks.errors import RunError, UserError
+
+    assert f"{RunError.exit_status} the run failed, {UserError.exit_status} what was asked for cannot be done" in README

@@ -1,0 +1,182 @@
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import UserError
+from tasks.settings import PRESETS, PROJECT, Settings, parse_settings
+from tests.conftest import FIXTURE, SPECIFICATION
+
+
+def refusal(**values):
+    with pytest.raises(UserError) as refused:
+        parse_settings(values)
+    return str(refused.value)
+
+
+def test_nothing_set_compares_the_two_networks_by_the_fast_preset():
+    settings = parse_settings({})
+    assert settings.networks == ("baseline", "dropout")
+    assert settings.preset == "fast"
+
+
+def test_an_unknown_setting_is_refused_with_the_nearest_name():
+    assert refusal(epoch=3) == "no setting is called 'epoch'; did you mean 'epochs'?"
+
+
+def test_a_setting_unlike_any_other_is_refused_with_all_names():
+    assert refusal(zzz=3).startswith("no setting is called 'zzz'; there are preset, networks, ")
+
+
+def test_an_unknown_network_is_refused_with_the_nearest_name():
+    assert refusal(networks=["baselin"]) == "no network is called 'baselin'; did you mean 'baseline'?"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0: input should be greater than or equal to 1"),
+        ({"epochs": 1001}, "epochs is 1001: input should be less than or equal to 1000"),
+        ({"epochs": 2.5}, "epochs is 2.5: input should be a valid integer, got a number with a fractional part"),
+        ({"epochs": "many"}, "epochs is 'many': input should be a valid integer, unable to parse string as an integer"),
+        ({"batch_size": 0}, "batch_size is 0: input should be greater than or equal to 1"),
+        ({"learning_rate": 0}, "learning_rate is 0: input should be greater than 0"),
+        ({"learning_rate": 1.1}, "learning_rate is 1.1: input should be less than or equal to 1"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan: input should be greater than 0"),
+        ({"seed": -1}, "seed is -1: input should be greater than or equal to 0"),
+        ({"limit": 99}, "limit is 99: input should be greater than or equal to 100"),
+        ({"validation_fraction": 0}, "validation_fraction is 0: input should be greater than 0"),
+        ({"validation_fraction": 1}, "validation_fraction is 1: input should be less than 1"),
+        ({"validation_fraction": float("nan")}, "validation_fraction is nan: input should be greater than 0"),
+        ({"schedule": "cosine"}, "schedule is 'cosine': input should be 'constant' or 'one-cycle'"),
+        ({"preset": "slow"}, "preset is 'slow': input should be 'fast', 'article' or 'smoke'"),
+        ({"networks": "baseline,baseline"}, "a network is named twice"),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused_in_one_sentence(values, message):
+    assert refusal(**values) == message
+
+
+def test_no_network_at_all_is_refused():
+    assert refusal(networks=()).startswith("networks is (): ")
+
+
+def test_a_limit_larger_than_the_data_is_refused():
+    assert refusal(limit=60_001) == "limit is 60,001, but fashion-mnist has 60,000 training images"
+    assert parse_settings({"limit": 60_000}).limit == 60_000
+
+
+def test_a_limit_larger_than_another_data_set_is_refused():
+    sentence = refusal(dataset=str(SPECIFICATION), limit=401)
+    assert sentence == "limit is 401, but fashion-mnist-600 has 400 training images"
+
+
+def test_a_validation_fraction_that_leaves_nothing_to_validate_on_is_refused():
+    sentence = refusal(validation_fraction=1e-17)
+    assert "leaves 60,000 to train on and 0 to validate on; both need some" in sentence
+
+
+def test_a_validation_fraction_that_leaves_nothing_to_train_on_is_refused():
+    sentence = refusal(validation_fraction=0.999, limit=100)
+    assert (
+        sentence
+        == "validation_fraction 0.999 of 100 images leaves 0 to train on and 100 to validate on; both need some"
+    )
+
+
+def test_a_preset_whose_limit_is_larger_than_the_data_is_held_to_the_data():
+    assert "leaves 0 to train on" in refusal(preset="smoke", dataset=str(SPECIFICATION), validation_fraction=0.999)
+
+
+def test_several_faults_are_told_together():
+    assert refusal(epochs=0, limit=5).count("; ") == 1
+
+
+def test_a_data_set_that_is_not_there_is_refused():
+    assert refusal(dataset="/nowhere.json").startswith("dataset '/nowhere.json' is neither 'fashion-mnist' nor ")
+
+
+def test_networks_are_given_as_a_list_or_separated_by_commas():
+    assert parse_settings({"networks": "dropout, baseline"}).networks == ("dropout", "baseline")
+    assert parse_settings({"networks": ["dropout"]}).networks == ("dropout",)
+
+
+def test_the_article_preset_is_exactly_the_articles_recipe():
+    settings = parse_settings({"preset": "article"})
+    assert PRESETS["article"] == (512, 0.001, "constant", None)
+    for network, epochs in (("baseline", 20), ("dropout", 30)):
+        resolved = settings.resolved(network)
+        assert (resolved.epochs, resolved.batch_size, resolved.learning_rate) == (epochs, 512, 0.001)
+        assert (resolved.schedule, resolved.limit) == ("constant", None)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_fills_in_what_is_left_unset(preset):
+    resolved = Settings(preset=preset).resolved()
+    filled = (resolved.batch_size, resolved.learning_rate, resolved.schedule, resolved.limit)
+    assert filled == PRESETS[preset]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 7),
+        ("batch_size", 33),
+        ("learning_rate", 0.5),
+        ("schedule", "constant"),
+        ("schedule", "one-cycle"),
+        ("limit", 123),
+    ],
+)
+def test_what_is_set_stands_against_every_preset(preset, name, value):
+    assert getattr(Settings(preset=preset, **{name: value}).resolved("dropout"), name) == value
+
+
+def test_epochs_stand_beside_each_network():
+    settings = Settings(preset="fast")
+    assert (settings.resolved("baseline").epochs, settings.resolved("dropout").epochs) == (4, 6)
+    assert settings.resolved().epochs is None
+
+
+def test_resolving_twice_changes_nothing():
+    resolved = Settings(preset="smoke").resolved("baseline")
+    assert resolved.resolved("baseline") == resolved
+
+
+def test_automatic_precision_becomes_one_that_the_processor_has():
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    expected = "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
+    assert Settings().resolved().precision == expected
+    assert Settings(precision="float32").resolved().precision == "float32"
+    assert Settings(precision="bfloat16").resolved().precision == "bfloat16"
+
+
+def test_a_relative_folder_starts_at_the_project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = parse_settings({"source": "images", "data_dir": "elsewhere"})
+    assert settings.data_dir == PROJECT / "elsewhere"
+    assert settings.reports_dir == PROJECT / "reports"
+    assert settings.source_folder == PROJECT / "images"
+
+
+def test_an_absolute_folder_and_a_home_are_taken_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = parse_settings({"data_dir": "/somewhere", "reports_dir": "~/pages"})
+    assert settings.data_dir == Path("/somewhere")
+    assert settings.reports_dir == tmp_path / "pages"
+
+
+def test_the_home_of_nobody_is_refused():
+    assert "source" in refusal(source="~nobody-is-called-this/images")
+
+
+def test_the_environment_names_a_source_and_the_setting_overrules_it(monkeypatch):
+    assert Settings().source_folder is None
+    monkeypatch.setenv("FASHION_MNIST_DIR", str(FIXTURE))
+    assert Settings().source_folder == FIXTURE
+    assert Settings(source=Path("/other")).source_folder == Path("/other")
+
+
+def test_settings_do_not_change_once_made():
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().epochs = 3

@@ -1,0 +1,81 @@
+import json
+
+import numpy as np
+import pytest
+
+from tasks.child import run_child
+from tasks.errors import RunError
+from tasks.progress import silent
+from tasks.train import epoch_order, learning_rate_at
+
+RECIPE = {
+    "network": "dropout",
+    "epochs": 2,
+    "batch_size": 64,
+    "learning_rate": 0.002,
+    "schedule": "one-cycle",
+    "seed": 0,
+    "precision": "float32",
+    "threads": 1,
+}
+
+
+@pytest.fixture
+def prepared(finished_run):
+    return next((finished_run / "data" / "prepare").glob("*"))
+
+
+def test_each_epoch_has_an_order_of_its_own_that_seed_and_epoch_decide():
+    order = epoch_order(100, seed=3, epoch=7)
+    assert sorted(order) == list(range(100))
+    assert (order == epoch_order(100, seed=3, epoch=7)).all()
+    assert (order != epoch_order(100, seed=3, epoch=8)).any()
+    assert (order != epoch_order(100, seed=4, epoch=7)).any()
+
+
+def test_a_one_cycle_rate_rises_to_its_peak_and_falls_to_nearly_nothing():
+    rates = [learning_rate_at(position, 0.002, "one-cycle") for position in np.linspace(0, 1, 101)]
+    assert rates[0] == pytest.approx(0.0002)
+    assert max(rates) == rates[30] == pytest.approx(0.002)
+    assert rates[:31] == sorted(rates[:31])
+    assert rates[30:] == sorted(rates[30:], reverse=True)
+    assert rates[-1] == pytest.approx(0.000002)
+
+
+def test_a_constant_rate_stays():
+    assert {learning_rate_at(position, 0.001, "constant") for position in (0, 0.2, 1)} == {0.001}
+
+
+def test_training_saves_the_model_and_an_entry_of_history_an_epoch(prepared, tmp_path):
+    heard = []
+    job = RECIPE | {"prepared": str(prepared), "output": str(tmp_path)}
+    facts = run_child("tasks.train", job, lambda *told: heard.append(told))
+    history = json.loads((tmp_path / "history.json").read_text())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.json", "model.keras"]
+    assert [entry["epoch"] for entry in history] == [1, 2]
+    assert history[0].keys() == {
+        "epoch",
+        "loss",
+        "accuracy",
+        "validation_loss",
+        "validation_accuracy",
+        "learning_rate",
+        "seconds",
+    }
+    assert history[1]["loss"] < history[0]["loss"]
+    assert facts["parameters"] == 503_690
+    milestones = [note for _, _, note, milestone in heard if milestone]
+    assert [note[:9] for note in milestones] == ["epoch 1/2", "epoch 2/2"]
+
+
+def test_a_loss_that_is_not_finite_ends_training_with_one_sentence(prepared, tmp_path):
+    broken = tmp_path / "prepared"
+    broken.mkdir()
+    for path in prepared.glob("*.npy"):
+        (broken / path.name).write_bytes(path.read_bytes())
+    images = np.load(broken / "train_images.npy")
+    images[:] = np.nan
+    np.save(broken / "train_images.npy", images)
+    job = RECIPE | {"prepared": str(broken), "output": str(tmp_path)}
+    with pytest.raises(RunError, match=r"^the loss is nan in epoch 1, batch 1; try a lower --learning-rate$"):
+        run_child("tasks.train", job, silent)
