@@ -168,29 +168,36 @@ def _verdict(ranking: list[str], tied: list[str], table: dict[str, Any], pairs: 
     others = [name for name in tied if name != keep]
     if others:
         accuracies = _and([percent(table[name]["validation_accuracy"]) for name in [keep, *others]])
-        first = f"Keep {keep}: validation cannot tell it from {_and(others)} ({accuracies}), and it is the smallest."
+        parameters = [table[name]["parameters"] for name in others]
+        why = "it is the smallest" if table[keep]["parameters"] < min(parameters) else "none of them is smaller"
+        first = f"Keep {keep}: validation cannot tell it from {_and(others)} ({accuracies}), and {why}."
     else:
         runner_up = table[ranking[1]]["validation_accuracy"]
         first = f"Keep {keep}: it is the best on validation data, {percent(validation)} against {percent(runner_up)}."
     pair = pairs[0]
     low, high = pair["difference_interval"]
-    better = "better" if pair["difference"] > 0 else "worse"
     sure = "so the difference is real for these two trainings" if low > 0 or high < 0 else "so it may be chance"
     second = (
-        f"On the test set it reaches {percent(test)}, {points(abs(pair['difference']))} points {better} than "
-        f"{pair['second']} (95 % interval {points(low)} to {points(high)}, McNemar p = {pair['p']:.2g}), {sure}."
+        f"On the test set it reaches {percent(test)}, {_against(pair['difference'])} {pair['second']} "
+        f"(95 % interval {points(low)} to {points(high)}, McNemar p = {pair['p']:.2g}), {sure}."
     )
     return [first, second]
 
 
 def percent(share: float) -> str:
-    """Return a share as per cent with two decimals."""
-    return f"{100 * share:.2f} %"
+    """Return a share as per cent with two decimals, the sign never on a line of its own."""
+    return f"{100 * share:.2f}\N{NO-BREAK SPACE}%"
 
 
 def points(share: float) -> str:
     """Return a difference of shares in percentage points with two decimals, with a real minus sign."""
     return f"{100 * share:.2f}".replace("-", "−")
+
+
+def _against(difference: float) -> str:
+    if difference == 0:
+        return "as much as"
+    return f"{points(abs(difference))} points {'better' if difference > 0 else 'worse'} than"
 
 
 def _and(names: list[str]) -> str:

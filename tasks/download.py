@@ -9,6 +9,7 @@ decompressed bytes are not the expected ones.
 import errno
 import gzip
 import http.client
+import os
 import random
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from tasks.artifacts.store import sha256_of
 from tasks.errors import RunError, UserError
@@ -33,6 +34,10 @@ from tasks.progress import Progress
 PIECE = 1 << 20
 ATTEMPTS = 3
 PATIENCE = 20  # seconds without a byte before a mirror is given up
+
+
+class Incomplete(RunError):
+    """The stream ended before the file did: worth another try where it comes over a network."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,13 @@ def fetch(data_set: DataSet, raw: Path, source_folder: Path | None, progress: Pr
         RunError: no source holds one of them.
     """
     raw.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".debian-", dir=raw) as unpacked:
-        sources = _sources(data_set, raw, source_folder, Path(unpacked), progress)
-        return {file.name: _fetch_file(file, raw, sources, source_folder, progress) for file in data_set.files.values()}
+    # Named after this process, beside what it is for: a run that is killed leaves it to the next one's sweep.
+    with tempfile.TemporaryDirectory(prefix=".fetch-", suffix=f".{os.getpid()}", dir=raw.parent) as scratch:
+        sources = _sources(data_set, raw, source_folder, Path(scratch) / "debian", progress)
+        return {
+            file.name: _fetch_file(file, raw, Path(scratch), sources, source_folder, progress)
+            for file in data_set.files.values()
+        }
 
 
 def _sources(
@@ -80,7 +89,7 @@ def _sources(
 
 
 def _fetch_file(
-    file: DataFile, raw: Path, sources: list[Source], source_folder: Path | None, progress: Progress
+    file: DataFile, raw: Path, scratch: Path, sources: list[Source], source_folder: Path | None, progress: Progress
 ) -> str:
     target = raw / file.name
     if target.is_file() and sha256_of(target) == file.sha256:
@@ -88,8 +97,10 @@ def _fetch_file(
     faults = []
     for source in sources:
         try:
-            _try(source, file, target, progress)
-        except (OSError, EOFError, zlib.error, http.client.HTTPException, RunError) as error:
+            _try(source, file, scratch / file.name, progress)
+            _prove(scratch / file.name, file)
+            (scratch / file.name).replace(target)
+        except (OSError, zlib.error, http.client.HTTPException, RunError) as error:
             if getattr(error, "errno", None) == errno.ENOSPC:
                 raise
             faults.append(f"{source.name}: {_reason(error)}")
@@ -105,12 +116,12 @@ def _fetch_file(
     )
 
 
-def _try(source: Source, file: DataFile, target: Path, progress: Progress) -> None:
+def _try(source: Source, file: DataFile, part: Path, progress: Progress) -> None:
     """Copy a file from a source, again with growing pauses where that may help."""
     for attempt in range(1, source.attempts + 1):
         try:
-            _copy_verified(source, file, target, progress)
-        except (OSError, EOFError, http.client.HTTPException) as error:
+            _copy(source, file, part, progress)
+        except (OSError, http.client.HTTPException, Incomplete) as error:
             if attempt == source.attempts or not _may_heal(error):
                 raise
             progress(0, file.bytes, f"{source.name}: {_reason(error)}; trying again", True)
@@ -119,35 +130,32 @@ def _try(source: Source, file: DataFile, target: Path, progress: Progress) -> No
             return
 
 
-def _copy_verified(source: Source, file: DataFile, target: Path, progress: Progress) -> None:
-    """Stream a file to a temporary name and rename it once its bytes are the expected ones.
-
-    Raises:
-        RunError: they are not; the message says what they look like.
-    """
-    part = target.with_name(f".{target.name}.part")
-    try:
-        with source.open(file) as stream, part.open("wb") as copy:
-            head = stream.peek(2)[:2]
-            with gzip.GzipFile(fileobj=stream) if head == b"\x1f\x8b" else nullcontext(stream) as plain:
-                while piece := plain.read(PIECE):
+def _copy(source: Source, file: DataFile, part: Path, progress: Progress) -> None:
+    """Stream a file, decompressed, to a temporary name, and no further than it may be long."""
+    with source.open(file) as stream, part.open("wb") as copy:
+        head = stream.peek(2)[:2]
+        if not head:
+            raise Incomplete("it is empty")
+        with gzip.GzipFile(fileobj=stream) if head == b"\x1f\x8b" else nullcontext(stream) as plain:
+            try:
+                while copy.tell() <= file.bytes and (piece := plain.read(PIECE)):
                     copy.write(piece)
                     progress(copy.tell(), file.bytes, file.name, False)
-                    if copy.tell() > file.bytes:
-                        raise RunError(f"it is longer than the expected {file.bytes:,} bytes")
-        found = sha256_of(part)
-        if found != file.sha256:
-            _refuse(part, file, found)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+            except EOFError as error:
+                raise Incomplete("its gzip stream ends early (truncated)") from error
 
 
-def _refuse(part: Path, file: DataFile, found: str) -> NoReturn:
+def _prove(part: Path, file: DataFile) -> None:
+    """Raise RunError unless the bytes are the expected ones; the message says what they look like."""
+    found = sha256_of(part)
+    if found == file.sha256:
+        return
     with part.open("rb") as copy:
         head = copy.read(64).lstrip()
     if head.startswith((b"<", b"{")):
         raise RunError(f"it is a web page, not IDX: it begins with {head[:20].decode(errors='replace')!r}")
+    if part.stat().st_size > file.bytes:
+        raise RunError(f"it is longer than the expected {file.bytes:,} bytes")
     try:
         read_header(part)
     except RunError as error:
@@ -175,7 +183,7 @@ def _may_heal(error: Exception) -> bool:
     if isinstance(error, urllib.error.HTTPError):
         return error.code >= 500 or error.code == 429
     reason = getattr(error, "reason", error)
-    return isinstance(reason, TimeoutError | ConnectionResetError | EOFError | http.client.IncompleteRead)
+    return isinstance(reason, TimeoutError | ConnectionError | Incomplete | http.client.IncompleteRead)
 
 
 def _debian(package: str, unpacked: Path, progress: Progress) -> Source:
@@ -184,7 +192,7 @@ def _debian(package: str, unpacked: Path, progress: Progress) -> Source:
     def opener(file: DataFile) -> Any:
         if not shutil.which("apt-get"):
             raise RunError("there is no apt-get here")
-        if not any(unpacked.iterdir()):
+        if not unpacked.exists():
             (unpacked / "lists/partial").mkdir(parents=True)
             (unpacked / "cache/archives/partial").mkdir(parents=True)
             folders = ["-o", f"Dir::State::Lists={unpacked}/lists", "-o", f"Dir::Cache={unpacked}/cache"]
@@ -222,8 +230,6 @@ def _reason(error: Exception) -> str:
         return f"HTTP {error.code} {error.reason}"
     if isinstance(error, urllib.error.URLError):
         return str(error.reason)
-    if isinstance(error, EOFError):
-        return "its gzip stream ends early (truncated)"
     if isinstance(error, FileNotFoundError):
         return "not there"
     return getattr(error, "strerror", None) or str(error)

@@ -5,10 +5,13 @@ differently, so a file's identity is the SHA-256 of its decompressed bytes.
 """
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tasks.errors import UserError
+
+PLAIN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # no folder, nothing hidden
 
 
 class DataFile(BaseModel):
@@ -16,7 +19,7 @@ class DataFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str = Field(pattern=PLAIN_NAME)
     bytes: int
     sha256: str
 
@@ -26,7 +29,7 @@ class DataSet(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: str = Field(pattern=PLAIN_NAME)  # names a folder
     class_names: tuple[str, ...]
     counts: dict[str, int]  # images in "train" and in "test"
     files: dict[str, DataFile]  # by "train_images", "train_labels", "test_images", "test_labels"
@@ -34,6 +37,16 @@ class DataSet(BaseModel):
     folders: tuple[Path, ...] = ()  # where a system package puts it
     debian_package: str | None = None
     licence: str = "unknown"
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for split in ("train", "test"):
+            if split not in self.counts:
+                raise ValueError(f"counts lacks {split}")
+            for role in (f"{split}_images", f"{split}_labels"):
+                if role not in self.files:
+                    raise ValueError(f"files lacks {role}")
+        return self
 
 
 FASHION_MNIST = DataSet(

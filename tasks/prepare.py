@@ -44,7 +44,7 @@ def prepare(
 def split(count: int, limit: int | None, validation_fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the indices to train on and those to validate on: shuffled, cut to the limit, the last ones validating."""
     order = np.random.default_rng(seed).permutation(count)[:limit]
-    cut = int(len(order) * (1 - validation_fraction))
+    cut = len(order) - round(len(order) * validation_fraction)
     return order[:cut], order[cut:]
 
 

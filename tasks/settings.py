@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from tasks.errors import UserError
 from tasks.fashion_mnist import DataSet, load_data_set
@@ -94,20 +94,23 @@ class Settings(BaseModel):
 
     @field_validator("source", "data_dir", "reports_dir")
     @classmethod
-    def _from_the_project(cls, path: Path | None) -> Path | None:
-        return path and PROJECT / path.expanduser()
+    def _from_the_project(cls, path: Path | None, field: ValidationInfo) -> Path | None:
+        try:
+            return path and PROJECT / path.expanduser()
+        except RuntimeError as error:
+            raise ValueError(f"{field.field_name} {path}: {str(error).lower()}") from error
 
     @model_validator(mode="after")
     def _enough_images(self) -> Settings:
         available = self.data_set.counts["train"]
         if self.limit and self.limit > available:
             raise ValueError(f"limit is {self.limit:,}, but {self.data_set.name} has {available:,} training images")
-        images = self.limit or PRESETS[self.preset].limit or available
-        for_training = int(images * (1 - self.validation_fraction))
-        if not 0 < for_training < images:
+        images = min(self.limit or PRESETS[self.preset].limit or available, available)
+        validating = round(images * self.validation_fraction)
+        if not 0 < validating < images:
             raise ValueError(
                 f"validation_fraction {self.validation_fraction} of {images:,} images leaves "
-                f"{for_training:,} to train on and {images - for_training:,} to validate on; both need some"
+                f"{images - validating:,} to train on and {validating:,} to validate on; both need some"
             )
         return self
 

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import threading
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
@@ -13,6 +14,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 # How an artifact is kept and shown says nothing about what is in it.
 NOT_IN_THE_RESULT = ("tasks.artifacts", "tasks.node", "tasks.errors", "tasks.settings", "tasks.progress", "tasks.child")
+
+_parsing = threading.Lock()  # in Python 3.11 two threads that parse at once raise SystemError (CPython issue 106905)
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,12 @@ def code_digest(module: str) -> str:
     while waiting:
         name = waiting.pop()
         path = _source_of(name)
-        if name in seen or path is None or name.startswith(NOT_IN_THE_RESULT):
+        if name in seen or path is None or any(f"{name}.".startswith(f"{other}.") for other in NOT_IN_THE_RESULT):
             continue
-        tree = ast.parse(path.read_bytes())
-        waiting += _imports(tree)
+        with _parsing:
+            tree = ast.parse(path.read_bytes())
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        waiting += _imports(tree, package)
         if path.name == "__init__.py":
             waiting += [f"{name}.{sibling.stem}" for sibling in path.parent.glob("[!_]*.py")]
         seen[name] = digest_of([ast.dump(_without_docstrings(tree)), _data_files(path)])
@@ -75,14 +80,17 @@ def _source_of(module: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None) if module.startswith("tasks.") else None
 
 
-def _imports(tree: ast.AST) -> list[str]:
+def _imports(tree: ast.AST, package: str) -> set[str]:
+    """Return every name that is imported, anywhere in the module, with the packages that hold it."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return found
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            found += [f"{module}.{alias.name}" for alias in node.names]
+    return {name.rsplit(".", up)[0] for name in found for up in range(name.count(".") + 1)}
 
 
 def _data_files(path: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from tasks.artifacts.identity import Identity, digest_of
 
@@ -73,7 +74,7 @@ class Store:
         try:
             manifest = json.loads((folder / MANIFEST).read_bytes())
             fault = _fault(folder, manifest, identity)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             fault = f"{MANIFEST} unreadable ({error})"
         if fault is None:
             return Artifact(folder, manifest)
@@ -89,7 +90,7 @@ class Store:
         meanwhile, its artifact is taken.
         """
         folder = self.folder(identity)
-        scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
+        scratch = folder.with_name(f".{folder.name}-{uuid4().hex[:8]}.{os.getpid()}")
         scratch.mkdir(parents=True)
         try:
             began = time.perf_counter()
@@ -102,7 +103,7 @@ class Store:
                 "key": identity.key,
                 "identity": asdict(identity),
                 "files": files,
-                "digest": _content_digest(files),
+                "digest": digest_of({name: described["sha256"] for name, described in files.items()}),
                 "made": {
                     "at": datetime.now(UTC).isoformat(timespec="seconds"),
                     "seconds": round(seconds, 3),
@@ -110,6 +111,8 @@ class Store:
                 },
                 "facts": facts,
             }
+            manifest = json.loads(json.dumps(manifest))  # as it will be read: lists, not tuples
+            manifest["seal"] = digest_of(manifest)
             (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1))
             for path in (*scratch.rglob("*"), scratch):
                 _to_disk(path)
@@ -143,7 +146,8 @@ def sha256_of(path: Path) -> str:
 def _fault(folder: Path, manifest: dict[str, Any], identity: Identity) -> str | None:
     if manifest["identity"] != json.loads(json.dumps(asdict(identity))):
         return f"{MANIFEST} belongs to something else"
-    if manifest["digest"] != _content_digest(manifest["files"]):
+    unsealed = {name: value for name, value in manifest.items() if name != "seal"}
+    if manifest["seal"] != digest_of(unsealed):
         return f"{MANIFEST} altered since it was made"
     present, expected = set(_names(folder)), set(manifest["files"])
     if present != expected:
@@ -163,10 +167,6 @@ def _names(folder: Path) -> list[str]:
 
 def _describe(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
-
-
-def _content_digest(files: dict[str, Any]) -> str:
-    return digest_of({name: described["sha256"] for name, described in files.items()})
 
 
 def _to_disk(path: Path) -> None:

@@ -1,0 +1,287 @@
+import json
+
+import numpy as np
+import pytest
+
+from tasks.artifacts.store import Artifact
+from tasks.compare import (
+    OVERFITTING_GAP,
+    compare,
+    compare_networks,
+    mcnemar,
+    paired_difference,
+    percent,
+    points,
+    rank,
+)
+from tasks.evaluate import measure, wilson_interval
+
+IMAGES = {"train": 54_000, "validation": 6_000, "test": 10_000}
+
+
+def candidate(train=0.95, validation=0.91, test=0.90, parameters=1000, images=IMAGES, right=None):
+    """Return a candidate with these accuracies, right on the first images of the test set unless told otherwise."""
+    accuracies = {"train": train, "validation": validation, "test": test}
+    metrics = {}
+    for split, accuracy in accuracies.items():
+        hits = round(accuracy * images[split])
+        metrics[split] = {
+            "accuracy": hits / images[split],
+            "accuracy_interval": wilson_interval(hits, images[split]),
+            "images": images[split],
+        }
+    if right is None:
+        right = np.arange(images["test"]) < round(test * images["test"])
+    return {"metrics": metrics, "parameters": parameters, "training_seconds": 12.5, "right": right}
+
+
+def verdict(**candidates):
+    """Return the verdict's sentences with plain spaces."""
+    return [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in compare_networks(candidates)["verdict"]]
+
+
+# The approval of a prime minister in two surveys of the same 1600 people: 150 only in the first, 86 only in the
+# second; Agresti, "Categorical Data Analysis", section 10.1.1: difference 0.04, 95 % interval 0.02 to 0.06.
+# The exact p-value 3.716e-05 is that of R's exact2x2 for the same table.
+def test_mcnemar_gives_the_published_p_value():
+    assert mcnemar(150, 86) == pytest.approx(3.716e-05, rel=2e-4)
+
+
+def test_mcnemar_is_the_fair_coins_tail_taken_twice():
+    assert mcnemar(1, 9) == pytest.approx(2 * (1 + 10) / 2**10)
+    assert mcnemar(0, 5) == pytest.approx(2 / 2**5)
+
+
+def test_mcnemar_does_not_ask_which_is_first():
+    assert mcnemar(9, 1) == mcnemar(1, 9)
+
+
+def test_networks_that_never_differ_are_not_told_apart():
+    assert mcnemar(0, 0) == 1.0
+    assert mcnemar(4, 4) == 1.0
+
+
+def test_the_paired_difference_is_agrestis_worked_example():
+    difference, interval = paired_difference(150, 86, 1600)
+    assert difference == 0.04
+    assert interval == pytest.approx([0.02, 0.06], abs=2e-3)
+
+
+def test_the_paired_interval_is_walds_with_half_counts_added():
+    # (20.5 − 10.5) / 102 ± 1.96 · √(31 − 10² / 102) / 102
+    difference, (low, high) = paired_difference(20, 10, 100)
+    assert difference == 0.1
+    assert (low, high) == pytest.approx((0.0980392 - 0.1052810, 0.0980392 + 0.1052810), abs=1e-6)
+
+
+def test_the_paired_difference_changes_its_sign_with_the_order():
+    difference, (low, high) = paired_difference(30, 12, 500)
+    turned, (turned_low, turned_high) = paired_difference(12, 30, 500)
+    assert (turned, turned_low, turned_high) == pytest.approx((-difference, -high, -low))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "count"), [(0, 0, 10), (5, 0, 10), (10, 0, 10), (300, 280, 10_000), (0, 1, 1)]
+)
+def test_the_paired_interval_contains_the_difference(first, second, count):
+    difference, (low, high) = paired_difference(first, second, count)
+    assert low < high
+    assert low <= difference <= high
+
+
+def test_networks_that_never_differ_have_an_interval_around_nought():
+    difference, (low, high) = paired_difference(0, 0, 10_000)
+    assert difference == 0.0
+    assert low == -high < 0
+
+
+def test_a_clear_winner_on_validation_data_is_kept_though_it_is_larger():
+    ranking, tied = rank({"small": candidate(validation=0.88, parameters=10), "large": candidate(validation=0.93)})
+    assert (ranking, tied) == (["large", "small"], [])
+
+
+def test_within_the_best_ones_interval_fewer_parameters_win():
+    candidates = {
+        "large": candidate(validation=0.920, parameters=2_000_000),
+        "small": candidate(validation=0.918, parameters=500_000),
+        "poor": candidate(validation=0.850, parameters=10),
+    }
+    ranking, tied = rank(candidates)
+    assert ranking == ["small", "large", "poor"]
+    assert tied == ["large", "small"]
+
+
+def test_of_equally_large_networks_in_a_tie_the_more_accurate_is_kept():
+    ranking, _ = rank({"second": candidate(validation=0.918), "first": candidate(validation=0.920)})
+    assert ranking == ["first", "second"]
+
+
+def test_the_order_in_which_networks_are_given_does_not_matter():
+    candidates = {f"network {number}": candidate(validation=0.90 + number / 500) for number in range(8)}
+    backwards = dict(reversed(candidates.items()))
+    assert rank(candidates) == rank(backwards)
+
+
+def test_eight_networks_are_ranked_by_validation_accuracy_below_the_one_to_keep():
+    candidates = {f"network {number}": candidate(validation=0.50 + number / 20) for number in range(8)}
+    ranking, tied = rank(candidates)
+    assert ranking == [f"network {number}" for number in range(7, -1, -1)]
+    assert tied == []
+
+
+def test_one_network_is_kept_and_tied_with_none():
+    assert rank({"alone": candidate()}) == (["alone"], [])
+
+
+def test_one_network_is_compared_with_nothing():
+    comparison = compare_networks({"alone": candidate(test=0.9)})
+    assert (comparison["keep"], comparison["pairs"], comparison["tied"]) == ("alone", [], [])
+    assert verdict(alone=candidate(test=0.9)) == [
+        "Only alone was trained: nothing to compare.",
+        "It reaches 90.00 % on the test set.",
+    ]
+
+
+def test_two_networks_get_a_verdict_with_its_certainty():
+    candidates = {
+        "baseline": candidate(validation=0.90, test=0.90, parameters=2000),
+        "dropout": candidate(validation=0.93, test=0.92),
+    }
+    comparison = compare_networks(candidates)
+    assert comparison["keep"] == "dropout"
+    (pair,) = comparison["pairs"]
+    assert (pair["first"], pair["second"]) == ("dropout", "baseline")
+    assert (pair["only_first_right"], pair["only_second_right"]) == (200, 0)
+    assert pair["difference"] == pytest.approx(0.02)
+    first, second = verdict(**candidates)
+    assert first == "Keep dropout: it is the best on validation data, 93.00 % against 90.00 %."
+    assert second.startswith("On the test set it reaches 92.00 %, 2.00 points better than baseline (95 % interval 1.7")
+    assert second.endswith("so the difference is real for these two trainings.")
+
+
+def test_a_tie_is_told_with_both_accuracies_and_a_small_difference_may_be_chance():
+    right = np.zeros((2, 10_000), bool)
+    right[:, :9000] = True
+    right[0, :10] = False
+    right[1, :12] = False
+    right[1, :3] = True
+    candidates = {
+        "baseline": candidate(validation=0.920, parameters=2000, right=right[0]),
+        "dropout": candidate(validation=0.918, parameters=1000, right=right[1]),
+    }
+    comparison = compare_networks(candidates)
+    first, second = verdict(**candidates)
+    assert first == (
+        "Keep dropout: validation cannot tell it from baseline (91.80 % and 92.00 %), and it is the smallest."
+    )
+    assert second.endswith("so it may be chance.")
+    assert comparison["pairs"][0]["p"] > 0.05
+
+
+def test_a_network_kept_by_validation_that_does_worse_on_the_test_set_is_told_so():
+    candidates = {"kept": candidate(validation=0.93, test=0.90), "other": candidate(validation=0.90, test=0.92)}
+    assert "2.00 points worse than other (95 % interval −2.2" in verdict(**candidates)[1]
+
+
+def test_two_networks_that_do_equally_well_on_the_test_set_are_not_called_better_or_worse():
+    sentence = verdict(one=candidate(validation=0.93), two=candidate(validation=0.90))[1]
+    assert "worse" not in sentence
+    assert "better" not in sentence
+
+
+def test_of_equally_large_networks_in_a_tie_none_is_called_the_smallest():
+    assert "smallest" not in verdict(one=candidate(validation=0.921), two=candidate(validation=0.920))[0]
+
+
+def test_eight_networks_are_compared_pair_by_pair():
+    candidates = {
+        f"network {number}": candidate(validation=0.5 + number / 20, test=0.5 + number / 20) for number in range(8)
+    }
+    comparison = compare_networks(candidates)
+    assert len(comparison["networks"]) == 8
+    assert len(comparison["pairs"]) == 8 * 7 / 2
+    assert len({frozenset((pair["first"], pair["second"])) for pair in comparison["pairs"]}) == 28
+    assert comparison["claims"] == []
+    assert json.loads(json.dumps(comparison, allow_nan=False)) == comparison
+
+
+def test_the_test_set_never_changes_the_ranking():
+    def ranking(accuracies):
+        return compare_networks(
+            {
+                f"network {number}": candidate(validation=0.80 + number / 30, test=accuracy)
+                for number, accuracy in enumerate(accuracies)
+            }
+        )["ranking"]
+
+    assert ranking([0.1, 0.5, 0.9]) == ranking([0.9, 0.5, 0.1]) == ranking([0.5, 0.5, 0.5])
+
+
+def test_the_gap_is_training_accuracy_less_test_accuracy_with_its_interval():
+    row = compare_networks({"alone": candidate(train=0.99, test=0.90)})["networks"]["alone"]
+    # 1.96 · √(0.99 · 0.01 / 54 000 + 0.9 · 0.1 / 10 000) = 0.00594
+    assert row["gap"] == pytest.approx(0.09)
+    assert row["gap_interval"] == pytest.approx([0.09 - 0.00594, 0.09 + 0.00594], abs=1e-5)
+
+
+def test_overfitting_begins_midway_between_the_articles_two_gaps():
+    assert pytest.approx((0.0689 + 0.0095) / 2) == OVERFITTING_GAP
+
+
+FEW = {"train": 90, "validation": 10, "test": 100}
+
+
+@pytest.mark.parametrize(
+    ("network", "train", "test", "images", "outcome"),
+    [
+        ("baseline", 0.99, 0.91, IMAGES, "agrees"),
+        ("baseline", 0.93, 0.92, IMAGES, "disagrees"),
+        ("baseline", 0.90, 0.86, FEW, "cannot be told"),
+        ("dropout", 0.94, 0.93, IMAGES, "agrees"),
+        ("dropout", 0.99, 0.91, IMAGES, "disagrees"),
+        ("dropout", 0.90, 0.86, FEW, "cannot be told"),
+    ],
+)
+def test_the_articles_claim_is_held_against_the_gap(network, train, test, images, outcome):
+    (claim,) = compare_networks({network: candidate(train=train, test=test, images=images)})["claims"]
+    assert (claim["network"], claim["outcome"]) == (network, outcome)
+    assert claim["claim"] == {"baseline": "baseline overfits", "dropout": "dropout does not overfit"}[network]
+    assert claim["measured"].endswith("overfitting is called what exceeds 3.92")
+
+
+def test_the_node_compares_what_was_trained_and_evaluated(tmp_path):
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 10, 200).astype(np.uint8)
+
+    def artifact(name, facts=None):
+        folder = tmp_path / name
+        folder.mkdir()
+        return Artifact(folder, {"facts": facts or {}})
+
+    prepared = artifact("prepare")
+    np.save(prepared.folder / "test_labels.npy", labels)
+    train, evaluate, right = {}, {}, {}
+    for name, sharpness, parameters in (("baseline", 0.5, 2000), ("dropout", 2.0, 1000)):
+        probabilities = generator.random((200, 10)).astype(np.float32)
+        probabilities[np.arange(200), labels] += sharpness
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        right[name] = int((probabilities.argmax(axis=1) == labels).sum())
+        train[name] = artifact(f"train-{name}", {"parameters": parameters})
+        (train[name].folder / "history.json").write_text(json.dumps([{"seconds": 1.5}, {"seconds": 2.0}]))
+        evaluate[name] = artifact(f"evaluate-{name}")
+        np.save(evaluate[name].folder / "test_probabilities.npy", probabilities)
+        metrics = {split: measure(probabilities, labels) for split in ("train", "validation", "test")}
+        (evaluate[name].folder / "metrics.json").write_text(json.dumps(metrics))
+    output = artifact("compare").folder
+    facts = compare(output, train=train, evaluate=evaluate, prepare=prepared)
+    comparison = json.loads((output / "comparison.json").read_text())
+    assert facts == {"keep": "dropout", "verdict": comparison["verdict"]}
+    assert comparison["networks"]["baseline"]["training_seconds"] == 3.5
+    assert comparison["networks"]["dropout"]["parameters"] == 1000
+    assert comparison["pairs"][0]["difference"] == pytest.approx((right["dropout"] - right["baseline"]) / 200)
+
+
+def test_shares_are_shown_with_two_decimals_and_a_real_minus():
+    assert percent(0.9211) == "92.11\N{NO-BREAK SPACE}%"
+    assert points(-0.0123) == "−1.23"
+    assert points(0.0) == "0.00"

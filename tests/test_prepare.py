@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+
+from tasks.artifacts.store import Artifact
+from tasks.download import fetch
+from tasks.idx import read_idx
+from tasks.prepare import SPLITS, prepare, scale, split
+from tasks.progress import silent
+from tests.conftest import FIXTURE
+
+
+@pytest.fixture(scope="module")
+def downloaded(data_set, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("downloaded")
+    fetch(data_set, folder, FIXTURE, silent)
+    return Artifact(folder, {})
+
+
+@pytest.mark.parametrize("count", [400, 60_000])
+def test_a_split_is_a_permutation_and_no_index_is_in_both(count):
+    train, validation = split(count, None, 0.1, seed=0)
+    assert sorted([*train, *validation]) == list(range(count))
+
+
+def test_the_last_tenth_of_the_shuffled_images_validates():
+    train, validation = split(60_000, None, 0.1, seed=0)
+    everything, nothing = split(60_000, None, 1e-9, seed=0)
+    assert (len(train), len(validation)) == (54_000, 6_000)
+    np.testing.assert_array_equal([*train, *validation], [*everything, *nothing])
+
+
+def test_the_split_is_shuffled():
+    train, _ = split(400, None, 0.1, seed=0)
+    assert list(train) != sorted(train)
+
+
+def test_a_seed_decides_the_split():
+    first, again, other = (np.concatenate(split(400, None, 0.1, seed)) for seed in (7, 7, 8))
+    assert list(first) == list(again)
+    assert list(first) != list(other)
+
+
+def test_a_limit_takes_the_first_of_the_shuffled_images():
+    limited = np.concatenate(split(400, 100, 0.2, seed=3))
+    whole = np.concatenate(split(400, None, 0.2, seed=3))
+    assert list(limited) == list(whole[:100])
+    assert [len(part) for part in split(400, 100, 0.2, seed=3)] == [80, 20]
+
+
+@pytest.mark.parametrize(("fraction", "validating"), [(0.1, 100), (0.3, 300), (0.7, 700), (0.9, 900)])
+def test_the_share_that_validates_is_the_one_asked_for(fraction, validating):
+    assert len(split(1000, None, fraction, seed=0)[1]) == validating
+
+
+def test_images_are_scaled_to_one_with_a_channel_last():
+    images = np.array([[[0, 51], [102, 255]], [[255, 0], [0, 0]]], np.uint8)
+    scaled = scale(images)
+    assert (scaled.shape, scaled.dtype) == ((2, 2, 2, 1), np.float32)
+    np.testing.assert_allclose(scaled[0, ..., 0], [[0.0, 0.2], [0.4, 1.0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("limit", "counts"),
+    [
+        (None, {"train": 360, "validation": 40, "test": 200}),
+        (300, {"train": 270, "validation": 30, "test": 200}),
+        (100, {"train": 90, "validation": 10, "test": 100}),
+    ],
+)
+def test_each_image_keeps_its_label_and_its_place_in_the_file(tmp_path, data_set, downloaded, limit, counts):
+    facts = prepare(tmp_path, download=downloaded, data_set=data_set, seed=0, limit=limit, validation_fraction=0.1)
+    assert facts == {"images": counts}
+    assert len(list(tmp_path.iterdir())) == 9
+    for name in SPLITS:
+        images, labels, indices = (
+            np.load(tmp_path / f"{name}_{kind}.npy", mmap_mode="r", allow_pickle=False)
+            for kind in ("images", "labels", "indices")
+        )
+        assert isinstance(images, np.memmap)
+        assert (images.shape, images.dtype) == ((counts[name], 28, 28, 1), np.float32)
+        assert (labels.shape, labels.dtype) == ((counts[name],), np.uint8)
+        assert (indices.shape, indices.dtype) == ((counts[name],), np.int32)
+        file = "test" if name == "test" else "train"
+        raw_images = read_idx(downloaded.folder / data_set.files[f"{file}_images"].name)
+        raw_labels = read_idx(downloaded.folder / data_set.files[f"{file}_labels"].name)
+        np.testing.assert_array_equal(np.rint(images[..., 0] * 255), raw_images[indices])
+        np.testing.assert_array_equal(labels, raw_labels[indices])
+
+
+def test_the_test_images_stay_in_file_order_whatever_the_seed(tmp_path, data_set, downloaded):
+    for seed in (0, 1):
+        prepare(tmp_path, download=downloaded, data_set=data_set, seed=seed, limit=None, validation_fraction=0.1)
+        np.testing.assert_array_equal(np.load(tmp_path / "test_indices.npy"), np.arange(200))
+
+
+def test_the_same_settings_prepare_the_same_bytes(tmp_path, data_set, downloaded):
+    written = []
+    for attempt in ("first", "second"):
+        folder = tmp_path / attempt
+        folder.mkdir()
+        prepare(folder, download=downloaded, data_set=data_set, seed=5, limit=100, validation_fraction=0.1)
+        written.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert written[0] == written[1]
