@@ -30,14 +30,20 @@ DRIFT = 5.0  # grey levels of 255: half a per cent of the range is noise between
 IMBALANCE = 1.5  # largest class over smallest
 
 
+class Expectation(NamedTuple):
+    """What Great Expectations is asked: a class of its `expectations` and its arguments."""
+
+    type: str
+    arguments: dict[str, Any]
+
+
 class Check(NamedTuple):
     """An expectation with what it means to people."""
 
     split: str  # "train", "test", or "both" for the frame of facts
     severity: Literal["critical", "warning"]
     sentence: str  # "train labels must be 0–9"
-    expectation: str  # class name in great_expectations.expectations
-    arguments: dict[str, Any]
+    expectation: Expectation
 
 
 def stop_if_critical(artifact: Artifact) -> None:
@@ -84,7 +90,7 @@ def summarize(images: np.ndarray, labels: np.ndarray, split: str) -> "pd.DataFra
     frame = pd.DataFrame(
         {
             "index": np.arange(len(images)),
-            "label": labels.astype(np.int64),
+            "label": labels.astype(np.int64) if labels.dtype == np.uint8 else labels,
             "height": images.shape[1],
             "width": images.shape[2],
             "minimum": flat.min(axis=1).astype(np.int64),
@@ -105,7 +111,7 @@ def facts(
 
     row: dict[str, Any] = {"identical": identical}
     for split in SPLITS:
-        classes = np.bincount(arrays[f"{split}_labels"], minlength=class_count)
+        classes = frames[split]["label"].value_counts().reindex(range(class_count), fill_value=0)
         row[f"{split}_dtype"] = str(arrays[f"{split}_images"].dtype)
         row[f"{split}_imbalance"] = float(classes.max() / max(1, classes.min()))
     deviations = [float(arrays[f"{split}_images"].std()) for split in SPLITS]
@@ -116,67 +122,43 @@ def facts(
 
 def _checks(data_set: DataSet) -> list[Check]:
     """Return every expectation, in the order in which the report lists them."""
-    labels = list(range(len(data_set.class_names)))
-    checks = [Check("both", "critical", f"the files must be {data_set.name}'s, byte for byte", *_true("identical"))]
-    for split in SPLITS:
-        count = data_set.counts[split]
-        span = f"0–{labels[-1]}"
-        checks += [
-            Check(
-                split, "critical", f"{split} must have {count:,} images", "ExpectTableRowCountToEqual", {"value": count}
-            ),
-            Check("both", "critical", f"{split} pixels must be uint8", *_within(f"{split}_dtype", ["uint8"])),
-            Check(split, "critical", f"{split} images must be 28 high", *_within("height", [28])),
-            Check(split, "critical", f"{split} images must be 28 wide", *_within("width", [28])),
-            Check(
-                split, "critical", f"{split} labels must be there", "ExpectColumnValuesToNotBeNull", {"column": "label"}
-            ),
-            Check(split, "critical", f"{split} labels must be {span}", *_within("label", labels)),
-            Check(
-                split,
-                "critical",
-                f"{split} must show every class",
-                "ExpectColumnDistinctValuesToContainSet",
-                {"column": "label", "value_set": labels},
-            ),
-            Check(
-                "both", "warning", f"{split} classes should be balanced", *_between(f"{split}_imbalance", 1, IMBALANCE)
-            ),
-            Check(split, "critical", f"{split} images must not be blank", *_between("maximum", 1, 255)),
-            Check(
-                split,
-                "critical",
-                f"{split} pixels must use the range 0–255",
-                "ExpectColumnMaxToBeBetween",
-                {"column": "maximum", "min_value": 250, "max_value": 255},
-            ),
-            Check(
-                split,
-                "critical",
-                f"{split} background must be 0",
-                "ExpectColumnMinToBeBetween",
-                {"column": "minimum", "min_value": 0, "max_value": 0},
-            ),
-            Check(split, "warning", f"{split} images should not repeat", *_within("duplicate", [False])),
-        ]
+    both = [
+        ("both", "critical", f"the files must be {data_set.name}'s, byte for byte", _within("identical", [True])),
+        ("test", "critical", "test images must not be training images too", _within("leaked", [False])),
+        ("both", "warning", "train and test should be equally bright", _between("mean_drift", 0, DRIFT)),
+        ("both", "warning", "train and test should vary equally", _between("deviation_drift", 0, DRIFT)),
+    ]
+    each = [check for split in SPLITS for check in _split_checks(split, data_set)]
+    return [Check(*check) for check in [both[0], *each, *both[1:]]]
+
+
+def _split_checks(split: str, data_set: DataSet) -> list[tuple[str, Any, str, Expectation]]:
+    count, labels = data_set.counts[split], list(range(len(data_set.class_names)))
+    size = Expectation("ExpectTableRowCountToEqual", {"value": count})
+    there = Expectation("ExpectColumnValuesToNotBeNull", {"column": "label"})
+    classes = Expectation("ExpectColumnDistinctValuesToContainSet", {"column": "label", "value_set": labels})
     return [
-        *checks,
-        Check("test", "critical", "test images must not be training images too", *_within("leaked", [False])),
-        Check("both", "warning", "train and test should be equally bright", *_between("mean_drift", 0, DRIFT)),
-        Check("both", "warning", "train and test should vary equally", *_between("deviation_drift", 0, DRIFT)),
+        (split, "critical", f"{split} must have {count:,} images", size),
+        ("both", "critical", f"{split} pixels must be uint8", _within(f"{split}_dtype", ["uint8"])),
+        (split, "critical", f"{split} images must be 28 high", _within("height", [28])),
+        (split, "critical", f"{split} images must be 28 wide", _within("width", [28])),
+        (split, "critical", f"{split} labels must be there", there),
+        (split, "critical", f"{split} labels must be 0–{labels[-1]}", _within("label", labels)),
+        (split, "critical", f"{split} must show every class", classes),
+        ("both", "warning", f"{split} classes should be balanced", _between(f"{split}_imbalance", 1, IMBALANCE)),
+        (split, "critical", f"{split} images must not be blank", _between("maximum", 1, 255)),
+        (split, "critical", f"{split} pixels must use the range 0–255", _between("maximum", 250, 255, "ColumnMax")),
+        (split, "critical", f"{split} background must be 0", _between("minimum", 0, 0)),
+        (split, "warning", f"{split} images should not repeat", _within("duplicate", [False])),
     ]
 
 
-def _within(column: str, values: list[Any]) -> tuple[str, dict[str, Any]]:
-    return "ExpectColumnValuesToBeInSet", {"column": column, "value_set": values}
+def _within(column: str, values: list[Any]) -> Expectation:
+    return Expectation("ExpectColumnValuesToBeInSet", {"column": column, "value_set": values})
 
 
-def _true(column: str) -> tuple[str, dict[str, Any]]:
-    return _within(column, [True])
-
-
-def _between(column: str, low: float, high: float) -> tuple[str, dict[str, Any]]:
-    return "ExpectColumnValuesToBeBetween", {"column": column, "min_value": low, "max_value": high}
+def _between(column: str, low: float, high: float, what: str = "ColumnValues") -> Expectation:
+    return Expectation(f"Expect{what}ToBeBetween", {"column": column, "min_value": low, "max_value": high})
 
 
 def _expect(frames: dict[str, "pd.DataFrame"], checks: list[Check]) -> list[dict[str, Any]]:
@@ -194,8 +176,9 @@ def _expect(frames: dict[str, "pd.DataFrame"], checks: list[Check]) -> list[dict
         suite = gx.ExpectationSuite(name)
         for position, check in enumerate(checks):
             if check.split == name:
-                of_type = getattr(expectations, check.expectation)
-                suite.add_expectation(of_type(**check.arguments, severity=check.severity, meta={"position": position}))
+                meta = {"position": position}
+                of_type = getattr(expectations, check.expectation.type)
+                suite.add_expectation(of_type(**check.expectation.arguments, severity=check.severity, meta=meta))
         definition = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
         outcome = definition.get_batch(batch_parameters={"dataframe": frame}).validate(
             suite,
@@ -208,7 +191,7 @@ def _expect(frames: dict[str, "pd.DataFrame"], checks: list[Check]) -> list[dict
         for result in outcome.to_json_dict()["results"]:
             position = result["expectation_config"]["meta"]["position"]
             if name == "both":
-                result["result"]["observed_value"] = frame[checks[position].arguments["column"]].item()
+                result["result"]["observed_value"] = frame[checks[position].expectation.arguments["column"]].item()
             results[position] = _for_people(checks[position], result)
     return [results[position] for position in range(len(checks))]
 
@@ -216,16 +199,18 @@ def _expect(frames: dict[str, "pd.DataFrame"], checks: list[Check]) -> list[dict
 def _for_people(check: Check, outcome: dict[str, Any]) -> dict[str, Any]:
     """Return what one expectation showed: observed value, offenders, and a sentence if it failed."""
     result = outcome["result"]
-    column = check.arguments.get("column")
-    offenders = [
-        {"index": row["index"], "value": row[column]} for row in result.get("partial_unexpected_index_list") or []
-    ]
+    column = check.expectation.arguments.get("column")
+    rows = result.get("partial_unexpected_index_list") or []
+    offenders = [{"index": row["index"], "value": row[column]} for row in rows if check.split != "both"]
     offending = result.get("unexpected_count", 0)
     problem = outcome["exception_info"].get("exception_message")
     if problem:
         found = f"could not be checked ({problem})"
+    elif absent := result.get("partial_missing_list"):
+        found = f"found no {', '.join(map(str, absent))}"
     elif offenders:
-        named = ", ".join(f"index {o['index']} is {o['value']}".removesuffix(" is True") for o in offenders)
+        values = [(o["index"], "missing" if o["value"] is None else o["value"]) for o in offenders]
+        named = ", ".join(f"index {index} is {value}".removesuffix(" is True") for index, value in values)
         found = f"{offending:,} of {result['element_count']:,} are not ({named}{', …' if offending > 3 else ''})"
     else:
         found = f"found {result.get('observed_value')}"
@@ -233,7 +218,7 @@ def _for_people(check: Check, outcome: dict[str, Any]) -> dict[str, Any]:
         "split": check.split,
         "severity": check.severity,
         "sentence": check.sentence,
-        "expectation": check.expectation,
+        "expectation": check.expectation.type,
         "success": outcome["success"],
         "observed": result.get("observed_value"),
         "offending": offending,
