@@ -223,7 +223,7 @@ DAMAGE = {
         r"it is damaged: its header announces 392,016 bytes \(500, 28, 28\), it has 313,616",
     ),
     "empty": (damaged(b""), "it is empty"),
-    "empty, compressed": (damaged(gzip.compress(b"")), "it is empty"),
+    "empty, compressed": (damaged(gzip.compress(b"")), "it is not IDX: 0 bytes are too few for a header"),
     "one byte too many": (damaged(gzip.compress(PLAIN + b"\0")), "it is longer than the expected 313,616 bytes"),
     "another pixel": (damaged(gzip.compress(OTHER_PIXEL)), "its SHA-256 is .*…, expected e8df2ecfe9e9…: other data"),
     "a folder": (lambda source: ((source / f"{FIRST}.gz").unlink(), (source / FIRST).mkdir()), "Is a directory"),

@@ -170,7 +170,7 @@ def test_a_damage_fails_its_expectation(arrays, data_set, damage, failures):
     for sentence, found in failures.items():
         assert not results[sentence]["success"]
         assert results[sentence]["failure"].startswith(f"{sentence}: {found}")
-        assert "None" not in results[sentence]["failure"]
+        assert "found None" not in results[sentence]["failure"]
 
 
 def test_every_expectation_is_shown_able_to_fail(passed):
