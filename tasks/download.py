@@ -32,6 +32,7 @@ from tasks.node import node
 from tasks.progress import Progress
 
 PIECE = 1 << 20
+OURS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # faults of the data folder, which no other source mends
 ATTEMPTS = 3
 PATIENCE = 20  # seconds without a byte before a mirror is given up
 
@@ -58,6 +59,7 @@ def download(
     origins = fetch(data_set, raw, source_folder, progress)
     for file in data_set.files.values():
         shutil.copyfile(raw / file.name, output / file.name)
+        _prove(output / file.name, file)
     return {"origins": origins}
 
 
@@ -101,7 +103,7 @@ def _fetch_file(
             _prove(scratch / file.name, file)
             (scratch / file.name).replace(target)
         except (OSError, zlib.error, http.client.HTTPException, RunError) as error:
-            if getattr(error, "errno", None) == errno.ENOSPC:
+            if getattr(error, "errno", None) in OURS:
                 raise
             faults.append(f"{source.name}: {_reason(error)}")
         else:
@@ -183,7 +185,7 @@ def _may_heal(error: Exception) -> bool:
     if isinstance(error, urllib.error.HTTPError):
         return error.code >= 500 or error.code == 429
     reason = getattr(error, "reason", error)
-    return isinstance(reason, TimeoutError | ConnectionError | Incomplete | http.client.IncompleteRead)
+    return isinstance(reason, TimeoutError | ConnectionResetError | Incomplete | http.client.IncompleteRead)
 
 
 def _debian(package: str, unpacked: Path, progress: Progress) -> Source:

@@ -126,7 +126,7 @@ class Settings(BaseModel):
     def source_folder(self) -> Path | None:
         """The folder that the user names for the IDX files, by setting or by environment."""
         from_environment = os.environ.get("FASHION_MNIST_DIR")
-        return self.source or (Path(from_environment) if from_environment else None)
+        return self.source or (Path(from_environment).expanduser() if from_environment else None)
 
     def resolved(self, network: str | None = None) -> Settings:
         """Return the settings with nothing left open: the preset's values, the network's epochs, the precision used."""

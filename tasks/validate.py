@@ -10,6 +10,7 @@ of the 784 pixels would cost it minutes. numpy computes what needs the pixels.
 
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -44,6 +45,7 @@ class Check(NamedTuple):
     severity: Literal["critical", "warning"]
     sentence: str  # "train labels must be 0–9"
     expectation: Expectation
+    offence: str = "are not"  # what the offenders are: "3 of 400 are not"
 
 
 def stop_if_critical(artifact: Artifact) -> None:
@@ -58,8 +60,7 @@ def validate(output: Path, *, download: Artifact, data_set: DataSet) -> dict[str
     """Fill the artifact with the result of every expectation."""
     paths = {role: download.folder / file.name for role, file in data_set.files.items()}
     arrays = {role: read_idx(path) for role, path in paths.items()}
-    known = {file.sha256 for file in data_set.files.values()}
-    identical = all(sha256_of(path) in known for path in paths.values())
+    identical = all(sha256_of(paths[role]) == file.sha256 for role, file in data_set.files.items())
     results = check_images(arrays, data_set, identical)
     (output / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False))
     failed = [r["failure"] for r in results if not r["success"]]
@@ -86,7 +87,7 @@ def summarize(images: np.ndarray, labels: np.ndarray, split: str) -> "pd.DataFra
 
     if len(images) != len(labels):
         raise RunError(f"{split} has {len(images):,} images but {len(labels):,} labels; each image needs one")
-    flat = images.reshape(len(images), -1)
+    flat = images.reshape(len(images), math.prod(images.shape[1:]))
     frame = pd.DataFrame(
         {
             "index": np.arange(len(images)),
@@ -122,9 +123,9 @@ def facts(
 
 def _checks(data_set: DataSet) -> list[Check]:
     """Return every expectation, in the order in which the report lists them."""
-    both = [
+    both: list[tuple[Any, ...]] = [
         ("both", "critical", f"the files must be {data_set.name}'s, byte for byte", _within("identical", [True])),
-        ("test", "critical", "test images must not be training images too", _within("leaked", [False])),
+        ("test", "critical", "test images must not be training images too", _within("leaked", [False]), "are"),
         ("both", "warning", "train and test should be equally bright", _between("mean_drift", 0, DRIFT)),
         ("both", "warning", "train and test should vary equally", _between("deviation_drift", 0, DRIFT)),
     ]
@@ -132,7 +133,7 @@ def _checks(data_set: DataSet) -> list[Check]:
     return [Check(*check) for check in [both[0], *each, *both[1:]]]
 
 
-def _split_checks(split: str, data_set: DataSet) -> list[tuple[str, Any, str, Expectation]]:
+def _split_checks(split: str, data_set: DataSet) -> list[tuple[Any, ...]]:
     count, labels = data_set.counts[split], list(range(len(data_set.class_names)))
     size = Expectation("ExpectTableRowCountToEqual", {"value": count})
     there = Expectation("ExpectColumnValuesToNotBeNull", {"column": "label"})
@@ -146,10 +147,10 @@ def _split_checks(split: str, data_set: DataSet) -> list[tuple[str, Any, str, Ex
         (split, "critical", f"{split} labels must be 0–{labels[-1]}", _within("label", labels)),
         (split, "critical", f"{split} must show every class", classes),
         ("both", "warning", f"{split} classes should be balanced", _between(f"{split}_imbalance", 1, IMBALANCE)),
-        (split, "critical", f"{split} images must not be blank", _between("maximum", 1, 255)),
+        (split, "critical", f"{split} images must not be blank", _between("maximum", 1, 255), "are"),
         (split, "critical", f"{split} pixels must use the range 0–255", _between("maximum", 250, 255, "ColumnMax")),
         (split, "critical", f"{split} background must be 0", _between("minimum", 0, 0)),
-        (split, "warning", f"{split} images should not repeat", _within("duplicate", [False])),
+        (split, "warning", f"{split} images should not repeat", _within("duplicate", [False]), "do"),
     ]
 
 
@@ -211,7 +212,9 @@ def _for_people(check: Check, outcome: dict[str, Any]) -> dict[str, Any]:
     elif offenders:
         values = [(o["index"], "missing" if o["value"] is None else o["value"]) for o in offenders]
         named = ", ".join(f"index {index} is {value}".removesuffix(" is True") for index, value in values)
-        found = f"{offending:,} of {result['element_count']:,} are not ({named}{', …' if offending > 3 else ''})"
+        found = (
+            f"{offending:,} of {result['element_count']:,} {check.offence} ({named}{', …' if offending > 3 else ''})"
+        )
     else:
         found = f"found {result.get('observed_value')}"
     return {

@@ -139,7 +139,7 @@ DAMAGES = [
         repeated_image,
         {"train images should not repeat": "1 of 400", "test images should not repeat": "1 of 200"},
     ),
-    (leaked_image, {"test images must not be training images too": "1 of 200 are not (index 4)"}),
+    (leaked_image, {"test images must not be training images too": "1 of 200 are (index 4)"}),
     (
         dark,
         {

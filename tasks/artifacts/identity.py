@@ -96,7 +96,7 @@ def _imports(tree: ast.AST, package: str) -> set[str]:
 def _data_files(path: Path) -> dict[str, str]:
     if path.name != "__init__.py":
         return {}
-    files = sorted(file for file in path.parent.iterdir() if file.is_file() and file.suffix not in (".py", ".pyc"))
+    files = sorted(file for file in path.parent.glob("[!._]*[!~]") if file.is_file() and file.suffix != ".py")
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 

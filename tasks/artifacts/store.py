@@ -1,5 +1,6 @@
 """Keeping artifacts: found only when every byte is what it was, made whole or not at all."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -80,7 +81,8 @@ class Store:
             return Artifact(folder, manifest)
         aside = self.data_dir / "damaged" / f"{identity.node}-{folder.name}-{time.time_ns()}"
         aside.parent.mkdir(exist_ok=True)
-        folder.rename(aside)
+        with contextlib.suppress(FileNotFoundError):  # another run has seen the same damage
+            folder.rename(aside)
         return Miss(f"{fault}; set aside in {aside}")
 
     def make(self, identity: Identity, produce: Callable[[Path], dict[str, Any]]) -> Artifact:
