@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv from requirements.lock, with uv where it is installed and pip elsewhere. Needs Python 3.11 to 3.13, not root.
 set -euo pipefail
+quiet=$([ -t 2 ] || echo --quiet) # a person sees how far it is
 cd "$(dirname "$0")"
 
 fits='import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
@@ -13,7 +14,7 @@ echo "setup: making .venv with $("$python" --version); about 2 GB, once, some mi
 rm -rf .venv
 if command -v uv >/dev/null; then
     uv venv --quiet --python "$("$python" -c 'import sys; print(sys.executable)')" .venv
-    uv pip install --quiet --compile-bytecode --require-hashes --no-deps -r requirements.lock
+    uv pip install $quiet --compile-bytecode --require-hashes --no-deps -r requirements.lock
     uv pip install --quiet --no-deps --no-build-isolation -e .
     exit
 fi
@@ -32,5 +33,5 @@ else # Debian keeps pip for new environments in a package of its own: fetched he
     .venv/bin/python "$pip/pip" install --quiet --no-index "$pip"
     rm -rf "$wheels"
 fi
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+.venv/bin/python -m pip install $quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -71,8 +71,8 @@ def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
         )
     values = vars(parser.parse_args(arguments))
     for name in ("source", "data_dir", "reports_dir"):
-        if name in values:
-            values[name] = Path(values[name]).expanduser().absolute()
+        if not values.get(name, "~").startswith("~"):
+            values[name] = Path.cwd() / values[name]
     return values
 
 

@@ -38,12 +38,15 @@ def fashion_mnist(settings: Settings = Settings()) -> Any:  # noqa: B008 (frozen
     try:
         for future in futures:
             future.wait()
-            if future.state.is_failed():
+            if future.state.is_failed() or future.state.is_crashed():
                 return Failed(message=future.state.message, data=future.state.data)
     except BaseException:  # cancelled, or told to end: the children must not work on for nobody
         stop_children()
         raise
-    page = publish(report.result(), settings.reports_dir)
+    try:
+        page = publish(report.result(), settings.reports_dir)
+    except RunError as error:
+        return Failed(message=str(error), data=error)
     return Completed(message=f"report: {page}", data=report.result())
 
 

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from tasks.artifacts.store import Artifact
+from tasks.compare import percent
+from tasks.errors import RunError
 from tasks.report import publish, render
 from tasks.report.content import page_content
 
@@ -55,7 +57,7 @@ def test_every_network_s_figures_stand_in_the_table(page, content):
     for name, row in content["comparison"]["networks"].items():
         assert name in page
         for split in ("train", "validation", "test"):
-            assert f"{100 * row[f'{split}_accuracy']:.2f} %" in page
+            assert percent(row[f"{split}_accuracy"]) in page
         assert f"{row['parameters']:,}" in page
 
 
@@ -107,6 +109,13 @@ def test_ids_are_unique_and_the_tags_close(page):
 def test_figures_have_a_name_and_a_description(content):
     for figure in (content["curves"], *content["confusions"].values()):
         assert re.match(r'<svg role="img" aria-label="[^"]+"[^>]*><title>[^<]+</title><desc>[^<]+</desc>', str(figure))
+
+
+def test_a_reports_folder_that_cannot_be_written_gets_one_sentence(finished_run, tmp_path):
+    made = artifact(next((finished_run / "data" / "report").glob("*")))
+    (tmp_path / "reports").write_text("not a folder")
+    with pytest.raises(RunError, match="cannot be put into .*/reports: file exists; choose another --reports-dir"):
+        publish(made, tmp_path / "reports")
 
 
 def test_publishing_gives_each_result_a_page_and_latest_the_newest(finished_run, tmp_path):

@@ -4,12 +4,13 @@ Takes every artifact before it. Makes `report.html`, which asks the network for 
 copies it to `reports/`, under a name of its own and as `latest.html`.
 """
 
-import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from tasks.artifacts.store import Artifact
+from tasks.errors import RunError
 from tasks.fashion_mnist import DataSet
 from tasks.node import node
 from tasks.report.content import page_content
@@ -54,15 +55,20 @@ def render(content: dict[str, Any]) -> str:
 
 
 def publish(artifact: Artifact, reports_dir: Path) -> Path:
-    """Copy the page to `<reports>/<time made>-<key>.html` and `latest.html`; return where it stands."""
+    """Copy the page to `<reports>/<time made>-<key>.html` and `latest.html`; return the latter.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
     made_at = artifact.manifest["made"]["at"][:19].replace(":", "").replace("-", "")
     page = reports_dir / f"{made_at}-{artifact.key[:8]}.html"
-    reports_dir.mkdir(parents=True, exist_ok=True)
-    for target in (page, reports_dir / "latest.html"):
-        scratch = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            shutil.copyfile(artifact.folder / "report.html", scratch)
-            scratch.replace(target)
-        finally:
-            scratch.unlink(missing_ok=True)
+    try:
+        reports_dir.mkdir(parents=True, exist_ok=True)
+        for target in (page, reports_dir / "latest.html"):
+            with tempfile.TemporaryDirectory(prefix=".publish-", dir=reports_dir) as scratch:
+                copy = shutil.copyfile(artifact.folder / "report.html", Path(scratch) / "page")
+                copy.replace(target)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise RunError(f"the report cannot be put into {reports_dir}: {why}; choose another --reports-dir") from error
     return reports_dir / "latest.html"
