@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -58,8 +59,15 @@ def test_the_same_run_again_ends_at_once_without_prefect_or_tensorflow(finished_
     assert imported.isdisjoint({"prefect", "tensorflow", "keras", "great_expectations", "pandas", "matplotlib"})
 
 
-def test_another_seed_reuses_what_the_seed_does_not_touch_and_prefect_shows_it_cached(finished_run, server):
-    done = run_main(finished_run, server, *ON_THE_FIXTURE, "--seed", "1", "--networks", "dropout")
+@pytest.fixture
+def copied_run(finished_run, tmp_path):
+    """A copy of the finished run's data, to add to and to damage."""
+    shutil.copytree(finished_run / "data", tmp_path / "data")
+    return tmp_path
+
+
+def test_another_seed_reuses_what_the_seed_does_not_touch_and_prefect_shows_it_cached(copied_run, server):
+    done = run_main(copied_run, server, *ON_THE_FIXTURE, "--seed", "1", "--networks", "dropout")
     assert done.returncode == 0, done.stderr
     ended = {"state": {"type": {"any_": ["COMPLETED"]}}}
     newest = ask(server, "flow_runs", flow_runs=ended, sort="END_TIME_DESC", limit=1)[0]
@@ -80,13 +88,13 @@ def test_another_seed_reuses_what_the_seed_does_not_touch_and_prefect_shows_it_c
     }
 
 
-def test_an_altered_artifact_is_made_again_and_the_damaged_one_kept_aside(finished_run, server):
-    (metrics,) = (finished_run / "data" / "evaluate").glob("baseline-*/metrics.json")
+def test_an_altered_artifact_is_made_again_and_the_damaged_one_kept_aside(copied_run, server):
+    (metrics,) = (copied_run / "data" / "evaluate").glob("baseline-*/metrics.json")
     metrics.write_text(metrics.read_text().replace("0", "1", 1))
-    done = run_main(finished_run, server, *ON_THE_FIXTURE)
+    done = run_main(copied_run, server, *ON_THE_FIXTURE)
     assert done.returncode == 0
     assert "evaluate[baseline] starts: not made before" in done.stderr
-    assert len(list((finished_run / "data" / "damaged").iterdir())) == 1
+    assert len(list((copied_run / "data" / "damaged").iterdir())) == 1
 
 
 def test_the_smoke_preset_runs_on_the_real_data_with_a_server_of_its_own(tmp_path):
