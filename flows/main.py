@@ -5,8 +5,14 @@ python flows/main.py --preset article     # exactly the article's recipe
 python flows/main.py --help               # every setting
 """
 
+import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
+
+if not find_spec("tasks"):
+    print("error: this Python lacks the project; `make run` makes the .venv/bin/python that has it", file=sys.stderr)
+    sys.exit(2)
 
 from tasks.compare import compare
 from tasks.download import download

@@ -167,8 +167,9 @@ def _prove(part: Path, file: DataFile) -> None:
 
 def _folder(folder: Path) -> Source:
     def opener(file: DataFile) -> Any:
-        compressed = folder / f"{file.name}.gz"
-        return (compressed if compressed.exists() else folder / file.name).open("rb")
+        plain, compressed = folder / file.name, folder / f"{file.name}.gz"
+        whole = plain.is_file() and plain.stat().st_size == file.bytes
+        return (compressed if compressed.exists() and not whole else plain).open("rb")
 
     return Source(str(folder), opener)
 

@@ -130,6 +130,13 @@ def unpack(name):
     return gzip.decompress((FIXTURE / f"{name}.gz").read_bytes())
 
 
+def plain_folder(data_set, folder):
+    folder.mkdir()
+    for file in data_set.files.values():
+        (folder / file.name).write_bytes(unpack(file.name))
+    return folder
+
+
 # Folders
 
 
@@ -140,10 +147,15 @@ def test_compressed_files_are_taken_from_the_folder_that_the_user_names(data_set
 
 
 def test_plain_files_are_taken_as_well(data_set, raw, tmp_path):
-    for file in data_set.files.values():
-        (tmp_path / file.name).write_bytes(unpack(file.name))
-    fetch(data_set, raw, tmp_path, silent)
+    fetch(data_set, raw, plain_folder(data_set, tmp_path / "plain"), silent)
     assert_whole(data_set, raw)
+
+
+def test_a_whole_plain_file_counts_although_a_damaged_compressed_one_lies_beside_it(data_set, raw, tmp_path):
+    folder = plain_folder(data_set, tmp_path / "plain")
+    for file in data_set.files.values():
+        (folder / f"{file.name}.gz").write_bytes(b"<html>")
+    assert set(fetch(data_set, raw, folder, silent).values()) == {str(folder)}
 
 
 def test_files_that_are_in_data_raw_already_need_no_source(data_set, raw):

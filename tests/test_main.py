@@ -133,6 +133,14 @@ def test_an_unknown_option_gets_status_2(tmp_path):
     assert "unrecognized arguments: --epoch 3" in done.stderr
 
 
+def test_a_python_without_the_project_gets_one_sentence_and_status_2():
+    command = [sys.executable, "-I", "-S", PROJECT / "flows/main.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: this Python lacks the project; `make run`")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_every_setting_is_an_option():
     values = read_options(["--seed", "3", "--networks", "dropout", "--data-dir", "elsewhere"])
     assert values["seed"] == "3"
