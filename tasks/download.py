@@ -94,7 +94,7 @@ def _fetch_file(
     file: DataFile, raw: Path, scratch: Path, sources: list[Source], source_folder: Path | None, progress: Progress
 ) -> str:
     target = raw / file.name
-    if target.is_file() and sha256_of(target) == file.sha256:
+    if _is_whole(target, file):
         return str(raw)
     faults = []
     for source in sources:
@@ -147,6 +147,10 @@ def _copy(source: Source, file: DataFile, part: Path, progress: Progress) -> Non
                 raise Incomplete("its gzip stream ends early (truncated)") from error
 
 
+def _is_whole(path: Path, file: DataFile) -> bool:
+    return path.is_file() and sha256_of(path) == file.sha256
+
+
 def _prove(part: Path, file: DataFile) -> None:
     """Raise RunError unless the bytes are the expected ones; the message says what they look like."""
     found = sha256_of(part)
@@ -168,8 +172,7 @@ def _prove(part: Path, file: DataFile) -> None:
 def _folder(folder: Path) -> Source:
     def opener(file: DataFile) -> Any:
         plain, compressed = folder / file.name, folder / f"{file.name}.gz"
-        whole = plain.is_file() and plain.stat().st_size == file.bytes
-        return (compressed if compressed.exists() and not whole else plain).open("rb")
+        return (compressed if compressed.exists() and not _is_whole(plain, file) else plain).open("rb")
 
     return Source(str(folder), opener)
 

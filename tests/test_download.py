@@ -158,6 +158,15 @@ def test_a_whole_plain_file_counts_although_a_damaged_compressed_one_lies_beside
     assert set(fetch(data_set, raw, folder, silent).values()) == {str(folder)}
 
 
+def test_an_altered_plain_file_of_the_right_length_does_not_hide_the_compressed_one_beside_it(data_set, raw, tmp_path):
+    folder = plain_folder(data_set, tmp_path / "plain")
+    for file in data_set.files.values():
+        (folder / file.name).write_bytes(bytes(file.bytes))
+        shutil.copy(FIXTURE / f"{file.name}.gz", folder)
+    fetch(data_set, raw, folder, silent)
+    assert_whole(data_set, raw)
+
+
 def test_files_that_are_in_data_raw_already_need_no_source(data_set, raw):
     fetch(data_set, raw, FIXTURE, silent)
     origins = fetch(data_set, raw, None, silent)
