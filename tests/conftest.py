@@ -14,11 +14,14 @@ from typing import NamedTuple
 
 import pytest
 
+from tasks.artifacts.store import sha256_of
 from tasks.fashion_mnist import DataSet, load_data_set
 from tasks.settings import PROJECT
 
 FIXTURE = Path(__file__).parent / "fixtures" / "fashion-mnist-600"
 SPECIFICATION = FIXTURE / "dataset.json"
+FIRST = "train-images-idx3-ubyte"  # the file that is fetched first
+WEB_PAGE = b"<!DOCTYPE html><html><body>Sign in to the network</body></html>"
 
 # What a developer has set must not steer a test.
 for name in ("FASHION_MNIST_DIR", "PREFECT_API_URL", "PREFECT_PROFILE"):
@@ -36,6 +39,19 @@ class Server(NamedTuple):
 def data_set() -> DataSet:
     """The fixture's specification: 400 training and 200 test images, real ones."""
     return load_data_set(str(SPECIFICATION))
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """Where the four files are to lie."""
+    return tmp_path / "data" / "raw" / "fashion-mnist-600"
+
+
+def assert_whole(data_set, raw):
+    """Every file is there, verified, and nothing else."""
+    assert {path.name: sha256_of(path) for path in raw.iterdir()} == {
+        file.name: file.sha256 for file in data_set.files.values()
+    }
 
 
 @pytest.fixture(scope="session")

@@ -2,128 +2,25 @@ import errno
 import gzip
 import os
 import shutil
-import socket
 import struct
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tasks.artifacts.store import sha256_of
 from tasks.download import PIECE, download, fetch
-from tasks.errors import RunError, UserError
+from tasks.errors import UserError
 from tasks.idx import IMAGES
 from tasks.progress import silent
 from tasks.settings import PROJECT
-from tests.conftest import FIXTURE, SPECIFICATION
-
-FIRST = "train-images-idx3-ubyte"  # the file that is fetched first
-WEB_PAGE = b"<!DOCTYPE html><html><body>Sign in to the network</body></html>"
-
-
-class Mirror(ThreadingHTTPServer):
-    """A real server of the fixture: `plans` says how it answers each next request for a file, else it serves it."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/"
-        self.plans = {}
-        self.asked = []
-        self.content = {path.name: path.read_bytes() for path in FIXTURE.glob("*.gz")}
-
-    def handle_error(self, request, client_address):
-        """Say nothing where a client went away."""
-
-
-class Answer(BaseHTTPRequestHandler):
-    def do_GET(self):
-        name = self.path.removeprefix("/")
-        self.server.asked.append(name)
-        plans = self.server.plans.get(name, [])
-        plan = plans.pop(0) if plans else "serve"
-        if isinstance(plan, int):
-            self.send_error(plan)
-        else:
-            getattr(self, plan)(self.server.content[name])
-
-    def serve(self, content):
-        self.head(content)
-        self.wfile.write(content)
-
-    def cut(self, content):
-        self.head(content)
-        self.wfile.write(content[: len(content) // 2])
-
-    def cut_before_the_first_byte(self, content):
-        self.head(content)
-
-    def reset(self, content):
-        self.head(content)
-        self.wfile.write(content[: len(content) // 2])
-        self.wfile.flush()
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.connection.close()
-
-    def hang_up(self, content):
-        """Close without an answer."""
-
-    def in_step(self, content):
-        """Send each half once every client is there for it."""
-        self.head(content)
-        for half in (content[: len(content) // 2], content[len(content) // 2 :]):
-            self.server.barrier.wait(20)
-            self.wfile.write(half)
-            self.wfile.flush()
-
-    def head(self, content):
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-
-    def log_message(self, *arguments):
-        """Keep the tests' output clean."""
-
-
-def start_mirror():
-    server = Mirror()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
-@pytest.fixture
-def mirror(monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server = start_mirror()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def raw(tmp_path):
-    return tmp_path / "data" / "raw" / "fashion-mnist-600"
+from tests.conftest import FIRST, FIXTURE, SPECIFICATION, WEB_PAGE, assert_whole
 
 
 @pytest.fixture
 def source(tmp_path):
     """A folder with the four files that a test may damage."""
     return shutil.copytree(FIXTURE, tmp_path / "source")
-
-
-def mirrored(data_set, *prefixes):
-    return data_set.model_copy(update={"mirrors": prefixes})
-
-
-def assert_whole(data_set, raw):
-    """Every file is there, verified, and nothing else."""
-    assert {path.name: sha256_of(path) for path in raw.iterdir()} == {
-        file.name: file.sha256 for file in data_set.files.values()
-    }
 
 
 def unpack(name):
@@ -332,94 +229,3 @@ def test_a_full_disk_is_not_held_against_a_source(data_set, raw):
     with pytest.raises(OSError, match="No space left"):
         fetch(data_set, raw, FIXTURE, full)
     assert list(raw.iterdir()) == []
-
-
-# Mirrors
-
-
-def test_a_mirror_serves_all_files(data_set, raw, mirror):
-    origins = fetch(mirrored(data_set, mirror.url), raw, None, silent)
-    assert_whole(data_set, raw)
-    assert set(origins.values()) == {mirror.url}
-    assert sorted(mirror.asked) == sorted(mirror.content)
-
-
-def test_a_missing_file_is_not_asked_for_twice_and_the_next_mirror_is_tried(data_set, raw, mirror):
-    mirror.plans[f"{FIRST}.gz"] = [404]
-    other = start_mirror()
-    origins = fetch(mirrored(data_set, mirror.url, other.url), raw, None, silent)
-    other.shutdown()
-    other.server_close()
-    assert_whole(data_set, raw)
-    assert origins[FIRST] == other.url
-    assert mirror.asked.count(f"{FIRST}.gz") == 1
-    assert other.asked == [f"{FIRST}.gz"]
-
-
-def test_a_mirror_that_is_busy_twice_is_asked_again(data_set, raw, mirror):
-    mirror.plans[f"{FIRST}.gz"] = [503, 503]
-    told = []
-    fetch(mirrored(data_set, mirror.url), raw, None, lambda *news: told.append(news))
-    assert_whole(data_set, raw)
-    assert mirror.asked.count(f"{FIRST}.gz") == 3
-    assert [note for *_, note, _ in told if "again" in note] == [
-        f"{mirror.url}: HTTP 503 Service Unavailable; trying again"
-    ] * 2
-
-
-@pytest.mark.parametrize("plan", ["cut", "cut_before_the_first_byte", "reset", "hang_up"])
-def test_a_connection_that_breaks_is_tried_again(data_set, raw, mirror, plan):
-    mirror.plans[f"{FIRST}.gz"] = [plan]
-    fetch(mirrored(data_set, mirror.url), raw, None, silent)
-    assert_whole(data_set, raw)
-    assert mirror.asked.count(f"{FIRST}.gz") == 2
-
-
-def test_a_mirror_is_given_up_after_three_attempts(data_set, raw, mirror):
-    mirror.plans[f"{FIRST}.gz"] = [503] * 9
-    with pytest.raises(RunError, match=f"\n  {mirror.url}: HTTP 503 Service Unavailable\n"):
-        fetch(mirrored(data_set, mirror.url), raw, None, silent)
-    assert mirror.asked == [f"{FIRST}.gz"] * 3
-    assert list(raw.iterdir()) == []
-
-
-def test_a_mirror_that_serves_a_web_page_is_not_believed(data_set, raw, mirror):
-    mirror.content[f"{FIRST}.gz"] = WEB_PAGE
-    with pytest.raises(RunError, match=f"{mirror.url}: it is a web page, not IDX"):
-        fetch(mirrored(data_set, mirror.url), raw, None, silent)
-    assert mirror.asked == [f"{FIRST}.gz"]
-    assert list(raw.iterdir()) == []
-
-
-def test_where_no_source_has_a_file_each_is_listed_with_its_reason(data_set, raw, mirror, tmp_path):
-    mirror.plans[f"{FIRST}.gz"] = [404]
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens: connections are refused
-        deaf = f"http://127.0.0.1:{taken.getsockname()[1]}/"
-        everywhere = mirrored(data_set, deaf, mirror.url).model_copy(update={"folders": (tmp_path / "system",)})
-        with pytest.raises(RunError) as failed:
-            fetch(everywhere, raw, None, silent)
-    assert str(failed.value).splitlines() == [
-        f"no source has {FIRST}. Tried:",
-        f"  {raw}: not there",
-        f"  {tmp_path / 'system'}: not there",
-        f"  {deaf}: [Errno {errno.ECONNREFUSED}] Connection refused",
-        f"  {mirror.url}: HTTP 404 Not Found",
-        f"Put the four files (.gz or not) into {raw}, or name their folder with --source, and run again",
-    ]
-    assert list(raw.iterdir()) == []
-
-
-def test_a_source_that_the_user_names_is_not_replaced_by_a_mirror(data_set, raw, mirror, tmp_path):
-    with pytest.raises(UserError):
-        fetch(mirrored(data_set, mirror.url), raw, tmp_path, silent)
-    assert mirror.asked == []
-
-
-def test_two_runs_may_fetch_at_the_same_time(data_set, raw, mirror):
-    mirror.barrier = threading.Barrier(2)
-    mirror.plans[f"{FIRST}.gz"] = ["in_step", "in_step"]
-    with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(fetch, mirrored(data_set, mirror.url), raw, None, silent) for _ in range(2)]
-    assert [run.exception() for run in runs] == [None, None]
-    assert_whole(data_set, raw)
