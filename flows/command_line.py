@@ -16,11 +16,11 @@ from flows.main import dag
 from tasks.artifacts.store import Artifact, Miss, sweep
 from tasks.child import stop_children
 from tasks.compare import percent, points
-from tasks.errors import RunError, UserError
+from tasks.errors import RunError, UserError, sentence_of
 from tasks.node import Node
 from tasks.progress import TerminalReporter, at_a_terminal, watchers
-from tasks.report import publish
-from tasks.settings import PRESETS, Settings, parse_settings
+from tasks.report import LATEST, publish
+from tasks.settings import PLACES, PRESETS, Settings, as_text, option_of, parse_settings
 
 if TYPE_CHECKING:
     from prefect.states import State
@@ -34,17 +34,20 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         _leave(error.exit_status)
     try:
-        artifact = still_stands(settings) or run_flow(settings)
-        page = publish(artifact, settings.reports_dir)
+        artifact = still_stands(settings)
+        if artifact:
+            publish(artifact, settings.reports_dir)
+        else:
+            artifact = run_flow(settings)
     except (RunError, UserError) as error:
         print(f"error: {error}", file=sys.stderr)
         _leave(error.exit_status)
     except OSError as error:
-        print(f"error: {error.filename}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
+        print(f"error: {sentence_of(error)}", file=sys.stderr)
         _leave(RunError.exit_status)
     except KeyboardInterrupt:
         _stop(settings)
-    print(summary(artifact, page))
+    print(summary(artifact, settings.reports_dir / LATEST))
     _leave(0)
 
 
@@ -61,16 +64,16 @@ def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
     )
     for name, field in Settings.model_fields.items():
         default = field.default
-        shown = "the preset's" if name in PRESETS["fast"]._fields or name == "epochs" else _as_text(default)
+        shown = "the preset's" if name in PRESETS["fast"]._fields or name == "epochs" else as_text(default)
         parser.add_argument(
-            f"--{name.replace('_', '-')}",
+            option_of(name),
             dest=name,
             default=argparse.SUPPRESS,
             metavar=_metavar(field.annotation),
             help=f"{field.description} (default: {shown})".replace("%", "%%"),
         )
     values = vars(parser.parse_args(arguments))
-    for name in ("source", "data_dir", "reports_dir"):
+    for name in PLACES:
         if not values.get(name, "~").startswith("~"):
             values[name] = Path.cwd() / values[name]
     return values
@@ -85,7 +88,7 @@ def still_stands(settings: Settings) -> Artifact | None:
     def find(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact:  # noqa: ARG001
         artifact = node.find(settings, network, inputs)
         if isinstance(artifact, Miss):
-            raise NotKept
+            raise NotKept  # the flow finds the same, and says why
         node.check(artifact)
         return artifact
 
@@ -102,7 +105,6 @@ def run_flow(settings: Settings) -> Artifact:
             os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
             watchers.append(stack.enter_context(TerminalReporter()))
         _stop_on_signals(settings)
-        sweep(settings.data_dir)
         from flows.temporary_server import prefect_api
 
         stack.enter_context(prefect_api())
@@ -135,7 +137,8 @@ def summary(artifact: Artifact, page: Path) -> str:
         "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
         for row in (header, *rows)
     ]
-    return "\n".join(["", *artifact.facts["verdict"], "", *lines, "", f"Report: {page}"])
+    told = [*artifact.facts["verdict"], *filter(None, [artifact.facts["caution"]])]
+    return "\n".join(["", *told, "", *lines, "", f"Report: {page}"])
 
 
 def _stop_on_signals(settings: Settings) -> None:
@@ -153,7 +156,7 @@ def _stop_on_signals(settings: Settings) -> None:
 
 
 def _stop(settings: Settings) -> NoReturn:
-    sweep(settings.data_dir, stopping=True)
+    sweep(settings.data_dir, settings.reports_dir, stopping=True)
     print("stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
     _leave(130)
 
@@ -163,10 +166,6 @@ def _leave(status: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
-
-
-def _as_text(value: Any) -> str:
-    return ",".join(value) if isinstance(value, tuple) else "none" if value is None else str(value)
 
 
 def _metavar(annotation: Any) -> str:

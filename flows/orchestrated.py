@@ -4,6 +4,7 @@ The artifact store alone decides what stands; Prefect keeps no results of its ow
 failure is returned as a state with one sentence, not raised, so that no log shows a traceback for what was foreseen.
 """
 
+import traceback
 from typing import Any
 
 from prefect import Task, flow, get_run_logger
@@ -13,6 +14,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.main import dag
+from tasks.artifacts.store import sweep
 from tasks.child import stop_children
 from tasks.errors import ChildDied, RunError, UserError
 from tasks.node import Inputs, Node
@@ -28,6 +30,7 @@ from tasks.settings import Settings
 )
 def fashion_mnist(settings: Settings = Settings()) -> Any:  # noqa: B008 (frozen)
     """Download, validate, prepare, train the networks in parallel, evaluate, compare, report."""
+    sweep(settings.data_dir, settings.reports_dir)
     futures: list[PrefectFuture[Any]] = []
 
     def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
@@ -59,8 +62,12 @@ def as_task(node: Node, network: str | None, settings: Settings) -> Task[..., An
         try:
             artifact, stood = node.run(settings, network, inputs, reporter)
         except (RunError, UserError) as error:
-            reporter.failed(label, str(error))
+            reporter.failed(label, str(error), "\n".join(getattr(error, "__notes__", [])))
             return Failed(message=str(error), data=error)
+        except Exception as error:  # a fault in the node: shown whole, for whoever mends it
+            fault = RunError(f"{label}: {type(error).__name__}: {error}")
+            reporter.failed(label, str(fault), traceback.format_exc())
+            return Failed(message=str(fault), data=fault)
         return Completed(name="Cached" if stood else "Completed", message=artifact.key, data=artifact)
 
     return Task(
@@ -77,5 +84,5 @@ def as_task(node: Node, network: str | None, settings: Settings) -> Task[..., An
 
 
 def _may_heal(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001 (Prefect's signature)
-    """Tell whether another try may help: after a killed child, not after a failed validation."""
+    """Tell whether another try may help: after a killed child, not after a failed validation or a fault in the code."""
     return isinstance(getattr(state.data, "result", state.data), ChildDied)

@@ -63,13 +63,11 @@ def prefect_api() -> Iterator[None]:
 
 
 def _insist_on_an_answer(url: str) -> None:
-    import httpx
+    from prefect.client.orchestration import get_client
 
-    try:
-        answered = httpx.get(f"{url}/health", timeout=10).status_code == 200
-    except httpx.HTTPError:
-        answered = False
-    if not answered:
+    with get_client(sync_client=True) as client:
+        fault = client.api_healthcheck()
+    if fault:
         raise RunError(
             f"no Prefect server answers at {url} (PREFECT_API_URL): start it, or unset it to run without one"
         )

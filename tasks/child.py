@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from tasks.artifacts.identity import PROJECT
@@ -39,45 +40,54 @@ def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str,
     At most as many children as there are cores run at once.
 
     Raises:
-        RunError: the child says what went wrong.
+        RunError: the child says what went wrong, or it ended without a word.
+        ChildDied: a signal ended it.
         OSError: what the child met when it read or wrote a file.
-        ChildDied: it ended without a word; its standard error is in the exception's notes.
+
+    What helps to find a fault, the child's traceback or its standard error, is in the exception's notes.
     """
-    command = [sys.executable, "-m", module]
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": str(PROJECT)}
-    with _places, tempfile.TemporaryFile("w+") as complaints:
+    with _places, tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
         if _stopping.is_set():
             raise RunError("stopped")
-        # A session of its own: Ctrl-C reaches the parent alone, which stops its children.
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-            text=True,
-            env=environment,
-            start_new_session=True,
-        ) as child:
-            _running.add(child)
-            try:
-                outcome = _converse(child, job, progress)
-                if not outcome:
-                    child.wait()  # how it ended by itself is the news
-            finally:
-                child.kill()
-                _running.discard(child)
+        with _started(module, complaints) as child:
+            outcome = _converse(child, job, progress)
+            if not outcome:
+                child.wait()  # how it ended by itself is the news
+        if _stopping.is_set():
+            raise RunError("stopped")
         if "result" in outcome:
             return outcome["result"]
-        if "error" in outcome:
-            raise RunError(outcome["error"])
         if "os_error" in outcome:
             raise OSError(*outcome["os_error"])
-        if _stopping.is_set():
-            raise RunError("stopped")
-        complaints.seek(0)
-        died = ChildDied(f"its process {_how_it_ended(child.returncode)}")
-        died.add_note(complaints.read()[-4000:])
-        raise died
+        if "error" in outcome:
+            error, detail = RunError(outcome["error"]), outcome["traceback"]
+        else:
+            complaints.seek(0)
+            error, detail = _how_it_ended(child.returncode), complaints.read()[-4000:]
+    if detail:
+        error.add_note(detail)
+    raise error
+
+
+@contextlib.contextmanager
+def _started(module: str, complaints: IO[str]) -> Iterator[subprocess.Popen[str]]:
+    """Have a child process while the context lasts; it is killed after that."""
+    # A session of its own: Ctrl-C reaches the parent alone, which stops its children.
+    with subprocess.Popen(
+        [sys.executable, "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=complaints,
+        text=True,
+        env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": str(PROJECT)},
+        start_new_session=True,
+    ) as child:
+        _running.add(child)
+        try:
+            yield child
+        finally:
+            child.kill()
+            _running.discard(child)
 
 
 def stop_children() -> None:
@@ -101,9 +111,11 @@ def serve(work: Callable[[dict[str, Any], Progress], dict[str, Any]]) -> None:
     try:
         outcome = {"result": work(job, tell)}
     except RunError as error:
-        outcome = {"error": str(error)}
+        outcome = {"error": str(error), "traceback": ""}
     except OSError as error:
         outcome = {"os_error": [error.errno, error.strerror or str(error), error.filename]}
+    except Exception as error:
+        outcome = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
     answers.write(json.dumps(outcome) + "\n")
     answers.close()
 
@@ -128,12 +140,12 @@ def _pipes(child: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
     return child.stdin, child.stdout
 
 
-def _how_it_ended(status: int) -> str:
+def _how_it_ended(status: int) -> RunError:
     if status >= 0:
-        return f"ended with status {status} and no result"
+        return RunError(f"its process ended with status {status} and no result")
     name = signal.Signals(-status).name
     hint = " (out of memory?)" if name == "SIGKILL" else ""
-    return f"was killed by {name}{hint}"
+    return ChildDied(f"its process was killed by {name}{hint}")
 
 
 def _end_with_the_parent() -> None:

@@ -7,7 +7,7 @@ the article's claims stand.
 
 import json
 from itertools import combinations
-from math import sqrt
+from math import hypot, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from tasks.artifacts.store import Artifact
 from tasks.node import node
 
 NORMAL_95 = 1.959964  # two-sided 95 % quantile of the standard normal distribution
+
+SIGNIFICANT = 0.05  # the p-value that goes with 95 % intervals
 
 # What the article's author reported (TensorFlow 2.1.6-tf era, a laptop), as shares of one.
 ARTICLE = {
@@ -37,19 +39,21 @@ def compare(
             "metrics": artifact.json("metrics.json"),
             "parameters": train[name].facts["parameters"],
             "training_seconds": sum(epoch["seconds"] for epoch in train[name].json("history.json")),
+            "threads": train[name].facts["threads"],
             "right": _right(artifact, prepare),
         }
         for name, artifact in evaluate.items()
     }
     comparison = compare_networks(candidates)
-    (output / "comparison.json").write_text(json.dumps(comparison, indent=1, ensure_ascii=False))
+    (output / "comparison.json").write_text(json.dumps(comparison, indent=1, ensure_ascii=False), encoding="utf-8")
     return {"keep": comparison["keep"], "verdict": comparison["verdict"]}
 
 
 def compare_networks(candidates: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the verdict on candidates, each with `metrics`, `parameters`, `training_seconds` and `right` (n, bool).
+    """Return the verdict on candidates, each with `metrics`, `parameters`, `training_seconds`, `threads` and `right`.
 
-    `right` says for every test image, in the same order for all, whether the network's first choice is its label.
+    `right` (n, bool) says for every test image, in the same order for all, whether the network's first choice is its
+    label.
     """
     ranking, tied = rank(candidates)
     keep = ranking[0]
@@ -67,9 +71,9 @@ def compare_networks(candidates: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def rank(candidates: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:
-    """Return the names, the one to keep first, and those that validation cannot tell from the best.
+    """Return the names, the one to keep first, and those within the best one's 95 % interval, if there are others.
 
-    By validation accuracy; those within the best one's 95 % interval are tied, and among them fewer parameters wins.
+    By validation accuracy; those within that interval are tied, and among them fewer parameters wins.
     """
 
     def accuracy(name: str) -> float:
@@ -105,6 +109,18 @@ def paired_difference(only_first: int, only_second: int, count: int) -> tuple[fl
     return difference, [middle - half, middle + half]
 
 
+def unpaired_difference(first: dict[str, Any], second: dict[str, Any]) -> tuple[float, list[float]]:
+    """Return the difference of two accuracies on different images, and its 95 % interval.
+
+    From their Wilson intervals: method 10 of Newcombe, Statistics in Medicine 17 (1998), 873.
+    """
+    (first_low, first_high), (second_low, second_high) = first["accuracy_interval"], second["accuracy_interval"]
+    below = hypot(first["accuracy"] - first_low, second_high - second["accuracy"])
+    above = hypot(first_high - first["accuracy"], second["accuracy"] - second_low)
+    difference = first["accuracy"] - second["accuracy"]
+    return difference, [difference - below, difference + above]
+
+
 def _right(artifact: Artifact, prepare: Artifact) -> np.ndarray:
     probabilities = np.load(artifact.folder / "test_probabilities.npy", allow_pickle=False)
     labels = np.load(prepare.folder / "test_labels.npy", allow_pickle=False)
@@ -113,19 +129,15 @@ def _right(artifact: Artifact, prepare: Artifact) -> np.ndarray:
 
 def _row(candidate: dict[str, Any]) -> dict[str, Any]:
     metrics = candidate["metrics"]
-    gap = metrics["train"]["accuracy"] - metrics["test"]["accuracy"]
-    variance = sum(
-        metrics[split]["accuracy"] * (1 - metrics[split]["accuracy"]) / metrics[split]["images"]
-        for split in ("train", "test")
-    )
-    half = NORMAL_95 * sqrt(variance)
+    gap, gap_interval = unpaired_difference(metrics["train"], metrics["test"])
     return {
         **{f"{split}_accuracy": metrics[split]["accuracy"] for split in metrics},
         **{f"{split}_interval": metrics[split]["accuracy_interval"] for split in metrics},
         "gap": gap,
-        "gap_interval": [gap - half, gap + half],
+        "gap_interval": gap_interval,
         "parameters": candidate["parameters"],
         "training_seconds": candidate["training_seconds"],
+        "threads": candidate["threads"],
     }
 
 
@@ -150,7 +162,7 @@ def _claim(name: str, row: dict[str, Any]) -> dict[str, Any]:
     overfits = True if low > OVERFITTING_GAP else False if high < OVERFITTING_GAP else None
     claimed = ARTICLE[name]["claim"] == "overfits"
     outcome = "cannot be told" if overfits is None else "agrees" if overfits == claimed else "disagrees"
-    measured = f"a gap of {points(row['gap'])} points, 95 % interval {points(low)} to {points(high)}"
+    measured = f"a gap of {points(row['gap'])} points, 95\N{NO-BREAK SPACE}% interval {points(low)} to {points(high)}"
     return {
         "network": name,
         "claim": f"{name} {ARTICLE[name]['claim']}",
@@ -162,26 +174,32 @@ def _claim(name: str, row: dict[str, Any]) -> dict[str, Any]:
 def _verdict(ranking: list[str], tied: list[str], table: dict[str, Any], pairs: list[dict[str, Any]]) -> list[str]:
     """Return two sentences: which network to keep by the rule, and what the test set then showed."""
     keep = ranking[0]
-    validation, test = table[keep]["validation_accuracy"], table[keep]["test_accuracy"]
+    test = percent(table[keep]["test_accuracy"])
     if len(ranking) == 1:
-        return [f"Only {keep} was trained: nothing to compare.", f"It reaches {percent(test)} on the test set."]
-    others = [name for name in tied if name != keep]
-    if others:
-        accuracies = _and([percent(table[name]["validation_accuracy"]) for name in [keep, *others]])
-        parameters = [table[name]["parameters"] for name in others]
-        why = "it is the smallest" if table[keep]["parameters"] < min(parameters) else "none of them is smaller"
-        first = f"Keep {keep}: validation cannot tell it from {_and(others)} ({accuracies}), and {why}."
-    else:
-        runner_up = table[ranking[1]]["validation_accuracy"]
-        first = f"Keep {keep}: it is the best on validation data, {percent(validation)} against {percent(runner_up)}."
+        return [f"Only {keep} was trained: nothing to compare.", f"It reaches {test} on the test set."]
     pair = pairs[0]
     low, high = pair["difference_interval"]
-    sure = "so the difference is real for these two trainings" if low > 0 or high < 0 else "so it may be chance"
+    explained = "hardly explains" if pair["p"] < SIGNIFICANT else "may explain"
     second = (
-        f"On the test set it reaches {percent(test)}, {_against(pair['difference'])} {pair['second']} "
-        f"(95 % interval {points(low)} to {points(high)}, McNemar p = {pair['p']:.2g}), {sure}."
+        f"On the test set it reaches {test}, {_against(pair['difference'])} {pair['second']} "
+        f"(95\N{NO-BREAK SPACE}% interval {points(low)} to {points(high)}, McNemar p = {pair['p']:.2g}); "
+        f"the choice of test images {explained} the difference between these two trainings."
     )
-    return [first, second]
+    return [f"Keep {keep}: {_why(ranking, tied, table)}.", second]
+
+
+def _why(ranking: list[str], tied: list[str], table: dict[str, Any]) -> str:
+    """Return what the rule found on the validation data."""
+    keep, others = ranking[0], [name for name in tied if name != ranking[0]]
+    accuracy = {name: percent(row["validation_accuracy"]) for name, row in table.items()}
+    interval = "95\N{NO-BREAK SPACE}% interval"
+    if others and tied[0] != keep:
+        within = (
+            f"its validation accuracy, {accuracy[keep]}, lies within {tied[0]}’s {interval} around {accuracy[tied[0]]}"
+        )
+        return f"{within}, and it has fewer parameters"
+    best = f"it is the best on validation data, {accuracy[keep]} against {accuracy[ranking[1]]}"
+    return f"{best}; nothing within its {interval} ({_and(others)}) has fewer parameters" if others else best
 
 
 def percent(share: float) -> str:

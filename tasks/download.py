@@ -9,7 +9,6 @@ decompressed bytes are not the expected ones.
 import errno
 import gzip
 import http.client
-import os
 import random
 import shutil
 import subprocess
@@ -24,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.store import sha256_of
+from tasks.artifacts.store import sha256_of, unfinished
 from tasks.errors import RunError, UserError
 from tasks.fashion_mnist import DataFile, DataSet
 from tasks.idx import read_header
@@ -71,11 +70,10 @@ def fetch(data_set: DataSet, raw: Path, source_folder: Path | None, progress: Pr
         RunError: no source holds one of them.
     """
     raw.mkdir(parents=True, exist_ok=True)
-    # Named after this process, beside what it is for: a run that is killed leaves it to the next one's sweep.
-    with tempfile.TemporaryDirectory(prefix=".fetch-", suffix=f".{os.getpid()}", dir=raw.parent) as scratch:
-        sources = _sources(data_set, raw, source_folder, Path(scratch) / "debian", progress)
+    with unfinished(raw.parent) as scratch:
+        sources = _sources(data_set, raw, source_folder, scratch / "debian", progress)
         return {
-            file.name: _fetch_file(file, raw, Path(scratch), sources, source_folder, progress)
+            file.name: _fetch_file(file, raw, scratch, sources, source_folder, progress)
             for file in data_set.files.values()
         }
 
@@ -218,7 +216,7 @@ def _debian(package: str, unpacked: Path, progress: Progress) -> Source:
 def _call(command: list[str], folder: Path, progress: Progress) -> None:
     """Run a command, passing on apt's status lines (`dlstatus:1:37.5:Retrieving file 1 of 1`)."""
     with (
-        tempfile.TemporaryFile("w+") as complaints,
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
         subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=complaints, text=True) as child,
     ):
         for line in child.stdout or ():

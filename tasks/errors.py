@@ -1,4 +1,6 @@
-"""The two ways a run ends badly, each with the exit status that tells them apart."""
+"""How a run ends badly: each kind with the exit status that tells it apart, and its one sentence for people."""
+
+import errno
 
 
 class UserError(Exception):
@@ -14,4 +16,17 @@ class RunError(Exception):
 
 
 class ChildDied(RunError):
-    """A child process ended without its result (killed, or out of memory): worth another try."""
+    """A signal ended a child process (out of memory, say): worth another try."""
+
+
+REMEDIES = {
+    errno.ENOSPC: "; free some space or choose another --data-dir",
+    errno.EACCES: "; give yourself the right to it or choose another folder",
+    errno.EROFS: "; choose another --data-dir",
+}
+
+
+def sentence_of(error: OSError) -> str:
+    """Return what the system refused, where, and what to do about it."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{(error.strerror or str(error)).lower()}{REMEDIES.get(error.errno or 0, '')}"

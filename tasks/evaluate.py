@@ -61,7 +61,7 @@ def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]
         save_array(output / f"{split}_probabilities.npy", probabilities)
         metrics[split] = measure(probabilities, labels) | {"milliseconds_per_image": 1000 * seconds / len(images)}
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1))
-    return {f"{split}_accuracy": metrics[split]["accuracy"] for split in SPLITS}
+    return {f"{split}_accuracy": metrics[split]["accuracy"] for split in SPLITS} | {"threads": job["threads"]}
 
 
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

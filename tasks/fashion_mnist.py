@@ -30,7 +30,7 @@ class DataSet(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=PLAIN_NAME)  # names a folder
-    class_names: tuple[str, ...]
+    class_names: tuple[str, ...] = Field(min_length=10, max_length=10)  # the networks give ten probabilities
     counts: dict[str, int]  # images in "train" and in "test"
     files: dict[str, DataFile]  # by "train_images", "train_labels", "test_images", "test_labels"
     mirrors: tuple[str, ...] = ()  # URL prefixes; file name + ".gz" follows
@@ -106,7 +106,7 @@ def load_data_set(name_or_path: str) -> DataSet:
         return FASHION_MNIST
     path = Path(name_or_path)
     try:
-        return DataSet.model_validate_json(path.read_bytes())
+        data_set = DataSet.model_validate_json(path.read_bytes())
     except OSError as error:
         raise UserError(
             f"dataset {name_or_path!r} is neither 'fashion-mnist' nor a readable specification: {error.strerror}"
@@ -115,3 +115,6 @@ def load_data_set(name_or_path: str) -> DataSet:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise UserError(f"dataset specification {path}: {where}: {first['msg']}") from error
+    if data_set.name == FASHION_MNIST.name:
+        raise UserError(f"dataset specification {path}: name: {data_set.name!r} is taken; give it another")
+    return data_set

@@ -6,7 +6,6 @@ settings that it reads, by their names in `Settings`; `network`, if it is mapped
 
 from __future__ import annotations
 
-import errno
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from pydantic import BaseModel
 
 from tasks.artifacts.identity import Identity, code_digest, digest_of, versions_of
 from tasks.artifacts.store import Artifact, Miss, Store
-from tasks.errors import RunError, UserError
+from tasks.errors import RunError, UserError, sentence_of
 from tasks.progress import Reporter
 from tasks.settings import Settings
 
@@ -100,7 +99,7 @@ class Node:
             error.args = (f"{label}: {error}",)
             raise
         except OSError as error:
-            raise _explain(label, error) from error
+            raise RunError(f"{label}: {sentence_of(error)}") from error
         how = f"kept, verified ({artifact.key})" if stood else f"made in {artifact.manifest['made']['seconds']:.1f} s"
         reporter.ended(label, how)
         return artifact, stood
@@ -128,13 +127,3 @@ def _flat(inputs: Inputs) -> dict[str, Artifact]:
     for name, given in inputs.items():
         flat |= {name: given} if isinstance(given, Artifact) else {f"{name}[{n}]": a for n, a in given.items()}
     return flat
-
-
-def _explain(label: str, error: OSError) -> RunError:
-    where = f" {error.filename}" if error.filename else ""
-    remedy = {
-        errno.ENOSPC: "; free some space or choose another --data-dir",
-        errno.EACCES: "; give yourself the right to it or choose another folder",
-        errno.EROFS: "; choose another --data-dir",
-    }.get(error.errno or 0, "")
-    return RunError(f"{label}:{where} {(error.strerror or str(error)).lower()}{remedy}")

@@ -29,8 +29,8 @@ class Reporter(Protocol):
     def ended(self, label: str, how: str) -> None:
         """Hear how it ended well."""
 
-    def failed(self, label: str, why: str) -> None:
-        """Hear why it failed."""
+    def failed(self, label: str, why: str, detail: str) -> None:
+        """Hear why it failed, in a sentence, and what helps to find the fault, if there is anything."""
 
 
 class LogReporter:
@@ -54,9 +54,9 @@ class LogReporter:
         """Log the end."""
         self.logger.info("%s %s", label, how)
 
-    def failed(self, label: str, why: str) -> None:  # noqa: ARG002 (the reason names the node)
+    def failed(self, label: str, why: str, detail: str) -> None:  # noqa: ARG002 (the reason names the node)
         """Log the failure."""
-        self.logger.error(why)
+        self.logger.error("\n".join([why, *detail.splitlines()]))
 
 
 class TerminalReporter:
@@ -100,10 +100,12 @@ class TerminalReporter:
         self._remove_bar(label)
         self._print("✓", label, how)
 
-    def failed(self, label: str, why: str) -> None:
-        """Take the node's bar away and print that it failed; the reason follows at the end of the run."""
+    def failed(self, label: str, why: str, detail: str) -> None:
+        """Take the node's bar away and print that it failed; the whole reason follows at the end of the run."""
         self._remove_bar(label)
         self._print("✗", label, why.splitlines()[0].removeprefix(f"{label}: "))
+        for line in detail.splitlines():
+            self._print(" ", "", line)
 
     def _remove_bar(self, label: str) -> None:
         if label in self.bar_of:
@@ -137,10 +139,10 @@ class Several:
         for reporter in self.reporters:
             reporter.ended(label, how)
 
-    def failed(self, label: str, why: str) -> None:
+    def failed(self, label: str, why: str, detail: str) -> None:
         """Pass the failure on."""
         for reporter in self.reporters:
-            reporter.failed(label, why)
+            reporter.failed(label, why, detail)
 
 
 def at_a_terminal() -> bool:

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from tasks.artifacts.identity import PROJECT
 from tasks.errors import UserError
 from tasks.fashion_mnist import DataSet, load_data_set
 from tasks.networks import NETWORKS
 
-PROJECT = Path(__file__).resolve().parents[1]
-
 Schedule = Literal["constant", "one-cycle"]
+
+
+PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
 
 
 class Preset(NamedTuple):
@@ -92,7 +95,7 @@ class Settings(BaseModel):
             raise ValueError("a network is named twice")
         return names
 
-    @field_validator("source", "data_dir", "reports_dir")
+    @field_validator(*PLACES)
     @classmethod
     def _from_the_project(cls, path: Path | None, field: ValidationInfo) -> Path | None:
         try:
@@ -126,7 +129,36 @@ class Settings(BaseModel):
     def source_folder(self) -> Path | None:
         """The folder that the user names for the IDX files, by setting or by environment."""
         from_environment = os.environ.get("FASHION_MNIST_DIR")
-        return self.source or (Path(from_environment).expanduser() if from_environment else None)
+        if self.source or not from_environment:
+            return self.source
+        try:
+            return Path(from_environment).expanduser().absolute()
+        except RuntimeError as error:
+            raise UserError(f"FASHION_MNIST_DIR {from_environment}: {str(error).lower()}") from error
+
+    @property
+    def command(self) -> str:
+        """The command that makes the same report again, wherever its data and its pages are kept."""
+        usual, mine = Settings(preset=self.preset).resolved(), self.resolved()
+        options = ["--preset", self.preset]
+        for name in Settings.model_fields:
+            value = getattr(mine, name)
+            if name not in PLACES and value != getattr(usual, name):
+                options += [option_of(name), as_text(value)]
+        return shlex.join(["python", "flows/main.py", *options])
+
+    @property
+    def departures(self) -> tuple[str, ...]:
+        """What of the recipe is not as in the article: "batch size 128 instead of 512"; empty if nothing."""
+        article = Settings(preset="article", precision="float32")
+        found: dict[str, None] = {}
+        for network in self.networks:
+            mine, theirs = self.resolved(network), article.resolved(network)
+            for name in ("epochs", *Preset._fields, "precision", "validation_fraction"):
+                if getattr(mine, name) != getattr(theirs, name):
+                    what = f"{network}’s epochs" if name == "epochs" else name.replace("_", " ")
+                    found[f"{what} {as_text(getattr(mine, name))} instead of {as_text(getattr(theirs, name))}"] = None
+        return tuple(found)
 
     def resolved(self, network: str | None = None) -> Settings:
         """Return the settings with nothing left open: the preset's values, the network's epochs, the precision used."""
@@ -137,6 +169,16 @@ class Settings(BaseModel):
         if self.precision == "auto":
             filled["precision"] = "bfloat16" if _has_bfloat16() else "float32"
         return self.model_copy(update=filled)
+
+
+def option_of(name: str) -> str:
+    """Return a setting's name as the command line spells it."""
+    return f"--{name.replace('_', '-')}"
+
+
+def as_text(value: Any) -> str:
+    """Return a setting's value as the command line spells it."""
+    return ",".join(value) if isinstance(value, tuple) else "none" if value is None else str(value)
 
 
 def parse_settings(values: dict[str, Any]) -> Settings:

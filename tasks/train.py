@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,7 @@ def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
         "parameters": model.count_params(),
         "validation_accuracy": history[-1]["validation_accuracy"],
         "seconds": round(sum(epoch["seconds"] for epoch in history), 3),
+        "threads": job["threads"],
     }
 
 
@@ -91,31 +93,16 @@ def fit(model: keras.Model, prepared: Path, recipe: dict[str, Any], progress: Pr
     Raises:
         RunError: the loss is no longer finite.
     """
-    train_images, train_labels = load_split(prepared, "train")
-    validation = load_split(prepared, "validation")
-    epochs, batch_size = recipe["epochs"], recipe["batch_size"]
-    batches = math.ceil(len(train_images) / batch_size)
+    train, validation = load_split(prepared, "train"), load_split(prepared, "validation")
+    epochs = recipe["epochs"]
     history: list[dict[str, Any]] = []
-    told = 0.0
     for epoch in range(epochs):
+
+        def tell(share: float, running: dict[str, float], epoch: int = epoch) -> None:
+            progress(epoch + share, epochs, _note(epoch, epochs, running, history), False)
+
         began = time.perf_counter()
-        order = epoch_order(len(train_images), recipe["seed"], epoch)
-        seen, running = 0, {"loss": 0.0, "accuracy": 0.0}
-        for batch in range(batches):
-            position = (epoch * batches + batch) / (epochs * batches)
-            rate = learning_rate_at(position, recipe["learning_rate"], recipe["schedule"])
-            model.optimizer.learning_rate.assign(rate)
-            chosen = order[batch * batch_size : (batch + 1) * batch_size]
-            of_batch = model.train_on_batch(train_images[chosen], train_labels[chosen], return_dict=True)
-            if not math.isfinite(of_batch["loss"]):
-                where = f"epoch {epoch + 1}, batch {batch + 1}"
-                raise RunError(f"the loss is {of_batch['loss']} in {where}; try a lower --learning-rate")
-            seen += len(chosen)
-            for name in running:
-                running[name] += (float(of_batch[name]) - running[name]) * len(chosen) / seen
-            if time.perf_counter() - told > TELL_EVERY:
-                told = time.perf_counter()
-                progress(epoch + (batch + 1) / batches, epochs, _note(epoch, epochs, running, history), False)
+        running, rate = fit_epoch(model, *train, recipe, epoch, tell)
         validated = model.evaluate(*validation, batch_size=500, verbose=0, return_dict=True)
         history.append(
             {
@@ -129,6 +116,35 @@ def fit(model: keras.Model, prepared: Path, recipe: dict[str, Any], progress: Pr
         )
         progress(epoch + 1, epochs, _note(epoch, epochs, running, history), True)
     return history
+
+
+def fit_epoch(
+    model: keras.Model,
+    images: np.ndarray,
+    labels: np.ndarray,
+    recipe: dict[str, Any],
+    epoch: int,
+    tell: Callable[[float, dict[str, float]], None],
+) -> tuple[dict[str, float], float]:
+    """Take a step for each batch of one epoch; return mean loss and accuracy over its images, and the last rate."""
+    batches = math.ceil(len(images) / recipe["batch_size"])
+    order = epoch_order(len(images), recipe["seed"], epoch)
+    seen, running, told = 0, {"loss": 0.0, "accuracy": 0.0}, 0.0
+    for batch, chosen in enumerate(np.split(order, range(recipe["batch_size"], len(images), recipe["batch_size"]))):
+        position = (epoch * batches + batch) / (recipe["epochs"] * batches)
+        rate = learning_rate_at(position, recipe["learning_rate"], recipe["schedule"])
+        model.optimizer.learning_rate.assign(rate)
+        of_batch = model.train_on_batch(images[chosen], labels[chosen], return_dict=True)
+        if not math.isfinite(of_batch["loss"]):
+            where = f"epoch {epoch + 1}, batch {batch + 1}"
+            raise RunError(f"the loss is {of_batch['loss']} in {where}; try a lower --learning-rate")
+        seen += len(chosen)
+        for name in running:
+            running[name] += (float(of_batch[name]) - running[name]) * len(chosen) / seen
+        if time.perf_counter() - told > TELL_EVERY:
+            told = time.perf_counter()
+            tell((batch + 1) / batches, running)
+    return running, rate
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:

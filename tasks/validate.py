@@ -62,7 +62,7 @@ def validate(output: Path, *, download: Artifact, data_set: DataSet) -> dict[str
     arrays = {role: read_idx(path) for role, path in paths.items()}
     identical = all(sha256_of(paths[role]) == file.sha256 for role, file in data_set.files.items())
     results = check_images(arrays, data_set, identical)
-    (output / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False))
+    (output / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False), encoding="utf-8")
     failed = [r["failure"] for r in results if not r["success"]]
     return {"expectations": len(results), "failed": failed}
 

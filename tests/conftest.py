@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tasks.artifacts.store import sha256_of
+from tasks.artifacts.identity import Identity
+from tasks.artifacts.store import Store, sha256_of
 from tasks.fashion_mnist import DataSet, load_data_set
 from tasks.settings import PROJECT
 
@@ -22,6 +23,15 @@ FIXTURE = Path(__file__).parent / "fixtures" / "fashion-mnist-600"
 SPECIFICATION = FIXTURE / "dataset.json"
 FIRST = "train-images-idx3-ubyte"  # the file that is fetched first
 WEB_PAGE = b"<!DOCTYPE html><html><body>Sign in to the network</body></html>"
+
+IDENTITY = Identity(
+    node="prepare",
+    network=None,
+    settings={"seed": 0, "limit": None},
+    inputs={"download": "d1"},
+    code="c1",
+    versions={"numpy": "2.1"},
+)
 
 # What a developer has set must not steer a test.
 for name in ("FASHION_MNIST_DIR", "PREFECT_API_URL", "PREFECT_PROFILE"):
@@ -52,6 +62,28 @@ def assert_whole(data_set, raw):
     assert {path.name: sha256_of(path) for path in raw.iterdir()} == {
         file.name: file.sha256 for file in data_set.files.values()
     }
+
+
+def produce(folder):
+    """Make two files, one of them in a folder."""
+    (folder / "numbers.txt").write_text("one two three")
+    (folder / "more").mkdir()
+    (folder / "more" / "letters.txt").write_text("a b c")
+    return {"count": 3}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "data")
+
+
+@pytest.fixture
+def artifact(store):
+    return store.make(IDENTITY, produce)
+
+
+def everything_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 @pytest.fixture(scope="session")

@@ -24,10 +24,19 @@ def test_a_child_says_what_went_wrong():
     assert not isinstance(refused.value, ChildDied)
 
 
-def test_a_fault_in_a_child_comes_with_its_traceback_as_a_note():
-    with pytest.raises(ChildDied, match="ended with status 1 and no result") as died:
+def test_a_fault_in_a_child_is_told_with_its_traceback_as_a_note_and_is_not_worth_another_try():
+    with pytest.raises(RunError, match="^ZeroDivisionError: a fault in the code") as refused:
         run_child("tests.a_child", {"do": "break"}, silent)
-    assert "ZeroDivisionError: a fault in the code" in died.value.__notes__[0]
+    assert "Traceback" in refused.value.__notes__[0]
+    assert "a_child.py" in refused.value.__notes__[0]
+    assert not isinstance(refused.value, ChildDied)
+
+
+def test_a_child_that_cannot_start_is_told_with_its_standard_error_as_a_note():
+    with pytest.raises(RunError, match="^its process ended with status 1 and no result") as refused:
+        run_child("tests.no_such_child", {}, silent)
+    assert "No module named tests.no_such_child" in refused.value.__notes__[0]
+    assert not isinstance(refused.value, ChildDied)
 
 
 def test_a_killed_child_is_told_from_one_that_failed():

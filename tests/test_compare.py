@@ -13,6 +13,7 @@ from tasks.compare import (
     percent,
     points,
     rank,
+    unpaired_difference,
 )
 from tasks.evaluate import measure, wilson_interval
 
@@ -32,7 +33,7 @@ def candidate(train=0.95, validation=0.91, test=0.90, parameters=1000, images=IM
         }
     if right is None:
         right = np.arange(images["test"]) < round(test * images["test"])
-    return {"metrics": metrics, "parameters": parameters, "training_seconds": 12.5, "right": right}
+    return {"metrics": metrics, "parameters": parameters, "training_seconds": 12.5, "threads": 1, "right": right}
 
 
 def verdict(**candidates):
@@ -156,7 +157,7 @@ def test_two_networks_get_a_verdict_with_its_certainty():
     first, second = verdict(**candidates)
     assert first == "Keep dropout: it is the best on validation data, 93.00 % against 90.00 %."
     assert second.startswith("On the test set it reaches 92.00 %, 2.00 points better than baseline (95 % interval 1.7")
-    assert second.endswith("so the difference is real for these two trainings.")
+    assert second.endswith("the choice of test images hardly explains the difference between these two trainings.")
 
 
 def test_a_tie_is_told_with_both_accuracies_and_a_small_difference_may_be_chance():
@@ -172,9 +173,10 @@ def test_a_tie_is_told_with_both_accuracies_and_a_small_difference_may_be_chance
     comparison = compare_networks(candidates)
     first, second = verdict(**candidates)
     assert first == (
-        "Keep dropout: validation cannot tell it from baseline (91.80 % and 92.00 %), and it is the smallest."
+        "Keep dropout: its validation accuracy, 91.80 %, lies within baseline’s 95 % interval around 92.00 %, "
+        "and it has fewer parameters."
     )
-    assert second.endswith("so it may be chance.")
+    assert second.endswith("the choice of test images may explain the difference between these two trainings.")
     assert comparison["pairs"][0]["p"] > 0.05
 
 
@@ -189,8 +191,25 @@ def test_two_networks_that_do_equally_well_on_the_test_set_are_not_called_better
     assert "better" not in sentence
 
 
-def test_of_equally_large_networks_in_a_tie_none_is_called_the_smallest():
-    assert "smallest" not in verdict(one=candidate(validation=0.921), two=candidate(validation=0.920))[0]
+def test_of_equally_large_networks_in_a_tie_none_is_called_the_smaller():
+    assert verdict(one=candidate(validation=0.921), two=candidate(validation=0.920))[0] == (
+        "Keep one: it is the best on validation data, 92.10 % against 92.00 %; "
+        "nothing within its 95 % interval (two) has fewer parameters."
+    )
+
+
+@pytest.mark.parametrize(("only_second", "p", "told"), [(180, 0.051, "may explain"), (178, 0.040, "hardly explains")])
+def test_the_verdict_follows_the_p_value_that_it_prints(only_second, p, told):
+    right = np.ones((2, 10_000), bool)
+    right[1, :220] = False
+    right[0, 220 : 220 + only_second] = False
+    candidates = {"kept": candidate(validation=0.93, right=right[0]), "other": candidate(right=right[1])}
+    (pair,) = compare_networks(candidates)["pairs"]
+    assert pair["p"] == pytest.approx(p, abs=6e-4)
+    assert pair["difference_interval"][0] > 0
+    sentence = verdict(**candidates)[1]
+    assert f"McNemar p = {p:.2g})" in sentence
+    assert f"the choice of test images {told} the difference" in sentence
 
 
 def test_eight_networks_are_compared_pair_by_pair():
@@ -219,9 +238,19 @@ def test_the_test_set_never_changes_the_ranking():
 
 def test_the_gap_is_training_accuracy_less_test_accuracy_with_its_interval():
     row = compare_networks({"alone": candidate(train=0.99, test=0.90)})["networks"]["alone"]
-    # 1.96 · √(0.99 · 0.01 / 54 000 + 0.9 · 0.1 / 10 000) = 0.00594
     assert row["gap"] == pytest.approx(0.09)
-    assert row["gap_interval"] == pytest.approx([0.09 - 0.00594, 0.09 + 0.00594], abs=1e-5)
+    assert row["gap_interval"] == pytest.approx([0.0841, 0.0961], abs=2e-4)
+
+
+# Newcombe, Statistics in Medicine 17 (1998), 873, table II, example (a) by method 10: 56/70 − 48/80 is 0.2, interval
+# 0.0524 to 0.3339.
+def test_the_unpaired_difference_is_newcombes_worked_example():
+    def of(hits, count):
+        return {"accuracy": hits / count, "accuracy_interval": wilson_interval(hits, count)}
+
+    difference, interval = unpaired_difference(of(56, 70), of(48, 80))
+    assert difference == pytest.approx(0.2)
+    assert interval == pytest.approx([0.0524, 0.3339], abs=5e-5)
 
 
 def test_overfitting_begins_midway_between_the_articles_two_gaps():
@@ -266,7 +295,7 @@ def test_the_node_compares_what_was_trained_and_evaluated(tmp_path):
         probabilities[np.arange(200), labels] += sharpness
         probabilities /= probabilities.sum(axis=1, keepdims=True)
         right[name] = int((probabilities.argmax(axis=1) == labels).sum())
-        train[name] = artifact(f"train-{name}", {"parameters": parameters})
+        train[name] = artifact(f"train-{name}", {"parameters": parameters, "threads": 1})
         (train[name].folder / "history.json").write_text(json.dumps([{"seconds": 1.5}, {"seconds": 2.0}]))
         evaluate[name] = artifact(f"evaluate-{name}")
         np.save(evaluate[name].folder / "test_probabilities.npy", probabilities)

@@ -1,27 +1,36 @@
 """`prefect.yaml` on a real server: the README's commands deploy it, and the scheduler makes runs of it."""
 
+import json
 import re
 import subprocess
 import sys
 
+import pytest
+
+from flows.command_line import read_options
 from tasks.settings import PROJECT
-from tests.conftest import ask, wait_until
+from tests.conftest import FIXTURE, ON_THE_FIXTURE, ask, leftovers, wait_until
 
 
 def prefect(server, *arguments):
     command = [sys.executable, "-m", "prefect", *arguments]
     return subprocess.run(
-        command, cwd=PROJECT, env=server.environment, capture_output=True, text=True, check=False, timeout=120
+        command, cwd=PROJECT, env=server.environment, capture_output=True, text=True, check=False, timeout=300
     )
 
 
-def test_the_scheduler_makes_runs_of_the_deployment_that_has_a_schedule(server):
+@pytest.fixture(scope="module")
+def deployments(server):
+    """The deployments that the README's commands make, by name."""
     commands = re.findall(r"^prefect (--no-prompt .*)$", (PROJECT / "README.md").read_text(), flags=re.MULTILINE)
     assert len(commands) == 2
     for command in commands:
         done = prefect(server, *command.split())
         assert done.returncode == 0, done.stdout + done.stderr
-    deployments = {d["name"]: d for d in ask(server, "deployments")}
+    return {d["name"]: d for d in ask(server, "deployments")}
+
+
+def test_the_scheduler_makes_runs_of_the_deployment_that_has_a_schedule(server, deployments):
     assert deployments.keys() == {"nightly", "fast"}
     nightly = deployments["nightly"]["id"]
 
@@ -33,7 +42,19 @@ def test_the_scheduler_makes_runs_of_the_deployment_that_has_a_schedule(server):
     assert {run["expected_start_time"][11:16] for run in scheduled()} == {"02:00"}
 
 
-def test_a_parameter_out_of_bounds_is_refused_before_a_run_exists(server):
+def test_a_worker_runs_what_was_deployed_and_leaves_the_report(server, deployments, tmp_path):
+    folders = {"data_dir": str(tmp_path / "data"), "reports_dir": str(tmp_path / "reports")}
+    settings = read_options(ON_THE_FIXTURE) | folders | {"source": str(FIXTURE), "networks": "dropout"}
+    done = prefect(server, "deployment", "run", "fashion-mnist/fast", "-p", f"settings={json.dumps(settings)}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    worked = prefect(server, "worker", "start", "--pool", "fashion-mnist", "--run-once")
+    (run,) = [r for r in ask(server, "flow_runs") if r["deployment_id"] == deployments["fast"]["id"]]
+    assert run["state_name"] == "Completed", worked.stdout + worked.stderr
+    assert "Only dropout was trained" in (tmp_path / "reports" / "latest.html").read_text(encoding="utf-8")
+    assert leftovers(tmp_path) == []
+
+
+def test_a_parameter_out_of_bounds_is_refused_before_a_run_exists(server, deployments):
     done = prefect(server, "deployment", "run", "fashion-mnist/fast", "-p", 'settings={"epochs": 0}')
     assert done.returncode != 0
     assert "less than the minimum" in done.stdout + done.stderr or "greater than or equal" in done.stdout + done.stderr

@@ -61,10 +61,12 @@ def test_a_specification_that_is_not_json_is_refused(tmp_path):
     ("change", "message"),
     [
         (lambda content: content.pop("class_names"), "class_names: Field required"),
+        (lambda content: content["class_names"].pop(), "class_names: Tuple should have at least 10 items"),
+        (lambda content: content.update(name="fashion-mnist"), "name: 'fashion-mnist' is taken; give it another"),
         (lambda content: content.update(licences="MIT"), "licences: Extra inputs are not permitted"),
         (lambda content: content["files"]["test_labels"].pop("sha256"), "files.test_labels.sha256: Field required"),
     ],
-    ids=["a field missing", "a field too many", "a digest missing"],
+    ids=["a field missing", "nine classes", "a name that is taken", "a field too many", "a digest missing"],
 )
 def test_a_specification_with_a_fault_names_the_field(tmp_path, change, message):
     with pytest.raises(UserError, match=message):

@@ -93,7 +93,8 @@ def test_an_altered_artifact_is_made_again_and_the_damaged_one_kept_aside(copied
     metrics.write_text(metrics.read_text().replace("0", "1", 1))
     done = run_main(copied_run, server, *ON_THE_FIXTURE)
     assert done.returncode == 0
-    assert "evaluate[baseline] starts: not made before" in done.stderr
+    assert "evaluate[baseline] starts: metrics.json altered since it was made" in done.stderr
+    assert "not made before" not in done.stderr
     assert len(list((copied_run / "data" / "damaged").iterdir())) == 1
 
 
@@ -105,6 +106,19 @@ def test_the_smoke_preset_runs_on_the_real_data_with_a_server_of_its_own(tmp_pat
     (prepared,) = (tmp_path / "data" / "prepare").glob("*/manifest.json")
     assert json.loads(prepared.read_text())["facts"]["images"] == {"train": 1800, "validation": 200, "test": 2000}
     assert done.stdout.startswith("\nKeep ")
+    assert "Only 2,000 of the 60,000 training images were used" in done.stdout
+    page = (tmp_path / "reports" / "latest.html").read_text(encoding="utf-8")
+    assert "Only 2,000 of the 60,000 training images were used" in page
+    assert "The article’s claims" in page
+    assert "limit 2000 instead of none" in page
+
+
+def test_a_source_folder_of_nobody_in_the_environment_gets_one_sentence_and_status_2(tmp_path, server):
+    environment = server.environment | {"FASHION_MNIST_DIR": "~nobody-is-called-this/images"}
+    done = run_main(tmp_path, server._replace(environment=environment))
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: FASHION_MNIST_DIR ~nobody-is-called-this/images: could not determine home")
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tasks.artifacts.store import Artifact
 from tasks.compare import percent
 from tasks.errors import RunError
 from tasks.report import publish, render
-from tasks.report.content import page_content
+from tasks.report.content import _caution, page_content
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -19,8 +19,8 @@ def artifact(folder):
 
 
 @pytest.fixture(scope="module")
-def content(finished_run, data_set):
-    """What the page of the finished run shows."""
+def gather(finished_run):
+    """Gather what the page of the finished run shows, as if its data set were this one."""
     data = finished_run / "data"
 
     def one(kind):
@@ -31,7 +31,18 @@ def content(finished_run, data_set):
         return {name: artifact(next(f for f in (data / kind).glob(f"{name}-*"))) for name in networks}
 
     singles = [one(kind) for kind in ("download", "validate", "prepare")]
-    return page_content(*singles, each("train"), each("evaluate"), one("compare"), data_set, "fast", 0)
+    settings = {"command": "python flows/main.py", "departures": ("epochs 4 instead of 20",)}
+
+    def gather(data_set):
+        return page_content(*singles, each("train"), each("evaluate"), one("compare"), data_set) | settings
+
+    return gather
+
+
+@pytest.fixture(scope="module")
+def content(gather, data_set):
+    """The content if the fixture, a part of it, were Fashion-MNIST itself."""
+    return gather(data_set.model_copy(update={"name": "fashion-mnist"}))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +78,7 @@ def test_the_article_s_two_images_stand_with_each_network_s_probabilities(conten
     assert training["split"] in ("train", "validation")
     (folder,) = (finished_run / "data" / "evaluate").glob("dropout-*")
     probabilities = np.load(folder / "test_probabilities.npy")[88]
-    assert dict(test["top"]["dropout"])[content["class_names"][probabilities.argmax()]] == pytest.approx(
+    assert dict(test["top"]["dropout"])[content["data_set"].class_names[probabilities.argmax()]] == pytest.approx(
         float(probabilities.max())
     )
 
@@ -78,13 +89,33 @@ def test_every_expectation_stands_on_the_page(page, content):
         assert result["sentence"].replace("'", "&#39;") in page
 
 
-def test_the_same_content_gives_the_same_bytes(page, content):
-    assert render(content) == page
+def test_the_same_artifacts_give_the_same_bytes(gather, content, page):
+    assert render(gather(content["data_set"])) == page
 
 
-def test_names_cannot_run_script(content):
-    hostile = content | {"class_names": (HOSTILE, *content["class_names"][1:]), "preset": HOSTILE}
-    assert "<script" not in render(hostile)
+def test_names_cannot_run_script(gather, data_set):
+    names = {"class_names": (HOSTILE, *data_set.class_names[1:]), "licence": HOSTILE}
+    page = render(gather(data_set.model_copy(update=names)) | {"command": HOSTILE, "departures": (HOSTILE,)})
+    assert HOSTILE.replace("<", "&lt;").split("(")[0] in page
+    assert "<script" not in page
+
+
+def test_what_the_article_says_of_fashion_mnist_is_not_held_against_another_data_set(gather, data_set, page):
+    assert "The article’s claims" in page
+    assert "The article’s two images" in page
+    assert "article’s" not in render(gather(data_set))
+
+
+def test_the_page_says_how_its_recipe_is_not_the_articles(page, content):
+    assert "This run’s recipe is not the article’s: epochs 4 instead of 20." in page
+    assert "recipe is not" not in render(content | {"departures": ()})
+
+
+def test_images_that_were_left_out_are_told_beside_the_verdict(page, content):
+    assert content["caution"] is None
+    assert 'class="fail"' not in page
+    partial = content["data_set"].model_copy(update={"counts": {"train": 60_000, "test": 10_000}})
+    assert _caution(content["images"], partial).startswith("Only 400 of the 60,000 training images were used: ")
 
 
 def test_ids_are_unique_and_the_tags_close(page):

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from flows.command_line import read_options
 from tasks.errors import UserError
-from tasks.settings import PRESETS, PROJECT, Settings, parse_settings
+from tasks.settings import PLACES, PRESETS, PROJECT, Settings, parse_settings
 from tests.conftest import FIXTURE, SPECIFICATION
 
 
@@ -180,3 +181,57 @@ def test_the_environment_names_a_source_and_the_setting_overrules_it(monkeypatch
 def test_settings_do_not_change_once_made():
     with pytest.raises(ValueError, match="frozen"):
         Settings().epochs = 3
+
+
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        ({}, "--preset fast"),
+        ({"preset": "article", "data_dir": "/elsewhere", "source": "/images"}, "--preset article"),
+        ({"preset": "smoke", "networks": "dropout", "seed": 3}, "--preset smoke --networks dropout --seed 3"),
+        (
+            {"epochs": 2, "batch_size": 64, "learning_rate": 0.01, "schedule": "constant", "limit": 500},
+            "--preset fast --epochs 2 --batch-size 64 --learning-rate 0.01 --schedule constant --limit 500",
+        ),
+        ({"batch_size": 128, "validation_fraction": 0.2}, "--preset fast --validation-fraction 0.2"),
+    ],
+)
+def test_the_command_that_makes_the_same_again_names_all_that_differs_from_the_preset(values, options):
+    settings = parse_settings(values)
+    assert settings.command == settings.resolved().command == f"python flows/main.py {options}"
+    again = parse_settings(read_options(options.split()))
+    assert all(
+        again.resolved(n).model_dump(exclude=PLACES) == settings.resolved(n).model_dump(exclude=PLACES)
+        for n in settings.networks
+    )
+
+
+def test_a_name_with_a_space_is_quoted_in_the_command(tmp_path):
+    specification = tmp_path / "a data set.json"
+    specification.write_bytes(SPECIFICATION.read_bytes())
+    assert parse_settings({"dataset": str(specification)}).command.endswith(f"--dataset '{specification}'")
+
+
+def test_what_is_not_as_in_the_article_is_named():
+    assert Settings(preset="article", precision="float32", seed=5).departures == ()
+    assert Settings(preset="article", precision="float32", epochs=20).departures == (
+        "dropout’s epochs 20 instead of 30",
+    )
+    assert Settings(precision="float32", validation_fraction=0.2, limit=500, networks=("baseline",)).departures == (
+        "baseline’s epochs 4 instead of 20",
+        "batch size 128 instead of 512",
+        "learning rate 0.002 instead of 0.001",
+        "schedule one-cycle instead of constant",
+        "limit 500 instead of none",
+        "validation fraction 0.2 instead of 0.1",
+    )
+    assert "precision bfloat16 instead of float32" in Settings(precision="bfloat16").departures
+
+
+def test_a_source_in_the_environment_starts_where_the_command_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FASHION_MNIST_DIR", "images")
+    assert Settings().source_folder == tmp_path / "images"
+    monkeypatch.setenv("FASHION_MNIST_DIR", "~nobody-is-called-this/images")
+    with pytest.raises(UserError, match="^FASHION_MNIST_DIR ~nobody-is-called-this/images: could not determine home"):
+        _ = Settings().source_folder

@@ -68,6 +68,24 @@ def test_training_saves_the_model_and_an_entry_of_history_an_epoch(prepared, tmp
     assert [note[:9] for note in milestones] == ["epoch 1/2", "epoch 2/2"]
 
 
+def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_path):
+    """A rate near nothing leaves the weights still, so that one pass over the images is the same as evaluating them."""
+    still = {"network": "baseline", "epochs": 1, "batch_size": 50, "learning_rate": 1e-12, "schedule": "constant"}
+    output, evaluated = tmp_path / "train", tmp_path / "evaluate"
+    output.mkdir()
+    evaluated.mkdir()
+    run_child("tasks.train", RECIPE | still | {"prepared": str(prepared), "output": str(output)}, silent)
+    job = {"output": str(evaluated), "model": str(output / "model.keras"), "prepared": str(prepared), "threads": 1}
+    run_child("tasks.evaluate", job, silent)
+    (epoch,) = json.loads((output / "history.json").read_text())
+    metrics = json.loads((evaluated / "metrics.json").read_text())
+    assert metrics["train"]["images"] % 50 != 0  # the last batch is smaller, and counts for less
+    assert epoch["accuracy"] == pytest.approx(metrics["train"]["accuracy"], abs=1e-6)
+    assert epoch["loss"] == pytest.approx(metrics["train"]["cross_entropy"], rel=1e-5)
+    assert epoch["validation_accuracy"] == pytest.approx(metrics["validation"]["accuracy"], abs=1e-6)
+    assert epoch["validation_loss"] == pytest.approx(metrics["validation"]["cross_entropy"], rel=1e-5)
+
+
 def test_a_loss_that_is_not_finite_ends_training_with_one_sentence(prepared, tmp_path):
     broken = tmp_path / "prepared"
     broken.mkdir()

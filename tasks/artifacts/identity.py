@@ -34,11 +34,6 @@ class Identity:
         """The first 16 hexadecimal digits of the identity's SHA-256."""
         return digest_of(asdict(self))[:16]
 
-    @property
-    def label(self) -> str:
-        """The name that people see: `prepare`, `train[dropout]`."""
-        return f"{self.node}[{self.network}]" if self.network else self.node
-
 
 def digest_of(value: Any) -> str:
     """Return the SHA-256 of a value's canonical JSON."""

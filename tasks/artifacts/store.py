@@ -6,17 +6,18 @@ import json
 import os
 import platform
 import shutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from tasks.artifacts.identity import Identity, digest_of
 
 MANIFEST = "manifest.json"
+UNFINISHED = ".unfinished-"
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,7 @@ class Store:
         return self.data_dir / identity.node / f"{prefix}{identity.key}"
 
     def find(self, identity: Identity) -> Artifact | Miss:
-        """Return the artifact if it is there and every file's SHA-256 is what its manifest says.
-
-        A damaged one is set aside in `data/damaged/`, never served and never deleted.
-        """
+        """Return the artifact if it is there and every file's SHA-256 is what its manifest says."""
         folder = self.folder(identity)
         if not folder.is_dir():
             return Miss("not made before")
@@ -77,49 +75,29 @@ class Store:
             fault = _fault(folder, manifest, identity)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             fault = f"{MANIFEST} unreadable ({error})"
-        if fault is None:
-            return Artifact(folder, manifest)
-        aside = self.data_dir / "damaged" / f"{identity.node}-{folder.name}-{time.time_ns()}"
-        aside.parent.mkdir(exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # another run has seen the same damage
-            folder.rename(aside)
-        return Miss(f"{fault}; set aside in {aside}")
+        return Miss(fault) if fault else Artifact(folder, manifest)
 
     def make(self, identity: Identity, produce: Callable[[Path], dict[str, Any]]) -> Artifact:
-        """Let `produce` fill a temporary sibling and return its facts; then rename it into place.
+        """Let `produce` fill a temporary folder and return its facts; then rename it into place.
 
         If `produce` fails, the temporary folder goes and nothing else changes. If another run made the same key
-        meanwhile, its artifact is taken.
+        meanwhile, its artifact is taken. A damaged one in its place is moved to `data/damaged/`, never deleted.
         """
         folder = self.folder(identity)
-        scratch = folder.with_name(f".{folder.name}-{uuid4().hex[:8]}.{os.getpid()}")
-        scratch.mkdir(parents=True)
-        try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished(folder.parent) as scratch:
+            new = scratch / folder.name
+            new.mkdir()
             began = time.perf_counter()
-            facts = produce(scratch)
-            seconds = time.perf_counter() - began
-            files = {name: _describe(scratch / name) for name in _names(scratch)}
-            manifest = {
-                "node": identity.node,
-                "network": identity.network,
-                "key": identity.key,
-                "identity": asdict(identity),
-                "files": files,
-                "digest": digest_of({name: described["sha256"] for name, described in files.items()}),
-                "made": {
-                    "at": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "seconds": round(seconds, 3),
-                    **_machine(),
-                },
-                "facts": facts,
-            }
-            manifest = json.loads(json.dumps(manifest))  # as it will be read: lists, not tuples
-            manifest["seal"] = digest_of(manifest)
-            (scratch / MANIFEST).write_text(json.dumps(manifest, indent=1))
-            for path in (*scratch.rglob("*"), scratch):
+            facts = produce(new)
+            manifest = _manifest(identity, new, facts, time.perf_counter() - began)
+            (new / MANIFEST).write_text(json.dumps(manifest, indent=1))
+            for path in (*new.rglob("*"), new):
                 _to_disk(path)
+            if folder.exists() and isinstance(self.find(identity), Miss):
+                self._set_aside(identity)
             try:
-                scratch.rename(folder)
+                new.rename(folder)
             except OSError:
                 theirs = self.find(identity)
                 if isinstance(theirs, Miss):
@@ -127,13 +105,28 @@ class Store:
                 return theirs
             _to_disk(folder.parent)
             return Artifact(folder, manifest)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _set_aside(self, identity: Identity) -> None:
+        folder = self.folder(identity)
+        aside = self.data_dir / "damaged" / f"{identity.node}-{folder.name}-{time.time_ns()}"
+        aside.parent.mkdir(exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another run has seen the same damage
+            folder.rename(aside)
 
 
-def sweep(data_dir: Path, stopping: bool = False) -> None:
+@contextlib.contextmanager
+def unfinished(parent: Path) -> Iterator[Path]:
+    """Have a temporary folder beside what it is for, named after this process: what a kill leaves is swept later."""
+    options = {"prefix": UNFINISHED, "suffix": f".{os.getpid()}", "ignore_cleanup_errors": True}
+    with tempfile.TemporaryDirectory(dir=parent, **options) as scratch:  # type: ignore[call-overload]
+        yield Path(scratch)
+
+
+def sweep(*folders: Path, stopping: bool = False) -> None:
     """Remove the temporary folders whose maker is no longer alive; when stopping, this process's own too."""
-    for scratch in data_dir.glob("*/.*.*"):
+    for scratch in (
+        found for folder in folders for level in ("", "*/") for found in folder.glob(f"{level}{UNFINISHED}*")
+    ):
         owner = scratch.suffix.removeprefix(".")
         if owner.isdigit() and ((stopping and int(owner) == os.getpid()) or not _alive(int(owner))):
             shutil.rmtree(scratch, ignore_errors=True)
@@ -143,6 +136,26 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _manifest(identity: Identity, folder: Path, facts: dict[str, Any], seconds: float) -> dict[str, Any]:
+    files = {name: _describe(folder / name) for name in _names(folder)}
+    manifest = {
+        "node": identity.node,
+        "network": identity.network,
+        "key": identity.key,
+        "identity": asdict(identity),
+        "files": files,
+        "digest": digest_of({name: described["sha256"] for name, described in files.items()}),
+        "made": {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(seconds, 3),
+            **_machine(),
+        },
+        "facts": facts,
+    }
+    as_read = json.loads(json.dumps(manifest))  # lists, not tuples
+    return as_read | {"seal": digest_of(as_read)}
 
 
 def _fault(folder: Path, manifest: dict[str, Any], identity: Identity) -> str | None:

@@ -5,15 +5,16 @@ copies it to `reports/`, under a name of its own and as `latest.html`.
 """
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.store import Artifact, unfinished
 from tasks.errors import RunError
 from tasks.fashion_mnist import DataSet
 from tasks.node import node
 from tasks.report.content import page_content
+
+LATEST = "latest.html"
 
 
 @node(libraries=("jinja2", "matplotlib"), by_provenance=True)
@@ -27,14 +28,15 @@ def report(
     evaluate: dict[str, Artifact],
     compare: Artifact,
     data_set: DataSet,
-    preset: str,
-    seed: int,
+    command: str,
+    departures: tuple[str, ...],
 ) -> dict[str, Any]:
     """Fill the artifact with the page; its facts are what the command line prints at the end."""
-    content = page_content(download, validate, prepare, train, evaluate, compare, data_set, preset, seed)
-    (output / "report.html").write_text(render(content))
+    content = page_content(download, validate, prepare, train, evaluate, compare, data_set)
+    content |= {"command": command, "departures": departures}
+    (output / "report.html").write_text(render(content), encoding="utf-8")
     comparison = content["comparison"]
-    return {"verdict": comparison["verdict"], "networks": comparison["networks"]}
+    return {"verdict": comparison["verdict"], "caution": content["caution"], "networks": comparison["networks"]}
 
 
 def render(content: dict[str, Any]) -> str:
@@ -64,11 +66,11 @@ def publish(artifact: Artifact, reports_dir: Path) -> Path:
     page = reports_dir / f"{made_at}-{artifact.key[:8]}.html"
     try:
         reports_dir.mkdir(parents=True, exist_ok=True)
-        for target in (page, reports_dir / "latest.html"):
-            with tempfile.TemporaryDirectory(prefix=".publish-", dir=reports_dir) as scratch:
-                copy = shutil.copyfile(artifact.folder / "report.html", Path(scratch) / "page")
+        for target in (page, reports_dir / LATEST):
+            with unfinished(reports_dir) as scratch:
+                copy = shutil.copyfile(artifact.folder / "report.html", scratch / target.name)
                 copy.replace(target)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise RunError(f"the report cannot be put into {reports_dir}: {why}; choose another --reports-dir") from error
-    return reports_dir / "latest.html"
+    return reports_dir / LATEST

@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.artifacts.store import Artifact
 from tasks.compare import ARTICLE
-from tasks.fashion_mnist import DataSet
+from tasks.fashion_mnist import FASHION_MNIST, DataSet
 from tasks.idx import read_idx
 from tasks.report import figures
 
@@ -24,42 +24,53 @@ def page_content(
     evaluate: dict[str, Artifact],
     compare: Artifact,
     data_set: DataSet,
-    preset: str,
-    seed: int,
 ) -> dict[str, Any]:
-    """Return everything that the template names."""
+    """Return what the template names, but for what the settings alone say."""
     comparison = compare.json("comparison.json")
-    names = list(evaluate)
     metrics = {name: artifact.json("metrics.json") for name, artifact in evaluate.items()}
     histories = {name: artifact.json("history.json") for name, artifact in train.items()}
     nodes = [download, validate, prepare, *train.values(), *evaluate.values(), compare]
+    articles = data_set.name == FASHION_MNIST.name
     return {
-        "style": Path(__file__).with_name("style.css").read_text(),
+        "style": Path(__file__).with_name("style.css").read_text(encoding="utf-8"),
         "comparison": comparison,
-        "names": names,
-        "colours": figures.colours(names),
+        "names": list(evaluate),
+        "colours": figures.colours(list(evaluate)),
         "metrics": metrics,
-        "class_names": data_set.class_names,
+        "threads": {name: artifact.facts["threads"] for name, artifact in evaluate.items()},
         "data_set": data_set,
         "article": ARTICLE,
+        "claims": comparison["claims"] if articles else [],
+        "samples": _samples(download, prepare, evaluate, data_set) if articles else [],
         "seconds_per_epoch": {name: sum(e["seconds"] for e in h) / len(h) for name, h in histories.items()},
         "curves": figures.learning_curves(histories),
         "confusions": {
-            name: figures.confusion_matrix(name, metrics[name]["test"]["confusion"], data_set.class_names)
-            for name in names
+            name: figures.confusion_matrix(name, of_network["test"]["confusion"], data_set.class_names)
+            for name, of_network in metrics.items()
         },
-        "samples": [
-            _sample("train", TRAINING_SAMPLE, download, prepare, evaluate, data_set),
-            _sample("test", TEST_IMAGE, download, prepare, evaluate, data_set),
-        ],
         "validation": validate.json("results.json"),
         "images": prepare.facts["images"],
+        "caution": _caution(prepare.facts["images"], data_set),
+        "seed": prepare.manifest["identity"]["settings"]["seed"],
         "nodes": [artifact.manifest for artifact in nodes],
-        "recipes": {name: artifact.manifest["identity"]["settings"] for name, artifact in train.items()},
         "versions": {lib: v for artifact in nodes for lib, v in artifact.manifest["identity"]["versions"].items()},
-        "preset": preset,
-        "seed": seed,
     }
+
+
+def _caution(images: dict[str, int], data_set: DataSet) -> str | None:
+    """Return what a reader must know before believing a figure: that most images were left out, if they were."""
+    used, available = images["train"] + images["validation"], data_set.counts["train"]
+    if used == available:
+        return None
+    shares = f"Only {used:,} of the {available:,} training images were used"
+    return f"{shares}: with all of them, accuracies and ranking may be others."
+
+
+def _samples(
+    download: Artifact, prepare: Artifact, evaluate: dict[str, Artifact], data_set: DataSet
+) -> list[dict[str, Any]]:
+    places = (("train", TRAINING_SAMPLE), ("test", TEST_IMAGE))
+    return [_sample(file, index, download, prepare, evaluate, data_set) for file, index in places]
 
 
 def _sample(

@@ -1,0 +1,81 @@
+"""The flow's tasks: how a node's end becomes a state, and what whoever watches hears of it."""
+
+import pytest
+from prefect import flow
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.orchestrated import as_task
+from tasks.errors import ChildDied, RunError
+from tasks.node import node
+from tasks.progress import watchers
+from tasks.settings import Settings
+
+
+@node(retries=1)
+def divide(output, *, seed):
+    return {"share": 1 / seed}
+
+
+@node(retries=1)
+def refuse(output):
+    error = RunError("the numbers do not add up")
+    error.add_note("at line 3")
+    raise error
+
+
+@node(retries=1)
+def die(output):
+    raise ChildDied("its process was killed by SIGKILL")
+
+
+class Failures:
+    """A watcher that remembers each failure."""
+
+    def __init__(self):
+        self.told = []
+
+    def started(self, label, why):
+        pass
+
+    def failed(self, label, why, detail):
+        self.told.append((why, detail))
+
+
+@pytest.fixture
+def end_of(server, tmp_path):
+    """Run a node as a Prefect task; return its state and the failures that were told."""
+
+    def end_of(of_node):
+        failures = Failures()
+        watchers.append(failures)
+        try:
+            with temporary_settings({PREFECT_API_URL: server.url}):
+                return alone(of_node, Settings(data_dir=tmp_path)), failures.told
+        finally:
+            watchers.remove(failures)
+
+    @flow(persist_result=False)
+    def alone(of_node, settings):
+        state = as_task(of_node, None, settings)({}, return_state=True)
+        return {"type": state.type.value, "message": state.message}
+
+    return end_of
+
+
+def test_a_fault_in_a_node_is_told_with_its_traceback_and_ends_as_one_sentence(end_of):
+    state, ((why, detail),) = end_of(divide)
+    assert state == {"type": "FAILED", "message": "divide: ZeroDivisionError: division by zero"}
+    assert why == state["message"]
+    assert 'return {"share": 1 / seed}' in detail
+
+
+def test_what_a_node_says_went_wrong_is_told_with_its_notes_and_is_not_tried_again(end_of):
+    state, told = end_of(refuse)
+    assert state["message"] == "refuse: the numbers do not add up"
+    assert told == [(state["message"], "at line 3")]
+
+
+def test_a_node_whose_child_was_killed_is_tried_again(end_of):
+    state, told = end_of(die)
+    assert state["type"] == "FAILED"
+    assert told == [("die: its process was killed by SIGKILL", "")] * 2
