@@ -1,6 +1,5 @@
 """`prefect.yaml` on a real server: the README's commands deploy it, and the scheduler makes runs of it."""
 
-import json
 import re
 import subprocess
 import sys
@@ -8,8 +7,8 @@ import sys
 import pytest
 
 from flows.command_line import read_options
-from tasks.settings import PROJECT
-from tests.conftest import FIXTURE, ON_THE_FIXTURE, ask, leftovers, wait_until
+from tasks.settings import PROJECT, parse_settings
+from tests.conftest import ON_THE_FIXTURE, ask, leftovers, wait_until
 
 
 def prefect(server, *arguments):
@@ -44,8 +43,9 @@ def test_the_scheduler_makes_runs_of_the_deployment_that_has_a_schedule(server, 
 
 def test_a_worker_runs_what_was_deployed_and_leaves_the_report(server, deployments, tmp_path):
     folders = {"data_dir": str(tmp_path / "data"), "reports_dir": str(tmp_path / "reports")}
-    settings = read_options(ON_THE_FIXTURE) | folders | {"source": str(FIXTURE), "networks": "dropout"}
-    done = prefect(server, "deployment", "run", "fashion-mnist/fast", "-p", f"settings={json.dumps(settings)}")
+    given = parse_settings(read_options(ON_THE_FIXTURE) | folders | {"networks": "dropout"})
+    settings = given.model_dump_json(exclude_unset=True)
+    done = prefect(server, "deployment", "run", "fashion-mnist/fast", "-p", f"settings={settings}")
     assert done.returncode == 0, done.stdout + done.stderr
     worked = prefect(server, "worker", "start", "--pool", "fashion-mnist", "--run-once")
     (run,) = [r for r in ask(server, "flow_runs") if r["deployment_id"] == deployments["fast"]["id"]]

@@ -2,7 +2,7 @@
 
 import pytest
 from prefect import flow
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
 from flows.orchestrated import as_task
 from tasks.errors import ChildDied, RunError
@@ -49,7 +49,7 @@ def end_of(server, tmp_path):
         failures = Failures()
         watchers.append(failures)
         try:
-            with temporary_settings({PREFECT_API_URL: server.url}):
+            with temporary_settings({PREFECT_API_URL: server.url, PREFECT_LOGGING_TO_API_ENABLED: False}):
                 return alone(of_node, Settings(data_dir=tmp_path)), failures.told
         finally:
             watchers.remove(failures)
