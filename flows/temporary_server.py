@@ -64,8 +64,12 @@ def prefect_api() -> Iterator[None]:
 
 def _insist_on_an_answer(url: str) -> None:
     from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-    with get_client(sync_client=True) as client:
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: 10.0}),
+        get_client(sync_client=True) as client,
+    ):
         fault = client.api_healthcheck()
     if fault:
         raise RunError(
