@@ -94,7 +94,7 @@ def test_an_altered_artifact_is_made_again_and_the_damaged_one_kept_aside(copied
     done = run_main(copied_run, server, *ON_THE_FIXTURE)
     assert done.returncode == 0
     assert "evaluate[baseline] starts: metrics.json altered since it was made" in done.stderr
-    assert "not made before" not in done.stderr
+    assert "evaluate[baseline] starts: not made before" not in done.stderr
     assert len(list((copied_run / "data" / "damaged").iterdir())) == 1
 
 
