@@ -7,7 +7,6 @@ the article's claims stand.
 
 import json
 from itertools import combinations
-from math import hypot, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,7 @@ import numpy as np
 
 from tasks.artifacts.store import Artifact
 from tasks.node import node
-
-NORMAL_95 = 1.959964  # two-sided 95 % quantile of the standard normal distribution
+from tasks.statistics import mcnemar, paired_difference, unpaired_difference
 
 SIGNIFICANT = 0.05  # the p-value that goes with 95 % intervals
 
@@ -84,41 +82,6 @@ def rank(candidates: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:
     tied = [name for name in by_accuracy if accuracy(name) >= floor]
     keep = min(tied, key=lambda name: (candidates[name]["parameters"], -accuracy(name)))
     return [keep, *(name for name in by_accuracy if name != keep)], tied if len(tied) > 1 else []
-
-
-def mcnemar(only_first: int, only_second: int) -> float:
-    """Return the exact two-sided p-value of McNemar's test; 1 where the two never differ.
-
-    McNemar, Psychometrika 12 (1947): the discordant images are a fair coin's throws if the two are equally accurate.
-    """
-    from scipy.stats import binomtest
-
-    discordant = only_first + only_second
-    return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
-
-
-def paired_difference(only_first: int, only_second: int, count: int) -> tuple[float, list[float]]:
-    """Return the difference of two accuracies on the same images, and its 95 % interval.
-
-    The Wald interval for paired proportions with Agresti and Min's half counts, Statistics in Medicine 24 (2005), 729.
-    """
-    difference = (only_first - only_second) / count
-    first, second, total = only_first + 0.5, only_second + 0.5, count + 2
-    middle = (first - second) / total
-    half = NORMAL_95 * sqrt(first + second - (first - second) ** 2 / total) / total
-    return difference, [middle - half, middle + half]
-
-
-def unpaired_difference(first: dict[str, Any], second: dict[str, Any]) -> tuple[float, list[float]]:
-    """Return the difference of two accuracies on different images, and its 95 % interval.
-
-    From their Wilson intervals: method 10 of Newcombe, Statistics in Medicine 17 (1998), 873.
-    """
-    (first_low, first_high), (second_low, second_high) = first["accuracy_interval"], second["accuracy_interval"]
-    below = hypot(first["accuracy"] - first_low, second_high - second["accuracy"])
-    above = hypot(first_high - first["accuracy"], second["accuracy"] - second_low)
-    difference = first["accuracy"] - second["accuracy"]
-    return difference, [difference - below, difference + above]
 
 
 def _right(artifact: Artifact, prepare: Artifact) -> np.ndarray:

@@ -16,6 +16,7 @@ from tasks.child import cores, run_child, serve
 from tasks.node import node
 from tasks.prepare import SPLITS, save_array
 from tasks.progress import Progress
+from tasks.statistics import wilson_interval
 from tasks.train import load_split, use_threads
 
 BATCH = 500
@@ -86,14 +87,6 @@ def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         "confusion": confusion.tolist(),
         "classes": [_class_metrics(confusion, index) for index in range(classes)],
     }
-
-
-def wilson_interval(hits: int, count: int) -> list[float]:
-    """Return the 95 % Wilson score interval of a proportion; Wilson, JASA 22 (1927), by scipy's `binomtest`."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(hits, count).proportion_ci(confidence_level=0.95, method="wilson")
-    return [float(interval.low), float(interval.high)]
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:

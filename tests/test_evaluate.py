@@ -4,7 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from tasks.evaluate import calibration_error, measure, wilson_interval
+from tasks.evaluate import calibration_error, measure
+from tasks.statistics import wilson_interval
 
 # Five images of three classes: the first choices are 0, 0, 1, 1, 0, and class 2 is never said.
 PROBABILITIES = np.array(
@@ -50,22 +51,6 @@ def test_a_class_that_is_neither_there_nor_said_has_no_figures():
 def test_the_metrics_can_be_written_as_json():
     measured = measure(PROBABILITIES, LABELS)
     assert json.loads(json.dumps(measured, allow_nan=False)) == measured
-
-
-# Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17 (1998), table I,
-# method 3: the score method without continuity correction.
-@pytest.mark.parametrize(
-    ("hits", "count", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_the_wilson_interval_is_newcombes_worked_example(hits, count, low, high):
-    assert wilson_interval(hits, count) == pytest.approx([low, high], abs=5e-5)
-
-
-def test_the_wilson_interval_stays_within_nought_and_one_and_mirrors_itself():
-    low, high = wilson_interval(20, 20)
-    assert high == pytest.approx(1.0)
-    assert [1 - high, 1 - low] == pytest.approx(wilson_interval(0, 20))
 
 
 def test_the_calibration_error_weighs_each_bins_distance_by_its_images():

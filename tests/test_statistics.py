@@ -1,0 +1,85 @@
+import pytest
+
+from tasks.statistics import mcnemar, paired_difference, unpaired_difference, wilson_interval
+
+
+# Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17 (1998), table I,
+# method 3: the score method without continuity correction.
+@pytest.mark.parametrize(
+    ("hits", "count", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_the_wilson_interval_is_newcombes_worked_example(hits, count, low, high):
+    assert wilson_interval(hits, count) == pytest.approx([low, high], abs=5e-5)
+
+
+def test_the_wilson_interval_stays_within_nought_and_one_and_mirrors_itself():
+    low, high = wilson_interval(20, 20)
+    assert high == pytest.approx(1.0)
+    assert [1 - high, 1 - low] == pytest.approx(wilson_interval(0, 20))
+
+
+# The approval of a prime minister in two surveys of the same 1600 people: 150 only in the first, 86 only in the
+# second; Agresti, "Categorical Data Analysis", section 10.1.1: difference 0.04, 95 % interval 0.02 to 0.06.
+# The exact p-value 3.716e-05 is that of R's exact2x2 for the same table.
+def test_mcnemar_gives_the_published_p_value():
+    assert mcnemar(150, 86) == pytest.approx(3.716e-05, rel=2e-4)
+
+
+def test_mcnemar_is_the_fair_coins_tail_taken_twice():
+    assert mcnemar(1, 9) == pytest.approx(2 * (1 + 10) / 2**10)
+    assert mcnemar(0, 5) == pytest.approx(2 / 2**5)
+
+
+def test_mcnemar_does_not_ask_which_is_first():
+    assert mcnemar(9, 1) == mcnemar(1, 9)
+
+
+def test_networks_that_never_differ_are_not_told_apart():
+    assert mcnemar(0, 0) == 1.0
+    assert mcnemar(4, 4) == 1.0
+
+
+def test_the_paired_difference_is_agrestis_worked_example():
+    difference, interval = paired_difference(150, 86, 1600)
+    assert difference == 0.04
+    assert interval == pytest.approx([0.02, 0.06], abs=2e-3)
+
+
+def test_the_paired_interval_is_walds_with_half_counts_added():
+    # (20.5 − 10.5) / 102 ± 1.96 · √(31 − 10² / 102) / 102
+    difference, (low, high) = paired_difference(20, 10, 100)
+    assert difference == 0.1
+    assert (low, high) == pytest.approx((0.0980392 - 0.1052810, 0.0980392 + 0.1052810), abs=1e-6)
+
+
+def test_the_paired_difference_changes_its_sign_with_the_order():
+    difference, (low, high) = paired_difference(30, 12, 500)
+    turned, (turned_low, turned_high) = paired_difference(12, 30, 500)
+    assert (turned, turned_low, turned_high) == pytest.approx((-difference, -high, -low))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "count"), [(0, 0, 10), (5, 0, 10), (10, 0, 10), (300, 280, 10_000), (0, 1, 1)]
+)
+def test_the_paired_interval_contains_the_difference(first, second, count):
+    difference, (low, high) = paired_difference(first, second, count)
+    assert low < high
+    assert low <= difference <= high
+
+
+def test_networks_that_never_differ_have_an_interval_around_nought():
+    difference, (low, high) = paired_difference(0, 0, 10_000)
+    assert difference == 0.0
+    assert low == -high < 0
+
+
+# Newcombe, Statistics in Medicine 17 (1998), 873, table II, example (a) by method 10: 56/70 − 48/80 is 0.2, interval
+# 0.0524 to 0.3339.
+def test_the_unpaired_difference_is_newcombes_worked_example():
+    def of(hits, count):
+        return {"accuracy": hits / count, "accuracy_interval": wilson_interval(hits, count)}
+
+    difference, interval = unpaired_difference(of(56, 70), of(48, 80))
+    assert difference == pytest.approx(0.2)
+    assert interval == pytest.approx([0.0524, 0.3339], abs=5e-5)
