@@ -25,11 +25,11 @@ class Network:
 NETWORKS: dict[str, Network] = {}
 
 
-def network(**epochs: int) -> Callable[[Callable[[], keras.Model]], Callable[[], keras.Model]]:
+def network(*, fast: int, article: int, smoke: int) -> Callable[[Callable[[], keras.Model]], Callable[[], keras.Model]]:
     """Register a builder under its own name, with its epochs by preset."""
 
     def register(build: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
-        NETWORKS[build.__name__] = Network(build, epochs)
+        NETWORKS[build.__name__] = Network(build, {"fast": fast, "article": article, "smoke": smoke})
         return build
 
     return register

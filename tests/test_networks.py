@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.networks import NETWORKS
+from tasks.networks import NETWORKS, network
 
 
 @pytest.mark.parametrize(("name", "parameters"), [("baseline", 2_076_554), ("dropout", 503_690)])
@@ -22,7 +22,7 @@ def test_the_layers_are_the_article_s():
 
 
 def test_every_network_has_epochs_in_every_preset():
-    assert {name: network.epochs for name, network in NETWORKS.items()} == {
+    assert {name: of_network.epochs for name, of_network in NETWORKS.items()} == {
         "baseline": {"fast": 4, "article": 20, "smoke": 1},
         "dropout": {"fast": 6, "article": 30, "smoke": 1},
     }
@@ -38,3 +38,8 @@ def test_the_softmax_stays_in_float32_under_mixed_precision():
         keras.config.set_dtype_policy("float32")
     assert model.layers[-1].compute_dtype == "float32"
     assert model.layers[0].compute_dtype == "bfloat16"
+
+
+def test_a_network_without_epochs_for_a_preset_is_refused_where_it_is_written():
+    with pytest.raises(TypeError, match="article"):
+        network(fast=4, smoke=1)
