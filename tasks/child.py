@@ -53,14 +53,14 @@ def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str,
             outcome = _converse(child, job, progress)
             if not outcome:
                 child.wait()  # how it ended by itself is the news
-        if _stopping.is_set():
-            raise RunError("stopped")
         if "result" in outcome:
             return outcome["result"]
         if "os_error" in outcome:
             raise OSError(*outcome["os_error"])
         if "error" in outcome:
             error, detail = RunError(outcome["error"]), outcome["traceback"]
+        elif _stopping.is_set():
+            error, detail = RunError("stopped"), ""
         else:
             complaints.seek(0)
             error, detail = _how_it_ended(child.returncode), complaints.read()[-4000:]

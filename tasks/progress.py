@@ -56,7 +56,7 @@ class LogReporter:
 
     def failed(self, label: str, why: str, detail: str) -> None:  # noqa: ARG002 (the reason names the node)
         """Log the failure."""
-        self.logger.error("\n".join([why, *detail.splitlines()]))
+        self.logger.error(f"{why}\n{detail}".rstrip())
 
 
 class TerminalReporter:
@@ -104,8 +104,8 @@ class TerminalReporter:
         """Take the node's bar away and print that it failed; the whole reason follows at the end of the run."""
         self._remove_bar(label)
         self._print("✗", label, why.splitlines()[0].removeprefix(f"{label}: "))
-        for line in detail.splitlines():
-            self._print(" ", "", line)
+        if detail:
+            self.bars.console.print(detail, markup=False)
 
     def _remove_bar(self, label: str) -> None:
         if label in self.bar_of:

@@ -127,11 +127,11 @@ def fit_epoch(
     tell: Callable[[float, dict[str, float]], None],
 ) -> tuple[dict[str, float], float]:
     """Take a step for each batch of one epoch; return mean loss and accuracy over its images, and the last rate."""
-    batches = math.ceil(len(images) / recipe["batch_size"])
     order = epoch_order(len(images), recipe["seed"], epoch)
+    batches = np.split(order, range(recipe["batch_size"], len(images), recipe["batch_size"]))
     seen, running, told = 0, {"loss": 0.0, "accuracy": 0.0}, 0.0
-    for batch, chosen in enumerate(np.split(order, range(recipe["batch_size"], len(images), recipe["batch_size"]))):
-        position = (epoch * batches + batch) / (recipe["epochs"] * batches)
+    for batch, chosen in enumerate(batches):
+        position = (epoch * len(batches) + batch) / (recipe["epochs"] * len(batches))
         rate = learning_rate_at(position, recipe["learning_rate"], recipe["schedule"])
         model.optimizer.learning_rate.assign(rate)
         of_batch = model.train_on_batch(images[chosen], labels[chosen], return_dict=True)
@@ -143,7 +143,7 @@ def fit_epoch(
             running[name] += (float(of_batch[name]) - running[name]) * len(chosen) / seen
         if time.perf_counter() - told > TELL_EVERY:
             told = time.perf_counter()
-            tell((batch + 1) / batches, running)
+            tell((batch + 1) / len(batches), running)
     return running, rate
 
 

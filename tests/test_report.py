@@ -9,7 +9,7 @@ from tasks.artifacts.store import Artifact
 from tasks.compare import percent
 from tasks.errors import RunError
 from tasks.report import publish, render
-from tasks.report.content import _caution, page_content
+from tasks.report.content import page_content
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -111,11 +111,11 @@ def test_the_page_says_how_its_recipe_is_not_the_articles(page, content):
     assert "recipe is not" not in render(content | {"departures": ()})
 
 
-def test_images_that_were_left_out_are_told_beside_the_verdict(page, content):
+def test_images_that_were_left_out_are_told_beside_the_verdict(page, content, gather):
     assert content["caution"] is None
     assert 'class="fail"' not in page
     partial = content["data_set"].model_copy(update={"counts": {"train": 60_000, "test": 10_000}})
-    assert _caution(content["images"], partial).startswith("Only 400 of the 60,000 training images were used: ")
+    assert '<p class="fail">Only 400 of the 60,000 training images were used: ' in render(gather(partial))
 
 
 def test_ids_are_unique_and_the_tags_close(page):

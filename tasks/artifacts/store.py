@@ -117,8 +117,7 @@ class Store:
 @contextlib.contextmanager
 def unfinished(parent: Path) -> Iterator[Path]:
     """Have a temporary folder beside what it is for, named after this process: what a kill leaves is swept later."""
-    options = {"prefix": UNFINISHED, "suffix": f".{os.getpid()}", "ignore_cleanup_errors": True}
-    with tempfile.TemporaryDirectory(dir=parent, **options) as scratch:  # type: ignore[call-overload]
+    with tempfile.TemporaryDirectory(f".{os.getpid()}", UNFINISHED, parent, ignore_cleanup_errors=True) as scratch:
         yield Path(scratch)
 
 
