@@ -21,7 +21,7 @@ from tasks.fashion_mnist import DataSet, load_data_set
 from tasks.networks import NETWORKS
 
 Schedule = Literal["constant", "one-cycle"]
-
+Precision = Literal["auto", "float32", "bfloat16"]
 
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
 
@@ -32,13 +32,14 @@ class Preset(NamedTuple):
     batch_size: int
     learning_rate: float
     schedule: Schedule
+    precision: Precision
     limit: int | None
 
 
 PRESETS = {
-    "fast": Preset(128, 0.002, "one-cycle", None),  # all images, a fraction of the article's time
-    "article": Preset(512, 0.001, "constant", None),  # exactly the article's recipe: Adam at Keras' default rate
-    "smoke": Preset(128, 0.002, "one-cycle", 2_000),  # does everything work? its accuracies mean nothing
+    "fast": Preset(128, 0.002, "one-cycle", "auto", None),  # all images, a fraction of the article's time
+    "article": Preset(512, 0.001, "constant", "float32", None),  # exactly the article's: Adam at Keras' default rate
+    "smoke": Preset(128, 0.002, "one-cycle", "auto", 2_000),  # does everything work? its accuracies mean nothing
 }
 
 
@@ -66,8 +67,8 @@ class Settings(BaseModel):
     validation_fraction: float = Field(
         0.1, gt=0, lt=1, description="share of the training images, the last of the shuffled ones, kept for validation"
     )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="arithmetic of training; auto is bfloat16 only where the processor has instructions for it"
+    precision: Precision | None = Field(
+        None, description="arithmetic of training; auto is bfloat16 only where the processor has instructions for it"
     )
     limit: int | None = Field(
         None, ge=100, description="use this many training images, and at most as many test images"
@@ -138,8 +139,9 @@ class Settings(BaseModel):
 
     @property
     def command(self) -> str:
-        """The command that makes the same report again, wherever its data and its pages are kept."""
-        usual, mine = Settings(preset=self.preset).resolved(), self.resolved()
+        """The command that makes the same report again, on whatever processor, wherever data and pages are kept."""
+        usual = Settings(preset=self.preset).model_copy(update=PRESETS[self.preset]._asdict())
+        mine = self.resolved()
         options = ["--preset", self.preset]
         for name in Settings.model_fields:
             value = getattr(mine, name)
@@ -150,11 +152,11 @@ class Settings(BaseModel):
     @property
     def departures(self) -> tuple[str, ...]:
         """What of the recipe is not as in the article: "batch size 128 instead of 512"; empty if nothing."""
-        article = Settings(preset="article", precision="float32")
+        article = Settings(preset="article")
         found: dict[str, None] = {}
         for network in self.networks:
             mine, theirs = self.resolved(network), article.resolved(network)
-            for name in ("epochs", *Preset._fields, "precision", "validation_fraction"):
+            for name in ("epochs", *Preset._fields, "validation_fraction"):
                 if getattr(mine, name) != getattr(theirs, name):
                     what = f"{network}’s epochs" if name == "epochs" else name.replace("_", " ")
                     found[f"{what} {as_text(getattr(mine, name))} instead of {as_text(getattr(theirs, name))}"] = None
@@ -166,7 +168,7 @@ class Settings(BaseModel):
         filled = {name: value for name, value in preset._asdict().items() if getattr(self, name) is None}
         if network and self.epochs is None:
             filled["epochs"] = NETWORKS[network].epochs[self.preset]
-        if self.precision == "auto":
+        if (self.precision or preset.precision) == "auto":
             filled["precision"] = "bfloat16" if _has_bfloat16() else "float32"
         return self.model_copy(update=filled)
 

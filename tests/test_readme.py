@@ -27,12 +27,13 @@ def test_the_table_of_options_is_the_settings():
 
 
 def test_the_table_of_presets_is_the_presets():
-    table = rows(r"^\| `(\w+)` \| (.*?) \| (\d+) \| (.*?) \| (\d+), (\d+) \|$")
+    table = rows(r"^\| `(\w+)` \| (.*?) \| (\d+) \| (.*?) \| (\w+) \| (\d+), (\d+) \|$")
     assert set(table) == set(PRESETS)
-    for name, (_, batch_size, rate, baseline, dropout) in table.items():
+    for name, (_, batch_size, rate, precision, baseline, dropout) in table.items():
         preset = PRESETS[name]
         assert int(batch_size) == preset.batch_size
         assert rate == ("one-cycle to " if preset.schedule == "one-cycle" else "") + str(preset.learning_rate)
+        assert precision == preset.precision
         assert (int(baseline), int(dropout)) == tuple(NETWORKS[n].epochs[name] for n in ("baseline", "dropout"))
 
 

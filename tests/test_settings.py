@@ -103,18 +103,18 @@ def test_networks_are_given_as_a_list_or_separated_by_commas():
 
 def test_the_article_preset_is_exactly_the_articles_recipe():
     settings = parse_settings({"preset": "article"})
-    assert PRESETS["article"] == (512, 0.001, "constant", None)
+    assert PRESETS["article"] == (512, 0.001, "constant", "float32", None)
     for network, epochs in (("baseline", 20), ("dropout", 30)):
         resolved = settings.resolved(network)
         assert (resolved.epochs, resolved.batch_size, resolved.learning_rate) == (epochs, 512, 0.001)
-        assert (resolved.schedule, resolved.limit) == ("constant", None)
+        assert (resolved.schedule, resolved.precision, resolved.limit) == ("constant", "float32", None)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_fills_in_what_is_left_unset(preset):
     resolved = Settings(preset=preset).resolved()
-    filled = (resolved.batch_size, resolved.learning_rate, resolved.schedule, resolved.limit)
-    assert filled == PRESETS[preset]
+    expected = PRESETS[preset]._replace(precision=Settings(precision=PRESETS[preset].precision).resolved().precision)
+    assert {name: getattr(resolved, name) for name in expected._fields} == expected._asdict()
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -126,6 +126,8 @@ def test_a_preset_fills_in_what_is_left_unset(preset):
         ("learning_rate", 0.5),
         ("schedule", "constant"),
         ("schedule", "one-cycle"),
+        ("precision", "float32"),
+        ("precision", "bfloat16"),
         ("limit", 123),
     ],
 )
@@ -147,7 +149,8 @@ def test_resolving_twice_changes_nothing():
 def test_automatic_precision_becomes_one_that_the_processor_has():
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     expected = "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
-    assert Settings().resolved().precision == expected
+    for asked in (Settings(), Settings(precision="auto"), Settings(preset="article", precision="auto")):
+        assert asked.resolved().precision == expected
     assert Settings(precision="float32").resolved().precision == "float32"
     assert Settings(precision="bfloat16").resolved().precision == "bfloat16"
 
@@ -186,14 +189,25 @@ def test_settings_do_not_change_once_made():
 @pytest.mark.parametrize(
     ("values", "options"),
     [
-        ({}, "--preset fast"),
+        ({"preset": "fast", "precision": "float32"}, "--preset fast --precision float32"),
+        ({"preset": "article", "precision": "float32"}, "--preset article"),
         ({"preset": "article", "data_dir": "/elsewhere", "source": "/images"}, "--preset article"),
-        ({"preset": "smoke", "networks": "dropout", "seed": 3}, "--preset smoke --networks dropout --seed 3"),
+        ({"preset": "article", "networks": "dropout", "seed": 3}, "--preset article --networks dropout --seed 3"),
         (
-            {"epochs": 2, "batch_size": 64, "learning_rate": 0.01, "schedule": "constant", "limit": 500},
-            "--preset fast --epochs 2 --batch-size 64 --learning-rate 0.01 --schedule constant --limit 500",
+            {
+                "preset": "article",
+                "epochs": 2,
+                "batch_size": 64,
+                "learning_rate": 0.01,
+                "schedule": "one-cycle",
+                "limit": 500,
+            },
+            "--preset article --epochs 2 --batch-size 64 --learning-rate 0.01 --schedule one-cycle --limit 500",
         ),
-        ({"batch_size": 128, "validation_fraction": 0.2}, "--preset fast --validation-fraction 0.2"),
+        (
+            {"preset": "article", "batch_size": 512, "validation_fraction": 0.2},
+            "--preset article --validation-fraction 0.2",
+        ),
     ],
 )
 def test_the_command_that_makes_the_same_again_names_all_that_differs_from_the_preset(values, options):
@@ -206,17 +220,20 @@ def test_the_command_that_makes_the_same_again_names_all_that_differs_from_the_p
     )
 
 
+def test_the_command_names_the_precision_that_auto_became_so_that_another_processor_makes_the_same():
+    assert Settings().command == f"python flows/main.py --preset fast --precision {Settings().resolved().precision}"
+
+
 def test_a_name_with_a_space_is_quoted_in_the_command(tmp_path):
     specification = tmp_path / "a data set.json"
     specification.write_bytes(SPECIFICATION.read_bytes())
-    assert parse_settings({"dataset": str(specification)}).command.endswith(f"--dataset '{specification}'")
+    command = parse_settings({"preset": "article", "dataset": str(specification)}).command
+    assert command == f"python flows/main.py --preset article --dataset '{specification}'"
 
 
 def test_what_is_not_as_in_the_article_is_named():
-    assert Settings(preset="article", precision="float32", seed=5).departures == ()
-    assert Settings(preset="article", precision="float32", epochs=20).departures == (
-        "dropout’s epochs 20 instead of 30",
-    )
+    assert Settings(preset="article", seed=5).departures == ()
+    assert Settings(preset="article", epochs=20).departures == ("dropout’s epochs 20 instead of 30",)
     assert Settings(precision="float32", validation_fraction=0.2, limit=500, networks=("baseline",)).departures == (
         "baseline’s epochs 4 instead of 20",
         "batch size 128 instead of 512",
