@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tasks.artifacts import store as module
 from tasks.artifacts.store import Artifact, Store, sweep
 from tests.conftest import IDENTITY, everything_in, produce
 
@@ -81,6 +83,38 @@ def test_the_leftover_of_a_dead_process_that_had_this_ones_number_does_not_stop_
     scratch_of(store, os.getpid())  # in a container, a killed run and the next one often have the same number
     assert store.make(IDENTITY, produce).facts == {"count": 3}
     assert everything_in(store.folder(IDENTITY)) == ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
+
+
+def test_what_is_swept_while_it_is_being_made_is_whole_or_not_there(store, monkeypatch):
+    """The run is stopped just before the folder is renamed into place: the narrowest of moments."""
+    about_to_be_renamed = threading.Event()
+    to_disk = module._to_disk
+
+    def tell(path):
+        to_disk(path)
+        if path.name == IDENTITY.key:
+            about_to_be_renamed.set()
+
+    monkeypatch.setattr(module, "_to_disk", tell)
+    for _ in range(20):
+        about_to_be_renamed.clear()
+        maker = threading.Thread(target=make_or_fail, args=(store,))
+        maker.start()
+        about_to_be_renamed.wait()
+        sweep(store.data_dir, stopping=True)
+        maker.join()
+        assert not store.folder(IDENTITY).exists() or isinstance(store.find(IDENTITY), Artifact)
+        shutil.rmtree(store.folder(IDENTITY), ignore_errors=True)
+
+
+def make_or_fail(store):
+    def produce_many(folder):
+        for number in range(100):
+            (folder / f"{number}.txt").write_text("a number")
+        return {}
+
+    with contextlib.suppress(OSError):
+        store.make(IDENTITY, produce_many)
 
 
 def make_in_step(data_dir, barrier):

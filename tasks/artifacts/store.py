@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import platform
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -123,12 +122,14 @@ def unfinished(parent: Path) -> Iterator[Path]:
 
 def sweep(*folders: Path, stopping: bool = False) -> None:
     """Remove the temporary folders whose maker is no longer alive; when stopping, this process's own too."""
-    for scratch in (
+    for scratch in [
         found for folder in folders for level in ("", "*/") for found in folder.glob(f"{level}{UNFINISHED}*")
-    ):
+    ]:
         owner = scratch.suffix.removeprefix(".")
         if owner.isdigit() and ((stopping and int(owner) == os.getpid()) or not _alive(int(owner))):
-            shutil.rmtree(scratch, ignore_errors=True)
+            # First out of its maker's way, who might else rename it into place while it is being emptied.
+            with unfinished(scratch.parent) as away, contextlib.suppress(OSError):
+                scratch.rename(away / scratch.name)
 
 
 def sha256_of(path: Path) -> str:
