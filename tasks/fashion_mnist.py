@@ -5,7 +5,7 @@ differently, so a file's identity is the SHA-256 of its decompressed bytes.
 """
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -33,7 +33,7 @@ class DataSet(BaseModel):
     class_names: tuple[str, ...] = Field(min_length=10, max_length=10)  # the networks give ten probabilities
     counts: dict[str, int]  # images in "train" and in "test"
     files: dict[str, DataFile]  # by "train_images", "train_labels", "test_images", "test_labels"
-    mirrors: tuple[str, ...] = ()  # URL prefixes; file name + ".gz" follows
+    mirrors: tuple[Annotated[str, Field(pattern="^https?://")], ...] = ()  # URL prefixes; file name + ".gz" follows
     folders: tuple[Path, ...] = ()  # where a system package puts it
     debian_package: str | None = None
     licence: str = "unknown"

@@ -21,7 +21,7 @@ def read_header(path: Path) -> tuple[int, ...]:
     Nothing is allocated from what the header says.
 
     Raises:
-        RunError: the file is empty, has another magic number, or another length.
+        RunError: the file is empty, has another magic number, another length, or a dimension of nothing.
     """
     length = path.stat().st_size
     with path.open("rb") as file:
@@ -36,6 +36,8 @@ def read_header(path: Path) -> tuple[int, ...]:
     if len(head) < header_length:
         raise RunError(f"{path} is not IDX: {length} bytes are too few for a header")
     shape = struct.unpack(f">{dimensions}I", head[4:header_length])
+    if 0 in shape:
+        raise RunError(f"{path} holds nothing: its header announces {shape}")
     announced = header_length + math.prod(shape)
     if announced != length:
         raise RunError(f"{path} is damaged: its header announces {announced:,} bytes {shape}, it has {length:,}")

@@ -73,7 +73,7 @@ def check_images(arrays: dict[str, np.ndarray], data_set: DataSet, identical: bo
     `identical` says whether each file is byte for byte the one that the specification names.
 
     Raises:
-        RunError: a split has more images than labels, or fewer.
+        RunError: a split has more images than labels, or fewer, or the two are exchanged.
     """
     frames = {split: summarize(arrays[f"{split}_images"], arrays[f"{split}_labels"], split) for split in SPLITS}
     frames["test"]["leaked"] = frames["test"]["digest"].isin(set(frames["train"]["digest"]))
@@ -85,6 +85,8 @@ def summarize(images: np.ndarray, labels: np.ndarray, split: str) -> "pd.DataFra
     """Return a frame of one row an image: index, label, height, width, minimum, maximum, mean, digest, duplicate."""
     import pandas as pd
 
+    if images.ndim != 3 or labels.ndim != 1:
+        raise RunError(f"{split} has labels where its images belong, or the reverse")
     if len(images) != len(labels):
         raise RunError(f"{split} has {len(images):,} images but {len(labels):,} labels; each image needs one")
     flat = images.reshape(len(images), math.prod(images.shape[1:]))
@@ -123,11 +125,12 @@ def facts(
 
 def _checks(data_set: DataSet) -> list[Check]:
     """Return every expectation, in the order in which the report lists them."""
+    within = f"within {DRIFT:.0f} grey levels"
     both: list[tuple[Any, ...]] = [
         ("both", "critical", f"the files must be {data_set.name}'s, byte for byte", _within("identical", [True])),
         ("test", "critical", "test images must not be training images too", _within("leaked", [False]), "are"),
-        ("both", "warning", "train and test should be equally bright", _between("mean_drift", 0, DRIFT)),
-        ("both", "warning", "train and test should vary equally", _between("deviation_drift", 0, DRIFT)),
+        ("both", "warning", f"train and test should be equally bright, {within}", _between("mean_drift", 0, DRIFT)),
+        ("both", "warning", f"train and test should vary equally, {within}", _between("deviation_drift", 0, DRIFT)),
     ]
     each = [check for split in SPLITS for check in _split_checks(split, data_set)]
     return [Check(*check) for check in [both[0], *each, *both[1:]]]
@@ -204,26 +207,28 @@ def _for_people(check: Check, outcome: dict[str, Any]) -> dict[str, Any]:
     rows = result.get("partial_unexpected_index_list") or []
     offenders = [{"index": row["index"], "value": row[column]} for row in rows if check.split != "both"]
     offending = result.get("unexpected_count", 0)
+    absent = result.get("partial_missing_list")
+    observed = result.get("observed_value") if absent is None else f"{len(absent)} missing"
+    if observed is None and "element_count" in result:
+        observed = f"{offending:,} of {result['element_count']:,} {check.offence}"
     problem = outcome["exception_info"].get("exception_message")
     if problem:
         found = f"could not be checked ({problem})"
-    elif absent := result.get("partial_missing_list"):
+    elif absent:
         found = f"found no {', '.join(map(str, absent))}"
     elif offenders:
         values = [(o["index"], "missing" if o["value"] is None else o["value"]) for o in offenders]
         named = ", ".join(f"index {index} is {value}".removesuffix(" is True") for index, value in values)
-        found = (
-            f"{offending:,} of {result['element_count']:,} {check.offence} ({named}{', …' if offending > 3 else ''})"
-        )
+        found = f"{observed} ({named}{', …' if offending > 3 else ''})"
     else:
-        found = f"found {result.get('observed_value')}"
+        found = f"found {observed}"
     return {
         "split": check.split,
         "severity": check.severity,
         "sentence": check.sentence,
         "expectation": check.expectation.type,
         "success": outcome["success"],
-        "observed": result.get("observed_value"),
+        "observed": observed,
         "offending": offending,
         "offenders": offenders,
         "failure": None if outcome["success"] else f"{check.sentence}: {found}",

@@ -65,6 +65,12 @@ def test_a_hostile_header_is_refused_without_allocating_what_it_announces(tmp_pa
         tracemalloc.stop()
 
 
+def test_a_header_that_announces_nothing_along_one_dimension_and_much_along_others_is_refused(tmp_path):
+    path = write(tmp_path, struct.pack(">IIII", IMAGES, 0, 0xFFFFFFFF, 0xFFFFFFFF))
+    with pytest.raises(RunError, match=r"holds nothing: its header announces \(0, 4294967295, 4294967295\)"):
+        read_idx(path)
+
+
 def test_a_file_that_is_not_there_is_an_operating_system_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_idx(tmp_path / "nothing")

@@ -150,8 +150,8 @@ DAMAGES = [
     (grey_background, {"train background must be 0": "", "test background must be 0": ""}),
     (missing_class, {"train must show every class": "", "test must show every class": ""}),
     (imbalance, {"train classes should be balanced": "found 3.0", "test classes should be balanced": "found 3.0"}),
-    (brighter_test, {"train and test should be equally bright": "found 1"}),
-    (even_test, {"train and test should vary equally": "found 1"}),
+    (brighter_test, {"train and test should be equally bright, within 5 grey levels": "found 1"}),
+    (even_test, {"train and test should vary equally, within 5 grey levels": "found 1"}),
     (cropped_rows, {"train images must be 28 high": "400 of 400", "test images must be 28 high": "200 of 200"}),
     (cropped_columns, {"train images must be 28 wide": "400 of 400", "test images must be 28 wide": "200 of 200"}),
     (of_floats, {"train pixels must be uint8": "found float32", "test pixels must be uint8": "found float32"}),
@@ -194,6 +194,16 @@ def test_one_image_with_a_grey_background_is_found_among_the_others(arrays, data
     assert failed == {"train background must be 0"}
 
 
+def test_what_was_observed_is_told_of_what_passed_too(passed):
+    observed = {result["sentence"]: result["observed"] for result in passed}
+    assert None not in observed.values()
+    assert observed["train must have 400 images"] == 400
+    assert observed["train labels must be 0–9"] == "0 of 400 are not"
+    assert observed["train must show every class"] == "0 missing"
+    assert observed["test images must not be training images too"] == "0 of 200 are"
+    assert 0 < observed["train and test should be equally bright, within 5 grey levels"] < 5
+
+
 def test_repeated_images_are_a_warning_and_leaked_ones_are_critical(passed):
     severity = {result["sentence"]: result["severity"] for result in passed}
     assert severity["train images should not repeat"] == "warning"
@@ -215,6 +225,12 @@ def test_images_without_a_label_each_stop_the_run(arrays, data_set, split):
     arrays[f"{split}_labels"] = arrays[f"{split}_labels"][:-1]
     count = len(arrays[f"{split}_images"])
     with pytest.raises(RunError, match=f"{split} has {count} images but {count - 1} labels; each image needs one"):
+        check_images(arrays, data_set, identical=True)
+
+
+def test_images_and_labels_that_are_exchanged_stop_the_run(arrays, data_set):
+    arrays["test_images"], arrays["test_labels"] = arrays["test_labels"], arrays["test_images"]
+    with pytest.raises(RunError, match="^test has labels where its images belong, or the reverse$"):
         check_images(arrays, data_set, identical=True)
 
 
