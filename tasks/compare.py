@@ -142,13 +142,14 @@ def _verdict(ranking: list[str], tied: list[str], table: dict[str, Any], pairs: 
         return [f"Only {keep} was trained: nothing to compare.", f"It reaches {test} on the test set."]
     pair = pairs[0]
     low, high = pair["difference_interval"]
-    explained = "hardly explains" if pair["p"] < SIGNIFICANT else "may explain"
     second = (
         f"On the test set it reaches {test}, {_against(pair['difference'])} {pair['second']} "
-        f"(95\N{NO-BREAK SPACE}% interval {points(low)} to {points(high)}, McNemar p = {pair['p']:.2g}); "
-        f"the choice of test images {explained} the difference between these two trainings."
+        f"(95\N{NO-BREAK SPACE}% interval {points(low)} to {points(high)}, McNemar p = {pair['p']:.2g})"
     )
-    return [f"Keep {keep}: {_why(ranking, tied, table)}.", second]
+    if pair["difference"]:
+        explained = "hardly explains" if pair["p"] < SIGNIFICANT else "may explain"
+        second += f"; the choice of test images {explained} the difference between these two trainings"
+    return [f"Keep {keep}: {_why(ranking, tied, table)}.", f"{second}."]
 
 
 def _why(ranking: list[str], tied: list[str], table: dict[str, Any]) -> str:
@@ -162,6 +163,8 @@ def _why(ranking: list[str], tied: list[str], table: dict[str, Any]) -> str:
         )
         return f"{within}, and it has fewer parameters"
     best = f"it is the best on validation data, {accuracy[keep]} against {accuracy[ranking[1]]}"
+    if accuracy[keep] == accuracy[ranking[1]]:
+        best = f"none is better on validation data, where {ranking[1]} reaches {accuracy[keep]} too"
     return f"{best}; nothing within its {interval} ({_and(others)}) has fewer parameters" if others else best
 
 
@@ -172,7 +175,7 @@ def percent(share: float) -> str:
 
 def points(share: float) -> str:
     """Return a difference of shares in percentage points with two decimals, with a real minus sign."""
-    return f"{100 * share:.2f}".replace("-", "−")
+    return f"{round(100 * share, 2) + 0.0:.2f}".replace("-", "−")  # + 0.0: no sign before a rounded zero
 
 
 def _against(difference: float) -> str:

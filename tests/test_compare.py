@@ -130,8 +130,19 @@ def test_a_network_kept_by_validation_that_does_worse_on_the_test_set_is_told_so
 
 def test_two_networks_that_do_equally_well_on_the_test_set_are_not_called_better_or_worse():
     sentence = verdict(one=candidate(validation=0.93), two=candidate(validation=0.90))[1]
-    assert "worse" not in sentence
-    assert "better" not in sentence
+    assert sentence.startswith("On the test set it reaches 90.00 %, as much as two (95 % interval −0.0")
+    assert sentence.endswith("McNemar p = 1).")
+
+
+def test_two_networks_that_do_equally_well_on_validation_data_are_told_so():
+    assert verdict(small=candidate(validation=0.93), large=candidate(validation=0.93, parameters=2000))[0] == (
+        "Keep small: none is better on validation data, where large reaches 93.00 % too; "
+        "nothing within its 95 % interval (large) has fewer parameters."
+    )
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_sign():
+    assert [points(share) for share in (-0.00001, 0.0, -0.0002)] == ["0.00", "0.00", "−0.02"]
 
 
 def test_of_equally_large_networks_in_a_tie_none_is_called_the_smaller():
