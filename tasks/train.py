@@ -104,6 +104,7 @@ def fit(model: keras.Model, prepared: Path, recipe: dict[str, Any], progress: Pr
         began = time.perf_counter()
         running, rate = fit_epoch(model, *train, recipe, epoch, tell)
         validated = model.evaluate(*validation, batch_size=500, verbose=0, return_dict=True)
+        _insist_on_finite(validated["loss"], f"epoch {epoch + 1}, on validation data")
         history.append(
             {
                 "epoch": epoch + 1,
@@ -135,9 +136,7 @@ def fit_epoch(
         rate = learning_rate_at(position, recipe["learning_rate"], recipe["schedule"])
         model.optimizer.learning_rate.assign(rate)
         of_batch = model.train_on_batch(images[chosen], labels[chosen], return_dict=True)
-        if not math.isfinite(of_batch["loss"]):
-            where = f"epoch {epoch + 1}, batch {batch + 1}"
-            raise RunError(f"the loss is {of_batch['loss']} in {where}; try a lower --learning-rate")
+        _insist_on_finite(of_batch["loss"], f"epoch {epoch + 1}, batch {batch + 1}")
         seen += len(chosen)
         for name in running:
             running[name] += (float(of_batch[name]) - running[name]) * len(chosen) / seen
@@ -177,6 +176,11 @@ def use_threads(count: int) -> None:
 
     tf.config.threading.set_intra_op_parallelism_threads(count)
     tf.config.threading.set_inter_op_parallelism_threads(count)
+
+
+def _insist_on_finite(loss: float, where: str) -> None:
+    if not math.isfinite(loss):
+        raise RunError(f"the loss is {loss} in {where}; try a lower --learning-rate")
 
 
 def _note(epoch: int, epochs: int, running: dict[str, float], history: list[dict[str, Any]]) -> str:

@@ -86,14 +86,10 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_pa
     assert epoch["validation_loss"] == pytest.approx(metrics["validation"]["cross_entropy"], rel=1e-5)
 
 
-def test_a_loss_that_is_not_finite_ends_training_with_one_sentence(prepared, tmp_path):
-    broken = tmp_path / "prepared"
-    broken.mkdir()
-    for path in prepared.glob("*.npy"):
-        (broken / path.name).write_bytes(path.read_bytes())
-    images = np.load(broken / "train_images.npy")
-    images[:] = np.nan
-    np.save(broken / "train_images.npy", images)
-    job = RECIPE | {"prepared": str(broken), "output": str(tmp_path)}
-    with pytest.raises(RunError, match=r"^the loss is nan in epoch 1, batch 1; try a lower --learning-rate$"):
+@pytest.mark.parametrize(("batch_size", "where"), [(64, "batch 2"), (400, "on validation data")])
+def test_a_loss_that_is_not_finite_ends_training_with_one_sentence(prepared, tmp_path, batch_size, where):
+    steep = {"learning_rate": 1e38, "schedule": "constant", "batch_size": batch_size}
+    job = RECIPE | steep | {"prepared": str(prepared), "output": str(tmp_path)}
+    with pytest.raises(RunError, match=f"^the loss is (nan|inf) in epoch 1, {where}; try a lower --learning-rate$"):
         run_child("tasks.train", job, silent)
+    assert list(tmp_path.iterdir()) == []
