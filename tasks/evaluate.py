@@ -50,7 +50,8 @@ def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]
     done = 0
     metrics: dict[str, Any] = {}
     for split, (images, labels) in splits.items():
-        model.predict_on_batch(images[:BATCH])  # so that no batch that is timed waits for tracing
+        for size in {min(BATCH, len(images)), len(images) % BATCH or BATCH}:
+            model.predict_on_batch(images[:size])  # so that no batch that is timed waits for tracing
         began = time.perf_counter()
         batches = []
         for start in range(0, len(images), BATCH):
