@@ -72,15 +72,15 @@ def test_every_network_s_figures_stand_in_the_table(page, content):
         assert f"{row['parameters']:,}" in page
 
 
-def test_the_article_s_two_images_stand_with_each_network_s_probabilities(content, finished_run):
+def test_the_article_s_two_images_stand_with_each_network_s_probabilities(content, page, finished_run):
     training, test = content["samples"]
     assert (training["label"], test["label"]) == ("Bag", "T-shirt/top")
     assert training["split"] in ("train", "validation")
     (folder,) = (finished_run / "data" / "evaluate").glob("dropout-*")
-    probabilities = np.load(folder / "test_probabilities.npy")[88]
-    assert dict(test["top"]["dropout"])[content["data_set"].class_names[probabilities.argmax()]] == pytest.approx(
-        float(probabilities.max())
-    )
+    probabilities = np.load(folder / "test_probabilities.npy")[88].tolist()
+    assert test["probabilities"]["dropout"] == probabilities
+    for probability in probabilities:
+        assert f"<td>{probability:.5f}</td>" in page
 
 
 def test_every_expectation_stands_on_the_page(page, content):
@@ -149,14 +149,24 @@ def test_a_reports_folder_that_cannot_be_written_gets_one_sentence(finished_run,
         publish(made, tmp_path / "reports")
 
 
-def test_publishing_gives_each_result_a_page_and_latest_the_newest(finished_run, tmp_path):
-    made = artifact(next((finished_run / "data" / "report").glob("*")))
-    latest = publish(made, tmp_path)
-    assert latest == tmp_path / "latest.html"
-    assert sorted(path.name[-13:] for path in tmp_path.iterdir()) == sorted(
-        [f"{made.key[:8]}.html", "t/latest.html"[-11:]]
-    )
-    assert latest.read_bytes() == (made.folder / "report.html").read_bytes()
-    latest.write_text("an older page")
-    publish(made, tmp_path)
-    assert latest.read_bytes() == (made.folder / "report.html").read_bytes()
+def test_publishing_gives_each_result_a_page_and_latest_is_that_of_the_newest_run(finished_run, tmp_path):
+    first = artifact(next((finished_run / "data" / "report").glob("*")))
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / "report.html").write_text("another result")
+    made = {"at": "2026-01-02T03:04:05+00:00"}
+    second = Artifact(folder, first.manifest | {"key": "0123456789abcdef", "made": made})
+    for published in (first, second, first):
+        latest = publish(published, tmp_path / "reports")
+        assert latest == tmp_path / "reports" / "latest.html"
+        assert latest.read_bytes() == (published.folder / "report.html").read_bytes()
+    names = {path.name for path in latest.parent.iterdir()}
+    assert names == {"latest.html", "20260102T030405-01234567.html"} | {f for f in names if first.key[:8] in f}
+    assert len(names) == 3
+
+
+def test_each_machine_is_named_with_what_was_made_on_it(page, content):
+    (here,) = content["machines"]
+    assert f"Made on {here}. Libraries:" in page
+    elsewhere = render(content | {"machines": {here: ["prepare"], "a laptop": ["train[dropout]", "compare"]}})
+    assert f"Made on {here} (prepare); a laptop (train[dropout], compare). Libraries:" in elsewhere

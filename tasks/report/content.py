@@ -29,7 +29,8 @@ def page_content(
     comparison = compare.json("comparison.json")
     metrics = {name: artifact.json("metrics.json") for name, artifact in evaluate.items()}
     histories = {name: artifact.json("history.json") for name, artifact in train.items()}
-    nodes = [download, validate, prepare, *train.values(), *evaluate.values(), compare]
+    artifacts = [download, validate, prepare, *train.values(), *evaluate.values(), compare]
+    nodes = [_labelled(artifact.manifest) for artifact in artifacts]
     articles = data_set.name == FASHION_MNIST.name
     return {
         "style": Path(__file__).with_name("style.css").read_text(encoding="utf-8"),
@@ -52,8 +53,9 @@ def page_content(
         "images": prepare.facts["images"],
         "caution": _caution(prepare.facts["images"], data_set),
         "seed": prepare.manifest["identity"]["settings"]["seed"],
-        "nodes": [artifact.manifest for artifact in nodes],
-        "versions": {lib: v for artifact in nodes for lib, v in artifact.manifest["identity"]["versions"].items()},
+        "nodes": nodes,
+        "machines": _machines(nodes),
+        "versions": {library: v for node in nodes for library, v in node["identity"]["versions"].items()},
     }
 
 
@@ -83,29 +85,36 @@ def _sample(
         "title": f"{'Training sample' if file == 'train' else 'Test image'} {index}",
         "picture": _png(image),
         "label": data_set.class_names[label],
-        **_where(file, index, prepare, evaluate, data_set.class_names),
+        **_where(file, index, prepare, evaluate),
     }
 
 
-def _where(
-    file: str, index: int, prepare: Artifact, evaluate: dict[str, Artifact], class_names: tuple[str, ...]
-) -> dict[str, Any]:
+def _where(file: str, index: int, prepare: Artifact, evaluate: dict[str, Artifact]) -> dict[str, Any]:
     for split in ("test",) if file == "test" else ("train", "validation"):
         places = np.load(prepare.folder / f"{split}_indices.npy", allow_pickle=False)
         place = np.flatnonzero(places == index)
         if len(place):
             rows = {
-                name: np.load(artifact.folder / f"{split}_probabilities.npy", mmap_mode="r", allow_pickle=False)[
-                    place[0]
-                ]
+                name: np.load(artifact.folder / f"{split}_probabilities.npy", allow_pickle=False)[place[0]].tolist()
                 for name, artifact in evaluate.items()
             }
-            return {"split": split, "top": {name: _top_three(row, class_names) for name, row in rows.items()}}
-    return {"split": None, "top": {}}
+            return {"split": split, "probabilities": rows}
+    return {"split": None, "probabilities": {}}
 
 
-def _top_three(probabilities: np.ndarray, class_names: tuple[str, ...]) -> list[tuple[str, float]]:
-    return [(class_names[i], float(probabilities[i])) for i in np.argsort(-probabilities)[:3]]
+def _machines(nodes: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return each machine, with the nodes that were made on it."""
+    machines: dict[str, list[str]] = {}
+    for node in nodes:
+        made = node["made"]
+        machine = f"{made['processor']}, {made['cores']} cores, {made['system']}, Python {made['python']}"
+        machines.setdefault(machine, []).append(node["label"])
+    return machines
+
+
+def _labelled(manifest: dict[str, Any]) -> dict[str, Any]:
+    network = f"[{manifest['network']}]" if manifest["network"] else ""
+    return manifest | {"label": f"{manifest['node']}{network}"}
 
 
 def _png(image: np.ndarray) -> str:
