@@ -22,8 +22,8 @@ from tasks.artifacts.identity import PROJECT
 from tasks.errors import ChildDied, RunError
 from tasks.progress import Progress
 
+stopping = threading.Event()  # set once the run is over: what fails from then on is no news
 _running: set[subprocess.Popen[str]] = set()
-_stopping = threading.Event()
 
 
 def cores() -> int:
@@ -47,8 +47,6 @@ def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str,
     What helps to find a fault, the child's traceback or its standard error, is in the exception's notes.
     """
     with _places, tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
-        if _stopping.is_set():
-            raise RunError("stopped")
         with _started(module, complaints) as child:
             outcome = _converse(child, job, progress)
             if not outcome:
@@ -59,8 +57,6 @@ def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str,
             raise OSError(*outcome["os_error"])
         if "error" in outcome:
             error, detail = RunError(outcome["error"]), outcome["traceback"]
-        elif _stopping.is_set():
-            error, detail = RunError("stopped"), ""
         else:
             complaints.seek(0)
             error, detail = _how_it_ended(child.returncode), complaints.read()[-4000:]
@@ -72,18 +68,35 @@ def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str,
 @contextlib.contextmanager
 def _started(module: str, complaints: IO[str]) -> Iterator[subprocess.Popen[str]]:
     """Have a child process while the context lasts; it is killed after that."""
-    # A session of its own: Ctrl-C reaches the parent alone, which stops its children.
-    with subprocess.Popen(
-        [sys.executable, "-m", module],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=complaints,
-        text=True,
-        env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": str(PROJECT)},
-        start_new_session=True,
+    # What a user has set for Keras elsewhere (its backend, its epsilon, a limit on steps) must not shape these numbers.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KERAS_")}
+    environment |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull, "PYTHONPATH": str(PROJECT)}
+    with stoppable(
+        subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            env={"TF_CPP_MIN_LOG_LEVEL": "2"} | environment,
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which stops its children
+        )
     ) as child:
+        yield child
+
+
+@contextlib.contextmanager
+def stoppable(child: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """Have a process that is killed when the context ends, or the run.
+
+    Raises:
+        RunError: the run is over already.
+    """
+    with child:
         _running.add(child)
         try:
+            if stopping.is_set():
+                raise RunError("stopped")
             yield child
         finally:
             child.kill()
@@ -91,8 +104,8 @@ def _started(module: str, complaints: IO[str]) -> Iterator[subprocess.Popen[str]
 
 
 def stop_children() -> None:
-    """Kill every child now and start no more: the run is over."""
-    _stopping.set()
+    """Kill every child now and let no more live: the run is over."""
+    stopping.set()
     for child in list(_running):
         child.kill()
 

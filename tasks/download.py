@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.artifacts.store import sha256_of, unfinished
+from tasks.child import stoppable
 from tasks.errors import RunError, UserError
 from tasks.fashion_mnist import DataFile, DataSet
 from tasks.idx import read_header
@@ -217,7 +218,11 @@ def _call(command: list[str], folder: Path, progress: Progress) -> None:
     """Run a command, passing on apt's status lines (`dlstatus:1:37.5:Retrieving file 1 of 1`)."""
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
-        subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=complaints, text=True) as child,
+        stoppable(
+            subprocess.Popen(
+                command, cwd=folder, stdout=subprocess.PIPE, stderr=complaints, text=True, start_new_session=True
+            )
+        ) as child,
     ):
         for line in child.stdout or ():
             if line.startswith("dlstatus:"):
