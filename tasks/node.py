@@ -6,8 +6,9 @@ settings that it reads, by their names in `Settings`; `network`, if it is mapped
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -67,8 +68,17 @@ class Node:
         )
 
     def find(self, settings: Settings, network: str | None, inputs: Inputs) -> Artifact | Miss:
-        """Return the artifact if it stands."""
-        return Store(settings.data_dir).find(self.identity(settings, network, inputs))
+        """Return the artifact if it stands.
+
+        Raises:
+            RunError: its check stops the run.
+        """
+        identity = self.identity(settings, network, inputs)
+        with _named(self.label(network)):
+            artifact = Store(settings.data_dir).find(identity)
+            if isinstance(artifact, Artifact):
+                self.check(artifact)
+        return artifact
 
     def run(self, settings: Settings, network: str | None, inputs: Inputs, reporter: Reporter) -> tuple[Artifact, bool]:
         """Return the artifact, and whether it stood already; make it where it did not.
@@ -88,18 +98,13 @@ class Node:
             keywords["progress"] = progress
             return self.function(folder, **{name: keywords[name] for name in self.parameters})
 
-        try:
+        with _named(label):
             artifact = store.find(identity)
             stood = isinstance(artifact, Artifact)
             if isinstance(artifact, Miss):
                 reporter.started(label, artifact.reason)
                 artifact = store.make(identity, produce)
             self.check(artifact)
-        except (RunError, UserError) as error:
-            error.args = (f"{label}: {error}",)
-            raise
-        except OSError as error:
-            raise RunError(f"{label}: {sentence_of(error)}") from error
         how = f"kept, verified ({artifact.key})" if stood else f"made in {artifact.manifest['made']['seconds']:.1f} s"
         reporter.ended(label, how)
         return artifact, stood
@@ -116,6 +121,18 @@ class Node:
 def node(**options: Any) -> Callable[[Callable[..., dict[str, Any]]], Node]:
     """Make a node of a function; the options are `Node`'s fields."""
     return lambda function: Node(function, **options)
+
+
+@contextlib.contextmanager
+def _named(label: str) -> Iterator[None]:
+    """Put the node's label before what goes wrong."""
+    try:
+        yield
+    except (RunError, UserError) as error:
+        error.args = (f"{label}: {error}",)
+        raise
+    except OSError as error:
+        raise RunError(f"{label}: {sentence_of(error)}") from error
 
 
 def _plain(value: Any) -> Any:
