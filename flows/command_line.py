@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
 from flows.main import dag
 from tasks.artifacts.store import Artifact, Miss, sweep
-from tasks.child import stop_children
+from tasks.child import stop_children, stopping
 from tasks.compare import percent, points
 from tasks.errors import RunError, UserError, sentence_of
+from tasks.fashion_mnist import FASHION_MNIST
 from tasks.node import Node
 from tasks.progress import TerminalReporter, at_a_terminal, watchers
 from tasks.report import LATEST, publish
-from tasks.settings import PLACES, PRESETS, Settings, as_text, option_of, parse_settings
+from tasks.settings import PLACES, PRESETS, Settings, as_text, nearest, option_of, parse_settings
 
 if TYPE_CHECKING:
     from prefect.states import State
+
+_once = threading.Lock()
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -31,8 +34,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         settings = parse_settings(read_options(arguments))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        _leave(error.exit_status)
+        _fail(error)
+    _stop_on_signals(settings)
     try:
         artifact = still_stands(settings)
         if artifact:
@@ -40,11 +43,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         else:
             artifact = run_flow(settings)
     except (RunError, UserError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        _leave(error.exit_status)
+        _fail(error)
     except OSError as error:
-        print(f"error: {sentence_of(error)}", file=sys.stderr)
-        _leave(RunError.exit_status)
+        _fail(RunError(sentence_of(error)))
     except KeyboardInterrupt:
         _stop(settings)
     print(summary(artifact, settings.reports_dir / LATEST))
@@ -52,8 +53,12 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
-    """Return the settings that the command line names, as text; the settings themselves check them."""
-    parser = argparse.ArgumentParser(
+    """Return the settings that the command line names, as text; the settings themselves check them.
+
+    Raises:
+        UserError: an option is unknown, or has no value.
+    """
+    parser = _Parser(
         prog="python flows/main.py",
         description="Compare networks on Fashion-MNIST: which should I keep, and why?",
         epilog="A setting that is left out comes from the preset. Presets: "
@@ -72,11 +77,22 @@ def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
             metavar=_metavar(field.annotation),
             help=f"{field.description} (default: {shown})".replace("%", "%%"),
         )
-    values = vars(parser.parse_args(arguments))
-    for name in PLACES:
-        if not values.get(name, "~").startswith("~"):
-            values[name] = Path.cwd() / values[name]
+    known, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        raise UserError(
+            f"no option is called {unknown[0]!r}{nearest(unknown[0], map(option_of, Settings.model_fields))}"
+        )
+    values = vars(known)
+    for name in ("dataset", *PLACES):
+        given = values.get(name)
+        if given and given != FASHION_MNIST.name and not given.startswith("~"):
+            values[name] = str(Path.cwd() / given)
     return values
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see --help")
 
 
 def still_stands(settings: Settings) -> Artifact | None:
@@ -89,7 +105,6 @@ def still_stands(settings: Settings) -> Artifact | None:
         artifact = node.find(settings, network, inputs)
         if isinstance(artifact, Miss):
             raise NotKept  # the flow finds the same, and says why
-        node.check(artifact)
         return artifact
 
     with contextlib.suppress(NotKept):
@@ -98,25 +113,40 @@ def still_stands(settings: Settings) -> Artifact | None:
 
 
 def run_flow(settings: Settings) -> Artifact:
-    """Run the Prefect flow, showing its progress, and return the report."""
+    """Run the Prefect flow, showing its progress, and return the report.
+
+    Raises:
+        RunError: a node failed, or Prefect itself.
+        UserError: a node met something that the user gave and that cannot be used.
+    """
     os.environ.setdefault("DO_NOT_TRACK", "1")
     with contextlib.ExitStack() as stack:
         if at_a_terminal():
             os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
             watchers.append(stack.enter_context(TerminalReporter()))
-        _stop_on_signals(settings)
         from flows.temporary_server import prefect_api
 
         stack.enter_context(prefect_api())
+        from prefect.logging.handlers import APILogHandler
+
         from flows.orchestrated import fashion_mnist
 
-        state: State[Any] = fashion_mnist(settings, return_state=True)  # type: ignore[assignment]
-        result = state.result(raise_on_failure=False)
+        try:
+            state: State[Any] = fashion_mnist(settings, return_state=True)  # type: ignore[assignment]
+            result = state.result(raise_on_failure=False)
+            APILogHandler().flush()  # `_leave` does not wait for what still has to reach the server
+        except Exception as error:  # Prefect's own: a node's come back as a state
+            result = error
+    if stopping.is_set():
+        raise KeyboardInterrupt  # Prefect may have made a state of it
     if isinstance(result, Artifact):
         return result
     if isinstance(result, RunError | UserError):
         raise result
-    raise RunError(f"the run ended as {state.name}: {state.message}")
+    raise RunError(
+        f"Prefect gave up the run ({type(result).__name__}: {result}); "
+        "what was finished is kept, run the same command to go on"
+    )
 
 
 def summary(artifact: Artifact, page: Path) -> str:
@@ -155,7 +185,13 @@ def _stop_on_signals(settings: Settings) -> None:
         signal.signal(number, interrupt)
 
 
+def _fail(error: RunError | UserError) -> NoReturn:
+    print(f"error: {error}", file=sys.stderr)
+    _leave(error.exit_status)
+
+
 def _stop(settings: Settings) -> NoReturn:
+    _once.acquire()  # the timer and the main thread may both come here; the first one leaves
     sweep(settings.data_dir, settings.reports_dir, stopping=True)
     print("stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
     _leave(130)

@@ -5,10 +5,14 @@ python flows/main.py --preset article     # exactly the article's recipe
 python flows/main.py --help               # every setting
 """
 
+import signal
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while there is nothing to stop, Ctrl-C just ends it
 
 if not find_spec("tasks"):
     print("error: this Python lacks the project; `make run` makes the .venv/bin/python that has it", file=sys.stderr)

@@ -15,7 +15,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.main import dag
 from tasks.artifacts.store import sweep
-from tasks.child import stop_children
+from tasks.child import stop_children, stopping
 from tasks.errors import ChildDied, RunError, UserError
 from tasks.node import Inputs, Node
 from tasks.progress import LogReporter, Several, watchers
@@ -59,16 +59,18 @@ def as_task(node: Node, network: str | None, settings: Settings) -> Task[..., An
 
     def work(inputs: Inputs) -> Any:
         reporter = Several(LogReporter(get_run_logger()), *watchers)
+        fault: RunError | UserError
         try:
             artifact, stood = node.run(settings, network, inputs, reporter)
         except (RunError, UserError) as error:
-            reporter.failed(label, str(error), "\n".join(getattr(error, "__notes__", [])))
-            return Failed(message=str(error), data=error)
+            fault, detail = error, "\n".join(getattr(error, "__notes__", []))
         except Exception as error:  # a fault in the node: shown whole, for whoever mends it
-            fault = RunError(f"{label}: {type(error).__name__}: {error}")
-            reporter.failed(label, str(fault), traceback.format_exc())
-            return Failed(message=str(fault), data=fault)
-        return Completed(name="Cached" if stood else "Completed", message=artifact.key, data=artifact)
+            fault, detail = RunError(f"{label}: {type(error).__name__}: {error}"), traceback.format_exc()
+        else:
+            return Completed(name="Cached" if stood else "Completed", message=artifact.key, data=artifact)
+        if not stopping.is_set():
+            reporter.failed(label, str(fault), detail)
+        return Failed(message=str(fault), data=fault)
 
     return Task(
         work,

@@ -70,11 +70,13 @@ def _insist_on_an_answer(url: str) -> None:
         temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: 10.0}),
         get_client(sync_client=True) as client,
     ):
-        fault = client.api_healthcheck()
-    if fault:
-        raise RunError(
-            f"no Prefect server answers at {url} (PREFECT_API_URL): start it, or unset it to run without one"
-        )
+        try:
+            client.raise_for_api_version_mismatch()  # another program may answer there, or another Prefect
+        except Exception as error:
+            raise RunError(
+                f"PREFECT_API_URL is {url}: {str(error).splitlines()[0]}; "
+                "start a Prefect server there, or unset it to run without one"
+            ) from error
 
 
 def _wait_for_health(port: int, server: subprocess.Popen[bytes]) -> None:

@@ -17,12 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from tasks.artifacts.identity import PROJECT
 from tasks.errors import UserError
-from tasks.fashion_mnist import DataSet, load_data_set
+from tasks.fashion_mnist import FASHION_MNIST, DataSet, load_data_set
 from tasks.networks import NETWORKS
 
 Schedule = Literal["constant", "one-cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
+PROCESSOR = Path("/proc/cpuinfo")  # what the kernel says of it
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
 
 
@@ -91,18 +92,27 @@ class Settings(BaseModel):
     def _known_networks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if name not in NETWORKS:
-                raise ValueError(f"no network is called {name!r}{_nearest(name, NETWORKS)}")
+                raise ValueError(f"no network is called {name!r}{nearest(name, NETWORKS)}")
         if len(set(names)) < len(names):
             raise ValueError("a network is named twice")
         return names
 
+    @field_validator("dataset", *PLACES, mode="before")
+    @classmethod
+    def _not_empty(cls, value: Any, field: ValidationInfo) -> Any:
+        if value == "":
+            raise ValueError(f"{field.field_name} is empty; leave it out or name something")
+        return value
+
+    @field_validator("dataset")
+    @classmethod
+    def _specification_from_the_project(cls, name: str) -> str:
+        return name if name == FASHION_MNIST.name else str(_from_the_project(Path(name), "dataset"))
+
     @field_validator(*PLACES)
     @classmethod
-    def _from_the_project(cls, path: Path | None, field: ValidationInfo) -> Path | None:
-        try:
-            return path and PROJECT / path.expanduser()
-        except RuntimeError as error:
-            raise ValueError(f"{field.field_name} {path}: {str(error).lower()}") from error
+    def _places_from_the_project(cls, path: Path | None, field: ValidationInfo) -> Path | None:
+        return path and _from_the_project(path, field.field_name)
 
     @model_validator(mode="after")
     def _enough_images(self) -> Settings:
@@ -195,17 +205,25 @@ def parse_settings(values: dict[str, Any]) -> Settings:
         raise UserError("; ".join(_sentence(problem) for problem in error.errors())) from error
 
 
+def _from_the_project(path: Path, name: str | None) -> Path:
+    try:
+        return PROJECT / path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{name} {path}: {str(error).lower()}") from error
+
+
 def _sentence(problem: Any) -> str:
     name = ".".join(map(str, problem["loc"])) or "settings"
     if problem["type"] == "extra_forbidden":
-        return f"no setting is called {name!r}{_nearest(name, Settings.model_fields)}"
+        return f"no setting is called {name!r}{nearest(name, Settings.model_fields)}"
     message = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"] or problem["type"] == "value_error":
         return message
     return f"{name} is {problem['input']!r}: {message[0].lower()}{message[1:]}"
 
 
-def _nearest(name: str, known: Any) -> str:
+def nearest(name: str, known: Any) -> str:
+    """Return what to add to "no … is called …": the known name that is meant, perhaps, or all of them."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
 
@@ -213,7 +231,7 @@ def _nearest(name: str, known: Any) -> str:
 def _has_bfloat16() -> bool:
     """Tell whether the processor multiplies bfloat16 itself: emulated, it is slower than float32."""
     try:
-        flags = Path("/proc/cpuinfo").read_text()
+        flags = PROCESSOR.read_text()
     except OSError:
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags

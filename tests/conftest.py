@@ -139,24 +139,33 @@ def finished_run(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Pa
 ON_THE_FIXTURE = ("--dataset", str(SPECIFICATION), "--source", str(FIXTURE), "--epochs", "1", "--batch-size", "32")
 
 
-def start_main(folder: Path, server: Server | None, *options: str) -> "subprocess.Popen[str]":
+# What a command needs before it to be refused what an ordinary user is refused, root or not.
+WITHOUT = "-dac_override,-dac_read_search"
+AS_ANYONE = ("setpriv", f"--bounding-set={WITHOUT}", f"--inh-caps={WITHOUT}") if os.geteuid() == 0 else ()
+
+
+def start_main(
+    folder: Path, server: Server | None, *options: str, stderr: int = subprocess.PIPE, before: tuple[str, ...] = ()
+) -> "subprocess.Popen[str]":
     """Start the command line as a user does, its data and reports in this folder, from another working directory."""
     environment = server.environment if server else os.environ | {"PREFECT_HOME": str(folder / "prefect")}
     folders = ["--data-dir", str(folder / "data"), "--reports-dir", str(folder / "reports")]
     return subprocess.Popen(
-        [sys.executable, str(PROJECT / "flows" / "main.py"), *folders, *options],
+        [*before, sys.executable, str(PROJECT / "flows" / "main.py"), *folders, *options],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         start_new_session=True,
     )
 
 
-def run_main(folder: Path, server: Server | None, *options: str) -> "subprocess.CompletedProcess[str]":
+def run_main(
+    folder: Path, server: Server | None, *options: str, before: tuple[str, ...] = ()
+) -> "subprocess.CompletedProcess[str]":
     """Run the command line to its end."""
-    with start_main(folder, server, *options) as process:
+    with start_main(folder, server, *options, before=before) as process:
         output, errors = process.communicate(timeout=400)
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 

@@ -1,6 +1,8 @@
 """`prefect.yaml` on a real server: the README's commands deploy it, and the scheduler makes runs of it."""
 
+import json
 import re
+import shlex
 import subprocess
 import sys
 
@@ -9,6 +11,12 @@ import pytest
 from flows.command_line import read_options
 from tasks.settings import PROJECT, parse_settings
 from tests.conftest import ON_THE_FIXTURE, ask, leftovers, wait_until
+
+# What follows `prefect` in the README, command by command.
+README = [
+    shlex.split(command)
+    for command in re.findall(r"^prefect (.*)$", (PROJECT / "README.md").read_text(), flags=re.MULTILINE)
+]
 
 
 def prefect(server, *arguments):
@@ -21,10 +29,9 @@ def prefect(server, *arguments):
 @pytest.fixture(scope="module")
 def deployments(server):
     """The deployments that the README's commands make, by name."""
-    commands = re.findall(r"^prefect (--no-prompt .*)$", (PROJECT / "README.md").read_text(), flags=re.MULTILINE)
-    assert len(commands) == 2
-    for command in commands:
-        done = prefect(server, *command.split())
+    assert [command[:2] for command in README[:2]] == [["--no-prompt", "work-pool"], ["--no-prompt", "deploy"]]
+    for command in README[:2]:
+        done = prefect(server, *command)
         assert done.returncode == 0, done.stdout + done.stderr
     return {d["name"]: d for d in ask(server, "deployments")}
 
@@ -45,9 +52,11 @@ def test_a_worker_runs_what_was_deployed_and_leaves_the_report(server, deploymen
     folders = {"data_dir": str(tmp_path / "data"), "reports_dir": str(tmp_path / "reports")}
     given = parse_settings(read_options(ON_THE_FIXTURE) | folders | {"networks": "dropout"})
     settings = given.model_dump_json(exclude_unset=True)
-    done = prefect(server, "deployment", "run", "fashion-mnist/fast", "-p", f"settings={settings}")
+    (*run, example), worker = README[2:]
+    assert read_options(["--preset", "smoke"]) == json.loads(example.removeprefix("settings="))
+    done = prefect(server, *run, f"settings={settings}")
     assert done.returncode == 0, done.stdout + done.stderr
-    worked = prefect(server, "worker", "start", "--pool", "fashion-mnist", "--run-once")
+    worked = prefect(server, *worker, "--run-once")
     (run,) = [r for r in ask(server, "flow_runs") if r["deployment_id"] == deployments["fast"]["id"]]
     assert run["state_name"] == "Completed", worked.stdout + worked.stderr
     assert "Only dropout was trained" in (tmp_path / "reports" / "latest.html").read_text(encoding="utf-8")

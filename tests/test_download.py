@@ -1,10 +1,7 @@
 import errno
 import gzip
-import os
 import shutil
 import struct
-import subprocess
-import sys
 
 import pytest
 
@@ -13,8 +10,7 @@ from tasks.download import PIECE, download, fetch
 from tasks.errors import UserError
 from tasks.idx import IMAGES
 from tasks.progress import silent
-from tasks.settings import PROJECT
-from tests.conftest import FIRST, FIXTURE, SPECIFICATION, WEB_PAGE, assert_whole
+from tests.conftest import FIRST, FIXTURE, WEB_PAGE, assert_whole
 
 
 @pytest.fixture
@@ -201,25 +197,6 @@ def test_a_gzip_bomb_is_stopped_early(data_set, raw, source):
 def test_a_folder_that_does_not_exist_is_named(data_set, raw, tmp_path):
     with pytest.raises(UserError, match=f"{FIRST} from {tmp_path / 'nowhere'}: not there; give --source"):
         fetch(data_set, raw, tmp_path / "nowhere", silent)
-
-
-def test_a_file_that_may_not_be_read_is_named_with_the_reason(data_set, raw, source):
-    (source / f"{FIRST}.gz").chmod(0)
-    code = (
-        "import sys; from pathlib import Path; from tasks.download import fetch; "
-        "from tasks.fashion_mnist import load_data_set; from tasks.progress import silent\n"
-        "fetch(load_data_set(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), silent)"
-    )
-    without = "-dac_override,-dac_read_search"
-    as_anyone = ["setpriv", f"--bounding-set={without}", f"--inh-caps={without}"] if os.geteuid() == 0 else []
-    done = subprocess.run(
-        [*as_anyone, sys.executable, "-c", code, str(SPECIFICATION), str(raw), str(source)],
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-    )
-    assert f"UserError: {FIRST} from {source}: Permission denied; give --source" in done.stderr
-    assert list(raw.iterdir()) == []
 
 
 def test_a_full_disk_is_not_held_against_a_source(data_set, raw):

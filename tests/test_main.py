@@ -1,15 +1,14 @@
-"""The command line as a user meets it: a run, the same again, mistakes, and being stopped."""
+"""The command line as a user meets it: a run, the same again, and being stopped."""
 
-import errno
+import contextlib
 import json
 import os
 import re
 import shutil
 import signal
-import socket
-import subprocess
-import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -19,9 +18,7 @@ from tasks.fashion_mnist import FASHION_MNIST
 from tasks.progress import silent
 from tasks.settings import PROJECT, Settings
 from tests.conftest import (
-    FIXTURE,
     ON_THE_FIXTURE,
-    SPECIFICATION,
     ask,
     children_of,
     command_of,
@@ -86,6 +83,8 @@ def test_another_seed_reuses_what_the_seed_does_not_touch_and_prefect_shows_it_c
         "compare": "Completed",
         "report": "Completed",
     }
+    logs = ask(server, "logs", logs={"flow_run_id": {"any_": [newest["id"]]}}, limit=200)
+    assert any(log["message"].startswith("report made in ") for log in logs)
 
 
 def test_an_altered_artifact_is_made_again_and_the_damaged_one_kept_aside(copied_run, server):
@@ -113,111 +112,12 @@ def test_the_smoke_preset_runs_on_the_real_data_with_a_server_of_its_own(tmp_pat
     assert "limit 2000 instead of none" in page
 
 
-def test_a_source_folder_of_nobody_in_the_environment_gets_one_sentence_and_status_2(tmp_path, server):
-    environment = server.environment | {"FASHION_MNIST_DIR": "~nobody-is-called-this/images"}
-    done = run_main(tmp_path, server._replace(environment=environment))
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: FASHION_MNIST_DIR ~nobody-is-called-this/images: could not determine home")
-    assert len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        (["--networks", "baseline,droput"], "no network is called 'droput'; did you mean 'dropout'?"),
-        (["--epochs", "0"], "epochs is '0': input should be greater than or equal to 1"),
-        (["--limit", "60001"], "limit is 60,001, but fashion-mnist has 60,000 training images"),
-        (["--validation-fraction", "0"], "validation_fraction is '0': input should be greater than 0"),
-        (["--validation-fraction", "1"], "validation_fraction is '1': input should be less than 1"),
-        (["--preset", "quick"], "preset is 'quick': input should be 'fast', 'article' or 'smoke'"),
-        (["--dataset", "mnist"], "dataset 'mnist' is neither 'fashion-mnist' nor a readable specification"),
-    ],
-)
-def test_a_setting_that_cannot_be_used_gets_one_sentence_and_status_2(tmp_path, options, sentence):
-    done = run_main(tmp_path, None, *options)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {sentence}")
-    assert len(done.stderr.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unknown_option_gets_status_2(tmp_path):
-    done = run_main(tmp_path, None, "--epoch", "3")
-    assert done.returncode == 2
-    assert "unrecognized arguments: --epoch 3" in done.stderr
-
-
-def test_a_python_without_the_project_gets_one_sentence_and_status_2():
-    command = [sys.executable, "-I", "-S", PROJECT / "flows/main.py"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: this Python lacks the project; `make run`")
-    assert len(done.stderr.splitlines()) == 1
-
-
 def test_every_setting_is_an_option():
     values = read_options(["--seed", "3", "--networks", "dropout", "--data-dir", "elsewhere"])
     assert values["seed"] == "3"
-    assert values["data_dir"].is_absolute()
+    assert Path(values["data_dir"]).is_absolute()
     for name in Settings.model_fields:
         assert read_options([f"--{name.replace('_', '-')}", "x"]).keys() == {name}
-
-
-def test_a_truncated_source_file_gets_one_sentence_and_status_2(tmp_path, server):
-    source = tmp_path / "source"
-    source.mkdir()
-    for file in FIXTURE.glob("*.gz"):
-        (source / file.name).write_bytes(file.read_bytes())
-    labels = source / "t10k-labels-idx1-ubyte.gz"
-    labels.write_bytes(labels.read_bytes()[:60])
-    options = ["--dataset", str(SPECIFICATION), "--source", str(source)]
-    done = run_main(tmp_path, server, *options)
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == (
-        f"error: download: t10k-labels-idx1-ubyte from {source}: its gzip stream ends early (truncated); "
-        "give --source a folder with the four files, whole"
-    )
-    assert "Traceback" not in done.stderr
-    assert leftovers(tmp_path / "data") == []
-    assert not list((tmp_path / "data").glob("download/*"))
-
-
-def test_no_reachable_source_names_each_one_tried_and_what_to_do(tmp_path, server):
-    done = run_main(tmp_path, server, "--dataset", str(SPECIFICATION))
-    assert done.returncode == 1
-    raw = tmp_path / "data" / "raw" / "fashion-mnist-600"
-    assert f"Tried:\n  {raw}: not there" in done.stderr
-    assert f"Put the four files (.gz or not) into {raw}, or name their folder with --source" in done.stderr
-
-
-def test_a_server_that_does_not_answer_gets_one_sentence_and_status_1(tmp_path, server):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/api"
-        environment = server.environment | {"PREFECT_API_URL": url}
-        done = run_main(tmp_path, server._replace(environment=environment), *ON_THE_FIXTURE)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"error: no Prefect server answers at {url} (PREFECT_API_URL)")
-    assert len(done.stderr.splitlines()) == 1
-
-
-def test_a_full_disk_gets_one_sentence_and_leaves_no_half_artifact(tmp_path, server):
-    disk = tmp_path / "data"
-    disk.mkdir()
-    script = 'mount -t tmpfs -o size=1m none "$1" && shift && exec "$@"'
-    folders = ["--data-dir", str(disk), "--reports-dir", str(tmp_path / "reports")]
-    main = [sys.executable, str(PROJECT / "flows" / "main.py"), *folders, *ON_THE_FIXTURE]
-    done = subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", str(disk), *main],
-        env=server.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    last = done.stderr.splitlines()[-1]
-    assert done.returncode == 1
-    assert os.strerror(errno.ENOSPC).lower() in last
-    assert last.endswith("free some space or choose another --data-dir")
-    assert done.stdout == ""
 
 
 def test_a_child_killed_once_is_started_again(tmp_path, server):
@@ -241,6 +141,43 @@ def test_a_child_killed_each_time_fails_the_run_with_one_sentence(tmp_path, serv
     assert process.returncode == 1
     assert errors.splitlines()[-1] == "error: train[dropout]: its process was killed by SIGKILL (out of memory?)"
     assert leftovers(tmp_path / "data") == []
+
+
+def test_at_a_terminal_ctrl_c_leaves_one_line(tmp_path, server):
+    screen, terminal = os.openpty()
+    shown = []
+    with start_main(tmp_path, server, *ON_THE_FIXTURE, stderr=terminal) as process:
+        os.close(terminal)
+        reader = threading.Thread(target=read_screen, args=(screen, shown))
+        reader.start()
+        training_child(process)
+        before = len(shown)
+        os.kill(process.pid, signal.SIGINT)
+        process.wait(60)
+        reader.join()
+    text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", b"".join(shown[before:])).decode()
+    lines = [line.strip() for line in re.split(r"[\r\n]+", text)]
+    assert process.returncode == 130
+    assert [line for line in lines if line and not line.startswith(("train[", "evaluate[", "Prefect server"))] == [
+        "stopped; what was finished is kept, run the same command to go on"
+    ]
+
+
+def read_screen(screen, shown):
+    with contextlib.suppress(OSError):  # how a terminal says that nobody writes to it any more
+        while piece := os.read(screen, 4096):
+            shown.append(piece)
+    os.close(screen)
+
+
+def test_ctrl_c_before_anything_runs_ends_it_without_a_traceback(tmp_path):
+    with start_main(tmp_path, None) as process:
+        wait_until(lambda: "numpy" in Path(f"/proc/{process.pid}/maps").read_text(), 20)
+        os.kill(process.pid, signal.SIGINT)
+        errors = process.communicate(timeout=60)[1]
+    assert process.returncode in (-signal.SIGINT, 130)
+    assert len(errors.splitlines()) <= 1
+    assert "Traceback" not in errors
 
 
 def test_ctrl_c_ends_it_within_two_seconds_with_its_children_and_one_line(tmp_path):
@@ -271,6 +208,20 @@ def test_a_run_that_was_killed_leaves_no_process_and_goes_on_when_started_again(
     assert again.returncode == 0, again.stderr
     assert "prepare kept, verified" in again.stderr
     assert leftovers(tmp_path / "data") == []
+
+
+def test_a_server_that_goes_away_gets_one_sentence_and_what_was_finished_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")  # it would ask for a minute and a half
+    with start_main(tmp_path, None, *ON_THE_FIXTURE, "--networks", "dropout") as process:
+        training_child(process)
+        (server,) = [c for c in children_of(process.pid) if "flows.temporary_server" in command_of(c)]
+        os.kill(server, signal.SIGKILL)
+        errors = process.communicate(timeout=400)[1]
+    assert process.returncode == 1
+    assert errors.splitlines()[-1].startswith("error: Prefect gave up the run (ConnectError: ")
+    again = run_main(tmp_path, None, *ON_THE_FIXTURE, "--networks", "dropout")
+    assert again.returncode == 0, again.stderr
+    assert "train[dropout] starts" not in again.stderr
 
 
 def training_child(process, besides=()):

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from flows.command_line import read_options
+from tasks import settings as settings_module
 from tasks.errors import UserError
 from tasks.settings import PLACES, PRESETS, PROJECT, Settings, parse_settings
 from tests.conftest import FIXTURE, SPECIFICATION
@@ -146,9 +147,13 @@ def test_resolving_twice_changes_nothing():
     assert resolved.resolved("baseline") == resolved
 
 
-def test_automatic_precision_becomes_one_that_the_processor_has():
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    expected = "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("avx2 avx512f", "float32"), ("avx512f avx512_bf16", "bfloat16"), ("amx_tile amx_bf16", "bfloat16")],
+)
+def test_automatic_precision_becomes_one_that_the_processor_has(monkeypatch, tmp_path, flags, expected):
+    (tmp_path / "cpuinfo").write_text(f"flags : {flags}")
+    monkeypatch.setattr(settings_module, "PROCESSOR", tmp_path / "cpuinfo")
     for asked in (Settings(), Settings(precision="auto"), Settings(preset="article", precision="auto")):
         assert asked.resolved().precision == expected
     assert Settings(precision="float32").resolved().precision == "float32"
@@ -168,6 +173,17 @@ def test_an_absolute_folder_and_a_home_are_taken_as_they_are(tmp_path, monkeypat
     settings = parse_settings({"data_dir": "/somewhere", "reports_dir": "~/pages"})
     assert settings.data_dir == Path("/somewhere")
     assert settings.reports_dir == tmp_path / "pages"
+
+
+def test_a_specification_starts_at_the_project_too(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    relative = str(SPECIFICATION.relative_to(PROJECT))
+    assert parse_settings({"dataset": relative}).dataset == str(SPECIFICATION)
+
+
+@pytest.mark.parametrize("name", ["dataset", "source", "data_dir", "reports_dir"])
+def test_a_name_of_nothing_is_refused(name):
+    assert refusal(**{name: ""}) == f"{name} is empty; leave it out or name something"
 
 
 def test_the_home_of_nobody_is_refused():

@@ -1,0 +1,235 @@
+"""What a user can get wrong, from the command line: one sentence, an exit status, nothing half-written."""
+
+import errno
+import gzip
+import hashlib
+import http.server
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks.idx import IMAGES, LABELS
+from tasks.settings import PROJECT
+from tests.conftest import AS_ANYONE, FIRST, FIXTURE, ON_THE_FIXTURE, SPECIFICATION, WEB_PAGE, leftovers, run_main
+from tests.fixtures.make_fixtures import idx_bytes
+
+# Settings
+
+
+def test_a_source_folder_of_nobody_in_the_environment_gets_one_sentence_and_status_2(tmp_path, server):
+    environment = server.environment | {"FASHION_MNIST_DIR": "~nobody-is-called-this/images"}
+    done = run_main(tmp_path, server._replace(environment=environment))
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: FASHION_MNIST_DIR ~nobody-is-called-this/images: could not determine home")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--networks", "baseline,droput"], "no network is called 'droput'; did you mean 'dropout'?"),
+        (["--epochs", "0"], "epochs is '0': input should be greater than or equal to 1"),
+        (["--limit", "60001"], "limit is 60,001, but fashion-mnist has 60,000 training images"),
+        (["--validation-fraction", "0"], "validation_fraction is '0': input should be greater than 0"),
+        (["--validation-fraction", "1"], "validation_fraction is '1': input should be less than 1"),
+        (["--preset", "quick"], "preset is 'quick': input should be 'fast', 'article' or 'smoke'"),
+        (["--dataset", "/mnist"], "dataset '/mnist' is neither 'fashion-mnist' nor a readable specification"),
+        (["--data-dir", ""], "data_dir is empty; leave it out or name something"),
+        (["--epoch", "3"], "no option is called '--epoch'; did you mean '--epochs'?"),
+        (["--epochs"], "argument --epochs: expected one argument; see --help"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_gets_one_sentence_and_status_2(tmp_path, options, sentence):
+    done = run_main(tmp_path, None, *options)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {sentence}")
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_python_without_the_project_gets_one_sentence_and_status_2():
+    command = [sys.executable, "-I", "-S", PROJECT / "flows/main.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: this Python lacks the project; `make run`")
+    assert len(done.stderr.splitlines()) == 1
+
+
+# Files that a source gives
+
+
+def damaged(change):
+    """Return a change of a source's compressed file into what its bytes become."""
+    return lambda path: path.write_bytes(gzip.compress(change(gzip.decompress(path.read_bytes()))))
+
+
+BAD_FILES = {
+    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:60]), "its gzip stream ends early (truncated)"),
+    "a web page": (lambda path: path.write_bytes(WEB_PAGE), "it is a web page, not IDX"),
+    "empty": (lambda path: path.write_bytes(b""), "it is empty"),
+    "wrong magic number": (
+        damaged(lambda whole: b"\0\0\x0d\x03" + whole[4:]),
+        "it is not IDX: it begins with 0x00000d03",
+    ),
+    "header counts disagree": (
+        damaged(lambda whole: whole[:4] + struct.pack(">I", 0xFFFFFFFF) + whole[8:]),
+        "it is damaged: its header announces",
+    ),
+    "may not be read": (lambda path: path.parent.chmod(0), "Permission denied"),
+}
+
+
+@pytest.mark.parametrize(("damage", "reason"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_source_that_cannot_be_used_gets_one_sentence_and_status_2(tmp_path, server, damage, reason):
+    source = shutil.copytree(FIXTURE, tmp_path / "source")
+    damage(source / f"{FIRST}.gz")
+    done = run_main(tmp_path, server, "--dataset", str(SPECIFICATION), "--source", str(source), before=AS_ANYONE)
+    source.chmod(0o700)
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"error: download: {FIRST} from {source}: {reason}")
+    assert last.endswith("; give --source a folder with the four files, whole")
+    assert "Traceback" not in done.stderr
+    assert leftovers(tmp_path / "data") == []
+    assert not list((tmp_path / "data").glob("download/*"))
+
+
+# Data that is not what a comparison needs
+
+
+def label_eleven(arrays):
+    arrays["train_labels"][[5, 9]] = 11
+
+
+def black_image(arrays):
+    arrays["test_images"][3] = 0
+
+
+def fewer_labels(arrays):
+    arrays["train_labels"] = arrays["train_labels"][:-1]
+
+
+def exchanged(arrays):
+    arrays["train_images"], arrays["train_labels"] = arrays["train_labels"], arrays["train_images"]
+
+
+BAD_DATA = [
+    (label_eleven, "train labels must be 0–9: 2 of 400 are not (index 5 is 11, index 9 is 11)"),
+    (black_image, "test images must not be blank: 1 of 200 are (index 3 is 0)"),
+    (fewer_labels, "train has 400 images but 399 labels; each image needs one"),
+    (exchanged, "train has labels where its images belong, or the reverse"),
+]
+
+
+@pytest.mark.parametrize(("damage", "sentence"), BAD_DATA, ids=[damage.__name__ for damage, _ in BAD_DATA])
+def test_bad_data_stops_the_run_before_any_training_each_time_it_is_run(tmp_path, server, data_set, damage, sentence):
+    specification = with_digests_of_its_own(data_set, damage, tmp_path / "source")
+    for _ in range(2):
+        done = run_main(tmp_path, server, "--dataset", str(specification), "--source", str(specification.parent))
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].startswith(f"error: validate: {sentence}")
+        assert "Traceback" not in done.stderr
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {"raw", "download", "validate"}
+    assert leftovers(tmp_path / "data") == []
+
+
+def with_digests_of_its_own(data_set, damage, folder):
+    """Write the fixture's files, damaged, and a specification that takes them for right; return the latter's path."""
+    folder.mkdir()
+    arrays = {}
+    for role, file in data_set.files.items():
+        whole = gzip.decompress((FIXTURE / f"{file.name}.gz").read_bytes())
+        shape = (-1, 28, 28) if role.endswith("images") else (-1,)
+        arrays[role] = np.frombuffer(whole, np.uint8, offset=16 if len(shape) > 1 else 8).reshape(shape).copy()
+    damage(arrays)
+    specification = json.loads(SPECIFICATION.read_text()) | {"name": "damaged"}
+    for role, array in arrays.items():
+        content = idx_bytes(IMAGES if array.ndim > 1 else LABELS, array)
+        file = specification["files"][role]
+        file |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        (folder / file["name"]).write_bytes(content)
+    path = folder / "dataset.json"
+    path.write_text(json.dumps(specification))
+    return path
+
+
+# The machine
+
+
+def test_no_reachable_source_names_each_one_tried_and_what_to_do(tmp_path, server):
+    done = run_main(tmp_path, server, "--dataset", str(SPECIFICATION))
+    assert done.returncode == 1
+    raw = tmp_path / "data" / "raw" / "fashion-mnist-600"
+    assert f"Tried:\n  {raw}: not there" in done.stderr
+    assert f"Put the four files (.gz or not) into {raw}, or name their folder with --source" in done.stderr
+
+
+class Greeter(http.server.BaseHTTPRequestHandler):
+    """Another program that has the port, and answers whatever is asked."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_another_program_at_the_server_s_port_gets_one_sentence_and_status_1(tmp_path, server):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Greeter) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{other.server_port}/api"
+        environment = server.environment | {"PREFECT_API_URL": url}
+        done = run_main(tmp_path, server._replace(environment=environment), *ON_THE_FIXTURE)
+        other.shutdown()
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: PREFECT_API_URL is {url}: Failed to reach API at {url}")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_server_that_does_not_answer_gets_one_sentence_and_status_1(tmp_path, server):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/api"
+        environment = server.environment | {"PREFECT_API_URL": url}
+        done = run_main(tmp_path, server._replace(environment=environment), *ON_THE_FIXTURE)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: PREFECT_API_URL is {url}: ")
+    assert done.stderr.endswith("; start a Prefect server there, or unset it to run without one\n")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("size", "node"), [("1m", "prepare"), ("5m", "train[dropout]")])
+def test_a_full_disk_gets_one_sentence_and_leaves_no_half_artifact(tmp_path, server, size, node):
+    disk = tmp_path / "data"
+    disk.mkdir()
+    script = 'mount -t tmpfs -o size=$1 none "$2" && cd "$2" && shift 2 && { "$@"; status=$?; find .; exit $status; }'
+    folders = ["--data-dir", str(disk), "--reports-dir", str(tmp_path / "reports")]
+    main = [sys.executable, str(PROJECT / "flows" / "main.py"), *folders, *ON_THE_FIXTURE, "--networks", "dropout"]
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", size, str(disk), *main],
+        env=server.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 1
+    assert last.startswith(f"error: {node}: ")
+    assert os.strerror(errno.ENOSPC).lower() in last
+    assert last.endswith("free some space or choose another --data-dir")
+    left = [Path(line) for line in done.stdout.splitlines()]
+    assert Path("raw/fashion-mnist-600", FIRST) in left
+    assert [path for path in left if path.name.startswith(".unfinished")] == []
+    artifacts = [path for path in left if len(path.parts) == 2 and path.parts[0] != "raw"]
+    assert artifacts
+    assert all(artifact / "manifest.json" in left for artifact in artifacts)
