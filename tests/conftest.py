@@ -148,7 +148,8 @@ def start_main(
     folder: Path, server: Server | None, *options: str, stderr: int = subprocess.PIPE, before: tuple[str, ...] = ()
 ) -> "subprocess.Popen[str]":
     """Start the command line as a user does, its data and reports in this folder, from another working directory."""
-    environment = server.environment if server else os.environ | {"PREFECT_HOME": str(folder / "prefect")}
+    home = str(folder.parent / "prefect")  # one for all tests: only the first makes the database
+    environment = server.environment if server else os.environ | {"PREFECT_HOME": home}
     folders = ["--data-dir", str(folder / "data"), "--reports-dir", str(folder / "reports")]
     return subprocess.Popen(
         [*before, sys.executable, str(PROJECT / "flows" / "main.py"), *folders, *options],
