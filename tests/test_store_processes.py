@@ -1,6 +1,7 @@
 """The store among other processes: what killed ones leave behind, and two that make the same at once."""
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import shutil
@@ -75,6 +76,18 @@ def test_leftovers_are_swept_from_a_folder_and_from_the_folders_in_it_but_no_dee
     assert [folder.exists() for folder in (here, below, deeper)] == [False, False, True]
 
 
+def test_leftovers_are_swept_though_no_folder_can_be_made(store, monkeypatch, living):
+    leftover = scratch_of(store, living.pid)
+    end(living)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "mkdir", full)
+    sweep(store.data_dir)
+    assert list(leftover.parent.iterdir()) == []
+
+
 def test_sweeping_where_there_is_no_data_does_nothing(tmp_path):
     sweep(tmp_path / "nowhere")
 
@@ -100,7 +113,7 @@ def test_what_is_swept_while_it_is_being_made_is_whole_or_not_there(store, monke
         about_to_be_renamed.clear()
         maker = threading.Thread(target=make_or_fail, args=(store,))
         maker.start()
-        about_to_be_renamed.wait()
+        assert about_to_be_renamed.wait(60)
         sweep(store.data_dir, stopping=True)
         maker.join()
         assert not store.folder(IDENTITY).exists() or isinstance(store.find(IDENTITY), Artifact)

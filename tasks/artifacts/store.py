@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -128,8 +129,9 @@ def sweep(*folders: Path, stopping: bool = False) -> None:
         owner = scratch.suffix.removeprefix(".")
         if owner.isdigit() and ((stopping and int(owner) == os.getpid()) or not _alive(int(owner))):
             # First out of its maker's way, who might else rename it into place while it is being emptied.
-            with unfinished(scratch.parent) as away, contextlib.suppress(OSError):
-                scratch.rename(away / scratch.name)
+            with contextlib.suppress(OSError):
+                away = scratch.rename(scratch.with_name(f"{UNFINISHED}swept-{scratch.name}"))
+                shutil.rmtree(away, ignore_errors=True)
 
 
 def sha256_of(path: Path) -> str:
