@@ -58,6 +58,8 @@ def as_task(node: Node, network: str | None, settings: Settings) -> Task[..., An
     label = node.label(network)
 
     def work(inputs: Inputs) -> Any:
+        if stopping.is_set():
+            return Failed(message="stopped")
         reporter = Several(LogReporter(get_run_logger()), *watchers)
         fault: RunError | UserError
         try:

@@ -22,7 +22,7 @@ from tasks.artifacts.identity import PROJECT
 from tasks.errors import ChildDied, RunError
 from tasks.progress import Progress
 
-stopping = threading.Event()  # set once the run is over: what fails from then on is no news
+stopping = threading.Event()  # set for good once this process's run is over: what fails from then on is no news
 _running: set[subprocess.Popen[str]] = set()
 
 
@@ -57,6 +57,8 @@ def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str,
             raise OSError(*outcome["os_error"])
         if "error" in outcome:
             error, detail = RunError(outcome["error"]), outcome["traceback"]
+        elif stopping.is_set():
+            error, detail = RunError("stopped"), ""
         else:
             complaints.seek(0)
             error, detail = _how_it_ended(child.returncode), complaints.read()[-4000:]
@@ -68,9 +70,6 @@ def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str,
 @contextlib.contextmanager
 def _started(module: str, complaints: IO[str]) -> Iterator[subprocess.Popen[str]]:
     """Have a child process while the context lasts; it is killed after that."""
-    # What a user has set for Keras elsewhere (its backend, its epsilon, a limit on steps) must not shape these numbers.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("KERAS_")}
-    environment |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull, "PYTHONPATH": str(PROJECT)}
     with stoppable(
         subprocess.Popen(
             [sys.executable, "-m", module],
@@ -78,7 +77,7 @@ def _started(module: str, complaints: IO[str]) -> Iterator[subprocess.Popen[str]
             stdout=subprocess.PIPE,
             stderr=complaints,
             text=True,
-            env={"TF_CPP_MIN_LOG_LEVEL": "2"} | environment,
+            env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": str(PROJECT)},
             start_new_session=True,  # Ctrl-C reaches the parent alone, which stops its children
         )
     ) as child:

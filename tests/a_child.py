@@ -13,8 +13,6 @@ def work(job, progress):
         print("a library's chatter")
         progress(1, 2, "half", True)
         return {"sum": sum(job["numbers"])}
-    if job["do"] == "tell":
-        return {name: value for name, value in os.environ.items() if name.startswith("KERAS_")}
     if job["do"] == "refuse":
         raise RunError("the numbers do not add up")
     if job["do"] == "break":
