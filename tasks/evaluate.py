@@ -17,7 +17,7 @@ from tasks.node import node
 from tasks.prepare import SPLITS, save_array
 from tasks.progress import Progress
 from tasks.statistics import wilson_interval
-from tasks.train import load_split, use_threads
+from tasks.train import load_split, start_tensorflow
 
 BATCH = 500
 BINS = 15
@@ -40,7 +40,7 @@ def evaluate(
 def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Load the model, predict every split and measure it; return the figures worth a glance."""
     progress(0, 1, "TensorFlow starts", False)
-    use_threads(job["threads"])
+    start_tensorflow(job["threads"])
     import keras
 
     model = keras.saving.load_model(job["model"], safe_mode=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +65,7 @@ def train(
 def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Build, fit and save the network that the job names; return the figures worth a glance."""
     progress(0, job["epochs"], "TensorFlow starts", False)
-    use_threads(job["threads"])
+    start_tensorflow(job["threads"])
     import keras
 
     keras.utils.set_random_seed(job["seed"])
@@ -170,12 +171,15 @@ def load_split(prepared: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     return images, np.load(prepared / f"{split}_labels.npy", allow_pickle=False)
 
 
-def use_threads(count: int) -> None:
-    """Give TensorFlow this many threads, before it starts any."""
+def start_tensorflow(threads: int) -> None:
+    """Give TensorFlow its threads before it starts any, and Keras none of what the user has set for it elsewhere."""
+    for name in [name for name in os.environ if name.startswith("KERAS_")]:
+        del os.environ[name]  # a backend, or a limit on steps
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(count)
-    tf.config.threading.set_inter_op_parallelism_threads(count)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def _insist_on_finite(loss: float, where: str) -> None:

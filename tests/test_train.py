@@ -68,6 +68,20 @@ def test_training_saves_the_model_and_an_entry_of_history_an_epoch(prepared, tmp
     assert [note[:9] for note in milestones] == ["epoch 1/2", "epoch 2/2"]
 
 
+def test_what_the_user_has_set_for_keras_elsewhere_does_not_shape_a_training(prepared, tmp_path, monkeypatch):
+    losses = []
+    for name in ("before", "after"):
+        (tmp_path / name).mkdir()
+        run_child("tasks.train", RECIPE | {"prepared": str(prepared), "output": str(tmp_path / name)}, silent)
+        history = json.loads((tmp_path / name / "history.json").read_text())
+        losses.append([(epoch["loss"], epoch["validation_loss"]) for epoch in history])
+        (tmp_path / "keras.json").write_text('{"epsilon": 0.01, "image_data_format": "channels_first"}')
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+        monkeypatch.setenv("KERAS_BACKEND", "jax")
+        monkeypatch.setenv("KERAS_MAX_STEPS_PER_EPOCH", "1")
+    assert losses[0] == losses[1]
+
+
 def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_path):
     """A rate near nothing leaves the weights still, so that one pass over the images is the same as evaluating them."""
     still = {"network": "baseline", "epochs": 1, "batch_size": 50, "learning_rate": 1e-12, "schedule": "constant"}
