@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
 from flows.main import dag
 from tasks.artifacts.store import Artifact, Miss, sweep
-from tasks.child import stop_children, stopping
+from tasks.child import stop_children
 from tasks.compare import percent, points
 from tasks.errors import RunError, UserError, sentence_of
 from tasks.fashion_mnist import FASHION_MNIST
@@ -26,6 +26,7 @@ from tasks.settings import PLACES, PRESETS, Settings, as_text, nearest, option_o
 if TYPE_CHECKING:
     from prefect.states import State
 
+_told_to_stop = threading.Event()
 _once = threading.Lock()
 
 
@@ -35,20 +36,20 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         settings = parse_settings(read_options(arguments))
     except UserError as error:
         _fail(error)
-    _stop_on_signals(settings)
     try:
+        _stop_on_signals(settings)
         artifact = still_stands(settings)
         if artifact:
             publish(artifact, settings.reports_dir)
         else:
             artifact = run_flow(settings)
+        print(summary(artifact, settings.reports_dir / LATEST))
     except (RunError, UserError) as error:
         _fail(error)
     except OSError as error:
         _fail(RunError(sentence_of(error)))
     except KeyboardInterrupt:
         _stop(settings)
-    print(summary(artifact, settings.reports_dir / LATEST))
     _leave(0)
 
 
@@ -135,17 +136,17 @@ def run_flow(settings: Settings) -> Artifact:
             state: State[Any] = fashion_mnist(settings, return_state=True)  # type: ignore[assignment]
             result = state.result(raise_on_failure=False)
             APILogHandler().flush()  # `_leave` does not wait for what still has to reach the server
-        except Exception as error:  # Prefect's own: a node's come back as a state
+        except Exception as error:  # not of a node's making: those come back as a state
             result = error
-    if stopping.is_set():
+    if _told_to_stop.is_set():
         raise KeyboardInterrupt  # Prefect may have made a state of it
     if isinstance(result, Artifact):
         return result
-    if isinstance(result, RunError | UserError):
+    if isinstance(result, RunError | UserError | OSError):
         raise result
+    what = next(iter(str(result).splitlines()), "no more is known")
     raise RunError(
-        f"Prefect gave up the run ({type(result).__name__}: {result}); "
-        "what was finished is kept, run the same command to go on"
+        f"the run broke off ({type(result).__name__}: {what}); what was finished is kept, run the same command to go on"
     )
 
 
@@ -175,8 +176,8 @@ def _stop_on_signals(settings: Settings) -> None:
     """Let Ctrl-C end the run within two seconds: children at once, then what Prefect still wants to tell its server."""
 
     def interrupt(number: int, frame: Any) -> NoReturn:  # noqa: ARG001 (the signal module's signature)
-        for again in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(again, signal.SIG_IGN)
+        _ignore_signals()
+        _told_to_stop.set()
         stop_children()
         threading.Timer(1.5, _stop, [settings]).start()
         raise KeyboardInterrupt
@@ -185,23 +186,33 @@ def _stop_on_signals(settings: Settings) -> None:
         signal.signal(number, interrupt)
 
 
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _fail(error: RunError | UserError) -> NoReturn:
+    _ignore_signals()
     print(f"error: {error}", file=sys.stderr)
     _leave(error.exit_status)
 
 
 def _stop(settings: Settings) -> NoReturn:
     _once.acquire()  # the timer and the main thread may both come here; the first one leaves
-    sweep(settings.data_dir, settings.reports_dir, stopping=True)
-    print("stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
-    _leave(130)
+    try:
+        sweep(settings.data_dir, settings.reports_dir, stopping=True)
+        print("stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
+    finally:
+        _leave(130)
 
 
 def _leave(status: int) -> NoReturn:
     """Exit without waiting for threads that are still at work."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:  # whether anybody reads it or not
+        os._exit(status)
 
 
 def _metavar(annotation: Any) -> str:

@@ -13,9 +13,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from tasks.errors import RunError
 from tasks.progress import watchers
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 LABEL = "Prefect server"
 PATIENCE = (
@@ -70,13 +74,21 @@ def _insist_on_an_answer(url: str) -> None:
         temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: 10.0}),
         get_client(sync_client=True) as client,
     ):
-        try:
-            client.raise_for_api_version_mismatch()  # another program may answer there, or another Prefect
-        except Exception as error:
-            raise RunError(
-                f"PREFECT_API_URL is {url}: {str(error).splitlines()[0]}; "
-                "start a Prefect server there, or unset it to run without one"
-            ) from error
+        fault = client.api_healthcheck() or _other_program(client)
+    if fault:
+        raise RunError(
+            f"no Prefect 3 server answers at {url} (PREFECT_API_URL; {type(fault).__name__}): "
+            "start one there, or unset it to run without one"
+        ) from fault
+
+
+def _other_program(client: "SyncPrefectClient") -> Exception | None:
+    """Return what shows that something else answers, or another Prefect."""
+    try:
+        client.raise_for_api_version_mismatch()
+    except Exception as error:
+        return error
+    return None
 
 
 def _wait_for_health(port: int, server: subprocess.Popen[bytes]) -> None:
