@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tasks.artifacts.identity import Identity, code_digest, digest_of, versions_of
+from tasks.artifacts.identity import Identity, code_digest, digest_of, label_of, versions_of
 from tasks.artifacts.store import Artifact, Miss, Store
 from tasks.errors import RunError, UserError, sentence_of
 from tasks.progress import Reporter
@@ -51,8 +51,8 @@ class Node:
         return self.function(folder, **keywords)
 
     def label(self, network: str | None) -> str:
-        """Return the name that people see: `prepare`, `train[dropout]`."""
-        return f"{self.name}[{network}]" if network else self.name
+        """Return the name that people see."""
+        return label_of(self.name, network)
 
     def identity(self, settings: Settings, network: str | None, inputs: Inputs) -> Identity:
         """Return what decides the node's result."""

@@ -166,7 +166,8 @@ def test_publishing_gives_each_result_a_page_and_latest_is_that_of_the_newest_ru
 
 
 def test_each_machine_is_named_with_what_was_made_on_it(page, content):
-    (here,) = content["machines"]
+    ((here, made_here),) = content["machines"].items()
+    assert made_here[2:5] == ["prepare", "train[baseline]", "train[dropout]"]
     assert f"Made on {here}. Libraries:" in page
     elsewhere = render(content | {"machines": {here: ["prepare"], "a laptop": ["train[dropout]", "compare"]}})
     assert f"Made on {here} (prepare); a laptop (train[dropout], compare). Libraries:" in elsewhere

@@ -104,6 +104,6 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_pa
 def test_a_loss_that_is_not_finite_ends_training_with_one_sentence(prepared, tmp_path, batch_size, where):
     steep = {"learning_rate": 1e38, "schedule": "constant", "batch_size": batch_size}
     job = RECIPE | steep | {"prepared": str(prepared), "output": str(tmp_path)}
-    with pytest.raises(RunError, match=f"^the loss is (nan|inf) in epoch 1, {where}; try a lower --learning-rate$"):
+    with pytest.raises(RunError, match=f"^the loss is nan in epoch 1, {where}; try a lower --learning-rate$"):
         run_child("tasks.train", job, silent)
     assert list(tmp_path.iterdir()) == []

@@ -35,6 +35,11 @@ class Identity:
         return digest_of(asdict(self))[:16]
 
 
+def label_of(node: str, network: str | None) -> str:
+    """Return the name that people see of a node: `prepare`, `train[dropout]`."""
+    return f"{node}[{network}]" if network else node
+
+
 def digest_of(value: Any) -> str:
     """Return the SHA-256 of a value's canonical JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.identity import Identity, digest_of
+from tasks.artifacts.identity import Identity, digest_of, label_of
 
 MANIFEST = "manifest.json"
 UNFINISHED = ".unfinished-"
@@ -145,6 +145,7 @@ def _manifest(identity: Identity, folder: Path, facts: dict[str, Any], seconds: 
     manifest = {
         "node": identity.node,
         "network": identity.network,
+        "label": label_of(identity.node, identity.network),
         "key": identity.key,
         "identity": asdict(identity),
         "files": files,

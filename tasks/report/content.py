@@ -29,8 +29,6 @@ def page_content(
     comparison = compare.json("comparison.json")
     metrics = {name: artifact.json("metrics.json") for name, artifact in evaluate.items()}
     histories = {name: artifact.json("history.json") for name, artifact in train.items()}
-    artifacts = [download, validate, prepare, *train.values(), *evaluate.values(), compare]
-    nodes = [_labelled(artifact.manifest) for artifact in artifacts]
     articles = data_set.name == FASHION_MNIST.name
     return {
         "style": Path(__file__).with_name("style.css").read_text(encoding="utf-8"),
@@ -53,10 +51,20 @@ def page_content(
         "images": prepare.facts["images"],
         "caution": _caution(prepare.facts["images"], data_set),
         "seed": prepare.manifest["identity"]["settings"]["seed"],
-        "nodes": nodes,
-        "machines": _machines(nodes),
-        "versions": {library: v for node in nodes for library, v in node["identity"]["versions"].items()},
+        **_provenance([download, validate, prepare, *train.values(), *evaluate.values(), compare]),
     }
+
+
+def _provenance(artifacts: list[Artifact]) -> dict[str, Any]:
+    """Return how each node's artifact was made, with what libraries, and on which machines."""
+    nodes = [artifact.manifest for artifact in artifacts]
+    machines: dict[str, list[str]] = {}
+    for node in nodes:
+        made = node["made"]
+        machine = f"{made['processor']}, {made['cores']} cores, {made['system']}, Python {made['python']}"
+        machines.setdefault(machine, []).append(node["label"])
+    versions = {library: version for node in nodes for library, version in node["identity"]["versions"].items()}
+    return {"nodes": nodes, "machines": machines, "versions": versions}
 
 
 def _caution(images: dict[str, int], data_set: DataSet) -> str | None:
@@ -100,21 +108,6 @@ def _where(file: str, index: int, prepare: Artifact, evaluate: dict[str, Artifac
             }
             return {"split": split, "probabilities": rows}
     return {"split": None, "probabilities": {}}
-
-
-def _machines(nodes: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """Return each machine, with the nodes that were made on it."""
-    machines: dict[str, list[str]] = {}
-    for node in nodes:
-        made = node["made"]
-        machine = f"{made['processor']}, {made['cores']} cores, {made['system']}, Python {made['python']}"
-        machines.setdefault(machine, []).append(node["label"])
-    return machines
-
-
-def _labelled(manifest: dict[str, Any]) -> dict[str, Any]:
-    network = f"[{manifest['network']}]" if manifest["network"] else ""
-    return manifest | {"label": f"{manifest['node']}{network}"}
 
 
 def _png(image: np.ndarray) -> str:
