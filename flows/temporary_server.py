@@ -7,13 +7,14 @@ standard input closes.
 
 import contextlib
 import http.client
+import logging
 import os
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.errors import RunError
 from tasks.progress import watchers
@@ -109,9 +110,14 @@ def _serve(descriptor: int) -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
+    class Server(uvicorn.Server):
+        def handle_exit(self, *signal: Any) -> None:
+            logging.disable()  # Prefect tells, with a traceback, each write that its end puts off
+            super().handle_exit(*signal)
+
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     listener = socket.socket(fileno=descriptor)
-    uvicorn.Server(uvicorn.Config(create_app, factory=True, log_level="error", lifespan="on")).run(sockets=[listener])
+    Server(uvicorn.Config(create_app, factory=True, log_level="error", lifespan="on")).run(sockets=[listener])
 
 
 def _end_with_the_parent() -> None:

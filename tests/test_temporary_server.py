@@ -1,0 +1,37 @@
+import os
+import subprocess
+import sys
+
+from tests.conftest import PROJECT
+
+A_RUN_THAT_ENDS_WHILE_ITS_SERVER_STILL_WRITES = """
+import logging
+from prefect import flow, task
+from flows.temporary_server import prefect_api
+
+@flow
+def many_tasks():
+    task(lambda number: number).map(range(40)).wait()
+
+with prefect_api():
+    logging.disable()
+    many_tasks()
+print("ended")
+"""
+
+
+def test_a_server_that_is_ended_in_the_middle_of_a_write_says_nothing(tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-c", A_RUN_THAT_ENDS_WHILE_ITS_SERVER_STILL_WRITES],
+        cwd=PROJECT,
+        env=os.environ
+        | {
+            "PREFECT_HOME": str(tmp_path.parent / "prefect"),
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "1",  # it then writes all the time
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.stdout == "ended\n"
+    assert run.stderr == ""
