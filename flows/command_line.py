@@ -9,22 +9,28 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
-from flows.main import dag
-from tasks.artifacts.store import Artifact, Miss, sweep
+from flows.housekeeping import damaged, remove, unneeded
+from flows.plan import downstream, plan, standing
+from tasks.artifacts.records import asked_again, end_in_a_hurry
+from tasks.artifacts.store import Artifact
+from tasks.artifacts.workspace import abandon
 from tasks.child import stop_children
 from tasks.compare import percent, points
 from tasks.errors import RunError, UserError, sentence_of
 from tasks.fashion_mnist import FASHION_MNIST
-from tasks.node import Node
 from tasks.progress import TerminalReporter, at_a_terminal, watchers
 from tasks.report import LATEST, publish
 from tasks.settings import PLACES, PRESETS, Settings, as_text, nearest, option_of, parse_settings
 
 if TYPE_CHECKING:
     from prefect.states import State
+
+ACTIONS = ("plan", "verify", "prune", "yes")
+RUNS_KEPT = 10
 
 _told_to_stop = threading.Event()
 _once = threading.Lock()
@@ -33,28 +39,67 @@ _once = threading.Lock()
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the comparison that the arguments ask for, and exit."""
     try:
-        settings = parse_settings(read_options(arguments))
+        options = read_options(arguments)
+        actions = {name: options.pop(name) for name in ACTIONS if name in options}
+        settings = parse_settings(options)
+        downstream(settings)
     except UserError as error:
         _fail(error)
     try:
-        _stop_on_signals(settings)
-        artifact = still_stands(settings)
-        if artifact:
-            publish(artifact, settings.reports_dir)
-        else:
-            artifact = run_flow(settings)
-        print(summary(artifact, settings.reports_dir / LATEST))
+        _stop_on_signals()
+        status = look_after(settings, actions) if actions else run(settings)
     except (RunError, UserError) as error:
         _fail(error)
     except OSError as error:
         _fail(RunError(sentence_of(error)))
     except KeyboardInterrupt:
-        _stop(settings)
-    _leave(0)
+        _stop()
+    _leave(status)
+
+
+def run(settings: Settings) -> int:
+    """Have the report, and print what it says; without Prefect or TensorFlow if everything stands."""
+    found = None if settings.fresh else standing(settings)
+    if found:
+        artifact = found["report"]
+        asked_again(settings.data_dir, found, settings.command)
+        publish(artifact, settings.reports_dir)
+    else:
+        artifact = run_flow(settings)
+    print(summary(artifact, settings.reports_dir / LATEST))
+    return 0
+
+
+def look_after(settings: Settings, actions: dict[str, Any]) -> int:
+    """Do what is asked for instead of a run, and return the exit status.
+
+    Raises:
+        UserError: what is asked for does not go together.
+        RunError: a run is at work, or nothing can be read.
+    """
+    if actions.keys() == {"plan"}:
+        print(table(plan(settings)))
+        return 0
+    if actions.keys() == {"verify"}:
+        faults, told = damaged(settings.data_dir)
+        print("\n".join([*faults, told]))
+        return 1 if faults else 0
+    if "prune" in actions and actions.keys() <= {"prune", "yes"}:
+        items = unneeded(settings.data_dir, actions["prune"])
+        rows = [(f"{item.bytes:,}", str(item.folder.relative_to(settings.data_dir)), item.why) for item in items]
+        told = f"{len(items)} to remove, {sum(item.bytes for item in items):,} bytes"
+        if "yes" in actions:
+            remove(items)
+            told = told.replace("to remove", "removed")
+        elif items:
+            told += "; add --yes to remove them"
+        print("\n".join([*filter(None, [table(rows)]), told]))
+        return 0
+    raise UserError("--plan, --verify and --prune go one at a time, and --yes only with --prune")
 
 
 def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
-    """Return the settings that the command line names, as text; the settings themselves check them.
+    """Return the settings and actions that the command line names; as text, the settings themselves check them.
 
     Raises:
         UserError: an option is unknown, or has no value.
@@ -78,11 +123,27 @@ def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
             metavar=_metavar(field.annotation),
             help=f"{field.description} (default: {shown})".replace("%", "%%"),
         )
+    instead = parser.add_argument_group("instead of running")
+    instead.add_argument(
+        "--plan", action="store_true", default=argparse.SUPPRESS, help="say what a run would do, and why"
+    )
+    instead.add_argument(
+        "--verify", action="store_true", default=argparse.SUPPRESS, help="check every artifact, and say what is damaged"
+    )
+    instead.add_argument(
+        "--prune",
+        type=_count,
+        nargs="?",
+        const=RUNS_KEPT,
+        default=argparse.SUPPRESS,
+        metavar="RUNS",
+        help=f"list what none of the last RUNS runs needs (default: {RUNS_KEPT})",
+    )
+    instead.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="with --prune: remove it")
     known, unknown = parser.parse_known_args(arguments)
     if unknown:
-        raise UserError(
-            f"no option is called {unknown[0]!r}{nearest(unknown[0], map(option_of, Settings.model_fields))}"
-        )
+        options = map(option_of, [*Settings.model_fields, *ACTIONS])
+        raise UserError(f"no option is called {unknown[0]!r}{nearest(unknown[0], options)}")
     values = vars(known)
     for name in ("dataset", *PLACES):
         given = values.get(name)
@@ -94,23 +155,6 @@ def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; see --help")
-
-
-def still_stands(settings: Settings) -> Artifact | None:
-    """Return the report if every artifact before it stands and is verified; without Prefect or TensorFlow."""
-
-    class NotKept(Exception):
-        pass
-
-    def find(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact:  # noqa: ARG001
-        artifact = node.find(settings, network, inputs)
-        if isinstance(artifact, Miss):
-            raise NotKept  # the flow finds the same, and says why
-        return artifact
-
-    with contextlib.suppress(NotKept):
-        return dag(find, settings)
-    return None
 
 
 def run_flow(settings: Settings) -> Artifact:
@@ -163,23 +207,28 @@ def summary(artifact: Artifact, page: Path) -> str:
         )
         for name, row in artifact.facts["networks"].items()
     ]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [
-        "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
-        for row in (header, *rows)
-    ]
+    lines = table([header, *rows], aligned="<" + ">" * (len(header) - 1))
     told = [*artifact.facts["verdict"], *filter(None, [artifact.facts["caution"]])]
-    return "\n".join(["", *told, "", *lines, "", f"Report: {page}"])
+    return "\n".join(["", *told, "", lines, "", f"Report: {page}"])
 
 
-def _stop_on_signals(settings: Settings) -> None:
+def table(rows: Sequence[Sequence[str]], aligned: str = "<<<") -> str:
+    """Return rows of equal length as lines, their columns as wide as need be."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, aligned, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _stop_on_signals() -> None:
     """Let Ctrl-C end the run within two seconds: children at once, then what Prefect still wants to tell its server."""
 
     def interrupt(number: int, frame: Any) -> NoReturn:  # noqa: ARG001 (the signal module's signature)
         _ignore_signals()
         _told_to_stop.set()
         stop_children()
-        threading.Timer(1.5, _stop, [settings]).start()
+        threading.Timer(1.5, _stop).start()
         raise KeyboardInterrupt
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -197,10 +246,11 @@ def _fail(error: RunError | UserError) -> NoReturn:
     _leave(error.exit_status)
 
 
-def _stop(settings: Settings) -> NoReturn:
+def _stop() -> NoReturn:
     _once.acquire()  # the timer and the main thread may both come here; the first one leaves
     try:
-        sweep(settings.data_dir, settings.reports_dir, stopping=True)
+        end_in_a_hurry("stopped")
+        abandon()
         print("stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
     finally:
         _leave(130)
@@ -213,6 +263,12 @@ def _leave(status: int) -> NoReturn:
         sys.stderr.flush()
     finally:  # whether anybody reads it or not
         os._exit(status)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs")
+    return int(text)
 
 
 def _metavar(annotation: Any) -> str:

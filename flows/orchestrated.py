@@ -4,17 +4,33 @@ The artifact store alone decides what stands; Prefect keeps no results of its ow
 failure is returned as a state with one sentence, not raised, so that no log shows a traceback for what was foreseen.
 """
 
+import contextlib
 import traceback
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from prefect import Task, flow, get_run_logger
 from prefect.cache_policies import NO_CACHE
-from prefect.futures import PrefectFuture
-from prefect.states import Completed, Failed
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import State, StateType
+from prefect.exceptions import ObjectNotFound
+from prefect.futures import PrefectFuture, as_completed
+from prefect.runtime import flow_run
+from prefect.states import Completed, Crashed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.main import dag
-from tasks.artifacts.store import sweep
+from flows.plan import downstream
+from tasks.artifacts.records import Record, dead, recorded
+from tasks.artifacts.store import Store
 from tasks.child import stop_children, stopping
 from tasks.errors import ChildDied, RunError, UserError
 from tasks.node import Inputs, Node
@@ -30,31 +46,73 @@ from tasks.settings import Settings
 )
 def fashion_mnist(settings: Settings = Settings()) -> Any:  # noqa: B008 (frozen)
     """Download, validate, prepare, train the networks in parallel, evaluate, compare, report."""
-    sweep(settings.data_dir, settings.reports_dir)
-    futures: list[PrefectFuture[Any]] = []
+    mark_the_dead(settings.data_dir)
+    Store(settings.data_dir).sweep()
+    afresh = downstream(settings)
+    with recorded(settings.data_dir, command=settings.command, flow_run=str(flow_run.id)) as record:
+        futures: dict[PrefectFuture[Any], str] = {}
 
-    def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
-        futures.append(as_task(node, network, settings).submit(inputs, wait_for=[after] if after else None))
-        return futures[-1]
+        def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
+            label = node.label(network)
+            task = as_task(node, network, settings, afresh.get(label))
+            future = task.submit(inputs, wait_for=[after] if after else None)
+            futures[future] = label
+            return future
 
-    report = dag(run, settings)
-    try:
-        for future in futures:
-            future.wait()
-            if future.state.is_failed() or future.state.is_crashed():
-                return Failed(message=future.state.message, data=future.state.data)
-    except BaseException:  # cancelled, or told to end: the children must not work on for nobody
-        stop_children()
-        raise
-    try:
-        page = publish(report.result(), settings.reports_dir)
-    except RunError as error:
-        return Failed(message=str(error), data=error)
-    return Completed(message=f"report: {page}", data=report.result())
+        report = dag(run, settings)
+        try:
+            failed = wait_for(futures, record)
+        except BaseException:  # cancelled, or told to end: the children must not work on for nobody
+            stop_children()
+            record.end("stopped")
+            raise
+        if not failed:
+            try:
+                page = publish(report.result(), settings.reports_dir)
+            except RunError as error:
+                failed = Failed(message=str(error), data=error)
+        record.end("failed" if failed else "completed", (failed and failed.message) or "")
+    return failed or Completed(message=f"report: {page}", data=report.result())
 
 
-def as_task(node: Node, network: str | None, settings: Settings) -> Task[..., Any]:
-    """Return the Prefect task that runs a node."""
+def wait_for(futures: dict[PrefectFuture[Any], str], record: Record) -> State | None:
+    """Wait for all nodes and record how each ended; return the first failure."""
+    failed: State | None = None
+    for future in as_completed(list(futures)):
+        future.wait()  # for the state itself: until then, it is what the server knows of it
+        if future.state.is_completed():
+            artifact = future.result()
+            record.node(futures[future], artifact.key, future.state.name == "Cached", artifact.manifest["made"])
+        elif not failed and (future.state.is_failed() or future.state.is_crashed()):
+            failed = Failed(message=future.state.message, data=future.state.data)
+    return failed
+
+
+def mark_the_dead(data_dir: Path) -> None:
+    """Tell the server of runs in this data folder that were killed: for it, they would run for ever."""
+    for record in dead(data_dir):
+        run = record.content["flow_run"]
+        if run == str(flow_run.id):  # a worker has started it again
+            continue
+        message = f"its process, pid {record.content['pid']} on {record.content['host']}, was killed"
+        with get_client(sync_client=True) as client, contextlib.suppress(ObjectNotFound):  # another server's
+            known = client.read_flow_run(UUID(run))
+            unfinished = TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
+            tasks = client.read_task_runs(
+                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[known.id])),
+                task_run_filter=TaskRunFilter(state=unfinished),
+            )
+            for task in tasks:
+                client.set_task_run_state(task.id, Crashed(message=message), force=True)
+            if known.state and not known.state.is_final():
+                client.set_flow_run_state(known.id, Crashed(message=message), force=True)
+            get_run_logger().info("run %s crashed: %s", known.name, message)
+            record.content["flow_run"] = None
+            record.write()
+
+
+def as_task(node: Node, network: str | None, settings: Settings, afresh: str | None = None) -> Task[..., Any]:
+    """Return the Prefect task that runs a node, though its artifact stands if there is a reason to do so."""
     label = node.label(network)
 
     def work(inputs: Inputs) -> Any:
@@ -63,13 +121,13 @@ def as_task(node: Node, network: str | None, settings: Settings) -> Task[..., An
         reporter = Several(LogReporter(get_run_logger()), *watchers)
         fault: RunError | UserError
         try:
-            artifact, stood = node.run(settings, network, inputs, reporter)
+            artifact, made = node.run(settings, network, inputs, reporter, afresh)
         except (RunError, UserError) as error:
             fault, detail = error, "\n".join(getattr(error, "__notes__", []))
         except Exception as error:  # a fault in the node: shown whole, for whoever mends it
             fault, detail = RunError(f"{label}: {type(error).__name__}: {error}"), traceback.format_exc()
         else:
-            return Completed(name="Cached" if stood else "Completed", message=artifact.key, data=artifact)
+            return Completed(name="Completed" if made else "Cached", message=artifact.key, data=artifact)
         if not stopping.is_set():
             reporter.failed(label, str(fault), detail)
         return Failed(message=str(fault), data=fault)

@@ -34,10 +34,15 @@ def cores() -> int:
 _places = threading.BoundedSemaphore(cores())
 
 
-def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str, Any]:
+# What a node gets to run a module as a child: the module's name and the job in, the result out.
+Child = Callable[[str, dict[str, Any]], dict[str, Any]]
+
+
+def run_child(module: str, job: dict[str, Any], progress: Progress, lock: int | None = None) -> dict[str, Any]:
     """Run `python -m module` with this job, pass its progress on, and return its result.
 
-    At most as many children as there are cores run at once.
+    At most as many children as there are cores run at once. The lock's file descriptor stays open in the child, so that
+    what this process has locked stays so until the child is gone too, if this process is killed.
 
     Raises:
         RunError: the child says what went wrong, or it ended without a word.
@@ -47,7 +52,7 @@ def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str,
     What helps to find a fault, the child's traceback or its standard error, is in the exception's notes.
     """
     with _places, tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
-        with _started(module, complaints) as child:
+        with _started(module, complaints, lock) as child:
             outcome = _converse(child, job, progress)
             if not outcome:
                 child.wait()  # how it ended by itself is the news
@@ -68,7 +73,7 @@ def run_child(module: str, job: dict[str, Any], progress: Progress) -> dict[str,
 
 
 @contextlib.contextmanager
-def _started(module: str, complaints: IO[str]) -> Iterator[subprocess.Popen[str]]:
+def _started(module: str, complaints: IO[str], lock: int | None) -> Iterator[subprocess.Popen[str]]:
     """Have a child process while the context lasts; it is killed after that."""
     with stoppable(
         subprocess.Popen(
@@ -77,7 +82,8 @@ def _started(module: str, complaints: IO[str]) -> Iterator[subprocess.Popen[str]
             stdout=subprocess.PIPE,
             stderr=complaints,
             text=True,
-            env={"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONPATH": str(PROJECT)},
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            pass_fds=[] if lock is None else [lock],
             start_new_session=True,  # Ctrl-C reaches the parent alone, which stops its children
         )
     ) as child:

@@ -36,8 +36,6 @@ def compare(
         name: {
             "metrics": artifact.json("metrics.json"),
             "parameters": train[name].facts["parameters"],
-            "training_seconds": sum(epoch["seconds"] for epoch in train[name].json("history.json")),
-            "threads": train[name].facts["threads"],
             "right": _right(artifact, prepare),
         }
         for name, artifact in evaluate.items()
@@ -48,7 +46,7 @@ def compare(
 
 
 def compare_networks(candidates: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the verdict on candidates, each with `metrics`, `parameters`, `training_seconds`, `threads` and `right`.
+    """Return the verdict on candidates, each with `metrics`, `parameters` and `right`.
 
     `right` (n, bool) says for every test image, in the same order for all, whether the network's first choice is its
     label.
@@ -99,8 +97,6 @@ def _row(candidate: dict[str, Any]) -> dict[str, Any]:
         "gap": gap,
         "gap_interval": gap_interval,
         "parameters": candidate["parameters"],
-        "training_seconds": candidate["training_seconds"],
-        "threads": candidate["threads"],
     }
 
 

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.store import sha256_of, unfinished
+from tasks.artifacts.store import sha256_of
+from tasks.artifacts.workspace import workspace
 from tasks.child import stoppable
 from tasks.errors import RunError, UserError
 from tasks.fashion_mnist import DataFile, DataSet
@@ -71,10 +72,10 @@ def fetch(data_set: DataSet, raw: Path, source_folder: Path | None, progress: Pr
         RunError: no source holds one of them.
     """
     raw.mkdir(parents=True, exist_ok=True)
-    with unfinished(raw.parent) as scratch:
-        sources = _sources(data_set, raw, source_folder, scratch / "debian", progress)
+    with workspace(raw, f"{raw}") as desk:
+        sources = _sources(data_set, raw, source_folder, desk.folder / "debian", progress)
         return {
-            file.name: _fetch_file(file, raw, scratch, sources, source_folder, progress)
+            file.name: _fetch_file(file, raw, desk.folder, sources, source_folder, progress)
             for file in data_set.files.values()
         }
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tasks.artifacts.store import Artifact
-from tasks.child import cores, run_child, serve
+from tasks.child import Child, cores, serve
 from tasks.node import node
 from tasks.prepare import SPLITS, save_array
 from tasks.progress import Progress
@@ -25,7 +25,7 @@ BINS = 15
 
 @node(libraries=("keras", "numpy", "scipy", "tensorflow"), unkeyed=("networks",), retries=2)
 def evaluate(
-    output: Path, *, train: Artifact, prepare: Artifact, networks: tuple[str, ...], progress: Progress
+    output: Path, *, train: Artifact, prepare: Artifact, networks: tuple[str, ...], child: Child
 ) -> dict[str, Any]:
     """Fill the artifact with probabilities and metrics, by a child that has its share of the cores."""
     job = {
@@ -34,7 +34,7 @@ def evaluate(
         "prepared": str(prepare.folder),
         "threads": max(1, cores() // len(networks)),
     }
-    return run_child("tasks.evaluate", job, progress)
+    return child("tasks.evaluate", job)
 
 
 def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -49,6 +49,7 @@ def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]
     total = sum(len(labels) for _, labels in splits.values())
     done = 0
     metrics: dict[str, Any] = {}
+    milliseconds: dict[str, float] = {}
     for split, (images, labels) in splits.items():
         for size in {min(BATCH, len(images)), len(images) % BATCH or BATCH}:
             model.predict_on_batch(images[:size])  # so that no batch that is timed waits for tracing
@@ -61,9 +62,11 @@ def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]
         done += len(images)
         probabilities = np.concatenate(batches).astype(np.float32)
         save_array(output / f"{split}_probabilities.npy", probabilities)
-        metrics[split] = measure(probabilities, labels) | {"milliseconds_per_image": 1000 * seconds / len(images)}
+        metrics[split] = measure(probabilities, labels)
+        milliseconds[split] = round(1000 * seconds / len(images), 4)
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1))
-    return {f"{split}_accuracy": metrics[split]["accuracy"] for split in SPLITS} | {"threads": job["threads"]}
+    accuracies = {f"{split}_accuracy": metrics[split]["accuracy"] for split in SPLITS}
+    return accuracies | {"milliseconds_per_image": milliseconds, "threads": job["threads"]}
 
 
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

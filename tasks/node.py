@@ -1,7 +1,8 @@
 """A node: a function that makes an artifact, run under the artifact contract.
 
 The function's signature is its declaration. After the folder that it fills come, by keyword: its input artifacts; the
-settings that it reads, by their names in `Settings`; `network`, if it is mapped over the networks; `progress`.
+settings that it reads, by their names in `Settings`; `network`, if it is mapped over the networks; `progress`, to tell
+how far it is; `child`, to run a module as a child process; `checkpoints`, a folder that survives until it is made.
 """
 
 from __future__ import annotations
@@ -10,19 +11,23 @@ import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from tasks.artifacts.identity import Identity, code_digest, digest_of, label_of, versions_of
-from tasks.artifacts.store import Artifact, Miss, Store
+from tasks.artifacts.code import code_of
+from tasks.artifacts.identity import Identity, digest_of, label_of, versions_of
+from tasks.artifacts.reasons import why_not_made
+from tasks.artifacts.store import NOT_MADE, Artifact, Miss, Store
+from tasks.child import run_child, stopping
 from tasks.errors import RunError, UserError, sentence_of
 from tasks.progress import Reporter
 from tasks.settings import Settings
 
 Inputs = Mapping[str, Artifact | Mapping[str, Artifact]]  # a mapped node's artifacts come by network
+GIVEN = ("progress", "child", "checkpoints")  # what a node may take besides inputs and settings
 
 
 @dataclass(frozen=True)
@@ -63,58 +68,89 @@ class Node:
             network=network,
             settings={name: _plain(value) for name, value in keyed.items()},
             inputs={name: self._input_digest(artifact) for name, artifact in _flat(inputs).items()},
-            code=code_digest(self.function.__module__),
+            code=code_of(self.function.__module__, self.name, network),
             versions=versions_of(self.libraries),
         )
 
     def find(self, settings: Settings, network: str | None, inputs: Inputs) -> Artifact | Miss:
-        """Return the artifact if it stands.
+        """Return the artifact if it stands, and why not if it does not.
 
         Raises:
             RunError: its check stops the run.
         """
-        identity = self.identity(settings, network, inputs)
+        store, identity = Store(settings.data_dir), self.identity(settings, network, inputs)
         with _named(self.label(network)):
-            artifact = Store(settings.data_dir).find(identity)
+            artifact = store.find(identity)
             if isinstance(artifact, Artifact):
                 self.check(artifact)
+            elif artifact.reason == NOT_MADE:
+                return Miss(why_not_made(store, identity))
         return artifact
 
-    def run(self, settings: Settings, network: str | None, inputs: Inputs, reporter: Reporter) -> tuple[Artifact, bool]:
-        """Return the artifact, and whether it stood already; make it where it did not.
+    def run(
+        self,
+        settings: Settings,
+        network: str | None,
+        inputs: Inputs,
+        reporter: Reporter,
+        afresh: str | None = None,
+    ) -> tuple[Artifact, bool]:
+        """Return the artifact and whether it was made now: where it did not stand, or was asked for afresh, and why.
 
         Raises:
             RunError: making it failed, or its check stops the run.
         """
         label = self.label(network)
-        store = Store(settings.data_dir)
+        found = Miss(afresh) if afresh else self.find(settings, network, inputs)
+        if isinstance(found, Artifact):
+            reporter.ended(label, f"kept, verified ({found.key})")
+            return found, False
+        reporter.started(label, found.reason)
+        with _named(label):
+            artifact, made = self._make(settings, network, inputs, reporter, found.reason, bool(afresh))
+            self.check(artifact)
+        seconds = artifact.manifest["made"]["seconds"]
+        reporter.ended(label, f"made in {seconds:.1f} s" if made else f"made by another run, verified ({artifact.key})")
+        return artifact, made
+
+    def _make(
+        self,
+        settings: Settings,
+        network: str | None,
+        inputs: Inputs,
+        reporter: Reporter,
+        why: str,
+        fresh: bool,
+    ) -> tuple[Artifact, bool]:
+        label, store = self.label(network), Store(settings.data_dir)
         identity = self.identity(settings, network, inputs)
         keywords = {**inputs, **self._settings(settings, network, inputs), "network": network}
 
         def progress(done: float, total: float, note: str, milestone: bool) -> None:
             reporter.advanced(label, done, total, note, milestone)
 
-        def produce(folder: Path) -> dict[str, Any]:
+        def produce(folder: Path, lock: int) -> dict[str, Any]:
             keywords["progress"] = progress
+            keywords["checkpoints"] = store.checkpoints(identity)
+            keywords["child"] = partial(run_child, progress=progress, lock=lock)
             return self.function(folder, **{name: keywords[name] for name in self.parameters})
 
-        with _named(label):
-            artifact = store.find(identity)
-            stood = isinstance(artifact, Artifact)
-            if isinstance(artifact, Miss):
-                reporter.started(label, artifact.reason)
-                artifact = store.make(identity, produce)
-            self.check(artifact)
-        how = f"kept, verified ({artifact.key})" if stood else f"made in {artifact.manifest['made']['seconds']:.1f} s"
-        reporter.ended(label, how)
-        return artifact, stood
+        def waiting(holder: str) -> None:
+            if holder not in told:
+                told.add(holder)
+                reporter.advanced(label, 0, 0, f"waiting for {holder}", True)
+            if stopping.wait(0.1):
+                raise RunError("stopped")
+
+        told: set[str] = set()
+        return store.make(identity, produce, why=why, fresh=fresh, waiting=waiting)
 
     def _input_digest(self, artifact: Artifact) -> str:
         return digest_of(artifact.manifest) if self.by_provenance else artifact.digest
 
     def _settings(self, settings: Settings, network: str | None, inputs: Inputs) -> dict[str, Any]:
         resolved = settings.resolved(network)
-        others = {"network", "progress", *inputs}
+        others = {"network", *GIVEN, *inputs}
         return {name: getattr(resolved, name) for name in self.parameters if name not in others}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-# A node calls this with what is done, what there is in all, a note, and whether the note is worth a log line.
+# A node calls this with what is done, what there is in all (0: unknown), a note, and whether that is worth a log line.
 Progress = Callable[[float, float, str, bool], None]
 
 
@@ -48,7 +48,8 @@ class LogReporter:
         """Log a milestone, or what is now if half a minute has passed."""
         if milestone or time.monotonic() - self.last > 30:
             self.last = time.monotonic()
-            self.logger.info("%s %.0f %%: %s", label, 100 * done / total, note)
+            share = f" {100 * done / total:.0f} %:" if total else ""
+            self.logger.info("%s%s %s", label, share, note)
 
     def ended(self, label: str, how: str) -> None:
         """Log the end."""
@@ -93,7 +94,7 @@ class TerminalReporter:
 
     def advanced(self, label: str, done: float, total: float, note: str, milestone: bool) -> None:  # noqa: ARG002
         """Move the node's bar."""
-        self.bars.update(self.bar_of[label], completed=done, total=total, note=note)
+        self.bars.update(self.bar_of[label], completed=done, total=total or None, note=note)
 
     def ended(self, label: str, how: str) -> None:
         """Take the node's bar away and print the end."""

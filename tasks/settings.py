@@ -25,6 +25,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 PROCESSOR = Path("/proc/cpuinfo")  # what the kernel says of it
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
+NOT_THE_RECIPE = (*PLACES, "fresh")
 
 
 class Preset(NamedTuple):
@@ -78,6 +79,9 @@ class Settings(BaseModel):
     source: Path | None = Field(
         None,
         description="folder with the four IDX files, .gz or not; else FASHION_MNIST_DIR, a system copy, the mirrors",
+    )
+    fresh: str | None = Field(
+        None, description="make again from this node on, though its artifact stands: train, or train[dropout]"
     )
     data_dir: Path = Field(Path("data"), validate_default=True, description="where artifacts are kept")
     reports_dir: Path = Field(Path("reports"), validate_default=True, description="where the report's pages go")
@@ -155,7 +159,7 @@ class Settings(BaseModel):
         options = ["--preset", self.preset]
         for name in Settings.model_fields:
             value = getattr(mine, name)
-            if name not in PLACES and value != getattr(usual, name):
+            if name not in NOT_THE_RECIPE and value != getattr(usual, name):
                 options += [option_of(name), as_text(value)]
         return shlex.join(["python", "flows/main.py", *options])
 

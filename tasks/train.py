@@ -1,8 +1,8 @@
 """Train: fit one network to the prepared images, in a child process of its own.
 
 Takes the prepared splits and a recipe. Makes `model.keras` and `history.json`: for each epoch, loss and accuracy on
-train (running, dropout active) and validation (inference mode), learning rate and seconds. A loss that is not finite
-ends it. Nothing here sees the test set.
+train (running, dropout active) and validation (inference mode), and the learning rate. A loss that is not finite ends
+it. A training that was killed goes on from its last checkpoint, to the same bits. Nothing here sees the test set.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import time
-from collections.abc import Callable
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tasks.artifacts.store import Artifact
-from tasks.child import cores, run_child, serve
+from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from tasks.child import Child, cores, serve
 from tasks.errors import RunError
 from tasks.networks import NETWORKS
 from tasks.node import node
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 WARM_UP = 0.3  # share of a one-cycle schedule that rises
 TELL_EVERY = 0.25  # seconds between two lines of progress
+SAVE_EVERY = 30  # seconds between two checkpoints within an epoch: what a kill may cost, and a little more
+SET_ELSEWHERE = ("KERAS_", "TF_", "XLA_", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "MKL_")  # what shapes the arithmetic
 
 
 @node(libraries=("keras", "numpy", "tensorflow"), unkeyed=("networks",), retries=2)
@@ -44,7 +48,8 @@ def train(
     seed: int,
     precision: str,
     networks: tuple[str, ...],
-    progress: Progress,
+    checkpoints: Path,
+    child: Child,
 ) -> dict[str, Any]:
     """Fill the artifact with the trained network, by a child that has its share of the cores."""
     job = {
@@ -57,94 +62,154 @@ def train(
         "schedule": schedule,
         "seed": seed,
         "precision": precision,
+        "checkpoints": str(checkpoints),
+        "seconds_between_checkpoints": SAVE_EVERY,
         "threads": max(1, cores() // len(networks)),
     }
-    return run_child("tasks.train", job, progress)
+    return child("tasks.train", job)
 
 
 def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Build, fit and save the network that the job names; return the figures worth a glance."""
     progress(0, job["epochs"], "TensorFlow starts", False)
-    start_tensorflow(job["threads"])
-    import keras
-
-    keras.utils.set_random_seed(job["seed"])
-    keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[job["precision"]])
-    model = NETWORKS[job["network"]].build()
-    model.compile(
-        optimizer=keras.optimizers.Adam(job["learning_rate"]),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    history = fit(model, Path(job["prepared"]), job, progress)
+    checkpoint, refused = load_checkpoint(Path(job["checkpoints"]))
+    for reason in refused:
+        progress(0, job["epochs"], f"checkpoint {reason}", True)
+    # Sums are taken in another order by other threads: those that it was begun with go on.
+    threads = checkpoint.state["threads"] if checkpoint else job["threads"]
+    start_tensorflow(threads)
+    model = compiled_network(job["network"], job["learning_rate"], job["seed"], job["precision"])
+    training = Training(model, job | {"threads": threads}, checkpoint)
+    training.run(progress)
     output = Path(job["output"])
-    model.save(output / "model.keras")
-    (output / "history.json").write_text(json.dumps(history, indent=1))
+    save_model(model, output / "model.keras")
+    (output / "history.json").write_text(json.dumps(training.history, indent=1))
     return {
         "parameters": model.count_params(),
-        "validation_accuracy": history[-1]["validation_accuracy"],
-        "seconds": round(sum(epoch["seconds"] for epoch in history), 3),
-        "threads": job["threads"],
+        "validation_accuracy": training.history[-1]["validation_accuracy"],
+        "seconds": round(training.seconds, 3),
+        "threads": threads,
     }
 
 
-def fit(model: keras.Model, prepared: Path, recipe: dict[str, Any], progress: Progress) -> list[dict[str, Any]]:
-    """Train a compiled model and return its history, an entry an epoch.
+def compiled_network(name: str, learning_rate: float, seed: int, precision: str) -> keras.Model:
+    """Build a network with the weights that the seed gives, ready to be trained."""
+    import keras
 
-    Raises:
-        RunError: the loss is no longer finite.
-    """
-    train, validation = load_split(prepared, "train"), load_split(prepared, "validation")
-    epochs = recipe["epochs"]
-    history: list[dict[str, Any]] = []
-    for epoch in range(epochs):
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision])
+    model = NETWORKS[name].build()
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model
 
-        def tell(share: float, running: dict[str, float], epoch: int = epoch) -> None:
-            progress(epoch + share, epochs, _note(epoch, epochs, running, history), False)
 
-        began = time.perf_counter()
-        running, rate = fit_epoch(model, *train, recipe, epoch, tell)
-        validated = model.evaluate(*validation, batch_size=500, verbose=0, return_dict=True)
+class Training:
+    """A compiled model on its way through the epochs, from the start or from a checkpoint."""
+
+    def __init__(self, model: keras.Model, recipe: dict[str, Any], checkpoint: Checkpoint | None) -> None:
+        self.model = model
+        self.recipe = recipe
+        self.variables = [*model.variables, *model.optimizer.variables]
+        self.train = load_split(Path(recipe["prepared"]), "train")
+        self.validation = load_split(Path(recipe["prepared"]), "validation")
+        self.batches = math.ceil(len(self.train[1]) / recipe["batch_size"])  # in an epoch
+        self.step = 0
+        self.history: list[dict[str, Any]] = []  # an entry an epoch
+        self.running: dict[str, float] = {}  # means over the images of this epoch so far
+        self.before = 0.0  # seconds of training that the checkpoint holds
+        if checkpoint:
+            self._restore(checkpoint)
+        self.began = self.saved = self.told = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """How long the training took, without what was lost when it was killed."""
+        return self.before + time.perf_counter() - self.began
+
+    def run(self, progress: Progress) -> None:
+        """Train to the end of the last epoch, keeping a checkpoint at each epoch's end and every half minute.
+
+        Raises:
+            RunError: the loss is no longer finite.
+        """
+        if self.step:
+            epoch, batch = divmod(self.step, self.batches)
+            self._tell(progress, f"goes on after {f'batch {batch} of ' if batch else ''}epoch {epoch + bool(batch)}")
+        while len(self.history) < self.recipe["epochs"]:
+            epoch, first = divmod(self.step, self.batches)
+            order = epoch_order(len(self.train[1]), self.recipe["seed"], epoch)
+            for batch in range(first, self.batches):
+                start = batch * self.recipe["batch_size"]
+                self._update(order[start : start + self.recipe["batch_size"]], epoch, batch)
+                now = time.perf_counter()
+                if now - self.told > TELL_EVERY:
+                    self.told = now
+                    self._tell(progress)
+                if now - self.saved > self.recipe["seconds_between_checkpoints"] and batch + 1 < self.batches:
+                    self._save()
+            self._end_epoch(epoch)
+            self._save()
+            self._tell(progress, self._note())
+
+    def _update(self, chosen: np.ndarray, epoch: int, batch: int) -> None:
+        """Take one step on these images, and count them into the running figures."""
+        images, labels = self.train
+        if batch == 0:
+            self.running = {"loss": 0.0, "accuracy": 0.0}
+        self.model.optimizer.learning_rate.assign(self._learning_rate(self.step))
+        of_batch = self.model.train_on_batch(images[chosen], labels[chosen], return_dict=True)
+        _insist_on_finite(of_batch["loss"], f"epoch {epoch + 1}, batch {batch + 1}")
+        seen = batch * self.recipe["batch_size"] + len(chosen)
+        for name in self.running:
+            self.running[name] += (float(of_batch[name]) - self.running[name]) * len(chosen) / seen
+        self.step += 1
+
+    def _end_epoch(self, epoch: int) -> None:
+        validated = self.model.evaluate(*self.validation, batch_size=500, verbose=0, return_dict=True)
         _insist_on_finite(validated["loss"], f"epoch {epoch + 1}, on validation data")
-        history.append(
+        self.history.append(
             {
                 "epoch": epoch + 1,
-                **running,
+                **self.running,
                 "validation_loss": float(validated["loss"]),
                 "validation_accuracy": float(validated["accuracy"]),
-                "learning_rate": rate,
-                "seconds": round(time.perf_counter() - began, 3),
+                "learning_rate": self._learning_rate(self.step - 1),
             }
         )
-        progress(epoch + 1, epochs, _note(epoch, epochs, running, history), True)
-    return history
 
+    def _learning_rate(self, step: int) -> float:
+        position = step / (self.recipe["epochs"] * self.batches)
+        return learning_rate_at(position, self.recipe["learning_rate"], self.recipe["schedule"])
 
-def fit_epoch(
-    model: keras.Model,
-    images: np.ndarray,
-    labels: np.ndarray,
-    recipe: dict[str, Any],
-    epoch: int,
-    tell: Callable[[float, dict[str, float]], None],
-) -> tuple[dict[str, float], float]:
-    """Take a step for each batch of one epoch; return mean loss and accuracy over its images, and the last rate."""
-    order = epoch_order(len(images), recipe["seed"], epoch)
-    batches = np.split(order, range(recipe["batch_size"], len(images), recipe["batch_size"]))
-    seen, running, told = 0, {"loss": 0.0, "accuracy": 0.0}, 0.0
-    for batch, chosen in enumerate(batches):
-        position = (epoch * len(batches) + batch) / (recipe["epochs"] * len(batches))
-        rate = learning_rate_at(position, recipe["learning_rate"], recipe["schedule"])
-        model.optimizer.learning_rate.assign(rate)
-        of_batch = model.train_on_batch(images[chosen], labels[chosen], return_dict=True)
-        _insist_on_finite(of_batch["loss"], f"epoch {epoch + 1}, batch {batch + 1}")
-        seen += len(chosen)
-        for name in running:
-            running[name] += (float(of_batch[name]) - running[name]) * len(chosen) / seen
-        if time.perf_counter() - told > TELL_EVERY:
-            told = time.perf_counter()
-            tell((batch + 1) / len(batches), running)
-    return running, rate
+    def _save(self) -> None:
+        state = {
+            "history": self.history,
+            "running": self.running,
+            "seconds": self.seconds,
+            "threads": self.recipe["threads"],
+        }
+        variables = [variable.numpy() for variable in self.variables]
+        save_checkpoint(Path(self.recipe["checkpoints"]), Checkpoint(self.step, state, variables))
+        self.saved = time.perf_counter()
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        for variable, value in zip(self.variables, checkpoint.variables, strict=True):
+            variable.assign(value)
+        self.step = checkpoint.step
+        self.history = checkpoint.state["history"]
+        self.running = checkpoint.state["running"]
+        self.before = checkpoint.state["seconds"]
+
+    def _tell(self, progress: Progress, milestone: str = "") -> None:
+        progress(self.step / self.batches, self.recipe["epochs"], milestone or self._note(), bool(milestone))
+
+    def _note(self) -> str:
+        validated = f" · validation accuracy {self.history[-1]['validation_accuracy']:.4f}" if self.history else ""
+        epoch = math.ceil(self.step / self.batches)
+        return f"epoch {epoch}/{self.recipe['epochs']} · loss {self.running['loss']:.4f}{validated}"
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -171,25 +236,43 @@ def load_split(prepared: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     return images, np.load(prepared / f"{split}_labels.npy", allow_pickle=False)
 
 
+def save_model(model: keras.Model, path: Path) -> None:
+    """Save a model as `.keras`, equal models as equal bytes.
+
+    Keras writes the time into it, and memory addresses as identifiers of shared objects: the time is left out, and the
+    identifiers are numbered in the order in which they come.
+    """
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in sorted(archive.namelist())}
+    parts["metadata.json"] = re.sub(rb', "date_saved": "[^"]*"', b"", parts["metadata.json"])
+    numbers: dict[bytes, int] = {}
+    parts["config.json"] = re.sub(
+        rb'(?<="shared_object_id": )\d+', lambda m: b"%d" % numbers.setdefault(m[0], len(numbers)), parts["config.json"]
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+
+
 def start_tensorflow(threads: int) -> None:
-    """Give TensorFlow its threads before it starts any, and Keras none of what the user has set for it elsewhere."""
-    for name in [name for name in os.environ if name.startswith("KERAS_")]:
-        del os.environ[name]  # a backend, or a limit on steps
-    os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}
+    """Give TensorFlow its threads before it starts any, and nothing of what the user has set for it elsewhere.
+
+    With deterministic operations, the same machine and the same number of threads, a training gives the same bits.
+    """
+    for name in [name for name in os.environ if name.startswith(SET_ELSEWHERE)]:
+        del os.environ[name]  # a backend, a limit on steps, other kernels
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull, "TF_CPP_MIN_LOG_LEVEL": "2"}
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.experimental.enable_op_determinism()
 
 
 def _insist_on_finite(loss: float, where: str) -> None:
     if not math.isfinite(loss):
         raise RunError(f"the loss is {loss} in {where}; try a lower --learning-rate")
-
-
-def _note(epoch: int, epochs: int, running: dict[str, float], history: list[dict[str, Any]]) -> str:
-    validated = f" · validation accuracy {history[-1]['validation_accuracy']:.4f}" if history else ""
-    return f"epoch {epoch + 1}/{epochs} · loss {running['loss']:.4f}{validated}"
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ IDENTITY = Identity(
     network=None,
     settings={"seed": 0, "limit": None},
     inputs={"download": "d1"},
-    code="c1",
+    code={"tasks/prepare.py: prepare": "c1"},
     versions={"numpy": "2.1"},
 )
 
@@ -64,7 +64,7 @@ def assert_whole(data_set, raw):
     }
 
 
-def produce(folder):
+def produce(folder, lock=None):
     """Make two files, one of them in a folder."""
     (folder / "numbers.txt").write_text("one two three")
     (folder / "more").mkdir()
@@ -79,7 +79,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def artifact(store):
-    return store.make(IDENTITY, produce)
+    return store.make(IDENTITY, produce)[0]
 
 
 def everything_in(folder):
@@ -89,31 +89,31 @@ def everything_in(folder):
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real Prefect server with a home of its own, its scheduler at work every second."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def prefect_server(home: Path) -> Iterator[Server]:
+    """Have a Prefect server while the context lasts."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = os.environ | {
-        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
+        "PREFECT_HOME": str(home),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
     }
-    command = [
-        sys.executable,
-        "-m",
-        "prefect",
-        "server",
-        "start",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--no-ui",
-    ]
-    log = tmp_path_factory.mktemp("server") / "log"
+    options = ("--host", "127.0.0.1", "--port", str(port), "--no-ui")
+    log = home / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            [sys.executable, "-m", "prefect", "server", "start", *options],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/api/health"), 180, lambda: log.read_text())

@@ -140,7 +140,7 @@ def test_bad_data_stops_the_run_before_any_training_each_time_it_is_run(tmp_path
         assert done.returncode == 1
         assert done.stderr.splitlines()[-1].startswith(f"error: validate: {sentence}")
         assert "Traceback" not in done.stderr
-    assert {path.name for path in (tmp_path / "data").iterdir()} == {"raw", "download", "validate"}
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {"raw", "runs", "download", "validate"}
     assert leftovers(tmp_path / "data") == []
 
 
@@ -231,6 +231,6 @@ def test_a_full_disk_gets_one_sentence_and_leaves_no_half_artifact(tmp_path, ser
     left = [Path(line) for line in done.stdout.splitlines()]
     assert Path("raw/fashion-mnist-600", FIRST) in left
     assert [path for path in left if path.name.startswith(".unfinished")] == []
-    artifacts = [path for path in left if len(path.parts) == 2 and path.parts[0] != "raw"]
+    artifacts = [path for path in left if len(path.parts) == 2 and path.parts[0] not in ("raw", "runs")]
     assert artifacts
     assert all(artifact / "manifest.json" in left for artifact in artifacts)

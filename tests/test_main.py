@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from flows.command_line import read_options
+from tasks.artifacts.records import dead
 from tasks.download import fetch
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.progress import silent
@@ -27,6 +29,7 @@ from tests.conftest import (
     start_main,
     wait_until,
 )
+from tests.faults.together import run_together
 
 NODES = ["download", "validate", "prepare", "train", "train", "evaluate", "evaluate", "compare", "report"]
 
@@ -209,17 +212,35 @@ def test_ctrl_c_ends_it_though_nobody_reads_its_line(tmp_path, server):
     assert leftovers(tmp_path / "data") == []
 
 
-def test_a_run_that_was_killed_leaves_no_process_and_goes_on_when_started_again(tmp_path):
-    with start_main(tmp_path, None, *ON_THE_FIXTURE, "--networks", "dropout") as process:
+def test_a_run_that_was_killed_leaves_no_process_and_goes_on_when_started_again(tmp_path, server):
+    options = (*ON_THE_FIXTURE, "--networks", "dropout", "--seed", "11")
+    with start_main(tmp_path, server, *options) as process:
         training_child(process)
         children = children_of(process.pid)
         process.kill()
         process.wait()
         wait_until(lambda: not any(command_of(child) for child in children), 5)
-    again = run_main(tmp_path, None, *ON_THE_FIXTURE, "--networks", "dropout")
+    (killed,) = dead(tmp_path / "data")
+    again = run_main(tmp_path, server, *options)
     assert again.returncode == 0, again.stderr
     assert "prepare kept, verified" in again.stderr
     assert leftovers(tmp_path / "data") == []
+    assert dead(tmp_path / "data") == []
+    (run,) = ask(server, "flow_runs", flow_runs={"id": {"any_": [killed.content["flow_run"]]}})
+    told = f"its process, pid {process.pid} on {socket.gethostname()}, was killed"
+    assert (run["state_type"], run["state"]["message"]) == ("CRASHED", told)
+    tasks = ask(server, "task_runs", flow_runs={"id": {"any_": [run["id"]]}})
+    assert {task["name"]: task["state_type"] for task in tasks if "train" in task["name"]} == {
+        "train[dropout]": "CRASHED"
+    }
+    assert not {task["state_type"] for task in tasks} & {"RUNNING"}
+
+
+def test_two_runs_at_the_same_time_make_each_artifact_once(tmp_path, server):
+    made, waited = run_together(tmp_path, server, 2)
+    assert set(made.values()) == {1}
+    assert len(made) == 9
+    assert any(re.search(r"waiting for pid \d+ on this host, which makes ", line) for line in waited)
 
 
 def test_a_server_that_goes_away_gets_one_sentence_and_what_was_finished_is_kept(tmp_path, monkeypatch):

@@ -42,10 +42,10 @@ def double(output, *, count, network):
 
 def test_a_node_is_made_once_and_then_kept(settings):
     heard = Heard()
-    made, stood = count.run(settings, None, {}, heard)
-    again, stands = count.run(settings, None, {}, heard)
-    assert (stood, stands) == (False, True)
-    assert again == made
+    artifact, first = count.run(settings, None, {}, heard)
+    again, second = count.run(settings, None, {}, heard)
+    assert (first, second) == (True, False)
+    assert again == artifact
     assert heard.told == [
         "count starts: not made before",
         f"count 1/2 {settings.data_dir.name}",

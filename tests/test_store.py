@@ -1,9 +1,11 @@
 import json
 import os
+import shutil
 from dataclasses import replace
 
 import pytest
 
+from tasks.artifacts.identity import Identity, digest_of
 from tasks.artifacts.store import Artifact, Miss, Store
 from tests.conftest import IDENTITY, everything_in, produce
 
@@ -18,7 +20,7 @@ def test_an_artifact_is_made_with_its_files_and_a_manifest(store, artifact):
     manifest = artifact.json("manifest.json")
     assert manifest == artifact.manifest
     assert manifest["files"]["numbers.txt"]["bytes"] == 13
-    assert set(manifest["made"]) == {"at", "seconds", "processor", "cores", "system", "python"}
+    assert set(manifest["made"]) == {"at", "seconds", "why", "processor", "cores", "system", "python"}
 
 
 def test_an_artifact_of_a_network_is_kept_under_its_name(store):
@@ -36,7 +38,7 @@ def test_what_was_never_made_is_a_miss(store):
 
 
 def test_a_making_that_fails_leaves_nothing(store):
-    def fail(folder):
+    def fail(folder, lock):
         produce(folder)
         raise RuntimeError("half-way")
 
@@ -47,7 +49,7 @@ def test_a_making_that_fails_leaves_nothing(store):
 
 
 def test_a_making_that_is_interrupted_leaves_nothing(store):
-    def interrupt(folder):
+    def interrupt(folder, lock):
         produce(folder)
         raise KeyboardInterrupt
 
@@ -58,22 +60,21 @@ def test_a_making_that_is_interrupted_leaves_nothing(store):
 
 def test_facts_that_cannot_be_written_down_leave_nothing(store):
     with pytest.raises(TypeError, match="not JSON serializable"):
-        store.make(IDENTITY, lambda folder: {"count": {1, 2}})
+        store.make(IDENTITY, lambda folder, lock: {"count": {1, 2}})
     assert everything_in(store.data_dir) == ["prepare"]
 
 
 def test_a_making_after_a_failed_one_succeeds(store):
     with pytest.raises(ZeroDivisionError):
-        store.make(IDENTITY, lambda folder: {"count": 1 / 0})
-    assert store.make(IDENTITY, produce) == store.find(IDENTITY)
+        store.make(IDENTITY, lambda folder, lock: {"count": 1 / 0})
+    assert store.make(IDENTITY, produce) == (store.find(IDENTITY), True)
 
 
 def test_the_content_decides_the_digest_and_the_identity_does_not(store, artifact):
-    assert store.make(OTHER, produce).digest == artifact.digest
-    another = replace(IDENTITY, code="c2")
-    assert (
-        store.make(another, lambda folder: (folder / "numbers.txt").write_text("four") and {}).digest != artifact.digest
-    )
+    assert store.make(OTHER, produce)[0].digest == artifact.digest
+    another = replace(IDENTITY, code={})
+    other, _ = store.make(another, lambda folder, lock: (folder / "numbers.txt").write_text("four") and {})
+    assert other.digest != artifact.digest
 
 
 def remove_file(folder):
@@ -86,6 +87,56 @@ def alter_byte(folder):
     times = path.stat()
     path.write_text("one two threE")
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def lengthen(folder):
+    with (folder / "numbers.txt").open("a") as file:
+        file.write("!")
+
+
+def add_folder(folder):
+    (folder / "extra").mkdir()
+
+
+def pipe_in_place_of_file(folder):
+    remove_file(folder)
+    os.mkfifo(folder / "numbers.txt")
+
+
+def link_in_place_of_folder(folder):
+    (folder / "more").rename(folder.parent.parent / "more")
+    (folder / "more").symlink_to(folder.parent.parent / "more")
+
+
+def link_in_place_of_manifest(folder):
+    (folder / "manifest.json").rename(folder.parent.parent / "manifest.json")
+    (folder / "manifest.json").symlink_to(folder.parent.parent / "manifest.json")
+
+
+def link_in_place_of_all(folder):
+    folder.rename(folder.parent.parent / folder.name)
+    folder.symlink_to(folder.parent.parent / folder.name)
+
+
+def file_in_place_of_all(folder):
+    shutil.rmtree(folder)
+    folder.write_text("a file")
+
+
+def sealed_manifest_of_another(folder):
+    def change(manifest):
+        manifest["identity"]["code"] = {}
+        manifest["key"] = Identity(**manifest["identity"]).key
+        del manifest["seal"]
+        manifest["seal"] = digest_of(manifest)
+
+    rewrite(folder, change)
+
+
+def artifact_of_another(folder):
+    other, _ = Store(folder.parent.parent).make(OTHER, produce)
+    shutil.rmtree(folder)
+    other.folder.rename(folder)
 
 
 def truncate(folder):
@@ -143,7 +194,7 @@ def manifest_is_a_list(folder):
 
 
 def manifest_of_another(folder):
-    rewrite(folder, lambda manifest: manifest["identity"].update(code="c2"))
+    rewrite(folder, lambda manifest: manifest["identity"].update(code={}))
 
 
 def rewrite(folder, change):
@@ -160,24 +211,33 @@ def altered_manifest(change):
 DAMAGES = {
     "a file missing": (remove_file, "numbers.txt missing"),
     "a byte altered": (alter_byte, "numbers.txt altered since it was made"),
-    "truncated": (truncate, "more/letters.txt altered since it was made"),
-    "emptied": (empty, "numbers.txt altered since it was made"),
+    "a byte more": (lengthen, "numbers.txt altered since it was made"),
+    "truncated": (truncate, "more/letters.txt truncated to 2 of 5 bytes"),
+    "emptied": (empty, "numbers.txt truncated to 0 of 13 bytes"),
     "a file more": (add_file, "more/extra.txt was not there when it was made"),
     "a link to a folder more": (add_link_to_a_folder, "extra was not there when it was made"),
-    "a link in place of a file": (link_in_place_of_file, "numbers.txt altered since it was made"),
-    "a folder in place of a file": (folder_in_place_of_file, "numbers.txt missing"),
+    "a folder more": (add_folder, "extra was not there when it was made"),
+    "a link in place of a file": (link_in_place_of_file, "numbers.txt is a link, not a file"),
+    "a link in place of a folder": (link_in_place_of_folder, "more is a link, not a folder"),
+    "a folder in place of a file": (folder_in_place_of_file, "numbers.txt is a folder, not a file"),
+    "a pipe in place of a file": (pipe_in_place_of_file, "numbers.txt is a device, not a file"),
+    "a link in place of the whole": (link_in_place_of_all, "not a folder"),
+    "a file in place of the whole": (file_in_place_of_all, "not a folder"),
     "a file renamed": (rename_file, "figures.txt was not there when it was made"),
     "two files swapped": (swap_files, "altered since it was made"),
-    "no manifest": (remove_manifest, "manifest.json unreadable"),
-    "a manifest that is not JSON": (manifest_is_not_json, "manifest.json unreadable"),
-    "a manifest that is not text": (manifest_is_not_text, "manifest.json unreadable"),
-    "a manifest that is a list": (manifest_is_a_list, "manifest.json unreadable"),
+    "no manifest": (remove_manifest, "manifest.json missing"),
+    "a link in place of the manifest": (link_in_place_of_manifest, "manifest.json missing"),
+    "a manifest that is not JSON": (manifest_is_not_json, "manifest.json damaged"),
+    "a manifest that is not text": (manifest_is_not_text, "manifest.json damaged"),
+    "a manifest that is a list": (manifest_is_a_list, "manifest.json damaged"),
     "a manifest whose files are a list": (
         altered_manifest(lambda manifest: manifest.update(files=[])),
         "manifest.json ",
     ),
     "a manifest without files": (altered_manifest(lambda manifest: manifest.pop("files")), "manifest.json "),
-    "a manifest of another identity": (manifest_of_another, "manifest.json belongs to something else"),
+    "a manifest of another identity": (manifest_of_another, "manifest.json altered since it was made"),
+    "a sealed manifest of another identity": (sealed_manifest_of_another, "manifest.json belongs to something else"),
+    "the whole artifact of another key": (artifact_of_another, "manifest.json belongs to something else"),
     "a manifest with another content digest": (
         altered_manifest(lambda manifest: manifest.update(digest="0" * 64)),
         "manifest.json altered since it was made",
@@ -206,7 +266,7 @@ def test_a_damaged_artifact_is_a_miss_with_its_reason_and_kept_when_it_is_made_a
         miss = store.find(IDENTITY)
         assert isinstance(miss, Miss)
         assert reason in miss.reason
-    assert store.make(IDENTITY, produce) == store.find(IDENTITY)
+    assert store.make(IDENTITY, produce) == (store.find(IDENTITY), True)
     (aside,) = (store.data_dir / "damaged").iterdir()
     assert aside.name.startswith(f"prepare-{IDENTITY.key}-")
     assert everything_in(aside) == left
@@ -215,7 +275,7 @@ def test_a_damaged_artifact_is_a_miss_with_its_reason_and_kept_when_it_is_made_a
 def test_a_damaged_artifact_stays_where_it_is_when_making_it_again_fails(store, artifact):
     alter_byte(artifact.folder)
     with pytest.raises(ZeroDivisionError):
-        store.make(IDENTITY, lambda folder: {"count": 1 / 0})
+        store.make(IDENTITY, lambda folder, lock: {"count": 1 / 0})
     assert everything_in(store.data_dir) == [
         "prepare",
         f"prepare/{IDENTITY.key}",
@@ -227,7 +287,7 @@ def test_what_was_set_aside_stays_when_the_artifact_is_made_again_and_damaged_ag
     for _ in range(2):
         alter_byte(artifact.folder)
         assert isinstance(store.find(IDENTITY), Miss)
-        assert store.make(IDENTITY, produce).digest == artifact.digest
+        assert store.make(IDENTITY, produce)[0].digest == artifact.digest
     assert len(list((store.data_dir / "damaged").iterdir())) == 2
     assert isinstance(store.find(IDENTITY), Artifact)
 

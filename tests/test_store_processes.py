@@ -1,180 +1,258 @@
-"""The store among other processes: what killed ones leave behind, and two that make the same at once."""
+"""The store among other processes: one maker a key, and what killed makers leave behind."""
 
-import contextlib
 import errno
+import json
 import multiprocessing
 import os
-import shutil
-import subprocess
+import signal
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from subprocess import PIPE, Popen
 
 import pytest
 
 from tasks.artifacts import store as module
-from tasks.artifacts.store import Artifact, Store, sweep
-from tests.conftest import IDENTITY, everything_in, produce
+from tasks.artifacts import workspace as workspaces
+from tasks.artifacts.store import Artifact, Store
+from tests.conftest import IDENTITY, PROJECT, children_of, everything_in, produce, wait_until
+
+WHOLE = ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
+SPAWN = multiprocessing.get_context("spawn")
 
 
-def scratch_of(store, process):
-    folder = store.data_dir / "prepare" / f".unfinished-x1y2.{process}"
-    folder.mkdir(parents=True)
-    (folder / "numbers.txt").write_text("one tw")
-    return folder
+def make_and_tell(data_dir, started, may_end, made):
+    """Make the artifact, or wait for whoever does; tell whether it was made here."""
+
+    def produce_when_told(folder, lock):
+        started.set()
+        assert may_end.wait(60)
+        return produce(folder)
+
+    made.put(Store(data_dir).make(IDENTITY, produce_when_told)[1])
 
 
-@pytest.fixture
-def living():
-    """A process that lives until its standard input closes."""
-    with subprocess.Popen(
-        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
-        yield process
+def make_and_be_killed(data_dir, function, when):
+    """Make the artifact and be killed as soon as a function of the store is called so many times."""
+    real, calls = getattr(module, function), []
+
+    def kill(*arguments):
+        calls.append(arguments)
+        if len(calls) == when:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments)
+
+    setattr(module, function, kill)
+    Store(data_dir).make(IDENTITY, produce)
 
 
-def end(process):
-    process.stdin.close()
-    process.wait()
+def killed(store, function="_manifest", when=1):
+    maker = SPAWN.Process(target=make_and_be_killed, args=(store.data_dir, function, when))
+    maker.start()
+    maker.join()
+    assert maker.exitcode == -signal.SIGKILL
 
 
-def test_the_leftovers_of_a_dead_process_are_swept_and_a_living_ones_are_not(store, artifact, living):
-    leftover = scratch_of(store, living.pid)
-    sweep(store.data_dir)
-    assert leftover.exists()
-    end(living)
-    sweep(store.data_dir)
-    assert not leftover.exists()
-    assert store.find(IDENTITY) == artifact
-
-
-def test_what_this_process_makes_is_swept_only_when_it_stops(store):
-    own = scratch_of(store, os.getpid())
-    sweep(store.data_dir)
-    assert own.exists()
-    sweep(store.data_dir, stopping=True)
-    assert not own.exists()
-
-
-def test_sweeping_spares_what_is_not_a_scratch_folder(store, artifact):
-    others = [
-        store.data_dir / "prepare" / name
-        for name in (".hidden", ".cache-deadbeef.1", ".unfinished-notes", "unfinished-x.1")
+@pytest.mark.parametrize("makers", [2, 3, 4])
+def test_a_key_is_made_by_one_of_several_processes_and_the_others_take_it(store, makers):
+    started, may_end, made = SPAWN.Event(), SPAWN.Event(), SPAWN.Queue()
+    processes = [
+        SPAWN.Process(target=make_and_tell, args=(store.data_dir, started, may_end, made)) for _ in range(makers)
     ]
-    for folder in others:
-        folder.mkdir()
-    sweep(store.data_dir)
-    assert all(folder.exists() for folder in others)
+    for process in processes:
+        process.start()
+    assert started.wait(60)
+    may_end.set()
+    for process in processes:
+        process.join()
+    assert sorted(made.get() for _ in processes) == [False] * (makers - 1) + [True]
+    assert everything_in(store.data_dir / "prepare") == [IDENTITY.key, *(f"{IDENTITY.key}/{name}" for name in WHOLE)]
+    assert isinstance(store.find(IDENTITY), Artifact)
 
 
-def test_leftovers_are_swept_from_a_folder_and_from_the_folders_in_it_but_no_deeper(tmp_path, living):
-    here, below, deeper = (tmp_path / part / f".unfinished-page.{living.pid}" for part in ("", "a", "a/b"))
-    for folder in (here, below, deeper):
-        folder.mkdir(parents=True)
-    end(living)
-    sweep(tmp_path)
-    assert [folder.exists() for folder in (here, below, deeper)] == [False, False, True]
+def test_whoever_waits_is_told_for_whom_and_a_reader_does_not_wait(store):
+    started, may_end, made = SPAWN.Event(), SPAWN.Event(), SPAWN.Queue()
+    maker = SPAWN.Process(target=make_and_tell, args=(store.data_dir, started, may_end, made))
+    maker.start()
+    assert started.wait(60)
+    told = []
+
+    def waiting(holder):
+        assert told or store.find(IDENTITY).reason == "not made before"
+        told.append(holder)
+        may_end.set()
+
+    artifact, here = store.make(IDENTITY, produce, waiting=waiting)
+    maker.join()
+    assert not here
+    assert artifact == store.find(IDENTITY)
+    assert set(told) == {f"pid {maker.pid} on this host, which makes prepare"}
 
 
-def test_leftovers_are_swept_though_no_folder_can_be_made(store, monkeypatch, living):
-    leftover = scratch_of(store, living.pid)
-    end(living)
+def test_two_threads_that_make_the_same_key_make_it_once(store):
+    made = []
+    threads = [threading.Thread(target=lambda: made.append(store.make(IDENTITY, produce)[1])) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made) == [False] * 7 + [True]
+
+
+def test_a_killed_maker_blocks_nobody_and_what_it_left_is_not_taken(store):
+    killed(store)
+    (left,) = (store.data_dir / "prepare").iterdir()
+    assert everything_in(left / IDENTITY.key) == WHOLE[1:]
+    artifact, here = store.make(IDENTITY, produce)
+    assert here
+    assert everything_in(artifact.folder) == WHOLE
+    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [IDENTITY.key]
+
+
+def test_what_a_killed_maker_left_is_swept_and_a_living_ones_is_not(store):
+    started, may_end, made = SPAWN.Event(), SPAWN.Event(), SPAWN.Queue()
+    maker = SPAWN.Process(target=make_and_tell, args=(store.data_dir, started, may_end, made))
+    maker.start()
+    assert started.wait(60)
+    store.sweep()
+    (workspace,) = (store.data_dir / "prepare").iterdir()
+    maker.kill()
+    maker.join()
+    store.sweep()
+    assert not workspace.exists()
+
+
+@pytest.mark.parametrize("again", [Store.sweep, lambda store: store.make(IDENTITY, produce)], ids=["swept", "made"])
+def test_what_a_killed_maker_had_finished_but_for_its_place_is_put_there(store, again):
+    killed(store, "to_disk", len(WHOLE) + 1)  # the last before the renaming brings the folder itself to the disk
+    assert store.find(IDENTITY).reason == "not made before"
+    again(store)
+    found = store.find(IDENTITY)
+    assert isinstance(found, Artifact)
+    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [IDENTITY.key]
+
+
+def test_a_damaged_one_that_a_killed_maker_had_replaced_but_for_its_place_is_replaced(store, artifact):
+    (artifact.folder / "numbers.txt").write_text("one two threE")
+    killed(store, "to_disk", len(WHOLE) + 1)
+    assert store.make(IDENTITY, produce)[1]
+    assert isinstance(store.find(IDENTITY), Artifact)
+    assert len(list((store.data_dir / "damaged").iterdir())) == 1
+
+
+def test_one_asked_for_afresh_stands_until_the_new_one_does(store, artifact):
+    def look(folder, lock):
+        assert store.find(IDENTITY) == artifact
+        return {**produce(folder), "count": 4}
+
+    renewed, here = store.make(IDENTITY, look, fresh=True)
+    assert here
+    assert store.find(IDENTITY) == renewed != artifact
+    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [IDENTITY.key]
+    assert not (store.data_dir / "damaged").exists()
+
+
+def test_checkpoints_go_when_the_artifact_is_made_and_are_swept_where_it_stands(store):
+    def with_checkpoints(folder, lock):
+        store.checkpoints(trained).mkdir(parents=True)
+        return produce(folder)
+
+    trained = module.Identity(**{**IDENTITY.__dict__, "node": "train", "network": "dropout"})
+    store.make(trained, with_checkpoints)
+    assert not store.checkpoints(trained).exists()
+    store.checkpoints(trained).mkdir()
+    begun = store.checkpoints(trained).with_name("dropout-0123456789abcdef")
+    begun.mkdir()
+    store.sweep()
+    assert [path.name for path in begun.parent.iterdir()] == [begun.name]
+
+
+def test_leftovers_are_swept_though_no_folder_can_be_made(store, monkeypatch):
+    killed(store)
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "mkdir", full)
-    sweep(store.data_dir)
-    assert list(leftover.parent.iterdir()) == []
+    store.sweep()
+    assert list((store.data_dir / "prepare").iterdir()) == []
+
+
+def test_sweeping_spares_what_is_not_a_workspace(store, artifact):
+    others = [store.data_dir / "prepare" / name for name in (".hidden", ".unfinished-notes", "unfinished-x")]
+    for folder in others:
+        folder.mkdir()
+        (folder / "notes").write_text("mine")
+    store.sweep()
+    assert all(folder.exists() for folder in others)
 
 
 def test_sweeping_where_there_is_no_data_does_nothing(tmp_path):
-    sweep(tmp_path / "nowhere")
+    Store(tmp_path / "nowhere").sweep()
 
 
-def test_the_leftover_of_a_dead_process_that_had_this_ones_number_does_not_stop_a_making(store):
-    scratch_of(store, os.getpid())  # in a container, a killed run and the next one often have the same number
-    assert store.make(IDENTITY, produce).facts == {"count": 3}
-    assert everything_in(store.folder(IDENTITY)) == ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
-
-
-def test_what_is_swept_while_it_is_being_made_is_whole_or_not_there(store, monkeypatch):
+def test_what_is_abandoned_while_it_is_being_made_is_whole_or_not_there(store, monkeypatch):
     """The run is stopped just before the folder is renamed into place: the narrowest of moments."""
     about_to_be_renamed = threading.Event()
-    to_disk = module._to_disk
+    to_disk = module.to_disk
 
     def tell(path):
         to_disk(path)
         if path.name == IDENTITY.key:
             about_to_be_renamed.set()
 
-    monkeypatch.setattr(module, "_to_disk", tell)
+    monkeypatch.setattr(module, "to_disk", tell)
     for _ in range(20):
         about_to_be_renamed.clear()
         maker = threading.Thread(target=make_or_fail, args=(store,))
         maker.start()
         assert about_to_be_renamed.wait(60)
-        sweep(store.data_dir, stopping=True)
+        workspaces.abandon()
         maker.join()
-        assert not store.folder(IDENTITY).exists() or isinstance(store.find(IDENTITY), Artifact)
-        shutil.rmtree(store.folder(IDENTITY), ignore_errors=True)
+        found = store.find(IDENTITY)
+        assert isinstance(found, Artifact) or found.reason == "not made before"
+        assert [path.name for path in (store.data_dir / "prepare").iterdir()] in ([], [IDENTITY.key])
+        if isinstance(found, Artifact):
+            found.folder.rename(store.data_dir / "gone")
+            module.shutil.rmtree(store.data_dir / "gone")
 
 
 def make_or_fail(store):
-    def produce_many(folder):
+    def produce_many(folder, lock):
         for number in range(100):
             (folder / f"{number}.txt").write_text("a number")
         return {}
 
-    with contextlib.suppress(OSError):
+    try:
         store.make(IDENTITY, produce_many)
+    except OSError:
+        assert store.find(IDENTITY).reason == "not made before"
 
 
-def make_in_step(data_dir, barrier):
-    """Make the artifact once the other maker is at it too, or can be seen not to come."""
-
-    def produce_in_step(folder):
-        with contextlib.suppress(threading.BrokenBarrierError):
-            barrier.wait(1)
-        return produce(folder)
-
-    return Store(data_dir).make(IDENTITY, produce_in_step)
-
-
-def test_two_processes_that_make_the_same_key_end_with_one_artifact(store):
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(2)
-    makers = [context.Process(target=make_in_step, args=(store.data_dir, barrier)) for _ in range(2)]
-    for maker in makers:
-        maker.start()
-    for maker in makers:
-        maker.join()
-    assert [maker.exitcode for maker in makers] == [0, 0]
-    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [IDENTITY.key]
-    assert isinstance(store.find(IDENTITY), Artifact)
-
-
-def test_two_threads_that_make_the_same_key_end_with_one_artifact(store):
-    barrier = threading.Barrier(2)
-    with ThreadPoolExecutor(2) as pool:
-        makers = [pool.submit(make_in_step, store.data_dir, barrier) for _ in range(2)]
-    assert [maker.exception() for maker in makers] == [None, None]
-    assert makers[0].result() == makers[1].result() == store.find(IDENTITY)
-    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [IDENTITY.key]
-
-
-def test_the_artifact_that_another_run_made_meanwhile_is_taken(store):
-    context = multiprocessing.get_context("spawn")
-
-    def produce_after_them(folder):
-        other = context.Process(target=make_alone, args=(store.data_dir,))
-        other.start()
-        other.join()
-        return {**produce(folder), "by": "this"}
-
-    assert store.make(IDENTITY, produce_after_them).facts == {"count": 3}
-    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [IDENTITY.key]
-
-
-def make_alone(data_dir):
-    Store(data_dir).make(IDENTITY, produce)
+def test_the_lock_outlives_a_killed_maker_as_long_as_its_child_does(store):
+    """A training child that has lost its parent may still write: nobody else begins before it is gone."""
+    reader, writer = os.pipe()
+    code = (
+        "import os, subprocess, sys\n"
+        "from pathlib import Path\n"
+        "from tasks.artifacts.workspace import workspace\n"
+        "with workspace(Path(sys.argv[1]), 'it') as desk:\n"
+        f"    subprocess.Popen(['sleep', '600'], pass_fds=[desk.lock, {writer}])\n"
+        "    print('held', flush=True)\n"
+        "    input()\n"
+    )
+    command = [sys.executable, "-c", code, str(store.folder(IDENTITY))]
+    parent = Popen(command, stdin=PIPE, stdout=PIPE, pass_fds=[writer], cwd=PROJECT)
+    os.close(writer)
+    assert parent.stdout.readline() == b"held\n"
+    (child,) = children_of(parent.pid)
+    parent.kill()
+    parent.wait()
+    store.sweep()
+    (workspace,) = (store.data_dir / "prepare").iterdir()
+    assert json.loads((workspace / "lock").read_text())["pid"] == parent.pid
+    os.kill(child, signal.SIGKILL)
+    assert os.read(reader, 1) == b""  # it is gone
+    os.close(reader)
+    wait_until(lambda: store.sweep() or not workspace.exists(), 10)
+    parent.stdin.close()
+    parent.stdout.close()

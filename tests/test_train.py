@@ -1,12 +1,16 @@
 import json
+import os
+import shutil
+import signal
 
 import numpy as np
 import pytest
 
 from tasks.child import run_child
-from tasks.errors import RunError
+from tasks.errors import ChildDied, RunError
 from tasks.progress import silent
 from tasks.train import epoch_order, learning_rate_at
+from tests.conftest import children_of, command_of
 
 RECIPE = {
     "network": "dropout",
@@ -17,7 +21,25 @@ RECIPE = {
     "seed": 0,
     "precision": "float32",
     "threads": 1,
+    "seconds_between_checkpoints": 30,
 }
+
+
+def train(prepared, folder, progress=silent, **changes):
+    """Train in a child; return its facts and the folder that it filled."""
+    output = folder / "output"
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    places = {
+        "prepared": str(prepared),
+        "output": str(output),
+        "checkpoints": str(folder / "checkpoints" / "dropout-0"),
+    }
+    return run_child("tasks.train", RECIPE | changes | places, progress), output
+
+
+def content_of(output):
+    return {path.name: path.read_bytes() for path in output.iterdir()}
 
 
 @pytest.fixture
@@ -48,10 +70,9 @@ def test_a_constant_rate_stays():
 
 def test_training_saves_the_model_and_an_entry_of_history_an_epoch(prepared, tmp_path):
     heard = []
-    job = RECIPE | {"prepared": str(prepared), "output": str(tmp_path)}
-    facts = run_child("tasks.train", job, lambda *told: heard.append(told))
-    history = json.loads((tmp_path / "history.json").read_text())
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.json", "model.keras"]
+    facts, output = train(prepared, tmp_path, lambda *told: heard.append(told))
+    history = json.loads((output / "history.json").read_text())
+    assert sorted(path.name for path in output.iterdir()) == ["history.json", "model.keras"]
     assert [entry["epoch"] for entry in history] == [1, 2]
     assert history[0].keys() == {
         "epoch",
@@ -60,7 +81,6 @@ def test_training_saves_the_model_and_an_entry_of_history_an_epoch(prepared, tmp
         "validation_loss",
         "validation_accuracy",
         "learning_rate",
-        "seconds",
     }
     assert history[1]["loss"] < history[0]["loss"]
     assert facts["parameters"] == 503_690
@@ -69,26 +89,72 @@ def test_training_saves_the_model_and_an_entry_of_history_an_epoch(prepared, tmp
 
 
 def test_what_the_user_has_set_for_keras_elsewhere_does_not_shape_a_training(prepared, tmp_path, monkeypatch):
-    losses = []
+    contents = []
     for name in ("before", "after"):
-        (tmp_path / name).mkdir()
-        run_child("tasks.train", RECIPE | {"prepared": str(prepared), "output": str(tmp_path / name)}, silent)
-        history = json.loads((tmp_path / name / "history.json").read_text())
-        losses.append([(epoch["loss"], epoch["validation_loss"]) for epoch in history])
+        contents.append(content_of(train(prepared, tmp_path / name)[1]))
         (tmp_path / "keras.json").write_text('{"epsilon": 0.01, "image_data_format": "channels_first"}')
         monkeypatch.setenv("KERAS_HOME", str(tmp_path))
         monkeypatch.setenv("KERAS_BACKEND", "jax")
         monkeypatch.setenv("KERAS_MAX_STEPS_PER_EPOCH", "1")
-    assert losses[0] == losses[1]
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert contents[0] == contents[1]
+
+
+def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(prepared, tmp_path):
+    recipe = {"threads": 2, "batch_size": 8, "seconds_between_checkpoints": 0.2}
+    facts, undisturbed = train(prepared, tmp_path / "undisturbed", **recipe)
+    resumed = []
+
+    def kill_at_the_fourth_note(*told):
+        notes.append(told[2])
+        if len(notes) == 5 and len(resumed) < 2:  # the first says that TensorFlow starts
+            (child,) = (c for c in children_of(os.getpid()) if "tasks.train" in command_of(c))
+            os.kill(child, signal.SIGKILL)
+
+    while True:
+        notes = []
+        try:
+            again, output = train(prepared, tmp_path / "killed", kill_at_the_fourth_note, **recipe)
+        except ChildDied:
+            resumed.append(notes[1])
+        else:
+            break
+    assert not resumed[0].startswith("goes on after")
+    assert any(note.startswith("goes on after batch ") for note in [*resumed[1:], notes[1]])
+    assert content_of(output) == content_of(undisturbed)
+    assert again | {"seconds": 0} == facts | {"seconds": 0}
+
+
+def test_a_training_goes_on_with_the_threads_that_it_was_begun_with(prepared, tmp_path):
+    def kill_after_an_epoch(*told):
+        if told[3]:
+            (child,) = (c for c in children_of(os.getpid()) if "tasks.train" in command_of(c))
+            os.kill(child, signal.SIGKILL)
+
+    with pytest.raises(ChildDied):
+        train(prepared, tmp_path, kill_after_an_epoch, threads=1)
+    facts, _ = train(prepared, tmp_path, threads=2)
+    assert facts["threads"] == 1
+
+
+def test_a_damaged_checkpoint_is_said_and_the_one_before_it_used(prepared, tmp_path):
+    _, undisturbed = train(prepared, tmp_path)
+    kept = content_of(undisturbed)
+    _, last = sorted((tmp_path / "checkpoints" / "dropout-0").iterdir())
+    last.write_bytes(last.read_bytes()[:-1])
+    notes = []
+    _, output = train(prepared, tmp_path, lambda *told: notes.append(told[2]))
+    assert f"checkpoint {last.name[:16]}… refused: altered since it was made" in notes
+    assert "goes on after epoch 1" in notes
+    assert content_of(output) == kept
 
 
 def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_path):
     """A rate near nothing leaves the weights still, so that one pass over the images is the same as evaluating them."""
     still = {"network": "baseline", "epochs": 1, "batch_size": 50, "learning_rate": 1e-12, "schedule": "constant"}
-    output, evaluated = tmp_path / "train", tmp_path / "evaluate"
-    output.mkdir()
+    evaluated = tmp_path / "evaluate"
     evaluated.mkdir()
-    run_child("tasks.train", RECIPE | still | {"prepared": str(prepared), "output": str(output)}, silent)
+    _, output = train(prepared, tmp_path, **still)
     job = {"output": str(evaluated), "model": str(output / "model.keras"), "prepared": str(prepared), "threads": 1}
     run_child("tasks.evaluate", job, silent)
     (epoch,) = json.loads((output / "history.json").read_text())
@@ -103,7 +169,6 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_pa
 @pytest.mark.parametrize(("batch_size", "where"), [(64, "batch 2"), (400, "on validation data")])
 def test_a_loss_that_is_not_finite_ends_training_with_one_sentence(prepared, tmp_path, batch_size, where):
     steep = {"learning_rate": 1e38, "schedule": "constant", "batch_size": batch_size}
-    job = RECIPE | steep | {"prepared": str(prepared), "output": str(tmp_path)}
     with pytest.raises(RunError, match=f"^the loss is nan in epoch 1, {where}; try a lower --learning-rate$"):
-        run_child("tasks.train", job, silent)
-    assert list(tmp_path.iterdir()) == []
+        train(prepared, tmp_path, **steep)
+    assert list((tmp_path / "output").iterdir()) == []

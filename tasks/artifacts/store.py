@@ -1,12 +1,11 @@
 """Keeping artifacts: found only when every byte is what it was, made whole or not at all."""
 
-import contextlib
 import hashlib
 import json
 import os
 import platform
 import shutil
-import tempfile
+import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -14,10 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.identity import Identity, digest_of, label_of
+from tasks.artifacts.identity import Identity, digest_of
+from tasks.artifacts.workspace import LOCK, PREFIX, abandoned, workspace
 
 MANIFEST = "manifest.json"
-UNFINISHED = ".unfinished-"
+NOT_MADE = "not made before"
+CHECKPOINTS, DAMAGED, RAW, RUNS = "checkpoints", "damaged", "raw", "runs"
+NOT_NODES = (CHECKPOINTS, DAMAGED, RAW, RUNS)
 
 
 @dataclass(frozen=True)
@@ -62,76 +64,113 @@ class Store:
 
     def folder(self, identity: Identity) -> Path:
         """Return where the artifact of that identity is kept."""
-        prefix = f"{identity.network}-" if identity.network else ""
-        return self.data_dir / identity.node / f"{prefix}{identity.key}"
+        return self.data_dir / identity.node / identity.name
+
+    def checkpoints(self, identity: Identity) -> Path:
+        """Return where a making of it may keep what a later try goes on from; removed when the artifact is made."""
+        return self.data_dir / CHECKPOINTS / identity.name
 
     def find(self, identity: Identity) -> Artifact | Miss:
         """Return the artifact if it is there and every file's SHA-256 is what its manifest says."""
         folder = self.folder(identity)
-        if not folder.is_dir():
-            return Miss("not made before")
-        try:
-            manifest = json.loads((folder / MANIFEST).read_bytes())
-            fault = _fault(folder, manifest, identity)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            fault = f"{MANIFEST} unreadable ({error})"
-        return Miss(fault) if fault else Artifact(folder, manifest)
+        if not os.path.lexists(folder):
+            return Miss(NOT_MADE)
+        found = verify(folder, identity.node)
+        if isinstance(found, Artifact) and found.manifest["identity"] != json.loads(json.dumps(asdict(identity))):
+            return Miss(f"{MANIFEST} belongs to something else")
+        return found
 
-    def make(self, identity: Identity, produce: Callable[[Path], dict[str, Any]]) -> Artifact:
+    def make(
+        self,
+        identity: Identity,
+        produce: Callable[[Path, int], dict[str, Any]],
+        *,
+        why: str = NOT_MADE,
+        fresh: bool = False,
+        waiting: Callable[[str], None] | None = None,
+    ) -> tuple[Artifact, bool]:
         """Let `produce` fill a temporary folder and return its facts; then rename it into place.
 
-        If `produce` fails, the temporary folder goes and nothing else changes. If another run made the same key
-        meanwhile, its artifact is taken. A damaged one in its place is moved to `data/damaged/`, never deleted.
+        `produce` also gets the lock's descriptor, for its child processes to hold. One process makes a key: another
+        waits (see `workspace`), and takes what it finds then; the second value says whether it was made here. A damaged
+        artifact in its place is moved to `data/damaged/`; a good one is replaced only if asked for afresh. If `produce`
+        fails, nothing changes.
         """
         folder = self.folder(identity)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished(folder.parent) as scratch:
-            new = scratch / folder.name
+        with workspace(folder, identity.label, *filter(None, [waiting])) as desk:
+            self._settle(desk.folder)
+            standing = self.find(identity)
+            if isinstance(standing, Artifact) and not fresh:
+                return standing, False
+            if fresh:
+                shutil.rmtree(self.checkpoints(identity), ignore_errors=True)
+            new = desk.folder / folder.name
             new.mkdir()
             began = time.perf_counter()
-            facts = produce(new)
-            manifest = _manifest(identity, new, facts, time.perf_counter() - began)
-            (new / MANIFEST).write_text(json.dumps(manifest, indent=1))
+            facts = produce(new, desk.lock)
+            manifest = _manifest(identity, new, facts, why, time.perf_counter() - began)
+            (new / MANIFEST).write_bytes(_as_json(manifest))
             for path in (*new.rglob("*"), new):
-                _to_disk(path)
-            if folder.exists() and isinstance(self.find(identity), Miss):
-                self._set_aside(identity)
-            try:
-                new.rename(folder)
-            except OSError:
-                theirs = self.find(identity)
-                if isinstance(theirs, Miss):
-                    raise
-                return theirs
-            _to_disk(folder.parent)
-            return Artifact(folder, manifest)
+                to_disk(path)
+            if isinstance(standing, Artifact):
+                folder.rename(desk.folder / "replaced")
+            elif os.path.lexists(folder):
+                self.set_aside(folder)
+            new.rename(folder)
+            to_disk(folder.parent)
+            shutil.rmtree(self.checkpoints(identity), ignore_errors=True)
+            return Artifact(folder, manifest), True
 
-    def _set_aside(self, identity: Identity) -> None:
-        folder = self.folder(identity)
-        aside = self.data_dir / "damaged" / f"{identity.node}-{folder.name}-{time.time_ns()}"
+    def set_aside(self, folder: Path) -> Path:
+        """Move a damaged artifact to `data/damaged/`, and return where it is now."""
+        aside = self.data_dir / DAMAGED / f"{folder.parent.name}-{folder.name}-{time.time_ns()}"
         aside.parent.mkdir(exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # another run has seen the same damage
-            folder.rename(aside)
+        return folder.rename(aside)
+
+    def sweep(self) -> None:
+        """Finish or remove what killed runs have left."""
+        for parent in self.data_dir.glob("*/"):
+            for folder in abandoned(parent):
+                self._settle(folder)
+        for checkpoints in self.data_dir.glob(f"{CHECKPOINTS}/*"):
+            if (self.data_dir / "train" / checkpoints.name).is_dir():
+                shutil.rmtree(checkpoints, ignore_errors=True)
+
+    def artifacts(self) -> Iterator[Path]:
+        """Give the folder of every artifact, damaged or not, by node and name."""
+        for folder in sorted(self.data_dir.glob("*/*")):
+            if folder.parent.name not in NOT_NODES and not folder.name.startswith("."):
+                yield folder
+
+    def _settle(self, desk: Path) -> None:
+        """Put in place what a killed run had finished but for that, and remove the rest of its workspace."""
+        target = desk.with_name(desk.name.removeprefix(PREFIX))
+        if not os.path.lexists(target) and isinstance(verify(desk / target.name, desk.parent.name), Artifact):
+            (desk / target.name).rename(target)
+            to_disk(target.parent)
+        for left in desk.iterdir():
+            if left.name != LOCK:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
-@contextlib.contextmanager
-def unfinished(parent: Path) -> Iterator[Path]:
-    """Have a temporary folder beside what it is for, named after this process: what a kill leaves is swept later."""
-    with tempfile.TemporaryDirectory(f".{os.getpid()}", UNFINISHED, parent, ignore_cleanup_errors=True) as scratch:
-        yield Path(scratch)
-
-
-def sweep(*folders: Path, stopping: bool = False) -> None:
-    """Remove the temporary folders whose maker is no longer alive; when stopping, this process's own too."""
-    for scratch in [
-        found for folder in folders for level in ("", "*/") for found in folder.glob(f"{level}{UNFINISHED}*")
-    ]:
-        owner = scratch.suffix.removeprefix(".")
-        if owner.isdigit() and ((stopping and int(owner) == os.getpid()) or not _alive(int(owner))):
-            # First out of its maker's way, who might else rename it into place while it is being emptied.
-            with contextlib.suppress(OSError):
-                away = scratch.rename(scratch.with_name(f"{UNFINISHED}swept-{scratch.name}"))
-                shutil.rmtree(away, ignore_errors=True)
+def verify(folder: Path, node: str) -> Artifact | Miss:
+    """Return the artifact of that node in that folder if it proves itself: each file, and the name it is kept under."""
+    try:
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            return Miss("not a folder")
+        entries = _entries(folder)
+        if entries.pop(MANIFEST, None) != "file":
+            return Miss(f"{MANIFEST} missing")
+        content = (folder / MANIFEST).read_bytes()
+        manifest = json.loads(content)
+        fault = _fault_of_manifest(folder, node, content, manifest) or _fault_of_files(
+            folder, entries, manifest["files"]
+        )
+    except OSError as error:
+        fault = f"{Path(error.filename or folder).name} unreadable ({(error.strerror or str(error)).lower()})"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        fault = f"{MANIFEST} damaged"
+    return Miss(fault) if fault else Artifact(folder, manifest)
 
 
 def sha256_of(path: Path) -> str:
@@ -140,12 +179,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _manifest(identity: Identity, folder: Path, facts: dict[str, Any], seconds: float) -> dict[str, Any]:
-    files = {name: _describe(folder / name) for name in _names(folder)}
+def _manifest(identity: Identity, folder: Path, facts: dict[str, Any], why: str, seconds: float) -> dict[str, Any]:
+    files = {name: _describe(folder / name) for name, kind in sorted(_entries(folder).items()) if kind == "file"}
     manifest = {
         "node": identity.node,
         "network": identity.network,
-        "label": label_of(identity.node, identity.network),
+        "label": identity.label,
         "key": identity.key,
         "identity": asdict(identity),
         "files": files,
@@ -153,6 +192,7 @@ def _manifest(identity: Identity, folder: Path, facts: dict[str, Any], seconds: 
         "made": {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 3),
+            "why": why,
             **_machine(),
         },
         "facts": facts,
@@ -161,48 +201,72 @@ def _manifest(identity: Identity, folder: Path, facts: dict[str, Any], seconds: 
     return as_read | {"seal": digest_of(as_read)}
 
 
-def _fault(folder: Path, manifest: dict[str, Any], identity: Identity) -> str | None:
-    if manifest["identity"] != json.loads(json.dumps(asdict(identity))):
-        return f"{MANIFEST} belongs to something else"
+def _fault_of_manifest(folder: Path, node: str, content: bytes, manifest: dict[str, Any]) -> str | None:
     unsealed = {name: value for name, value in manifest.items() if name != "seal"}
-    if manifest["seal"] != digest_of(unsealed):
+    if manifest["seal"] != digest_of(unsealed) or _as_json(manifest) != content:
         return f"{MANIFEST} altered since it was made"
-    present, expected = set(_names(folder)), set(manifest["files"])
-    if present != expected:
-        odd = min(present ^ expected)
-        return f"{odd} {'missing' if odd in expected else 'was not there when it was made'}"
-    for name, described in manifest["files"].items():
-        path = folder / name
-        if path.is_symlink() or path.stat().st_size != described["bytes"] or sha256_of(path) != described["sha256"]:
+    identity = Identity(**manifest["identity"])
+    if (identity.node, identity.name) != (node, folder.name):
+        return f"{MANIFEST} belongs to something else"
+    return None
+
+
+def _fault_of_files(folder: Path, entries: dict[str, str], files: dict[str, dict[str, Any]]) -> str | None:
+    """Return what is wrong with them, the cheap to see first; only regular files are opened."""
+    folders = {str(parent) for name in files for parent in Path(name).parents} - {"."}
+    expected = dict.fromkeys(folders, "folder") | dict.fromkeys(files, "file")
+    for name in sorted(entries.keys() | expected.keys()):
+        if name not in entries:
+            return f"{name} missing"
+        if name not in expected:
+            return f"{name} was not there when it was made"
+        if entries[name] != expected[name]:
+            return f"{name} is a {entries[name]}, not a {expected[name]}"
+    for name, described in files.items():
+        size = (folder / name).stat().st_size
+        if size < described["bytes"]:
+            return f"{name} truncated to {size:,} of {described['bytes']:,} bytes"
+        if size > described["bytes"]:
+            return f"{name} altered since it was made"
+    for name, described in files.items():
+        if sha256_of(folder / name) != described["sha256"]:
             return f"{name} altered since it was made"
     return None
 
 
-def _names(folder: Path) -> list[str]:
-    paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    return sorted(str(path.relative_to(folder)) for path in paths if path != folder / MANIFEST)
+def _entries(folder: Path, below: str = "") -> dict[str, str]:
+    """Return everything in a folder, however deep, and what it is; links are not followed."""
+    found = {}
+    with os.scandir(folder / below) as entries:
+        for entry in entries:
+            name = f"{below}{entry.name}"
+            found[name] = _kind(entry)
+            if found[name] == "folder":
+                found |= _entries(folder, f"{name}/")
+    return found
+
+
+def _kind(entry: "os.DirEntry[str]") -> str:
+    if entry.is_symlink():
+        return "link"
+    return "folder" if entry.is_dir() else "file" if entry.is_file() else "device"
+
+
+def _as_json(manifest: dict[str, Any]) -> bytes:
+    return json.dumps(manifest, indent=1).encode()
 
 
 def _describe(path: Path) -> dict[str, Any]:
     return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Have the system write a file's content, or a folder's names, to the disk now."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _machine() -> dict[str, Any]:

@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.store import Artifact, unfinished
+from tasks.artifacts.store import Artifact
+from tasks.artifacts.workspace import workspace
 from tasks.errors import RunError
 from tasks.fashion_mnist import DataSet
 from tasks.node import node
@@ -36,7 +37,10 @@ def report(
     content |= {"command": command, "departures": departures}
     (output / "report.html").write_text(render(content), encoding="utf-8")
     comparison = content["comparison"]
-    return {"verdict": comparison["verdict"], "caution": content["caution"], "networks": comparison["networks"]}
+    rows = {
+        name: row | {"training_seconds": train[name].facts["seconds"]} for name, row in comparison["networks"].items()
+    }
+    return {"verdict": comparison["verdict"], "caution": content["caution"], "networks": rows}
 
 
 def render(content: dict[str, Any]) -> str:
@@ -67,8 +71,8 @@ def publish(artifact: Artifact, reports_dir: Path) -> Path:
     try:
         reports_dir.mkdir(parents=True, exist_ok=True)
         for target in (page, reports_dir / LATEST):
-            with unfinished(reports_dir) as scratch:
-                copy = shutil.copyfile(artifact.folder / "report.html", scratch / target.name)
+            with workspace(target, target.name) as desk:
+                copy = shutil.copyfile(artifact.folder / "report.html", desk.folder / target.name)
                 copy.replace(target)
     except OSError as error:
         why = (error.strerror or str(error)).lower()

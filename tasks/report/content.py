@@ -36,12 +36,13 @@ def page_content(
         "names": list(evaluate),
         "colours": figures.colours(list(evaluate)),
         "metrics": metrics,
-        "threads": {name: artifact.facts["threads"] for name, artifact in evaluate.items()},
+        "trained": {name: artifact.facts for name, artifact in train.items()},
+        "evaluated": {name: artifact.facts for name, artifact in evaluate.items()},
         "data_set": data_set,
         "article": ARTICLE,
         "claims": comparison["claims"] if articles else [],
         "samples": _samples(download, prepare, evaluate, data_set) if articles else [],
-        "seconds_per_epoch": {name: sum(e["seconds"] for e in h) / len(h) for name, h in histories.items()},
+        "seconds_per_epoch": {name: train[name].facts["seconds"] / len(h) for name, h in histories.items()},
         "curves": figures.learning_curves(histories),
         "confusions": {
             name: figures.confusion_matrix(name, of_network["test"]["confusion"], data_set.class_names)

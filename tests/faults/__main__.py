@@ -1,0 +1,45 @@
+"""The long form, by one command; see the package."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from flows.command_line import read_options
+from tasks.settings import parse_settings
+from tests.conftest import ON_THE_FIXTURE, prefect_server, run_main
+from tests.faults.damages import damage_again_and_again
+from tests.faults.kills import kill_again_and_again
+from tests.faults.together import run_together
+
+
+def main() -> int:
+    """Do what the arguments name, print the counts, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults")
+    parser.add_argument("what", choices=["kills", "damages", "together"])
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch, prefect_server(Path(scratch)) as server:
+        folder = Path(scratch) / "runs"
+        folder.mkdir()
+        if given.what == "kills":
+            print(dict(kill_again_and_again(folder, server, given.count, given.seed)))
+            return 0
+        if given.what == "together":
+            bad = 0
+            for runs in (2, 3, 4):
+                (folder / str(runs)).mkdir()
+                made, waited = run_together(folder / str(runs), server, runs)
+                bad += sum(made.values()) != 9
+                print(f"{runs} runs at once: {dict(made)}; {len(waited)} waits, such as: {waited[:1]}", flush=True)
+            return 1 if bad else 0
+        run_main(folder, server, *ON_THE_FIXTURE).check_returncode()
+        settings = parse_settings(read_options([*ON_THE_FIXTURE, "--data-dir", str(folder / "data")]))
+        done, served = damage_again_and_again(settings, given.count, given.seed)
+        print(f"{sum(done.values())} damages {dict(done)}, {len(served)} served {served}")
+        return 1 if served else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Artifacts damaged at random: none may be served."""
+
+import os
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from flows.plan import plan
+from tasks.settings import Settings
+
+
+def flip_a_bit(path: Path, choose: random.Random) -> None:
+    """Change one bit, and put the times back."""
+    times = path.stat()
+    content = bytearray(path.read_bytes())
+    content[choose.randrange(len(content))] ^= 1 << choose.randrange(8)
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def truncate(path: Path, choose: random.Random) -> None:
+    """Cut the end off."""
+    os.truncate(path, choose.randrange(path.stat().st_size))
+
+
+def lengthen(path: Path, choose: random.Random) -> None:
+    """Write something more at the end."""
+    with path.open("ab") as file:
+        file.write(choose.randbytes(choose.randint(1, 100)))
+
+
+def delete(path: Path, choose: random.Random) -> None:
+    """Remove the file."""
+    path.unlink()
+
+
+def swap(path: Path, choose: random.Random) -> None:
+    """Exchange two files of the artifact."""
+    other = choose.choice([file for file in path.parent.iterdir() if file != path])
+    content, others = path.read_bytes(), other.read_bytes()
+    path.write_bytes(others)
+    other.write_bytes(content)
+
+
+def add(path: Path, choose: random.Random) -> None:
+    """Put a file more beside it."""
+    path.with_name(f"{choose.randrange(10**6)}.npy").write_bytes(path.read_bytes())
+
+
+def link(path: Path, choose: random.Random) -> None:
+    """Put a link to the same bytes in its place."""
+    elsewhere = path.parents[3] / "elsewhere"
+    shutil.copy2(path, elsewhere)
+    path.unlink()
+    path.symlink_to(elsewhere)
+
+
+def take_anothers(path: Path, choose: random.Random) -> None:
+    """Put the manifest of another artifact in this one's place."""
+    others = [found for found in path.parents[2].glob("*/*/manifest.json") if found.parent != path.parent]
+    shutil.copy2(choose.choice(others), path.parent / "manifest.json")
+
+
+DAMAGES: tuple[Callable[[Path, random.Random], None], ...] = (
+    flip_a_bit,
+    flip_a_bit,
+    flip_a_bit,
+    truncate,
+    lengthen,
+    delete,
+    swap,
+    add,
+    link,
+    take_anothers,
+)
+
+
+def damage_again_and_again(settings: Settings, count: int, seed: int) -> tuple[Counter[str], list[str]]:
+    """Damage a random artifact `count` times, and repair it; count what was done, and list what was served anyway."""
+    choose, done, served = random.Random(seed), Counter[str](), []
+    labels = {label: why.split()[0] for label, _, why in plan(settings)}
+    for _ in range(count):
+        label, key = choose.choice(list(labels.items()))
+        (folder,) = settings.data_dir.glob(f"{label.partition('[')[0]}/*{key}")
+        whole = settings.data_dir.parent / "whole"
+        shutil.copytree(folder, whole)
+        path = choose.choice(sorted(file for file in folder.rglob("*") if file.is_file()))
+        damage = choose.choice(DAMAGES)
+        damage(path, choose)
+        done[damage.__name__] += 1
+        what = {label: (verb, why) for label, verb, why in plan(settings)}[label]
+        if what[0] != "run" or what[1] == "not made before":
+            served.append(f"{label} after {damage.__name__} of {path.name}: {what}")
+        shutil.rmtree(folder)
+        whole.rename(folder)
+    return done, served

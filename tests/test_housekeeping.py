@@ -1,0 +1,113 @@
+"""Looking after `data/`: what is damaged, what no recent run needs, and that nothing else is touched."""
+
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import replace
+
+import pytest
+
+from flows.housekeeping import damaged, remove, unneeded
+from tasks.artifacts.records import recorded
+from tasks.artifacts.store import Artifact
+from tasks.errors import RunError
+from tests.conftest import IDENTITY, everything_in, produce
+
+SPAWN = multiprocessing.get_context("spawn")
+
+
+def make(store, seed):
+    artifact, _ = store.make(replace(IDENTITY, settings={"seed": seed}), produce)
+    return artifact
+
+
+def run(store, *artifacts):
+    """Record a run that needed these."""
+    with recorded(store.data_dir, command="", flow_run=None) as record:
+        for artifact in artifacts:
+            record.node(artifact.manifest["label"], artifact.key, True, artifact.manifest["made"])
+        record.end("completed")
+
+
+def names(items, store):
+    return [str(item.folder.relative_to(store.data_dir)) for item in items]
+
+
+def test_verifying_tells_how_much_is_as_it_was(store):
+    for seed in (1, 2):
+        make(store, seed)
+    faults, told = damaged(store.data_dir)
+    assert faults == []
+    assert told.startswith("2 of 2 artifacts verified, 36 bytes in ")
+
+
+def test_verifying_names_each_damage_and_changes_nothing(store):
+    first, second, _ = (make(store, seed) for seed in (1, 2, 3))
+    (first.folder / "numbers.txt").unlink()
+    (second.folder / "more" / "letters.txt").write_text("a b d")
+    before = everything_in(store.data_dir)
+    faults, told = damaged(store.data_dir)
+    assert faults == sorted(
+        [
+            f"prepare/{first.key}: numbers.txt missing",
+            f"prepare/{second.key}: more/letters.txt altered since it was made",
+        ]
+    )
+    assert told.startswith("1 of 3 artifacts verified, 18 bytes in ")
+    assert everything_in(store.data_dir) == before
+
+
+def test_verifying_looks_at_artifacts_and_at_nothing_else(store):
+    make(store, 1)
+    for folder in ("raw/fashion-mnist", "runs", "checkpoints/dropout-0", "damaged/prepare-0", "prepare/.unfinished-0"):
+        (store.data_dir / folder).mkdir(parents=True)
+    (store.data_dir / "notes.txt").write_text("mine")
+    assert damaged(store.data_dir)[1].startswith("1 of 1 ")
+
+
+def test_what_none_of_the_last_runs_needs_is_listed_and_then_removed(store):
+    first, second, third = (make(store, seed) for seed in (1, 2, 3))
+    for artifact in (first, second, third):
+        run(store, artifact)
+    assert names(unneeded(store.data_dir, 3), store) == []
+    assert names(unneeded(store.data_dir, 2), store) == [f"prepare/{first.key}"]
+    (item,) = unneeded(store.data_dir, 1)[:1]
+    assert names(unneeded(store.data_dir, 1), store) == sorted(f"prepare/{a.key}" for a in (first, second))
+    assert item.why == "needed by none of the last 1 runs"
+    assert item.bytes > 18
+    remove(unneeded(store.data_dir, 1))
+    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [third.key]
+    assert isinstance(store.find(replace(IDENTITY, settings={"seed": 3})), Artifact)
+
+
+def test_a_checkpoint_is_spared_while_the_run_that_left_it_is_recent(store):
+    run(store)
+    checkpoint = store.data_dir / "checkpoints" / "dropout-0123456789abcdef"
+    checkpoint.mkdir(parents=True)
+    assert unneeded(store.data_dir, 1) == []
+    old = time.time() - 60
+    os.utime(checkpoint, (old, old))
+    assert names(unneeded(store.data_dir, 1), store) == ["checkpoints/dropout-0123456789abcdef"]
+
+
+def test_what_was_set_aside_as_damaged_is_listed(store, artifact):
+    run(store, artifact)
+    (artifact.folder / "numbers.txt").unlink()
+    store.make(IDENTITY, produce)
+    assert [item.why for item in unneeded(store.data_dir, 1)] == ["set aside as damaged"]
+
+
+def test_nothing_is_pruned_while_a_run_is_at_work_and_a_dead_one_does_not_stop_it(store, artifact):
+    process = SPAWN.Process(target=be_killed_at_work, args=(store.data_dir,))
+    process.start()
+    process.join()
+    assert len(unneeded(store.data_dir, 1)) == 1
+    refused = pytest.raises(RunError, match=f"^a run is at work in {store.data_dir}; prune when it has ended$")
+    with recorded(store.data_dir, command="", flow_run=None), refused:
+        unneeded(store.data_dir, 1)
+
+
+def be_killed_at_work(data_dir):
+    with recorded(data_dir, command="", flow_run=None):
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,140 @@
+"""What a run would do: each node with what happens to it, and why; on the artifacts of a finished run."""
+
+import json
+import shutil
+
+import pytest
+
+from flows.command_line import read_options
+from flows.plan import downstream, plan, standing
+from tasks import node
+from tasks.artifacts.store import Store
+from tasks.errors import UserError
+from tasks.settings import parse_settings
+from tasks.validate import validate
+from tests.conftest import ON_THE_FIXTURE, everything_in
+
+NODES = [
+    "download",
+    "validate",
+    "prepare",
+    "train[baseline]",
+    "train[dropout]",
+    "evaluate[baseline]",
+    "evaluate[dropout]",
+    "compare",
+    "report",
+]
+
+
+@pytest.fixture
+def settings(finished_run, tmp_path):
+    """Settings of the finished run, on a copy of its data, with others on top."""
+    shutil.copytree(finished_run / "data", tmp_path / "data")
+
+    def settings(*options):
+        places = ("--data-dir", str(tmp_path / "data"), "--reports-dir", str(tmp_path / "reports"))
+        return parse_settings(read_options([*ON_THE_FIXTURE, *places, *options]))
+
+    return settings
+
+
+def verbs(steps):
+    return [verb for _, verb, _ in steps]
+
+
+def reasons(steps, verb):
+    return {label: why for label, what, why in steps if what == verb}
+
+
+def test_a_plan_after_a_run_keeps_everything_verified_and_changes_nothing(settings):
+    before = everything_in(settings().data_dir)
+    steps = plan(settings())
+    assert [label for label, _, _ in steps] == NODES
+    assert verbs(steps) == ["keep"] * 9
+    assert all(why.endswith(" verified") and len(why) == 25 for _, _, why in steps)
+    assert everything_in(settings().data_dir) == before
+
+
+def test_a_changed_setting_is_named_and_what_comes_after_waits(settings):
+    steps = plan(settings("--epochs", "2"))
+    assert verbs(steps) == ["keep"] * 3 + ["run"] * 2 + ["wait"] * 4
+    assert reasons(steps, "run") == dict.fromkeys(["train[baseline]", "train[dropout]"], "epochs 1 → 2")
+    assert reasons(steps, "wait")["evaluate[dropout]"] == "(input train[dropout] may change)"
+    assert reasons(steps, "wait")["report"] == "(input train[baseline] may change)"
+
+
+def test_a_damaged_file_is_named_and_only_what_it_touches_is_not_kept(settings):
+    (history,) = settings().data_dir.glob("train/dropout-*/history.json")
+    history.write_text(history.read_text().replace("0", "1", 1))
+    steps = plan(settings())
+    assert reasons(steps, "run") == {"train[dropout]": "history.json altered since it was made"}
+    assert list(reasons(steps, "wait")) == ["evaluate[dropout]", "compare", "report"]
+
+
+def test_a_changed_definition_is_named(settings, monkeypatch):
+    def code_of(module, name, entry):
+        code = real(module, name, entry)
+        return code | {"tasks/networks.py: baseline": "changed"} if entry == "baseline" and name == "train" else code
+
+    real = node.code_of
+    monkeypatch.setattr(node, "code_of", code_of)
+    assert reasons(plan(settings()), "run") == {"train[baseline]": "code: tasks/networks.py: baseline changed"}
+
+
+def test_another_network_alone_needs_no_training_again(settings):
+    steps = plan(settings("--networks", "dropout"))
+    assert [label for label, verb, _ in steps if verb == "keep"] == [
+        "download",
+        "validate",
+        "prepare",
+        "train[dropout]",
+        "evaluate[dropout]",
+    ]
+
+
+def test_where_there_is_nothing_only_the_first_node_is_decided(tmp_path):
+    steps = plan(parse_settings({"data_dir": str(tmp_path / "data")}))
+    assert verbs(steps) == ["run"] + ["wait"] * 8
+    assert steps[0] == ("download", "run", "not made before")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
+    found = standing(settings())
+    identity = validate.identity(settings(), None, {"download": found["download"]})
+    failed = {"success": False, "severity": "critical", "failure": "train labels must be 0–9: 3 are not"}
+
+    def fail(folder, lock):
+        (folder / "results.json").write_text(json.dumps([failed]))
+        return found["validate"].facts
+
+    Store(settings().data_dir).make(identity, fail, fresh=True)
+    steps = {label: (verb, why) for label, verb, why in plan(settings())}
+    assert steps["validate"] == ("stop", "train labels must be 0–9: 3 are not")
+    assert steps["report"] == ("wait", "(input validate may change)")
+
+
+@pytest.mark.parametrize(
+    ("fresh", "labels"),
+    [
+        ("report", ["report"]),
+        ("train", NODES[3:]),
+        ("train[dropout]", ["train[dropout]", "evaluate[dropout]", "compare", "report"]),
+        ("download", NODES),
+        ("validate", ["validate", "report"]),
+    ],
+)
+def test_from_a_node_on_everything_that_takes_from_it_is_made_again(settings, fresh, labels):
+    reasons = downstream(settings("--fresh", fresh))
+    assert list(reasons) == labels
+    assert reasons[labels[0]] == "asked for afresh"
+    assert all(why.endswith("asked for afresh") for why in reasons.values())
+
+
+@pytest.mark.parametrize("fresh", ["trian", "train[dropuot]", "train[", "Train"])
+def test_an_unknown_node_is_refused_with_the_nearest(settings, fresh):
+    with pytest.raises(
+        UserError, match=f"^fresh: no node is called {fresh!r}; did you mean 'train".replace("[", r"\[")
+    ):
+        downstream(settings("--fresh", fresh))

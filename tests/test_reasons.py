@@ -1,0 +1,59 @@
+from dataclasses import asdict, replace
+
+import pytest
+
+from tasks.artifacts.reasons import differences, why_not_made
+from tests.conftest import IDENTITY, produce
+
+CODE = {"tasks/prepare.py: prepare": "c1"}
+
+
+def changed(**parts):
+    return replace(IDENTITY, **parts)
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({"settings": {"seed": 3, "limit": None}}, ["seed 0 → 3"]),
+        ({"settings": {"seed": 0, "limit": 500}}, ["limit none → 500"]),
+        ({"settings": {"seed": 0}}, ["limit is gone"]),
+        ({"settings": {"seed": 0, "limit": None, "epochs": 3}}, ["epochs is new"]),
+        ({"settings": {"seed": 0, "limit": {"a": 1}}}, ["limit changed"]),
+        ({"versions": {"numpy": "2.2"}}, ["numpy 2.1 → 2.2"]),
+        ({"code": {"tasks/prepare.py: prepare": "c2"}}, ["code: tasks/prepare.py: prepare changed"]),
+        ({"code": CODE | {"tasks/idx.py: read_idx": "c"}}, ["code: tasks/idx.py: read_idx is new"]),
+        ({"code": {}}, ["code: tasks/prepare.py: prepare is gone"]),
+        ({"inputs": {"download": "d2"}}, ["input download changed"]),
+        ({"settings": {"seed": 3, "limit": None}, "inputs": {}}, ["seed 0 → 3", "input download is gone"]),
+        ({}, []),
+    ],
+    ids=str,
+)
+def test_each_difference_is_told_in_words(parts, told):
+    assert differences(asdict(IDENTITY), asdict(changed(**parts))) == told
+
+
+def test_the_first_of_its_kind_was_not_made_before(store):
+    assert why_not_made(store, IDENTITY) == "not made before"
+
+
+def test_the_most_similar_artifact_is_what_it_is_held_against(store):
+    store.make(changed(settings={"seed": 1, "limit": 7}, versions={"numpy": "2.2"}), produce)
+    store.make(changed(settings={"seed": 1, "limit": None}), produce)
+    assert why_not_made(store, IDENTITY) == "seed 1 → 0"
+
+
+def test_another_networks_artifact_explains_nothing(store):
+    store.make(changed(node="train", network="baseline"), produce)
+    assert why_not_made(store, changed(node="train", network="dropout")) == "not made before"
+
+
+def test_many_differences_are_counted(store, artifact):
+    other = changed(settings={"seed": 1, "limit": 2}, versions={"numpy": "3"}, code={}, inputs={})
+    assert why_not_made(store, other) == "limit none → 2; seed 0 → 1; numpy 2.1 → 3; and 2 more"
+
+
+def test_a_damaged_manifest_explains_nothing(store, artifact):
+    (artifact.folder / "manifest.json").write_text("{")
+    assert why_not_made(store, changed(settings={"seed": 1})) == "not made before"

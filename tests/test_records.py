@@ -1,0 +1,105 @@
+"""The runs' records: what is kept of a run that ended, and how one that was killed is known."""
+
+import json
+import multiprocessing
+import os
+import signal
+
+import pytest
+
+from tasks.artifacts.records import asked_again, dead, end_in_a_hurry, recorded, records
+from tasks.artifacts.store import Artifact
+from tests.conftest import everything_in
+
+SPAWN = multiprocessing.get_context("spawn")
+MADE = {"why": "epochs 6 → 8", "seconds": 2.5}
+TRAIN = {"key": "k1", "how": "made", "why": "epochs 6 → 8", "seconds": 2.5}
+
+
+def run(data_dir, key="k1", kept=False):
+    with recorded(data_dir, command="python flows/main.py", flow_run="f1") as record:
+        record.node("train[dropout]", key, kept, MADE)
+        record.end("completed")
+
+
+def be_killed(data_dir):
+    with recorded(data_dir, command="python flows/main.py", flow_run="f1") as record:
+        record.node("train[dropout]", "k1", False, MADE)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture
+def killed(tmp_path):
+    process = SPAWN.Process(target=be_killed, args=(tmp_path,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    return process.pid
+
+
+def test_a_record_says_of_each_node_what_was_made_and_why(tmp_path):
+    run(tmp_path)
+    (record,) = records(tmp_path)
+    assert record.content.items() >= {"state": "completed", "pid": os.getpid(), "flow_run": "f1"}.items()
+    assert record.content["nodes"] == {"train[dropout]": TRAIN}
+    assert everything_in(tmp_path / "runs") == [record.path.name]
+
+
+def test_what_was_kept_took_no_time(tmp_path):
+    run(tmp_path, kept=True)
+    assert records(tmp_path)[0].content["nodes"]["train[dropout]"] == {
+        "key": "k1",
+        "how": "kept",
+        "why": "verified",
+        "seconds": 0.0,
+    }
+
+
+def test_a_run_that_lasts_is_not_among_those_that_ended_and_is_not_dead(tmp_path):
+    with recorded(tmp_path, command="", flow_run="f1"):
+        assert records(tmp_path) == dead(tmp_path) == []
+    assert len(records(tmp_path)) == 1
+
+
+def test_a_killed_run_is_known_by_its_lock_and_said_until_a_server_was_told(tmp_path, killed):
+    for _ in range(2):
+        (record,) = dead(tmp_path)
+        assert record.content["pid"] == killed
+        assert record.content["state"] == "died"
+        assert record.content["nodes"] == {"train[dropout]": TRAIN}
+    record = dead(tmp_path)[0]
+    record.content["flow_run"] = None
+    record.path.write_text(json.dumps(record.content))
+    assert dead(tmp_path) == []
+    assert [path.suffix for path in (tmp_path / "runs").iterdir()] == [".json"]
+
+
+def test_a_run_that_is_stopped_in_a_hurry_is_recorded_as_stopped(tmp_path):
+    with recorded(tmp_path, command="", flow_run="f1") as record:
+        end_in_a_hurry("stopped")
+        record.node("train[dropout]", "k1", False, MADE)
+    (found,) = records(tmp_path)
+    assert found.content["state"] == "stopped"
+
+
+def test_a_run_that_needs_nothing_new_makes_its_last_record_the_newest(tmp_path):
+    run(tmp_path, "k1")
+    run(tmp_path, "k2")
+    kept = {"train[dropout]": Artifact(tmp_path, {"key": "k1", "made": MADE})}
+    asked_again(tmp_path, kept, "python flows/main.py")
+    assert [record.content["nodes"]["train[dropout]"]["key"] for record in records(tmp_path)] == ["k1", "k2"]
+
+
+def test_a_run_that_needs_nothing_new_is_recorded_where_its_record_is_gone(tmp_path):
+    kept = {"train[dropout]": Artifact(tmp_path, {"key": "k1", "made": MADE})}
+    asked_again(tmp_path, kept, "python flows/main.py")
+    (record,) = records(tmp_path)
+    assert record.content["nodes"]["train[dropout]"]["how"] == "kept"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\x00"])
+def test_a_damaged_record_is_passed_over(tmp_path, content):
+    run(tmp_path)
+    (tmp_path / "runs" / "20260101T000000000000-1.json").write_text(content)
+    assert len(records(tmp_path)) == 1
+    assert dead(tmp_path) == []
