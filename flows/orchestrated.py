@@ -116,21 +116,9 @@ def as_task(node: Node, network: str | None, settings: Settings, afresh: str | N
     label = node.label(network)
 
     def work(inputs: Inputs) -> Any:
-        if stopping.is_set():
-            return Failed(message="stopped")
-        reporter = Several(LogReporter(get_run_logger()), *watchers)
-        fault: RunError | UserError
-        try:
-            artifact, made = node.run(settings, network, inputs, reporter, afresh)
-        except (RunError, UserError) as error:
-            fault, detail = error, "\n".join(getattr(error, "__notes__", []))
-        except Exception as error:  # a fault in the node: shown whole, for whoever mends it
-            fault, detail = RunError(f"{label}: {type(error).__name__}: {error}"), traceback.format_exc()
-        else:
-            return Completed(name="Completed" if made else "Cached", message=artifact.key, data=artifact)
-        if not stopping.is_set():
-            reporter.failed(label, str(fault), detail)
-        return Failed(message=str(fault), data=fault)
+        from flows.orchestrated import run_node  # Dask sends this function itself, and with it what it refers to
+
+        return run_node(node, network, settings, afresh, inputs)
 
     return Task(
         work,
@@ -143,6 +131,26 @@ def as_task(node: Node, network: str | None, settings: Settings, afresh: str | N
         retry_delay_seconds=2,
         retry_condition_fn=_may_heal,
     )
+
+
+def run_node(node: Node, network: str | None, settings: Settings, afresh: str | None, inputs: Inputs) -> Any:
+    """Run a node within a Prefect task, and return the state that it ends in."""
+    if stopping.is_set():
+        return Failed(message="stopped")
+    label = node.label(network)
+    reporter = Several(LogReporter(get_run_logger()), *watchers)
+    fault: RunError | UserError
+    try:
+        artifact, made = node.run(settings, network, inputs, reporter, afresh)
+    except (RunError, UserError) as error:
+        fault, detail = error, "\n".join(getattr(error, "__notes__", []))
+    except Exception as error:  # a fault in the node: shown whole, for whoever mends it
+        fault, detail = RunError(f"{label}: {type(error).__name__}: {error}"), traceback.format_exc()
+    else:
+        return Completed(name="Completed" if made else "Cached", message=artifact.key, data=artifact)
+    if not stopping.is_set():
+        reporter.failed(label, str(fault), detail)
+    return Failed(message=str(fault), data=fault)
 
 
 def _may_heal(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001 (Prefect's signature)

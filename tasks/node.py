@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ class Node:
     def parameters(self) -> list[str]:
         """What the function takes by keyword."""
         return [p.name for p in inspect.signature(self.function).parameters.values() if p.kind == p.KEYWORD_ONLY]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be sent to another process by name: a node is what its module calls so."""
+        return _named_in, (self.function.__module__, self.name)
 
     def __call__(self, folder: Path, **keywords: Any) -> dict[str, Any]:
         """Call the function itself, as a test does."""
@@ -152,6 +157,10 @@ class Node:
         resolved = settings.resolved(network)
         others = {"network", *GIVEN, *inputs}
         return {name: getattr(resolved, name) for name in self.parameters if name not in others}
+
+
+def _named_in(module: str, name: str) -> Node:
+    return getattr(import_module(module), name)
 
 
 def node(**options: Any) -> Callable[[Callable[..., dict[str, Any]]], Node]:

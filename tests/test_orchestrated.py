@@ -1,5 +1,9 @@
 """The flow's tasks: how a node's end becomes a state, and what whoever watches hears of it."""
 
+import subprocess
+import sys
+
+import cloudpickle
 import pytest
 from prefect import flow
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
@@ -8,7 +12,8 @@ from flows.orchestrated import as_task
 from tasks.errors import ChildDied, RunError
 from tasks.node import node
 from tasks.progress import watchers
-from tasks.settings import Settings
+from tasks.settings import PROJECT, Settings
+from tasks.train import train
 
 
 @node(retries=1)
@@ -79,3 +84,11 @@ def test_a_node_whose_child_was_killed_is_tried_again(end_of):
     state, told = end_of(die)
     assert state["type"] == "FAILED"
     assert told == [("die: its process was killed by SIGKILL", "")] * 2
+
+
+def test_a_task_can_be_sent_to_another_process_as_dask_does(tmp_path):
+    task = as_task(train, "dropout", Settings(data_dir=tmp_path), "asked for afresh")
+    sent = cloudpickle.dumps(task.fn)
+    code = "import cloudpickle, sys; print(cloudpickle.loads(sys.stdin.buffer.read()).__name__)"
+    done = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=True, cwd=PROJECT)
+    assert done.stdout == b"work\n"
