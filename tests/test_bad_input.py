@@ -46,6 +46,11 @@ def test_a_source_folder_of_nobody_in_the_environment_gets_one_sentence_and_stat
         (["--data-dir", ""], "data_dir is empty; leave it out or name something"),
         (["--epoch", "3"], "no option is called '--epoch'; did you mean '--epochs'?"),
         (["--epochs"], "argument --epochs: expected one argument; see --help"),
+        (["--fresh", "trian"], "fresh: no node is called 'trian'; did you mean 'train'?"),
+        (["--prune", "0"], "argument --prune: '0' is not a number of runs; see --help"),
+        (["--plan", "--verify"], "--plan, --verify and --prune go one at a time, and --yes only with --prune"),
+        (["--yes"], "--plan, --verify and --prune go one at a time, and --yes only with --prune"),
+        (["--verfy"], "no option is called '--verfy'; did you mean '--verify'?"),
     ],
 )
 def test_a_setting_that_cannot_be_used_gets_one_sentence_and_status_2(tmp_path, options, sentence):

@@ -24,6 +24,7 @@ from tests.conftest import (
     ask,
     children_of,
     command_of,
+    everything_in,
     leftovers,
     run_main,
     start_main,
@@ -64,6 +65,38 @@ def copied_run(finished_run, tmp_path):
     """A copy of the finished run's data, to add to and to damage."""
     shutil.copytree(finished_run / "data", tmp_path / "data")
     return tmp_path
+
+
+def test_an_edit_that_changes_no_byte_of_the_result_stops_at_its_node(copied_run, server):
+    project = copied_run / "project"
+    for folder in ("flows", "tasks"):
+        shutil.copytree(PROJECT / folder, project / folder)
+    prepare = project / "tasks" / "prepare.py"
+    prepare.write_text(prepare.read_text().replace("cut", "end_of_training"))
+    environment = server.environment | {"PYTHONPATH": str(project)}
+    done = run_main(copied_run, server._replace(environment=environment), *ON_THE_FIXTURE)
+    assert done.returncode == 0, done.stderr
+    assert "prepare starts: code: tasks/prepare.py: split changed" in done.stderr
+    for label in ("download", "validate", "train[baseline]", "train[dropout]", "evaluate[dropout]", "compare"):
+        assert f"{label} kept, verified" in done.stderr
+
+
+def test_plan_verify_and_prune_answer_and_change_nothing(copied_run):
+    before = everything_in(copied_run / "data")
+    plan = run_main(copied_run, None, *ON_THE_FIXTURE, "--plan", "--epochs", "2")
+    assert re.search(r"^prepare +keep +[0-9a-f]{16} verified$", plan.stdout, flags=re.MULTILINE)
+    assert re.search(r"^train\[dropout\] +run +epochs 1 → 2$", plan.stdout, flags=re.MULTILINE)
+    verify = run_main(copied_run, None, "--verify")
+    assert verify.stdout.startswith("9 of 9 artifacts verified, ")
+    prune = run_main(copied_run, None, "--prune")
+    assert prune.stdout == "0 to remove, 0 bytes\n"
+    assert [done.returncode for done in (plan, verify, prune)] == [0, 0, 0]
+    assert everything_in(copied_run / "data") == before
+    (history,) = (copied_run / "data").glob("train/dropout-*/history.json")
+    history.write_text("[]")
+    verify = run_main(copied_run, None, "--verify")
+    assert verify.returncode == 1
+    assert verify.stdout.startswith(f"train/{history.parent.name}: history.json truncated to 2 of ")
 
 
 def test_another_seed_reuses_what_the_seed_does_not_touch_and_prefect_shows_it_cached(copied_run, server):

@@ -23,8 +23,9 @@ DIED = "died"  # the state of a run that was killed
 class Record:
     """What a run did; written whole at every change."""
 
-    def __init__(self, path: Path, content: dict[str, Any]) -> None:
+    def __init__(self, path: Path, content: dict[str, Any], final: Path | None = None) -> None:
         self.path = path
+        self.final = final or path  # where it goes when the run has ended
         self.content = content
         self.changing = threading.Lock()
 
@@ -48,6 +49,11 @@ class Record:
             self.content |= {"state": state, "message": message, "ended": _now()}
             self.write()
 
+    def put(self) -> None:
+        """Move the file to where it is to stay; what else is recorded goes there."""
+        with self.changing:
+            self.path = self.path.replace(self.final)
+
 
 current: list[Record] = []  # of the run in this process, for who has to end it in a hurry
 
@@ -59,33 +65,31 @@ def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
     path = data_dir / RUNS / f"{began:%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
     with workspace(path, f"the run {path.stem}") as desk:
         content = {"state": "running", "began": _now(), "pid": os.getpid(), "host": socket.gethostname()}
-        record = Record(desk.folder / path.name, {**content, **known, "nodes": {}})
+        record = Record(desk.folder / path.name, {**content, **known, "nodes": {}}, path)
         record.write()
         current.append(record)
         try:
             yield record
         finally:
             current.remove(record)
-            record.path.replace(path)
+            record.put()
 
 
 def end_in_a_hurry(state: str) -> None:
     """Put the record of this process's run beside the others, while the run may still be at it."""
     for record in current:
         record.end(state)
-        final = record.path.parent.with_name(record.path.name)
-        record.path.replace(final)
-        record.path = final  # what else is recorded goes there
+        record.put()
 
 
 def dead(data_dir: Path) -> list[Record]:
     """Return the records of runs that were killed, put beside the others, whose end no server has been told."""
     for folder in abandoned(data_dir / RUNS):
-        path = folder / folder.name.removeprefix(PREFIX)
-        if path.is_file():
-            found = Record(path, json.loads(path.read_bytes()))
+        name = folder.name.removeprefix(PREFIX)
+        with contextlib.suppress(FileNotFoundError, ValueError):  # killed before it had written anything
+            found = Record(folder / name, json.loads((folder / name).read_bytes()), folder.with_name(name))
             found.end(DIED)
-            path.replace(folder.with_name(path.name))
+            found.put()
     return [record for record in records(data_dir) if record.content["state"] == DIED and record.content["flow_run"]]
 
 
@@ -107,7 +111,8 @@ def asked_again(data_dir: Path, found: dict[str, Artifact], command: str) -> Non
     keys = {label: artifact.key for label, artifact in found.items()}
     for record in records(data_dir):
         if {label: node["key"] for label, node in record.content["nodes"].items()} == keys:
-            os.utime(record.path)
+            with contextlib.suppress(PermissionError):  # another user's, or on a disk that cannot be written
+                os.utime(record.path)
             return
     with recorded(data_dir, command=command, flow_run=None) as record:
         for label, artifact in found.items():
