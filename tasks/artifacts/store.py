@@ -102,8 +102,6 @@ class Store:
             standing = self.find(identity)
             if isinstance(standing, Artifact) and not fresh:
                 return standing, False
-            if fresh:
-                shutil.rmtree(self.checkpoints(identity), ignore_errors=True)
             new = desk.folder / folder.name
             new.mkdir()
             began = time.perf_counter()
@@ -130,10 +128,11 @@ class Store:
     def sweep(self) -> None:
         """Finish or remove what killed runs have left."""
         for parent in self.data_dir.glob("*/"):
-            for folder in abandoned(parent):
+            for folder in abandoned(parent) if parent.name != RUNS else ():  # a dead run's record is still to be told
                 self._settle(folder)
         for checkpoints in self.data_dir.glob(f"{CHECKPOINTS}/*"):
-            if (self.data_dir / "train" / checkpoints.name).is_dir():
+            made = self.data_dir / "train" / checkpoints.name
+            if made.is_dir() and not made.with_name(f"{PREFIX}{made.name}").exists():  # nor is made afresh now
                 shutil.rmtree(checkpoints, ignore_errors=True)
 
     def artifacts(self) -> Iterator[Path]:
