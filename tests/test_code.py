@@ -2,7 +2,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from typing import NamedTuple
 
 import pytest
 
@@ -13,7 +12,7 @@ from tasks.artifacts.identity import PROJECT
 SOURCES = {
     "tasks/__init__.py": "",
     "tasks/node.py": "def node(**options):\n    return lambda function: function\n",
-    "tasks/child.py": "def run_child(module, job):\n    return {}\n\n\ndef serve(work):\n    work({})\n",
+    "tasks/child.py": "def run_child(module, job):\n    return {}\n\ndef serve(work):\n    work({})\n",
     "tasks/settings.py": "from tasks.record import Record\n\nDEFAULT = 1\n",
     "tasks/load.py": '''"""Load."""
 
@@ -28,7 +27,6 @@ from tasks.settings import DEFAULT, Record
 
 LIMIT = 3
 
-
 @node(libraries=("numpy",))
 def load(output: Path, *, count: int = 1) -> dict:
     """Fill the artifact."""
@@ -37,10 +35,8 @@ def load(output: Path, *, count: int = 1) -> dict:
     record = Record(sqrt(DEFAULT))
     return {"rows": rows, "kind": kind(rows), "names": names(), "record": record, "root": hypot(SHIFT, 1)}
 
-
 def names():
     return json.loads(Path(__file__).with_name("names.json").read_text())
-
 
 def unused(number):
     return number
@@ -48,7 +44,6 @@ def unused(number):
     "tasks/names.json": '["a"]',
     "tasks/other.json": '["b"]',
     "tasks/record.py": '''from dataclasses import dataclass
-
 
 @dataclass
 class Record:
@@ -64,15 +59,12 @@ from tasks.deeper import TWO, offset
 SCALE = 3
 SHIFT = 4
 
-
 def double(number, times=1, *, shift=0):
     """Double a number."""
     return TWO * number * times + shift + offset()
 
-
 def half(number):
     return number / TWO
-
 
 class Base:
     weight = 1
@@ -80,14 +72,12 @@ class Base:
     def value(self):
         return self.weight
 ''',
-    "tasks/deeper.py": "TWO = 2\n\n\ndef offset():\n    return 0\n",
+    "tasks/deeper.py": "TWO = 2\n\ndef offset():\n    return 0\n",
     "tasks/table.py": """def circle(rows):
     return ("circle", rows)
 
-
 def square(rows):
     return ("square", rows)
-
 
 KINDS = {"round": circle, "even": square}
 """,
@@ -96,12 +86,10 @@ from typing import Any
 
 NETS: dict[str, Any] = {}
 
-
 @dataclass
 class Net:
     build: Any
     size: int
-
 
 def net(*, size):
     """Register a builder."""
@@ -112,20 +100,16 @@ def net(*, size):
 
     return register
 
-
 def layer(width):
     return [width]
 
-
 def noise():
     return 0.5
-
 
 @net(size=1)
 def small() -> list:
     """Build it."""
     return layer(8)
-
 
 @net(size=2)
 def large() -> list:
@@ -135,20 +119,16 @@ def large() -> list:
 from tasks.nets import NETS
 from tasks.node import node
 
-
 @node(retries=2)
 def fit(output, *, net):
     return run_child("tasks.fit", {"net": net})
-
 
 def fit_in_child(job):
     fitted = NETS[job["net"]].build()
     return {"fitted": fitted, "rate": rate(1)}
 
-
 def rate(step):
     return 0.1 / step
-
 
 if __name__ == "__main__":
     serve(fit_in_child)
@@ -158,7 +138,6 @@ from . import helper
 from tasks.helper import Base
 from tasks.node import node
 from tasks.tools import Plain, counted, marked, traced
-
 
 class Score(Base):
     start = 0
@@ -176,46 +155,37 @@ class Score(Base):
     def label():
         return "score"
 
-
 @marked("loud")
 class Marked:
     level = 1
 
-
 class Meta(Plain):
     pass
-
 
 @traced(depth=2)
 def rank(values):
     """Rank them."""
     return sorted(values)
 
-
 @counted
 def weigh(value: int) -> int:
     return value
 
-
 smallest = lambda values: min(values, default=TWO)
 doubled = [value * 2 for value in (1, 2)]
-
 
 def stream(values):
     for value in values:
         yield value + 1
 
-
 async def fetch():
     return 1
-
 
 def scaler(factor):
     def scaled(value):
         return value * factor + 1
 
     return scaled
-
 
 def kind_of(value):
     match value:
@@ -224,18 +194,15 @@ def kind_of(value):
         case _:
             return "none"
 
-
 def first(values):
     if (head := values[0]) > 0:
         return head
     return 0
 
-
 LEVEL = 1
 LEVEL += 1
 BIAS = 1
 BIAS = BIAS + 1
-
 
 @node()
 def score(output, *, load):
@@ -247,7 +214,6 @@ def score(output, *, load):
 
 DEPTH = 1
 
-
 def traced(depth):
     def wrap(function):
         @functools.wraps(function)
@@ -258,10 +224,8 @@ def traced(depth):
 
     return wrap
 
-
 def counted(function):
     return function
-
 
 def marked(mark):
     def wrap(cls):
@@ -270,10 +234,8 @@ def marked(mark):
 
     return wrap
 
-
 class PlainMeta(type):
     order = 1
-
 
 class Plain(metaclass=PlainMeta):
     pass
@@ -283,17 +245,14 @@ class Plain(metaclass=PlainMeta):
 from tasks.node import node
 from tasks.page.shapes import arrow
 
-
 @node()
 def draw(output, *, load):
     return arrow(Path(__file__).with_name("page.html").read_text())
 """,
     "tasks/page/shapes.py": """WIDTH = 10
 
-
 def arrow(text):
     return text * WIDTH
-
 
 def star(text):
     return text
@@ -304,7 +263,6 @@ def star(text):
     "flows/__init__.py": "",
     "flows/main.py": """from tasks.fit import fit
 from tasks.load import load
-
 
 def dag(run):
     return run(fit), run(load)
@@ -318,25 +276,19 @@ NODES = {
     "score": ("tasks.score", "score", None),
     "draw": ("tasks.page", "draw", None),
 }
-FIT = {"fit", "fit[small]", "fit[large]"}
-ALL = set(NODES)
+NONE, ALL, BOTH = set(), set(NODES), {"load", "score"}
+LOADS, SCORES, DRAWS = {"load"}, {"score"}, {"draw"}
+FIT, LARGE = {"fit", "fit[small]", "fit[large]"}, {"fit", "fit[large]"}
 
 
-class Edit(NamedTuple):
-    """A change of a file; a file that is not there is written."""
+class Row:
+    """An edit, and the nodes that must rerun after it, no others. The edits behind them are made before.
 
-    file: str
-    old: str
-    new: str
+    An edit is a file, an old text in it, and a new one; a file that is not there is written.
+    """
 
-
-class Row(NamedTuple):
-    """An edit, and the nodes that must rerun after it, no others. What stands before it is changed first."""
-
-    name: str
-    edit: Edit
-    reruns: set[str]
-    before: tuple[Edit, ...] = ()
+    def __init__(self, name, edit, reruns, *before):
+        self.name, self.edit, self.reruns, self.before = name, edit, reruns, before
 
 
 def project_of(folder):
@@ -347,11 +299,12 @@ def project_of(folder):
 
 
 def apply(folder, edit):
-    path = folder / edit.file
+    name, old, new = edit
+    path = folder / name
     source = path.read_text() if path.exists() else ""
-    assert edit.old in source
+    assert old in source
     path.parent.mkdir(exist_ok=True)
-    path.write_text(source.replace(edit.old, edit.new, 1))
+    path.write_text(source.replace(old, new, 1))
 
 
 def digests_of(folder, nodes, monkeypatch):
@@ -388,904 +341,409 @@ def _forget_the_project():
     code.project_at.cache_clear()
 
 
-LOAD, HELPER, SCORE, NETS, TOOLS = (
-    "tasks/load.py",
-    "tasks/helper.py",
-    "tasks/score.py",
-    "tasks/nets.py",
-    "tasks/tools.py",
-)
+LOAD, HELPER, DEEPER, TABLE, RECORD = (f"tasks/{name}.py" for name in ("load", "helper", "deeper", "table", "record"))
+NETS, FIT_IT, SCORE, TOOLS, LONELY = (f"tasks/{name}.py" for name in ("nets", "fit", "score", "tools", "lonely"))
+MORE, PAGE, SHAPES, MAIN = "tasks/more.py", "tasks/page/__init__.py", "tasks/page/shapes.py", "flows/main.py"
 
+BUILDERS = SOURCES[NETS].partition("@net(size=1)")[2]
+
+# fmt: off
 HARMLESS = [
-    Row("a comment", Edit(HELPER, "SCALE = 3", "# why it is so\nSCALE = 3  # three"), set()),
-    Row("a module's docstring", Edit(LOAD, '"""Load."""', '"""Load, at length."""'), set()),
-    Row("a docstring", Edit(HELPER, '"""Double a number."""', '"""Double it."""'), set()),
-    Row("a docstring removed", Edit(LOAD, '    """Fill the artifact."""\n', ""), set()),
-    Row(
-        "a docstring added", Edit(HELPER, "    return number / TWO", '    """Halve."""\n    return number / TWO'), set()
-    ),
-    Row("a class's docstring", Edit("tasks/record.py", '"""A record."""', '"""One record."""'), set()),
-    Row("a network's docstring", Edit(NETS, '"""Build it."""', '"""Build."""'), set()),
-    Row("empty lines", Edit(HELPER, "def half", "\n\n\ndef half"), set()),
-    Row("a formatting", Edit(HELPER, "number / TWO", "(\n        number\n        / TWO\n    )"), set()),
-    Row("other quotes", Edit(LOAD, '"rows": rows', "'rows': rows"), set()),
-    Row("another way to write a number", Edit(HELPER, "SCALE = 3", "SCALE = 0x3"), set()),
-    Row("another way to write a text", Edit(LOAD, '"names.json"', '"names" ".json"'), set()),
-    Row("a trailing comma", Edit(LOAD, "count for _ in range(FACTOR)", "count for _ in range(FACTOR,)"), set()),
-    Row(
-        "functions in another order",
-        Edit(
-            "tasks/table.py",
-            SOURCES["tasks/table.py"],
-            'def square(rows):\n    return ("square", rows)\n\n\ndef circle(rows):\n    return ("circle", rows)\n\n\n'
-            'KINDS = {"round": circle, "even": square}\n',
-        ),
-        set(),
-    ),
-    Row("constants in another order", Edit(HELPER, "SCALE = 3\nSHIFT = 4", "SHIFT = 4\nSCALE = 3"), set()),
-    Row(
-        "a constant after its function",
-        Edit(
-            "tasks/page/shapes.py",
-            SOURCES["tasks/page/shapes.py"],
-            "def arrow(text):\n    return text * WIDTH\n\n\nWIDTH = 10\n",
-        ),
-        set(),
-    ),
-    Row(
-        "imports in another order",
-        Edit(LOAD, "import json\nfrom math import hypot, sqrt\n", "from math import hypot, sqrt\nimport json\n"),
-        set(),
-    ),
-    Row("a hint of a function", Edit(HELPER, "def half(number):", "def half(number: float) -> float:"), set()),
-    Row("a node's hint", Edit(LOAD, "count: int = 1) -> dict", "count: float = 1) -> object"), set()),
-    Row("a network's hint", Edit(NETS, "def small() -> list", "def small() -> object"), set()),
-    Row("a hint of a variable", Edit(LOAD, "rows: list =", "rows ="), set()),
-    Row("a hint of a constant", Edit(NETS, "NETS: dict[str, Any] =", "NETS: dict ="), set()),
-    Row(
-        "an import for the type checker",
-        Edit(LOAD, "LIMIT = 3", "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    import numpy\n\nLIMIT = 3"),
-        set(),
-    ),
-    Row("a definition that nobody uses", Edit(LOAD, "    return number", "    return -number"), set()),
-    Row("a new definition", Edit(HELPER, "SCALE = 3", "OTHER = 5\nSCALE = 3"), set()),
-    Row("a new method's module", Edit("tasks/fresh.py", "", "FOUR = 4\n"), set()),
-    Row("a module that nobody imports", Edit("tasks/lonely.py", "THREE = 3", "THREE = 4"), set()),
-    Row(
-        "a module that cannot be parsed, imported by nobody", Edit("tasks/lonely.py", "THREE = 3", "THREE = = 3"), set()
-    ),
-    Row(
-        "a definition beside one that is used",
-        Edit("tasks/page/shapes.py", "    return text\n", "    return text + text\n"),
-        set(),
-    ),
-    Row("a module that does not count", Edit("tasks/settings.py", "DEFAULT = 1", "DEFAULT = 2"), set()),
-    Row("how a child is run", Edit("tasks/child.py", "return {}", "return {1: 2}"), set()),
-    Row("the wiring", Edit("flows/main.py", "run(fit), run(load)", "run(load), run(fit)"), set()),
-    Row("a file that no text names", Edit("tasks/other.json", "b", "c"), set()),
-    Row("a hidden file", Edit("tasks/page/.page.html.swp", "", "x"), set()),
-    Row("an editor's backup", Edit("tasks/page/page.html~", "", "x"), set()),
-    Row(
-        "a main block that nobody runs",
-        Edit(HELPER, "SCALE = 3", 'if __name__ == "__main__":\n    print(SHIFT)\n\nSCALE = 3'),
-        set(),
-    ),
-    Row(
-        "a local variable like another module's definition",
-        Edit("tasks/lonely.py", "THREE = 3", "THREE = 4"),
-        set(),
-        (
-            Edit("tasks/tools.py", "DEPTH = 1", "from tasks.lonely import THREE\n\nDEPTH = 1"),
-            Edit(
-                "tasks/tools.py", "def wrap(function):", "def wrap(function):\n        THREE = 1\n        print(THREE)"
-            ),
-        ),
-    ),
+    Row("a comment", (HELPER, "SCALE = 3", "# why it is so\nSCALE = 3  # three"), NONE),
+    Row("a module's docstring", (LOAD, '"""Load."""', '"""Load, at length."""'), NONE),
+    Row("a docstring", (HELPER, '"""Double a number."""', '"""Double it."""'), NONE),
+    Row("a docstring removed", (LOAD, '    """Fill the artifact."""\n', ""), NONE),
+    Row("a docstring added", (HELPER, "    return number / TWO", '    """Halve."""\n    return number / TWO'), NONE),
+    Row("a class's docstring", (RECORD, '"""A record."""', '"""One record."""'), NONE),
+    Row("a network's docstring", (NETS, '"""Build it."""', '"""Build."""'), NONE),
+    Row("empty lines", (HELPER, "def half", "\n\n\ndef half"), NONE),
+    Row("a formatting", (HELPER, "number / TWO", "(\n        number\n        / TWO\n    )"), NONE),
+    Row("other quotes", (LOAD, '"rows": rows', "'rows': rows"), NONE),
+    Row("another way to write a number", (HELPER, "SCALE = 3", "SCALE = 0x3"), NONE),
+    Row("another way to write a text", (LOAD, '"names.json"', '"names" ".json"'), NONE),
+    Row("a trailing comma", (LOAD, "count for _ in range(FACTOR)", "count for _ in range(FACTOR,)"), NONE),
+    Row("functions in another order",
+        (TABLE, SOURCES["tasks/table.py"], 'def square(rows):\n    return ("square", rows)\n\ndef circle(rows):\n'
+         '    return ("circle", rows)\n\nKINDS = {"round": circle, "even": square}\n'), NONE),
+    Row("constants in another order", (HELPER, "SCALE = 3\nSHIFT = 4", "SHIFT = 4\nSCALE = 3"), NONE),
+    Row("a constant after its function",
+        (SHAPES, SOURCES["tasks/page/shapes.py"], "def arrow(text):\n    return text * WIDTH\n\nWIDTH = 10\n"), NONE),
+    Row("imports in another order",
+        (LOAD, "import json\nfrom math import hypot, sqrt\n", "from math import hypot, sqrt\nimport json\n"), NONE),
+    Row("a hint of a function", (HELPER, "def half(number):", "def half(number: float) -> float:"), NONE),
+    Row("a node's hint", (LOAD, "count: int = 1) -> dict", "count: float = 1) -> object"), NONE),
+    Row("a network's hint", (NETS, "def small() -> list", "def small() -> object"), NONE),
+    Row("a hint of a variable", (LOAD, "rows: list =", "rows ="), NONE),
+    Row("a hint of a constant", (NETS, "NETS: dict[str, Any] =", "NETS: dict ="), NONE),
+    Row("an import for the type checker",
+        (LOAD, "LIMIT = 3", "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    import numpy\n\nLIMIT = 3"),
+        NONE),
+    Row("a definition that nobody uses", (LOAD, "    return number", "    return -number"), NONE),
+    Row("a new definition", (HELPER, "SCALE = 3", "OTHER = 5\nSCALE = 3"), NONE),
+    Row("a new method's module", ("tasks/fresh.py", "", "FOUR = 4\n"), NONE),
+    Row("a module that nobody imports", (LONELY, "THREE = 3", "THREE = 4"), NONE),
+    Row("a module that cannot be parsed, imported by nobody", (LONELY, "THREE = 3", "THREE = = 3"), NONE),
+    Row("a definition beside one that is used", (SHAPES, "    return text\n", "    return text + text\n"), NONE),
+    Row("a module that does not count", ("tasks/settings.py", "DEFAULT = 1", "DEFAULT = 2"), NONE),
+    Row("how a child is run", ("tasks/child.py", "return {}", "return {1: 2}"), NONE),
+    Row("the wiring", (MAIN, "run(fit), run(load)", "run(load), run(fit)"), NONE),
+    Row("a file that no text names", ("tasks/other.json", "b", "c"), NONE),
+    Row("a hidden file", ("tasks/page/.page.html.swp", "", "x"), NONE),
+    Row("an editor's backup", ("tasks/page/page.html~", "", "x"), NONE),
+    Row("a main block that nobody runs",
+        (HELPER, "SCALE = 3", 'if __name__ == "__main__":\n    print(SHIFT)\n\nSCALE = 3'), NONE),
+    Row("a local variable like another module's definition", (LONELY, "THREE = 3", "THREE = 4"), NONE,
+        (TOOLS, "DEPTH = 1", "from tasks.lonely import THREE\n\nDEPTH = 1"),
+        (TOOLS, "def wrap(function):", "def wrap(function):\n        THREE = 1\n        print(THREE)")),
 ]
+# fmt: on
 
-LOADS = {"load"}
-
+# fmt: off
 SEEN = [
-    Row(
-        "a table put in another order elsewhere",
-        Edit("tasks/lonely.py", "THREE = 3", "import random\n\nfrom tasks import table\n\nrandom.shuffle(table.KINDS)"),
-        LOADS,
-    ),
-    Row(
-        "an object changed by its own method",
-        Edit("tasks/lonely.py", "THREE = 3", "from tasks import table\n\n\ndef change():\n    table.KINDS.rename(3)"),
-        LOADS,
-        (
-            Edit(
-                "tasks/table.py",
-                "KINDS =",
-                "class Kinds(dict):\n    def rename(self, name):\n        self.name = name\n\n\n"
-                "KINDS = Kinds()\nOTHERS =",
-            ),
-        ),
-    ),
-    Row(
-        "a definition replaced in a module found by its name",
-        Edit("tasks/lonely.py", "THREE = 3", 'import sys\n\nsetattr(sys.modules["tasks.helper"], "half", abs)'),
-        {"load", "score"},
-    ),
-    Row(
-        "a definition replaced in a module imported by its name",
-        Edit("tasks/lonely.py", "THREE = 3", 'import importlib\n\nimportlib.import_module("tasks.helper").half = abs'),
-        {"load", "score"},
-    ),
-    Row(
-        "a definition replaced under the module's full name",
-        Edit("tasks/lonely.py", "THREE = 3", "import tasks.helper\n\ntasks.helper.half = abs"),
-        {"score"},
-    ),
-    Row(
-        "what a comprehension goes through, called like its variable",
-        Edit(TOOLS, "DEPTH = 1", "DEPTH = 2"),
-        {"score"},
-        (Edit(TOOLS, "[: depth + DEPTH]", "[: len([DEPTH for DEPTH in range(DEPTH)])]"),),
-    ),
-    Row(
-        "a class that a node's hint names",
-        Edit("tasks/lonely.py", "return 1", "return 2"),
-        {"draw"},
-        (
-            Edit("tasks/lonely.py", "THREE = 3", "class Shape:\n    def area(self):\n        return 1"),
-            Edit("tasks/page/__init__.py", "*, load)", "*, load: Shape)"),
-            Edit(
-                "tasks/page/__init__.py",
-                "from tasks.page.shapes",
-                "from tasks.lonely import Shape\nfrom tasks.page.shapes",
-            ),
-        ),
-    ),
-    Row(
-        "something done in the body of a class on import",
-        Edit("tasks/deeper.py", "TWO = 2", "class Loud:\n    print(1)\n\n\nTWO = 2"),
-        {"load", "score"},
-    ),
-    Row(
-        "a network registered by a call",
-        Edit("tasks/more.py", "", "from tasks.nets import net\n\n\ndef huge():\n    return 1\n\n\nnet(size=3)(huge)\n"),
-        FIT,
-    ),
-    Row(
-        "a network, where the registry is asked through its module",
-        Edit(NETS, "layer(64)", "layer(65)"),
-        {"fit", "fit[large]"},
-        (
-            Edit("tasks/fit.py", "fitted = NETS[", "fitted = nets.NETS["),
-            Edit("tasks/fit.py", "from tasks.nets import NETS", "from tasks import nets"),
-        ),
-    ),
-    Row(
-        "a definition under a condition",
-        Edit(SCORE, "return -1", "return -2"),
-        {"score"},
-        (
-            Edit(
-                SCORE,
-                "def first(values):",
-                "if TWO:\n    def last(values):\n        return -1\nelse:\n    last = None\n\n\n"
-                "def first(values):\n    last(values)",
-            ),
-        ),
-    ),
-    Row(
-        "a package that is run by its name",
-        Edit("tasks/page/__main__.py", "print(1)", "print(2)"),
-        {"load"},
-        (
-            Edit("tasks/page/__main__.py", "", "print(1)\n"),
-            Edit(LOAD, "    rows: list", '    json.run("tasks.page")\n    rows: list'),
-        ),
-    ),
-    Row("a helper's body", Edit(HELPER, "return number / TWO", "return number / 2"), {"score"}),
-    Row("a helper's operator", Edit(HELPER, "TWO * number", "TWO + number"), LOADS),
-    Row("a helper's helper", Edit("tasks/deeper.py", "return 0", "return 1"), LOADS),
-    Row("a constant of a helper", Edit("tasks/deeper.py", "TWO = 2", "TWO = 3"), {"load", "score"}),
-    Row("a constant's type", Edit(LOAD, "LIMIT = 3", "LIMIT = 3.0"), LOADS),
-    Row("a default", Edit(HELPER, "times=1", "times=2"), LOADS),
-    Row("a keyword's default", Edit(HELPER, "shift=0", "shift=1"), LOADS),
-    Row("a node's default", Edit(LOAD, "count: int = 1", "count: int = 2"), LOADS),
-    Row("an argument's kind", Edit(HELPER, "times=1, *, shift", "*, times=1, shift"), LOADS),
-    Row("a node's decorator", Edit(LOAD, '("numpy",)', '("scipy",)'), LOADS),
-    Row("a class attribute", Edit(SCORE, "start = 0", "start = 1"), {"score"}),
-    Row("an attribute of a base in another module", Edit(HELPER, "weight = 1", "weight = 2"), {"score"}),
-    Row("a method of a base in another module", Edit(HELPER, "return self.weight", "return -self.weight"), {"score"}),
-    Row("another base", Edit(SCORE, "class Score(Base)", "class Score(Plain)"), {"score"}),
-    Row("a method", Edit(SCORE, "self.values = values", "self.values = list(values)"), {"score"}),
-    Row("a property", Edit(SCORE, "return sum(self.values) /", "return max(self.values) /"), {"score"}),
-    Row("a static method", Edit(SCORE, 'return "score"', 'return "points"'), {"score"}),
-    Row("a method's decorator", Edit(SCORE, "@staticmethod\n", "@classmethod\n"), {"score"}),
-    Row("a hint of a dataclass's field", Edit("tasks/record.py", "size: int", "size: float"), LOADS),
-    Row("a default of a dataclass's field", Edit("tasks/record.py", '"none"', '"some"'), LOADS),
-    Row(
-        "an argument of a dataclass's decorator",
-        Edit("tasks/record.py", "@dataclass\n", "@dataclass(frozen=True)\n"),
-        LOADS,
-    ),
-    Row(
-        "hints kept as strings, in a module with fields",
-        Edit("tasks/record.py", "from dataclasses", "from __future__ import annotations\n\nfrom dataclasses"),
-        LOADS,
-    ),
-    Row("an entry of a table", Edit("tasks/table.py", '"round": circle', '"round": square'), LOADS),
-    Row("a function in a table", Edit("tasks/table.py", '("square", rows)', '("Square", rows)'), LOADS),
-    Row("a key that is asked for", Edit(LOAD, 'KINDS["round"]', 'KINDS["even"]'), LOADS),
-    Row(
-        "an import under another's name",
-        Edit(LOAD, "from tasks import helper, table as shapes", "from tasks import table as helper, helper as shapes"),
-        LOADS,
-    ),
-    Row(
-        "two names of a library exchanged",
-        Edit(LOAD, "import hypot, sqrt", "import hypot as sqrt, sqrt as hypot"),
-        LOADS,
-    ),
-    Row(
-        "two names of the project exchanged",
-        Edit(LOAD, "SCALE as FACTOR, SHIFT", "SHIFT as FACTOR, SCALE as SHIFT"),
-        LOADS,
-    ),
-    Row("another module for a name", Edit(LOAD, "import json\n", "import simplejson as json\n"), LOADS),
-    Row("what is used through a module", Edit(LOAD, "helper.double(LIMIT)", "helper.half(LIMIT)"), LOADS),
-    Row(
-        "an import by a relative name",
-        Edit(SCORE, "from .deeper import TWO", "from .helper import SCALE as TWO"),
-        {"score"},
-    ),
-    Row("a decorator", Edit(SCORE, "@traced(depth=2)\n", ""), {"score"}),
-    Row("a decorator's argument", Edit(SCORE, "depth=2", "depth=3"), {"score"}),
-    Row("a decorator's body", Edit(TOOLS, "[: depth + DEPTH]", "[: depth - DEPTH]"), {"score"}),
-    Row("what a decorator uses", Edit(TOOLS, "DEPTH = 1", "DEPTH = 2"), {"score"}),
-    Row(
-        "a hint of a function that a decorator may look at",
-        Edit(SCORE, "value: int) -> int", "value: float) -> int"),
-        {"score"},
-    ),
-    Row("a class's decorator", Edit(TOOLS, "cls.mark = mark", "cls.mark = mark.upper()"), {"score"}),
-    Row("an argument of a class's decorator", Edit(SCORE, '@marked("loud")', '@marked("low")'), {"score"}),
-    Row("a metaclass", Edit(TOOLS, "order = 1", "order = 2"), {"score"}),
-    Row("a lambda", Edit(SCORE, "min(values, default=TWO)", "max(values, default=TWO)"), {"score"}),
-    Row("a comprehension", Edit(SCORE, "value * 2 for", "value * 3 for"), {"score"}),
-    Row("a generator", Edit(SCORE, "yield value + 1", "yield value"), {"score"}),
-    Row(
-        "an async function",
-        Edit(SCORE, "async def fetch():\n    return 1", "async def fetch():\n    return 2"),
-        {"score"},
-    ),
-    Row("a function that is no more async", Edit(SCORE, "async def fetch", "def fetch"), {"score"}),
-    Row("a nested function, a closure", Edit(SCORE, "value * factor + 1", "value * factor"), {"score"}),
-    Row("a match statement", Edit(SCORE, 'case {"kind": kind}', 'case {"sort": kind}'), {"score"}),
-    Row("a match statement's other case", Edit(SCORE, 'return "none"', 'return "some"'), {"score"}),
-    Row("a walrus", Edit(SCORE, "(head := values[0]) > 0", "(head := values[-1]) > 0"), {"score"}),
-    Row("an augmented assignment", Edit(SCORE, "LEVEL += 1", "LEVEL += 2"), {"score"}),
-    Row("a second assignment", Edit(SCORE, "BIAS = BIAS + 1", "BIAS = BIAS + 2"), {"score"}),
-    Row(
-        "two assignments of a name in another order",
-        Edit(SCORE, "LEVEL = 1\nLEVEL += 1", "LEVEL += 1\nLEVEL = 1"),
-        {"score"},
-    ),
-    Row(
-        "an assignment moved behind a change of what it uses",
-        Edit(SCORE, "SUM = LEVEL\nLEVEL += 1", "LEVEL += 1\nSUM = LEVEL"),
-        {"score"},
-        (Edit(SCORE, "LEVEL += 1", "SUM = LEVEL\nLEVEL += 1"), Edit(SCORE, ".mean + LEVEL", ".mean + SUM + LEVEL")),
-    ),
-    Row(
-        "a definition that hides Python's own",
-        Edit(SCORE, "LEVEL = 1", "def sum(values):\n    return 0\n\n\nLEVEL = 1"),
-        {"score"},
-    ),
-    Row("a definition removed", Edit(HELPER, "SCALE = 3\n", ""), LOADS),
+    Row("a table put in another order elsewhere",
+        (LONELY, "THREE = 3", "import random\n\nfrom tasks import table\n\nrandom.shuffle(table.KINDS)"), LOADS),
+    Row("an object changed by its own method",
+        (LONELY, "THREE = 3", "from tasks import table\n\ndef change():\n    table.KINDS.rename(3)"), LOADS,
+        (TABLE, "KINDS =", "class Kinds(dict):\n    def rename(self, name):\n        self.name = name\n\n"
+         "KINDS = Kinds()\nOTHERS =")),
+    Row("a definition replaced in a module found by its name",
+        (LONELY, "THREE = 3", 'import sys\n\nsetattr(sys.modules["tasks.helper"], "half", abs)'), BOTH),
+    Row("a definition replaced in a module imported by its name",
+        (LONELY, "THREE = 3", 'import importlib\n\nimportlib.import_module("tasks.helper").half = abs'), BOTH),
+    Row("a definition replaced under the module's full name",
+        (LONELY, "THREE = 3", "import tasks.helper\n\ntasks.helper.half = abs"), SCORES),
+    Row("what a comprehension goes through, called like its variable", (TOOLS, "DEPTH = 1", "DEPTH = 2"), SCORES,
+        (TOOLS, "[: depth + DEPTH]", "[: len([DEPTH for DEPTH in range(DEPTH)])]")),
+    Row("a class that a node's hint names", (LONELY, "return 1", "return 2"), DRAWS,
+        (LONELY, "THREE = 3", "class Shape:\n    def area(self):\n        return 1"),
+        (PAGE, "*, load)", "*, load: Shape)"),
+        (PAGE, "from tasks.page.shapes", "from tasks.lonely import Shape\nfrom tasks.page.shapes")),
+    Row("something done in the body of a class on import", (DEEPER, "TWO = 2", "class Loud:\n    print(1)\n\nTWO = 2"),
+        BOTH),
+    Row("a network registered by a call",
+        (MORE, "", "from tasks.nets import net\n\ndef huge():\n    return 1\n\nnet(size=3)(huge)\n"), FIT),
+    Row("a network, where the registry is asked through its module", (NETS, "layer(64)", "layer(65)"), LARGE,
+        (FIT_IT, "fitted = NETS[", "fitted = nets.NETS["),
+        (FIT_IT, "from tasks.nets import NETS", "from tasks import nets")),
+    Row("a definition under a condition", (SCORE, "return -1", "return -2"), SCORES,
+        (SCORE, "def first(values):", "if TWO:\n    def last(values):\n        return -1\nelse:\n    last = None\n\n"
+         "def first(values):\n    last(values)")),
+    Row("a package that is run by its name", ("tasks/page/__main__.py", "print(1)", "print(2)"), LOADS,
+        ("tasks/page/__main__.py", "", "print(1)\n"),
+        (LOAD, "    rows: list", '    json.run("tasks.page")\n    rows: list')),
+    Row("a helper's body", (HELPER, "return number / TWO", "return number / 2"), SCORES),
+    Row("a helper's operator", (HELPER, "TWO * number", "TWO + number"), LOADS),
+    Row("a helper's helper", (DEEPER, "return 0", "return 1"), LOADS),
+    Row("a constant of a helper", (DEEPER, "TWO = 2", "TWO = 3"), BOTH),
+    Row("a constant's type", (LOAD, "LIMIT = 3", "LIMIT = 3.0"), LOADS),
+    Row("a default", (HELPER, "times=1", "times=2"), LOADS),
+    Row("a keyword's default", (HELPER, "shift=0", "shift=1"), LOADS),
+    Row("a node's default", (LOAD, "count: int = 1", "count: int = 2"), LOADS),
+    Row("an argument's kind", (HELPER, "times=1, *, shift", "*, times=1, shift"), LOADS),
+    Row("a node's decorator", (LOAD, '("numpy",)', '("scipy",)'), LOADS),
+    Row("a class attribute", (SCORE, "start = 0", "start = 1"), SCORES),
+    Row("an attribute of a base in another module", (HELPER, "weight = 1", "weight = 2"), SCORES),
+    Row("a method of a base in another module", (HELPER, "return self.weight", "return -self.weight"), SCORES),
+    Row("another base", (SCORE, "class Score(Base)", "class Score(Plain)"), SCORES),
+    Row("a method", (SCORE, "self.values = values", "self.values = list(values)"), SCORES),
+    Row("a property", (SCORE, "return sum(self.values) /", "return max(self.values) /"), SCORES),
+    Row("a static method", (SCORE, 'return "score"', 'return "points"'), SCORES),
+    Row("a method's decorator", (SCORE, "@staticmethod\n", "@classmethod\n"), SCORES),
+    Row("a hint of a dataclass's field", (RECORD, "size: int", "size: float"), LOADS),
+    Row("a default of a dataclass's field", (RECORD, '"none"', '"some"'), LOADS),
+    Row("an argument of a dataclass's decorator", (RECORD, "@dataclass\n", "@dataclass(frozen=True)\n"), LOADS),
+    Row("hints kept as strings, in a module with fields",
+        (RECORD, "from dataclasses", "from __future__ import annotations\n\nfrom dataclasses"), LOADS),
+    Row("an entry of a table", (TABLE, '"round": circle', '"round": square'), LOADS),
+    Row("a function in a table", (TABLE, '("square", rows)', '("Square", rows)'), LOADS),
+    Row("a key that is asked for", (LOAD, 'KINDS["round"]', 'KINDS["even"]'), LOADS),
+    Row("an import under another's name",
+        (LOAD, "from tasks import helper, table as shapes", "from tasks import table as helper, helper as shapes"),
+        LOADS),
+    Row("two names of a library exchanged", (LOAD, "import hypot, sqrt", "import hypot as sqrt, sqrt as hypot"), LOADS),
+    Row("two names of the project exchanged", (LOAD, "SCALE as FACTOR, SHIFT", "SHIFT as FACTOR, SCALE as SHIFT"),
+        LOADS),
+    Row("another module for a name", (LOAD, "import json\n", "import simplejson as json\n"), LOADS),
+    Row("what is used through a module", (LOAD, "helper.double(LIMIT)", "helper.half(LIMIT)"), LOADS),
+    Row("an import by a relative name", (SCORE, "from .deeper import TWO", "from .helper import SCALE as TWO"), SCORES),
+    Row("a decorator", (SCORE, "@traced(depth=2)\n", ""), SCORES),
+    Row("a decorator's argument", (SCORE, "depth=2", "depth=3"), SCORES),
+    Row("a decorator's body", (TOOLS, "[: depth + DEPTH]", "[: depth - DEPTH]"), SCORES),
+    Row("what a decorator uses", (TOOLS, "DEPTH = 1", "DEPTH = 2"), SCORES),
+    Row("a hint of a function that a decorator may look at", (SCORE, "value: int) -> int", "value: float) -> int"),
+        SCORES),
+    Row("a class's decorator", (TOOLS, "cls.mark = mark", "cls.mark = mark.upper()"), SCORES),
+    Row("an argument of a class's decorator", (SCORE, '@marked("loud")', '@marked("low")'), SCORES),
+    Row("a metaclass", (TOOLS, "order = 1", "order = 2"), SCORES),
+    Row("a lambda", (SCORE, "min(values, default=TWO)", "max(values, default=TWO)"), SCORES),
+    Row("a comprehension", (SCORE, "value * 2 for", "value * 3 for"), SCORES),
+    Row("a generator", (SCORE, "yield value + 1", "yield value"), SCORES),
+    Row("an async function", (SCORE, "async def fetch():\n    return 1", "async def fetch():\n    return 2"), SCORES),
+    Row("a function that is no more async", (SCORE, "async def fetch", "def fetch"), SCORES),
+    Row("a nested function, a closure", (SCORE, "value * factor + 1", "value * factor"), SCORES),
+    Row("a match statement", (SCORE, 'case {"kind": kind}', 'case {"sort": kind}'), SCORES),
+    Row("a match statement's other case", (SCORE, 'return "none"', 'return "some"'), SCORES),
+    Row("a walrus", (SCORE, "(head := values[0]) > 0", "(head := values[-1]) > 0"), SCORES),
+    Row("an augmented assignment", (SCORE, "LEVEL += 1", "LEVEL += 2"), SCORES),
+    Row("a second assignment", (SCORE, "BIAS = BIAS + 1", "BIAS = BIAS + 2"), SCORES),
+    Row("two assignments of a name in another order", (SCORE, "LEVEL = 1\nLEVEL += 1", "LEVEL += 1\nLEVEL = 1"),
+        SCORES),
+    Row("an assignment moved behind a change of what it uses",
+        (SCORE, "SUM = LEVEL\nLEVEL += 1", "LEVEL += 1\nSUM = LEVEL"), SCORES,
+        (SCORE, "LEVEL += 1", "SUM = LEVEL\nLEVEL += 1"), (SCORE, ".mean + LEVEL", ".mean + SUM + LEVEL")),
+    Row("a definition that hides Python's own", (SCORE, "LEVEL = 1", "def sum(values):\n    return 0\n\nLEVEL = 1"),
+        SCORES),
+    Row("a definition removed", (HELPER, "SCALE = 3\n", ""), LOADS),
     # Networks
-    Row("a network", Edit(NETS, "layer(8)", "layer(9)"), {"fit", "fit[small]"}),
-    Row("another network", Edit(NETS, "layer(64)", "layer(65)"), {"fit", "fit[large]"}),
-    Row(
-        "a new network",
-        Edit(NETS, "@net(size=2)", "@net(size=3)\ndef huge():\n    return layer(512)\n\n\n@net(size=2)"),
-        {"fit"},
-    ),
-    Row(
-        "a new network in another module",
-        Edit("tasks/more.py", "", "from tasks.nets import net\n\n\n@net(size=3)\ndef huge():\n    return 1\n"),
-        {"fit"},
-    ),
-    Row(
-        "a network in another module",
-        Edit("tasks/more.py", "return 1", "return 2"),
-        {"fit"},
-        (Edit("tasks/more.py", "", "from tasks import nets\n\n\n@nets.net(size=3)\ndef huge():\n    return 1\n"),),
-    ),
-    Row(
-        "networks in another order",
-        Edit(
-            NETS,
-            SOURCES[NETS].partition("@net(size=1)")[2],
-            SOURCES[NETS]
-            .partition("@net(size=1)")[2]
-            .replace("small", "SMALL")
-            .replace("large", "small")
-            .replace("SMALL", "large"),
-        ),
-        FIT,
-    ),
-    Row("what networks share", Edit(NETS, "return [width]", "return [width, width]"), FIT),
-    Row("what one network uses", Edit(NETS, "return 0.5", "return 0.6"), {"fit", "fit[large]"}),
-    Row("how networks are registered", Edit(NETS, "Net(build, size)", "Net(build, size + 1)"), FIT),
-    Row("what the registry holds", Edit(NETS, "    size: int\n", "    size: int\n    rate: float = 0\n"), FIT),
-    Row(
-        "a network replaced in another module",
-        Edit("flows/main.py", "def dag", 'NETS["small"] = None\n\n\ndef dag'),
-        FIT,
-        (Edit("flows/main.py", "from tasks.load", "from tasks.nets import NETS\nfrom tasks.load"),),
-    ),
-    Row(
-        "networks replaced in another module",
-        Edit("flows/main.py", "def dag", "nets.NETS.update({})\n\n\ndef dag"),
-        FIT,
-        (Edit("flows/main.py", "from tasks.load", "from tasks import nets\nfrom tasks.load"),),
-    ),
-    Row(
-        "a network's second name",
-        Edit(NETS, "def noise", "def loud(function):\n    return function\n\n\ndef noise"),
-        set(),
-    ),
-    Row(
-        "a network of which code goes through all",
-        Edit(NETS, "layer(64)", "layer(65)"),
-        FIT,
-        (Edit("tasks/fit.py", "fitted = ", "print(len(NETS))\n    fitted = "),),
-    ),
-    Row(
-        "a network that another names",
-        Edit(NETS, "layer(64)", "layer(65)"),
-        FIT,
-        (Edit(NETS, "return layer(8)", 'return NETS["large"].build() + layer(8)'),),
-    ),
-    Row(
-        "a network whose name is another's in the registry",
-        Edit(NETS, "layer(64)", "layer(65)"),
-        FIT,
-        (Edit(NETS, "NETS[build.__name__] =", 'NETS[{"small": "large", "large": "small"}[build.__name__]] ='),),
-    ),
-    Row(
-        "a network that a second decorator may rename",
-        Edit(NETS, "layer(64)", "layer(65)"),
-        FIT,
-        (
-            Edit(NETS, "@net(size=2)\n", "@net(size=2)\n@functools.cache\n"),
-            Edit(NETS, "from dataclasses", "import functools\nfrom dataclasses"),
-        ),
-    ),
-    Row("the work in a child", Edit("tasks/fit.py", "0.1 / step", "0.2 / step"), FIT),
-    Row("the work that a child is given", Edit("tasks/fit.py", "serve(fit_in_child)", "serve(rate)"), FIT),
+    Row("a network", (NETS, "layer(8)", "layer(9)"), {"fit", "fit[small]"}),
+    Row("another network", (NETS, "layer(64)", "layer(65)"), LARGE),
+    Row("a new network", (NETS, "@net(size=2)", "@net(size=3)\ndef huge():\n    return layer(512)\n\n@net(size=2)"),
+        {"fit"}),
+    Row("a new network in another module",
+        (MORE, "", "from tasks.nets import net\n\n@net(size=3)\ndef huge():\n    return 1\n"), {"fit"}),
+    Row("a network in another module", (MORE, "return 1", "return 2"), {"fit"},
+        (MORE, "", "from tasks import nets\n\n@nets.net(size=3)\ndef huge():\n    return 1\n")),
+    Row("networks in another order",
+        (NETS, BUILDERS, BUILDERS.replace("small", "SMALL").replace("large", "small").replace("SMALL", "large")), FIT),
+    Row("what networks share", (NETS, "return [width]", "return [width, width]"), FIT),
+    Row("what one network uses", (NETS, "return 0.5", "return 0.6"), LARGE),
+    Row("how networks are registered", (NETS, "Net(build, size)", "Net(build, size + 1)"), FIT),
+    Row("what the registry holds", (NETS, "    size: int\n", "    size: int\n    rate: float = 0\n"), FIT),
+    Row("a network replaced in another module", (MAIN, "def dag", 'NETS["small"] = None\n\ndef dag'), FIT,
+        (MAIN, "from tasks.load", "from tasks.nets import NETS\nfrom tasks.load")),
+    Row("networks replaced in another module", (MAIN, "def dag", "nets.NETS.update({})\n\ndef dag"), FIT,
+        (MAIN, "from tasks.load", "from tasks import nets\nfrom tasks.load")),
+    Row("a network's second name", (NETS, "def noise", "def loud(function):\n    return function\n\ndef noise"), NONE),
+    Row("a network of which code goes through all", (NETS, "layer(64)", "layer(65)"), FIT,
+        (FIT_IT, "fitted = ", "print(len(NETS))\n    fitted = ")),
+    Row("a network that another names", (NETS, "layer(64)", "layer(65)"), FIT,
+        (NETS, "return layer(8)", 'return NETS["large"].build() + layer(8)')),
+    Row("a network whose name is another's in the registry", (NETS, "layer(64)", "layer(65)"), FIT,
+        (NETS, "NETS[build.__name__] =", 'NETS[{"small": "large", "large": "small"}[build.__name__]] =')),
+    Row("a network that a second decorator may rename", (NETS, "layer(64)", "layer(65)"), FIT,
+        (NETS, "@net(size=2)\n", "@net(size=2)\n@functools.cache\n"),
+        (NETS, "from dataclasses", "import functools\nfrom dataclasses")),
+    Row("the work in a child", (FIT_IT, "0.1 / step", "0.2 / step"), FIT),
+    Row("the work that a child is given", (FIT_IT, "serve(fit_in_child)", "serve(rate)"), FIT),
     # Who is changed from elsewhere
-    Row(
-        "a definition replaced in a module that nobody imports",
-        Edit("tasks/lonely.py", "THREE = 3", "from tasks import helper\n\nhelper.half = abs"),
-        {"score"},
-    ),
-    Row(
-        "a definition replaced within a function",
-        Edit("flows/main.py", "    return run", "    helper.half = abs\n    return run"),
-        {"score"},
-        (Edit("flows/main.py", "from tasks.load", "from tasks import helper\nfrom tasks.load"),),
-    ),
-    Row(
-        "what a definition is replaced with",
-        Edit("tasks/lonely.py", "return 1", "return 2"),
-        {"score"},
-        (
-            Edit(
-                "tasks/lonely.py",
-                "THREE = 3",
-                "from tasks import helper\n\n\ndef one(number):\n    return 1\n\n\nhelper.half = one",
-            ),
-        ),
-    ),
-    Row(
-        "where a function that replaces is called",
-        Edit("flows/main.py", "def dag(run):\n", "def dag(run):\n    replace()\n"),
-        {"score"},
-        (
-            Edit(
-                "flows/main.py",
-                "def dag",
-                "from tasks import helper\n\n\ndef replace():\n    helper.half = abs\n\n\ndef dag",
-            ),
-        ),
-    ),
-    Row(
-        "a definition replaced by setattr",
-        Edit("tasks/lonely.py", "THREE = 3", 'from tasks import helper\n\nsetattr(helper, "half", abs)'),
-        {"score"},
-    ),
-    Row(
-        "some definition replaced by setattr",
-        Edit(
-            "tasks/lonely.py",
-            "THREE = 3",
-            "from tasks import helper\n\nfor name in dir(helper):\n    setattr(helper, name, abs)",
-        ),
-        {"score", "load"},
-    ),
-    Row(
-        "a definition replaced through the module's names",
-        Edit("tasks/lonely.py", "THREE = 3", 'from tasks import helper\n\nvars(helper)["half"] = abs'),
-        {"score", "load"},
-    ),
-    Row(
-        "a definition replaced by its dotted name",
-        Edit(
-            "tasks/lonely.py", "THREE = 3", 'from unittest.mock import patch\n\npatch("tasks.helper.half", abs).start()'
-        ),
-        {"score"},
-    ),
-    Row(
-        "a method replaced",
-        Edit("tasks/lonely.py", "THREE = 3", "from tasks.helper import Base\n\nBase.value = abs"),
-        {"score"},
-    ),
-    Row(
-        "a name that is imported replaced where it is used",
-        Edit("tasks/lonely.py", "THREE = 3", "from tasks import load\n\nload.FACTOR = 4"),
-        LOADS,
-    ),
-    Row(
-        "a table changed in another module",
-        Edit("tasks/lonely.py", "THREE = 3", 'from tasks.table import KINDS\n\nKINDS["round"] = abs'),
-        LOADS,
-    ),
-    Row(
-        "a table changed under another name",
-        Edit("tasks/lonely.py", "THREE = 3", 'from tasks import table\n\nkinds = table.KINDS\nkinds["round"] = abs'),
-        LOADS,
-    ),
-    Row(
-        "a table changed under a variable's name",
-        Edit(
-            "tasks/lonely.py",
-            "THREE = 3",
-            'from tasks import table\n\n\ndef change():\n    kinds = table.KINDS\n    kinds |= {"round": abs}',
-        ),
-        LOADS,
-    ),
-    Row(
-        "a table's entry changed in a loop",
-        Edit(
-            "tasks/lonely.py",
-            "THREE = 3",
-            "from tasks import table\n\nfor kind in table.KINDS.values():\n    kind.mark = 1",
-        ),
-        LOADS,
-    ),
-    Row(
-        "a table changed by a function that gets it",
-        Edit(
-            "tasks/lonely.py",
-            "THREE = 3",
-            'from tasks import table\n\n\ndef change(kinds):\n    kinds["round"] = abs\n\n\nchange(table.KINDS)',
-        ),
-        LOADS,
-    ),
-    Row(
-        "a table's entry deleted",
-        Edit("tasks/lonely.py", "THREE = 3", 'from tasks import table\n\ndel table.KINDS["even"]'),
-        LOADS,
-    ),
-    Row(
-        "a global rebound in a function of its module",
-        Edit(SCORE, "def first(values):", "def louder():\n    global LEVEL\n    LEVEL = 9\n\n\ndef first(values):"),
-        {"score"},
-    ),
-    Row(
-        "a main block that replaces",
-        Edit("flows/main.py", "def dag", 'if __name__ == "__main__":\n    helper.half = abs\n\n\ndef dag'),
-        {"score"},
-        (Edit("flows/main.py", "from tasks.load", "from tasks import helper\nfrom tasks.load"),),
-    ),
-    Row(
-        "a subclass that its base registers",
-        Edit("tasks/lonely.py", "order = 2", "order = 3"),
-        {"score"},
-        (
-            Edit(
-                HELPER,
-                "    weight = 1\n",
-                "    weight = 1\n    kinds = []\n\n    def __init_subclass__(cls):\n        Base.kinds.append(cls)\n",
-            ),
-            Edit(
-                "tasks/lonely.py", "THREE = 3", "from tasks.helper import Base\n\n\nclass Other(Base):\n    order = 2"
-            ),
-        ),
-    ),
-    Row(
-        "a case of a function that dispatches",
-        Edit("tasks/lonely.py", "return 1", "return 2"),
-        {"score"},
-        (
-            Edit(HELPER, "def half", "@functools.singledispatch\ndef half"),
-            Edit(HELPER, "from tasks.deeper", "import functools\n\nfrom tasks.deeper"),
-            Edit(
-                "tasks/lonely.py",
-                "THREE = 3",
-                "from tasks.helper import half\n\n\n@half.register\ndef _(number: int):\n    return 1",
-            ),
-        ),
-    ),
+    Row("a definition replaced in a module that nobody imports",
+        (LONELY, "THREE = 3", "from tasks import helper\n\nhelper.half = abs"), SCORES),
+    Row("a definition replaced within a function", (MAIN, "    return run", "    helper.half = abs\n    return run"),
+        SCORES, (MAIN, "from tasks.load", "from tasks import helper\nfrom tasks.load")),
+    Row("what a definition is replaced with", (LONELY, "return 1", "return 2"), SCORES,
+        (LONELY, "THREE = 3", "from tasks import helper\n\ndef one(number):\n    return 1\n\nhelper.half = one")),
+    Row("where a function that replaces is called", (MAIN, "def dag(run):\n", "def dag(run):\n    replace()\n"), SCORES,
+        (MAIN, "def dag", "from tasks import helper\n\ndef replace():\n    helper.half = abs\n\ndef dag")),
+    Row("a definition replaced by setattr",
+        (LONELY, "THREE = 3", 'from tasks import helper\n\nsetattr(helper, "half", abs)'), SCORES),
+    Row("some definition replaced by setattr",
+        (LONELY, "THREE = 3", "from tasks import helper\n\nfor name in dir(helper):\n    setattr(helper, name, abs)"),
+        BOTH),
+    Row("a definition replaced through the module's names",
+        (LONELY, "THREE = 3", 'from tasks import helper\n\nvars(helper)["half"] = abs'), BOTH),
+    Row("a definition replaced by its dotted name",
+        (LONELY, "THREE = 3", 'from unittest.mock import patch\n\npatch("tasks.helper.half", abs).start()'), SCORES),
+    Row("a method replaced", (LONELY, "THREE = 3", "from tasks.helper import Base\n\nBase.value = abs"), SCORES),
+    Row("a name that is imported replaced where it is used",
+        (LONELY, "THREE = 3", "from tasks import load\n\nload.FACTOR = 4"), LOADS),
+    Row("a table changed in another module",
+        (LONELY, "THREE = 3", 'from tasks.table import KINDS\n\nKINDS["round"] = abs'), LOADS),
+    Row("a table changed under another name",
+        (LONELY, "THREE = 3", 'from tasks import table\n\nkinds = table.KINDS\nkinds["round"] = abs'), LOADS),
+    Row("a table changed under a variable's name",
+        (LONELY, "THREE = 3", 'from tasks import table\n\ndef change():\n    kinds = table.KINDS\n'
+         '    kinds |= {"round": abs}'), LOADS),
+    Row("a table's entry changed in a loop",
+        (LONELY, "THREE = 3", "from tasks import table\n\nfor kind in table.KINDS.values():\n    kind.mark = 1"),
+        LOADS),
+    Row("a table changed by a function that gets it",
+        (LONELY, "THREE = 3", 'from tasks import table\n\ndef change(kinds):\n    kinds["round"] = abs\n\n'
+         'change(table.KINDS)'), LOADS),
+    Row("a table's entry deleted", (LONELY, "THREE = 3", 'from tasks import table\n\ndel table.KINDS["even"]'), LOADS),
+    Row("a global rebound in a function of its module",
+        (SCORE, "def first(values):", "def louder():\n    global LEVEL\n    LEVEL = 9\n\ndef first(values):"), SCORES),
+    Row("a main block that replaces", (MAIN, "def dag", 'if __name__ == "__main__":\n    helper.half = abs\n\ndef dag'),
+        SCORES, (MAIN, "from tasks.load", "from tasks import helper\nfrom tasks.load")),
+    Row("a subclass that its base registers", (LONELY, "order = 2", "order = 3"), SCORES,
+        (HELPER, "    weight = 1\n", "    weight = 1\n    kinds = []\n\n    def __init_subclass__(cls):\n"
+         "        Base.kinds.append(cls)\n"),
+        (LONELY, "THREE = 3", "from tasks.helper import Base\n\nclass Other(Base):\n    order = 2")),
+    Row("a case of a function that dispatches", (LONELY, "return 1", "return 2"), SCORES,
+        (HELPER, "def half", "@functools.singledispatch\ndef half"),
+        (HELPER, "from tasks.deeper", "import functools\n\nfrom tasks.deeper"),
+        (LONELY, "THREE = 3", "from tasks.helper import half\n\n@half.register\ndef _(number: int):\n    return 1")),
     # What is done on import
-    Row(
-        "something done by an imported module", Edit(HELPER, "SCALE = 3", "print(SHIFT)\nSCALE = 3"), {"load", "score"}
-    ),
-    Row(
-        "something done by a module that an imported one imports",
-        Edit("tasks/deeper.py", "TWO = 2", "import os\n\nos.environ['A'] = 'b'\nTWO = 2"),
-        {"load", "score"},
-    ),
-    Row(
-        "what something done on import uses",
-        Edit("tasks/deeper.py", "return 5", "return 6"),
-        {"load", "score"},
-        (Edit("tasks/deeper.py", "TWO = 2", "TWO = 2\n\n\ndef start():\n    return 5\n\n\nprint(start())"),),
-    ),
-    Row(
-        "something done in the order of statements",
-        Edit(HELPER, "SCALE = 3\nSCALE.bit_length()", "SCALE.bit_length()\nSCALE = 3"),
-        {"load", "score"},
-        (Edit(HELPER, "SCALE = 3", "SCALE = 3\nSCALE.bit_length()"),),
-    ),
-    Row(
-        "a value nobody uses, whose call may do something",
-        Edit("tasks/deeper.py", "TWO = 2", "import random\n\nstate = random.seed(1)\nTWO = 2"),
-        {"load", "score"},
-    ),
-    Row(
-        "a loop on import",
-        Edit("tasks/deeper.py", "TWO = 2", "TWO = 2\nfor name in ():\n    print(name)"),
-        {"load", "score"},
-    ),
-    Row("something done by a package", Edit("tasks/__init__.py", "", "import os\n\nos.umask(0)\n"), ALL),
-    Row(
-        "something done by a module that does not count for itself, imports",
-        Edit("tasks/record.py", "@dataclass", "print(1)\n\n\n@dataclass"),
-        LOADS,
-    ),
-    Row(
-        "an import that does something",
-        Edit(HELPER, "    return number / TWO", "    from tasks import lonely\n\n    return number / TWO"),
-        {"score", "load"},
-        (Edit("tasks/lonely.py", "THREE = 3", "print(3)"),),
-    ),
+    Row("something done by an imported module", (HELPER, "SCALE = 3", "print(SHIFT)\nSCALE = 3"), BOTH),
+    Row("something done by a module that an imported one imports",
+        (DEEPER, "TWO = 2", "import os\n\nos.environ['A'] = 'b'\nTWO = 2"), BOTH),
+    Row("what something done on import uses", (DEEPER, "return 5", "return 6"), BOTH,
+        (DEEPER, "TWO = 2", "TWO = 2\n\ndef start():\n    return 5\n\nprint(start())")),
+    Row("something done in the order of statements",
+        (HELPER, "SCALE = 3\nSCALE.bit_length()", "SCALE.bit_length()\nSCALE = 3"), BOTH,
+        (HELPER, "SCALE = 3", "SCALE = 3\nSCALE.bit_length()")),
+    Row("a value nobody uses, whose call may do something",
+        (DEEPER, "TWO = 2", "import random\n\nstate = random.seed(1)\nTWO = 2"), BOTH),
+    Row("something done where a module is not the main one", (DEEPER, "print(1)", "print(2)"), BOTH,
+        (DEEPER, "TWO = 2", 'if __name__ == "__main__":\n    print(0)\nelse:\n    print(1)\n\nTWO = 2')),
+    Row("a loop on import", (DEEPER, "TWO = 2", "TWO = 2\nfor name in ():\n    print(name)"), BOTH),
+    Row("something done by a package", ("tasks/__init__.py", "", "import os\n\nos.umask(0)\n"), ALL),
+    Row("something done by a module that does not count for itself, imports",
+        (RECORD, "@dataclass", "print(1)\n\n@dataclass"), LOADS),
+    Row("an import that does something",
+        (HELPER, "    return number / TWO", "    from tasks import lonely\n\n    return number / TWO"), BOTH,
+        (LONELY, "THREE = 3", "print(3)")),
 ]
+# fmt: on
 
 
 def in_load(line):
     """Put a line into `load`, and what it may need at its module's top."""
     return (
-        Edit(LOAD, "    rows: list", f"    {line}\n    rows: list"),
-        Edit(LOAD, "import json", "import importlib\nimport subprocess\nimport sys\n\nimport json"),
+        (LOAD, "    rows: list", f"    {line}\n    rows: list"),
+        (LOAD, "import json", "import importlib\nimport subprocess\nimport sys\n\nimport json"),
     )
 
 
-THREE = Edit("tasks/lonely.py", "THREE = 3", "THREE = 4")
-STAR = Edit("tasks/page/shapes.py", "    return text\n", "    return text + text\n")
+THREE = (LONELY, "THREE = 3", "THREE = 4")
+STAR = (SHAPES, "    return text\n", "    return text + text\n")
 
+# fmt: off
 UNRESOLVED = [
-    Row("a conditional import", THREE, LOADS, in_load("if LIMIT:\n        from tasks.lonely import THREE as LIMIT")),
-    Row(
-        "an import that may fail",
-        THREE,
-        LOADS,
-        (
-            Edit(LOAD, "LIMIT = 3", "try:\n    from tasks.lonely import THREE\nexcept ImportError:\n    THREE = 5"),
-            Edit(LOAD, "double(LIMIT)", "double(THREE)"),
-        ),
-    ),
-    Row(
-        "what stands in where an import fails",
-        Edit(LOAD, "THREE = 5", "THREE = 6"),
-        LOADS,
-        (
-            Edit(LOAD, "LIMIT = 3", "try:\n    from tasks.lonely import THREE\nexcept ImportError:\n    THREE = 5"),
-            Edit(LOAD, "double(LIMIT)", "double(THREE)"),
-        ),
-    ),
-    Row(
-        "an import for one system",
-        THREE,
-        LOADS,
-        (
-            Edit(LOAD, "LIMIT = 3", "if Path.cwd():\n    from tasks import lonely as where\nelse:\n    where = Path"),
-            Edit(LOAD, "double(LIMIT)", "double(where.THREE)"),
-        ),
-    ),
-    Row(
-        "the condition of an import",
-        Edit(LOAD, "if json.x:", "if json.y:"),
-        LOADS,
-        (
-            Edit(LOAD, "LIMIT = 3", "if json.x:\n    from tasks.lonely import THREE\nelse:\n    THREE = 5"),
-            Edit(LOAD, "double(LIMIT)", "double(THREE)"),
-        ),
-    ),
-    Row("an import in a function", THREE, LOADS, in_load("from tasks.lonely import THREE; print(THREE)")),
-    Row("a module imported in a function", THREE, LOADS, in_load("import tasks.lonely as it; print(it.THREE)")),
-    Row("a module imported by its full name", THREE, LOADS, in_load("import tasks.lonely; print(tasks.lonely.THREE)")),
-    Row("a relative import in a function", THREE, LOADS, in_load("from . import lonely; print(lonely.THREE)")),
-    Row("another name of a module", STAR, {"load"}, in_load("from tasks.page import shapes as s; print(s.star)")),
-    Row("another name of that module", STAR, set(), in_load("from tasks.page import shapes as s; print(s.arrow)")),
-    Row(
-        "a name that a package passes on",
-        STAR,
-        LOADS,
-        (
-            Edit("tasks/page/__init__.py", "import arrow", "import arrow, star as star_again"),
-            *in_load("from tasks.page import star_again; print(star_again)"),
-        ),
-    ),
-    Row(
-        "a name that a module that does not count passes on",
-        Edit("tasks/record.py", "size: int", "size: float"),
-        LOADS,
-    ),
-    Row(
-        "anything in a module of which all names are imported",
-        Edit(HELPER, "number / TWO", "number / 2"),
-        {"load", "score"},
-        (Edit(LOAD, "from tasks.helper import SCALE as FACTOR, SHIFT", "from tasks.helper import *\n\nFACTOR = 1"),),
-    ),
-    Row("anything in a module that is passed on", STAR, LOADS, in_load("from tasks.page import shapes; print(shapes)")),
-    Row(
-        "anything in a module that getattr asks",
-        STAR,
-        LOADS,
-        in_load("from tasks.page import shapes; getattr(shapes, 'a' + 'b')"),
-    ),
-    Row(
-        "anything in a module whose names are listed",
-        STAR,
-        LOADS,
-        in_load("from tasks.page import shapes; vars(shapes)"),
-    ),
-    Row("a name that a module makes up", STAR, LOADS, in_load("from tasks.page import shapes; shapes.made_up")),
-    Row(
-        "a module's own __getattr__",
-        Edit("tasks/page/shapes.py", "return name", "return name * 2"),
-        LOADS,
-        (
-            Edit("tasks/page/shapes.py", "WIDTH = 10", "def __getattr__(name):\n    return name\n\n\nWIDTH = 10"),
-            *in_load("from tasks.page import shapes; shapes.made_up"),
-        ),
-    ),
-    Row(
-        "anything beside code that is evaluated",
-        Edit(LOAD, "return number", "return -number"),
-        LOADS,
-        in_load('eval("unused")(1)'),
-    ),
-    Row(
-        "anything beside code that is executed",
-        Edit(LOAD, "return number", "return -number"),
-        LOADS,
-        in_load('exec("unused(1)")'),
-    ),
-    Row(
-        "anything beside a look at all names",
-        Edit(LOAD, "return number", "return -number"),
-        LOADS,
-        in_load('globals()["unused"]'),
-    ),
-    Row(
-        "anything beside a look at a module's names",
-        Edit(LOAD, "return number", "return -number"),
-        LOADS,
-        in_load("sys.modules[__name__].unused"),
-    ),
-    Row("a module imported by a text", THREE, LOADS, in_load('importlib.import_module("tasks.lonely").THREE')),
-    Row(
-        "a module imported by a relative text",
-        THREE,
-        LOADS,
-        in_load('importlib.import_module(".lonely", "tasks").THREE'),
-    ),
-    Row("a module imported by __import__", THREE, LOADS, in_load('__import__("tasks.lonely").THREE')),
-    Row(
-        "any module, imported by a text in two parts",
-        THREE,
-        LOADS,
-        in_load('importlib.import_module("tasks." + str(output))'),
-    ),
-    Row(
-        "any module, imported by a text with a gap", THREE, LOADS, in_load('importlib.import_module(f"tasks.{output}")')
-    ),
-    Row("any module, imported by a variable", THREE, LOADS, in_load("importlib.import_module(output)")),
-    Row(
-        "any module, imported by another name of the function",
-        THREE,
-        LOADS,
-        in_load("from importlib import import_module as get; get(output)"),
-    ),
-    Row("any module, asked for in sys.modules", THREE, LOADS, in_load("sys.modules[output]")),
-    Row(
-        "any module, run by a text with a gap",
-        THREE,
-        LOADS,
-        in_load('subprocess.run(["python", "-m", f"tasks.{output}"])'),
-    ),
-    Row(
-        "a module in code for another process",
-        THREE,
-        LOADS,
-        in_load('subprocess.run(["python", "-c", "import tasks.lonely"])'),
-    ),
-    Row(
-        "a main block that is run by its module's name",
-        Edit("tasks/lonely.py", "print(THREE)", "print(-THREE)"),
-        LOADS,
-        (
-            Edit("tasks/lonely.py", "THREE = 3", 'THREE = 3\n\nif __name__ == "__main__":\n    print(THREE)'),
-            *in_load('subprocess.run([sys.executable, "-m", "tasks.lonely"])'),
-        ),
-    ),
-    Row(
-        "what a main block does not use",
-        Edit("tasks/lonely.py", "FIVE = 5", "FIVE = 6"),
-        set(),
-        (
-            Edit("tasks/lonely.py", "THREE = 3", 'THREE = 3\nFIVE = 5\n\nif __name__ == "__main__":\n    print(THREE)'),
-            *in_load('subprocess.run([sys.executable, "-m", "tasks.lonely"])'),
-        ),
-    ),
-    Row(
-        "a script that is run by its file's name",
-        THREE,
-        LOADS,
-        in_load('subprocess.run([sys.executable, Path(__file__).with_name("lonely.py")])'),
-    ),
-    Row(
-        "a script that is run by its path", THREE, LOADS, in_load('subprocess.run([sys.executable, "tasks/lonely.py"])')
-    ),
-    Row(
-        "any subclass, where code lists them",
-        Edit("tasks/lonely.py", "order = 2", "order = 3"),
-        {"load", "score"},
-        (
-            Edit(
-                "tasks/lonely.py", "THREE = 3", "from tasks.helper import Base\n\n\nclass Other(Base):\n    order = 2"
-            ),
-            Edit(HELPER, "def value", "def all(self):\n        return Base.__subclasses__()\n\n    def value"),
-            *in_load("helper.Base"),
-        ),
-    ),
-    Row(
-        "a docstring, where code reads docstrings",
-        Edit(HELPER, '"""Double a number."""', '"""Double it."""'),
-        LOADS,
-        in_load("print(helper.double.__doc__)"),
-    ),
-    Row(
-        "a module's docstring, where code reads docstrings",
-        Edit(LOAD, '"""Load."""', '"""Load it."""'),
-        LOADS,
-        in_load("print(__doc__)"),
-    ),
-    Row(
-        "a function's hint, where code looks at hints",
-        Edit(HELPER, "def double(number,", "def double(number: int,"),
-        LOADS,
-        in_load("print(helper.double.__annotations__)"),
-    ),
-    Row(
-        "what a hint names, where code looks at hints",
-        THREE,
-        LOADS,
-        (
-            Edit(HELPER, "def double(number,", "def double(number: THREE,"),
-            Edit(HELPER, "SCALE = 3", "from tasks.lonely import THREE\n\nSCALE = 3"),
-            *in_load("import inspect; inspect.signature(helper.double)"),
-        ),
-    ),
-    Row(
-        "what a dropped hint names",
-        THREE,
-        set(),
-        (
-            Edit(HELPER, "def double(number,", "def double(number: THREE,"),
-            Edit(HELPER, "SCALE = 3", "from tasks.lonely import THREE\n\nSCALE = 3"),
-        ),
-    ),
-    Row("a module that cannot be parsed", Edit("tasks/deeper.py", "TWO = 2", "TWO = = 2"), {"load", "score"}),
-    Row(
-        "a module that could not be parsed before",
-        Edit("tasks/deeper.py", "TWO = = 2", "TWO = = 3"),
-        {"load", "score"},
-        (Edit("tasks/deeper.py", "TWO = 2", "TWO = = 2"),),
-    ),
-    Row(
-        "a module that takes a name's place",
-        Edit("tasks/helper/__init__.py", "", "def double(number):\n    return 0\n"),
-        {"load", "score"},
-    ),
+    Row("a conditional import", THREE, LOADS, *in_load("if LIMIT:\n        from tasks.lonely import THREE as LIMIT")),
+    Row("an import that may fail", THREE, LOADS,
+        (LOAD, "LIMIT = 3", "try:\n    from tasks.lonely import THREE\nexcept ImportError:\n    THREE = 5"),
+        (LOAD, "double(LIMIT)", "double(THREE)")),
+    Row("what stands in where an import fails", (LOAD, "THREE = 5", "THREE = 6"), LOADS,
+        (LOAD, "LIMIT = 3", "try:\n    from tasks.lonely import THREE\nexcept ImportError:\n    THREE = 5"),
+        (LOAD, "double(LIMIT)", "double(THREE)")),
+    Row("an import for one system", THREE, LOADS,
+        (LOAD, "LIMIT = 3", "if Path.cwd():\n    from tasks import lonely as where\nelse:\n    where = Path"),
+        (LOAD, "double(LIMIT)", "double(where.THREE)")),
+    Row("the condition of an import", (LOAD, "if json.x:", "if json.y:"), LOADS,
+        (LOAD, "LIMIT = 3", "if json.x:\n    from tasks.lonely import THREE\nelse:\n    THREE = 5"),
+        (LOAD, "double(LIMIT)", "double(THREE)")),
+    Row("an import in a function", THREE, LOADS, *in_load("from tasks.lonely import THREE; print(THREE)")),
+    Row("a module imported in a function", THREE, LOADS, *in_load("import tasks.lonely as it; print(it.THREE)")),
+    Row("a module imported by its full name", THREE, LOADS, *in_load("import tasks.lonely; print(tasks.lonely.THREE)")),
+    Row("a relative import in a function", THREE, LOADS, *in_load("from . import lonely; print(lonely.THREE)")),
+    Row("another name of a module", STAR, LOADS, *in_load("from tasks.page import shapes as s; print(s.star)")),
+    Row("another name of that module", STAR, NONE, *in_load("from tasks.page import shapes as s; print(s.arrow)")),
+    Row("a name that a package passes on", STAR, LOADS, (PAGE, "import arrow", "import arrow, star as star_again"),
+        *in_load("from tasks.page import star_again; print(star_again)")),
+    Row("a name that a module that does not count passes on", (RECORD, "size: int", "size: float"), LOADS),
+    Row("anything in a module of which all names are imported", (HELPER, "number / TWO", "number / 2"), BOTH,
+        (LOAD, "from tasks.helper import SCALE as FACTOR, SHIFT", "from tasks.helper import *\n\nFACTOR = 1")),
+    Row("anything in a module that is passed on", STAR, LOADS,
+        *in_load("from tasks.page import shapes; print(shapes)")),
+    Row("anything in a module of which one that is passed on imports all names", THREE, {"load", "draw"},
+        (SHAPES, "WIDTH = 10", "from tasks.lonely import *\n\nWIDTH = 10"),
+        *in_load("from tasks.page import shapes; print(shapes)")),
+    Row("anything in a module that getattr asks", STAR, LOADS,
+        *in_load("from tasks.page import shapes; getattr(shapes, 'a' + 'b')")),
+    Row("anything in a module whose names are listed", STAR, LOADS,
+        *in_load("from tasks.page import shapes; vars(shapes)")),
+    Row("a name that a module makes up", STAR, LOADS, *in_load("from tasks.page import shapes; shapes.made_up")),
+    Row("a module's own __getattr__", (SHAPES, "return name", "return name * 2"), LOADS,
+        (SHAPES, "WIDTH = 10", "def __getattr__(name):\n    return name\n\nWIDTH = 10"),
+        *in_load("from tasks.page import shapes; shapes.made_up")),
+    Row("anything beside code that is evaluated", (LOAD, "return number", "return -number"), LOADS,
+        *in_load('eval("unused")(1)')),
+    Row("anything beside code that is executed", (LOAD, "return number", "return -number"), LOADS,
+        *in_load('exec("unused(1)")')),
+    Row("anything beside a look at all names", (LOAD, "return number", "return -number"), LOADS,
+        *in_load('globals()["unused"]')),
+    Row("anything beside a look at a module's names", (LOAD, "return number", "return -number"), LOADS,
+        *in_load("sys.modules[__name__].unused")),
+    Row("a module imported by a text", THREE, LOADS, *in_load('importlib.import_module("tasks.lonely").THREE')),
+    Row("a module imported by a relative text", THREE, LOADS,
+        *in_load('importlib.import_module(".lonely", "tasks").THREE')),
+    Row("a module imported by __import__", THREE, LOADS, *in_load('__import__("tasks.lonely").THREE')),
+    Row("any module, imported by a text in two parts", THREE, LOADS,
+        *in_load('importlib.import_module("tasks." + str(output))')),
+    Row("any module, imported by a text with a gap", THREE, LOADS,
+        *in_load('importlib.import_module(f"tasks.{output}")')),
+    Row("any module, imported by a variable", THREE, LOADS, *in_load("importlib.import_module(output)")),
+    Row("any module, imported by another name of the function", THREE, LOADS,
+        *in_load("from importlib import import_module as get; get(output)")),
+    Row("any module, asked for in sys.modules", THREE, LOADS, *in_load("sys.modules[output]")),
+    Row("any module, asked for in sys.modules that a function imports", THREE, LOADS,
+        *in_load("import sys; sys.modules[output]")),
+    Row("any module, run by a text with a gap", THREE, LOADS,
+        *in_load('subprocess.run(["python", "-m", f"tasks.{output}"])')),
+    Row("a module in code for another process", THREE, LOADS,
+        *in_load('subprocess.run(["python", "-c", "import tasks.lonely"])')),
+    Row("a main block that is run by its module's name", (LONELY, "print(THREE)", "print(-THREE)"), LOADS,
+        (LONELY, "THREE = 3", 'THREE = 3\n\nif __name__ == "__main__":\n    print(THREE)'),
+        *in_load('subprocess.run([sys.executable, "-m", "tasks.lonely"])')),
+    Row("what a main block does not use", (LONELY, "FIVE = 5", "FIVE = 6"), NONE,
+        (LONELY, "THREE = 3", 'THREE = 3\nFIVE = 5\n\nif __name__ == "__main__":\n    print(THREE)'),
+        *in_load('subprocess.run([sys.executable, "-m", "tasks.lonely"])')),
+    Row("a script that is run by its file's name", THREE, LOADS,
+        *in_load('subprocess.run([sys.executable, Path(__file__).with_name("lonely.py")])')),
+    Row("a script that is run by its path", THREE, LOADS,
+        *in_load('subprocess.run([sys.executable, "tasks/lonely.py"])')),
+    Row("any subclass, where code lists them", (LONELY, "order = 2", "order = 3"), BOTH,
+        (LONELY, "THREE = 3", "from tasks.helper import Base\n\nclass Other(Base):\n    order = 2"),
+        (HELPER, "def value", "def all(self):\n        return Base.__subclasses__()\n\n    def value"),
+        *in_load("helper.Base")),
+    Row("a docstring, where code reads docstrings", (HELPER, '"""Double a number."""', '"""Double it."""'), LOADS,
+        *in_load("print(helper.double.__doc__)")),
+    Row("a module's docstring, where code reads docstrings", (LOAD, '"""Load."""', '"""Load it."""'), LOADS,
+        *in_load("print(__doc__)")),
+    Row("a function's hint, where code looks at hints", (HELPER, "def double(number,", "def double(number: int,"),
+        LOADS, *in_load("print(helper.double.__annotations__)")),
+    Row("what a hint names, where code looks at hints", THREE, LOADS,
+        (HELPER, "def double(number,", "def double(number: THREE,"),
+        (HELPER, "SCALE = 3", "from tasks.lonely import THREE\n\nSCALE = 3"),
+        *in_load("import inspect; inspect.signature(helper.double)")),
+    Row("what a dropped hint names", THREE, NONE, (HELPER, "def double(number,", "def double(number: THREE,"),
+        (HELPER, "SCALE = 3", "from tasks.lonely import THREE\n\nSCALE = 3")),
+    Row("a module that cannot be parsed", (DEEPER, "TWO = 2", "TWO = = 2"), BOTH),
+    Row("a module that could not be parsed before", (DEEPER, "TWO = = 2", "TWO = = 3"), BOTH,
+        (DEEPER, "TWO = 2", "TWO = = 2")),
+    Row("a module that takes a name's place", ("tasks/helper/__init__.py", "", "def double(number):\n    return 0\n"),
+        BOTH),
 ]
+# fmt: on
 
+# fmt: off
 FILES = [
-    Row("a template", Edit("tasks/page/page.html", "<p>", "<div>"), {"draw"}),
-    Row("a file beside a template", Edit("tasks/page/style.css", "red", "blue"), {"draw"}),
-    Row("a new file beside a template", Edit("tasks/page/print.css", "", "p {}"), {"draw"}),
-    Row("a file in a folder beside a template", Edit("tasks/page/parts/foot.html", "", "<hr>"), {"draw"}),
-    Row("a file that a text names", Edit("tasks/names.json", "a", "b"), LOADS),
-    Row(
-        "a file that a text with a gap may name",
-        Edit("tasks/other.json", "b", "c"),
-        LOADS,
-        in_load('open(f"{output}.json")'),
-    ),
-    Row(
-        "a file that a pattern finds",
-        Edit("tasks/other.json", "b", "c"),
-        LOADS,
-        in_load('Path(__file__).parent.glob("*.json")'),
-    ),
-    Row(
-        "a file at the project's top",
-        Edit("table.toml", "a", "b"),
-        LOADS,
-        (Edit("table.toml", "", "a"), *in_load('open("table.toml")')),
-    ),
-    Row(
-        "a file in a folder that is no package",
-        Edit("tasks/sql/all.sql", "", "select 1"),
-        LOADS,
-        in_load('Path("sql") / "all.sql"'),
-    ),
+    Row("a template", ("tasks/page/page.html", "<p>", "<div>"), DRAWS),
+    Row("a file beside a template", ("tasks/page/style.css", "red", "blue"), DRAWS),
+    Row("a new file beside a template", ("tasks/page/print.css", "", "p {}"), DRAWS),
+    Row("a file in a folder beside a template", ("tasks/page/parts/foot.html", "", "<hr>"), DRAWS),
+    Row("a file that a text names", ("tasks/names.json", "a", "b"), LOADS),
+    Row("a file that a text with a gap may name", ("tasks/other.json", "b", "c"), LOADS,
+        *in_load('open(f"{output}.json")')),
+    Row("a file that a pattern finds", ("tasks/other.json", "b", "c"), LOADS,
+        *in_load('Path(__file__).parent.glob("*.json")')),
+    Row("a file at the project's top", ("table.toml", "a", "b"), LOADS, ("table.toml", "", "a"),
+        *in_load('open("table.toml")')),
+    Row("a file in a folder that is no package", ("tasks/sql/all.sql", "", "select 1"), LOADS,
+        *in_load('Path("sql") / "all.sql"')),
 ]
+# fmt: on
 
 
 # What reruns though nothing that a node does has changed: known, and left at that.
+# fmt: off
 IN_VAIN = [
-    Row(
-        "another name for a local variable",
-        Edit(SCORE, "for value in values:\n        yield value + 1", "for one in values:\n        yield one + 1"),
-        {"score"},
-    ),
-    Row("another name for an import", Edit(LOAD, "SCALE as FACTOR", "SCALE as TIMES"), LOADS, ()),
-    Row(
-        "a class that a node's hint no longer names",
-        Edit("tasks/page/__init__.py", "load: Record", "load: object"),
-        {"draw"},
-        (
-            Edit("tasks/page/__init__.py", "*, load)", "*, load: Record)"),
-            Edit(
-                "tasks/page/__init__.py",
-                "from tasks.page.shapes",
-                "from tasks.record import Record\nfrom tasks.page.shapes",
-            ),
-        ),
-    ),
-    Row("a network's figures for its recipe", Edit(NETS, "@net(size=1)", "@net(size=5)"), {"fit", "fit[small]"}),
-    Row("a hint of a method with a decorator", Edit(SCORE, "def label():", "def label() -> str:"), {"score"}),
-    Row(
-        "a constant worked out by a call, used by nobody",
-        Edit("tasks/deeper.py", "TWO = 2", "import re\n\nDIGITS = re.compile('[0-9]')\nTWO = 2"),
-        {"load", "score"},
-    ),
-    Row(
-        "another user of a memo",
-        Edit("tasks/lonely.py", "return 1", "return 2"),
-        {"score"},
-        (
-            Edit(HELPER, "def half(number):", "MEMO = {}\n\n\ndef half(number):\n    MEMO[number] = 1"),
-            Edit(HELPER, "return number / TWO", "return MEMO[number]"),
-            Edit(
-                "tasks/lonely.py",
-                "THREE = 3",
-                "from tasks.helper import half\n\n\ndef other():\n    half(3)\n    return 1",
-            ),
-        ),
-    ),
+    Row("another name for a local variable",
+        (SCORE, "for value in values:\n        yield value + 1", "for one in values:\n        yield one + 1"), SCORES),
+    Row("another name for an import", (LOAD, "SCALE as FACTOR", "SCALE as TIMES"), LOADS),
+    Row("a class that a node's hint no longer names", (PAGE, "load: Record", "load: object"), DRAWS,
+        (PAGE, "*, load)", "*, load: Record)"),
+        (PAGE, "from tasks.page.shapes", "from tasks.record import Record\nfrom tasks.page.shapes")),
+    Row("a network's figures for its recipe", (NETS, "@net(size=1)", "@net(size=5)"), {"fit", "fit[small]"}),
+    Row("a hint of a method with a decorator", (SCORE, "def label():", "def label() -> str:"), SCORES),
+    Row("a constant worked out by a call, used by nobody",
+        (DEEPER, "TWO = 2", "import re\n\nDIGITS = re.compile('[0-9]')\nTWO = 2"), BOTH),
+    Row("another user of a memo", (LONELY, "return 1", "return 2"), SCORES,
+        (HELPER, "def half(number):", "MEMO = {}\n\ndef half(number):\n    MEMO[number] = 1"),
+        (HELPER, "return number / TWO", "return MEMO[number]"),
+        (LONELY, "THREE = 3", "from tasks.helper import half\n\ndef other():\n    half(3)\n    return 1")),
 ]
+# fmt: on
 
 
 @pytest.mark.parametrize("row", HARMLESS, ids=lambda row: row.name)
@@ -1302,68 +760,47 @@ def test_an_edit_reruns_the_nodes_that_reach_it_and_no_others(tmp_path, monkeypa
 
 # The real project
 
+TRAIN, EVALUATE = {"train[baseline]", "train[dropout]"}, {"evaluate[baseline]", "evaluate[dropout]"}
 REAL = {
     name: (f"tasks.{name.partition('[')[0]}", name.partition("[")[0], name.partition("[")[2].rstrip("]") or None)
-    for name in (
-        "download",
-        "validate",
-        "prepare",
-        "train[baseline]",
-        "train[dropout]",
-        "evaluate[baseline]",
-        "evaluate[dropout]",
-        "compare",
-        "report",
-    )
+    for name in ("download", "validate", "prepare", *sorted(TRAIN), *sorted(EVALUATE), "compare", "report")
 }
-TRAIN, EVALUATE = {"train[baseline]", "train[dropout]"}, {"evaluate[baseline]", "evaluate[dropout]"}
 NEW_NETWORK = "\n\n@network(fast=1, article=1, smoke=1)\ndef third():\n    return None\n"
+# fmt: off
 REAL_ROWS = [
-    Row(
-        "what a data set is",
-        Edit("tasks/fashion_mnist.py", "for split in (", "for split in sorted("),
-        {"download", "validate", "prepare", "report"},
-    ),
-    Row("the data set's own figures", Edit("tasks/fashion_mnist.py", "47_040_016", "47_040_017"), {"report"}),
-    Row("how images are scaled", Edit("tasks/prepare.py", "/ 255", "/ 256"), {"prepare"}),
-    Row("how images are split", Edit("tasks/prepare.py", "- round(len(order)", "- int(len(order)"), {"prepare"}),
-    Row("how arrays are saved", Edit("tasks/prepare.py", '.open("wb")', '.open("xb")'), {"prepare", *EVALUATE}),
-    Row("one network", Edit("tasks/networks.py", "Conv2D(128, 3", "Conv2D(129, 3"), {"train[baseline]"}),
-    Row("the other network", Edit("tasks/networks.py", "Dropout(0.5)", "Dropout(0.4)"), {"train[dropout]"}),
-    Row(
-        "a network's hint",
-        Edit("tasks/networks.py", "def baseline() -> keras.Model", "def baseline() -> object"),
-        set(),
-    ),
-    Row("a new network", Edit("tasks/networks.py", "\n\n@network(fast=4", f"{NEW_NETWORK}\n\n@network(fast=4"), set()),
-    Row("the learning rate's schedule", Edit("tasks/train.py", "0.1 + 0.9", "0.2 + 0.8"), TRAIN),
-    Row("the length of the warm-up", Edit("tasks/train.py", "WARM_UP = 0.3", "WARM_UP = 0.4"), TRAIN),
-    Row("how a split is loaded", Edit("tasks/train.py", 'mmap_mode="r"', 'mmap_mode="c"'), TRAIN | EVALUATE),
-    Row("how probabilities are measured", Edit("tasks/evaluate.py", "BINS = 15", "BINS = 10"), EVALUATE),
-    Row("an interval", Edit("tasks/statistics.py", 'method="wilson"', 'method="exact"'), EVALUATE),
-    Row("a test", Edit("tasks/statistics.py", "discordant, 0.5", "discordant, 0.4"), {"compare"}),
-    Row("what the article claims", Edit("tasks/compare.py", '"test": 0.9211', '"test": 0.9212'), {"compare", "report"}),
-    Row("a drift that is borne", Edit("tasks/validate.py", "DRIFT = 5.0", "DRIFT = 6.0"), {"validate"}),
-    Row("how IDX is read", Edit("tasks/idx.py", "dtype=np.uint8", "dtype=np.int8"), {"validate", "prepare", "report"}),
-    Row(
-        "how a header is read",
-        Edit("tasks/idx.py", "file.read(16)", "file.read(17)"),
-        {"download", "validate", "prepare", "report"},
-    ),
-    Row("how long a mirror is waited for", Edit("tasks/download.py", "PATIENCE = 20", "PATIENCE = 21"), {"download"}),
-    Row("the page's style", Edit("tasks/report/style.css", "{", "{ color: red;"), {"report"}),
-    Row("the page's template", Edit("tasks/report/page.html.j2", "<", "<!-- --><"), {"report"}),
-    Row("how the page is published", Edit("tasks/report/__init__.py", "exist_ok=True", "exist_ok=False"), set()),
-    Row("a figure's ink", Edit("tasks/report/figures.py", "#123456", "#123457"), {"report"}),
-    Row("the store", Edit("tasks/artifacts/store.py", "import", "import this\nimport"), set()),
-    Row("the settings' defaults", Edit("tasks/settings.py", "0.1, gt=0, lt=1", "0.2, gt=0, lt=1"), set()),
-    Row("the wiring", Edit("flows/main.py", "raw = run(download)", "raw = run(download, 1)"), set()),
-    Row(
-        "something done when networks are imported",
-        Edit("tasks/networks.py", "\nNETWORKS", "\nprint()\nNETWORKS"),
-        set(REAL),
-    ),
+    Row("what a data set is", ("tasks/fashion_mnist.py", "for split in (", "for split in sorted("),
+        {"download", "validate", "prepare", "report"}),
+    Row("the data set's own figures", ("tasks/fashion_mnist.py", "47_040_016", "47_040_017"), {"report"}),
+    Row("how images are scaled", ("tasks/prepare.py", "/ 255", "/ 256"), {"prepare"}),
+    Row("how images are split", ("tasks/prepare.py", "- round(len(order)", "- int(len(order)"), {"prepare"}),
+    Row("how arrays are saved", ("tasks/prepare.py", '.open("wb")', '.open("xb")'), {"prepare", *EVALUATE}),
+    Row("one network", ("tasks/networks.py", "Conv2D(128, 3", "Conv2D(129, 3"), {"train[baseline]"}),
+    Row("the other network", ("tasks/networks.py", "Dropout(0.5)", "Dropout(0.4)"), {"train[dropout]"}),
+    Row("a network's hint", ("tasks/networks.py", "def baseline() -> keras.Model", "def baseline() -> object"), NONE),
+    Row("a new network", ("tasks/networks.py", "\n\n@network(fast=4", f"{NEW_NETWORK}\n\n@network(fast=4"), NONE),
+    Row("the learning rate's schedule", ("tasks/train.py", "0.1 + 0.9", "0.2 + 0.8"), TRAIN),
+    Row("the length of the warm-up", ("tasks/train.py", "WARM_UP = 0.3", "WARM_UP = 0.4"), TRAIN),
+    Row("how a split is loaded", ("tasks/train.py", 'mmap_mode="r"', 'mmap_mode="c"'), TRAIN | EVALUATE),
+    Row("how probabilities are measured", ("tasks/evaluate.py", "BINS = 15", "BINS = 10"), EVALUATE),
+    Row("an interval", ("tasks/statistics.py", 'method="wilson"', 'method="exact"'), EVALUATE),
+    Row("a test", ("tasks/statistics.py", "discordant, 0.5", "discordant, 0.4"), {"compare"}),
+    Row("what the article claims", ("tasks/compare.py", '"test": 0.9211', '"test": 0.9212'), {"compare", "report"}),
+    Row("a drift that is borne", ("tasks/validate.py", "DRIFT = 5.0", "DRIFT = 6.0"), {"validate"}),
+    Row("how IDX is read", ("tasks/idx.py", "dtype=np.uint8", "dtype=np.int8"), {"validate", "prepare", "report"}),
+    Row("how a header is read", ("tasks/idx.py", "file.read(16)", "file.read(17)"),
+        {"download", "validate", "prepare", "report"}),
+    Row("how long a mirror is waited for", ("tasks/download.py", "PATIENCE = 20", "PATIENCE = 21"), {"download"}),
+    Row("the page's style", ("tasks/report/style.css", "{", "{ color: red;"), {"report"}),
+    Row("the page's template", ("tasks/report/page.html.j2", "<", "<!-- --><"), {"report"}),
+    Row("how the page is published", ("tasks/report/__init__.py", "exist_ok=True", "exist_ok=False"), NONE),
+    Row("a figure's ink", ("tasks/report/figures.py", "#123456", "#123457"), {"report"}),
+    Row("the store", ("tasks/artifacts/store.py", "import", "import this\nimport"), NONE),
+    Row("the settings' defaults", ("tasks/settings.py", "0.1, gt=0, lt=1", "0.2, gt=0, lt=1"), NONE),
+    Row("the wiring", (MAIN, "raw = run(download)", "raw = run(download, 1)"), NONE),
+    Row("something done when networks are imported", ("tasks/networks.py", "\nNETWORKS", "\nprint()\nNETWORKS"),
+        set(REAL)),
 ]
+# fmt: on
 
 
 @pytest.fixture(scope="module")
@@ -1378,7 +815,7 @@ def copy_of_the_project(tmp_path_factory):
 def test_an_edit_of_the_real_project_reruns_the_nodes_that_reach_it_and_no_others(
     copy_of_the_project, monkeypatch, kept_of_the_real_project, row
 ):
-    path = copy_of_the_project / row.edit.file
+    path = copy_of_the_project / row.edit[0]
     source = path.read_text()
     try:
         assert reruns_after(copy_of_the_project, row, REAL, monkeypatch, kept_of_the_real_project) == row.reruns
@@ -1412,7 +849,8 @@ def test_the_digests_are_the_same_in_every_process_and_nothing_is_imported_for_t
     }
     assert printed == {
         f"{code_of('tasks.report', 'report')}\n"
-        "['tasks', 'tasks.artifacts', 'tasks.artifacts.code', 'tasks.artifacts.identity']\n"
+        "['tasks', 'tasks.artifacts', 'tasks.artifacts.code', 'tasks.artifacts.identity', 'tasks.artifacts.project', "
+        "'tasks.artifacts.syntax']\n"
     }
 
 
@@ -1434,9 +872,9 @@ def test_many_threads_find_the_same(tmp_path, monkeypatch):
 
 def test_modules_that_import_each_other_are_read(tmp_path, monkeypatch):
     project_of(tmp_path)
-    apply(tmp_path, Edit("tasks/deeper.py", "TWO = 2", "import tasks.load\n\nTWO = tasks.load.LIMIT"))
-    row = Row("", Edit(LOAD, "LIMIT = 3", "LIMIT = 4"), set())
-    assert reruns_after(tmp_path, row, NODES, monkeypatch, {}) == {"load", "score"}
+    apply(tmp_path, (DEEPER, "TWO = 2", "import tasks.load\n\nTWO = tasks.load.LIMIT"))
+    row = Row("", (LOAD, "LIMIT = 3", "LIMIT = 4"), BOTH)
+    assert reruns_after(tmp_path, row, NODES, monkeypatch, {}) == row.reruns
 
 
 def test_a_name_that_a_module_does_not_bind_is_the_whole_module(tmp_path, monkeypatch):
@@ -1455,5 +893,5 @@ def test_a_module_that_the_project_lacks_is_refused(tmp_path, monkeypatch):
 def test_what_runs_is_what_was_there_when_the_process_first_looked(tmp_path, monkeypatch):
     project_of(tmp_path)
     before = digests_of(tmp_path, NODES, monkeypatch)
-    apply(tmp_path, Edit(HELPER, "SCALE = 3", "SCALE = 4"))
+    apply(tmp_path, (HELPER, "SCALE = 3", "SCALE = 4"))
     assert {name: code_of(*node) for name, node in NODES.items()} == before
