@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
 from flows.housekeeping import damaged, remove, unneeded
 from flows.plan import downstream, plan, standing
-from tasks.artifacts.records import asked_again, end_in_a_hurry
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.records import asked_again, dead, end_in_a_hurry
+from tasks.artifacts.store import Artifact, Store
 from tasks.artifacts.workspace import abandon
 from tasks.child import stop_children
 from tasks.compare import percent, points
@@ -59,7 +59,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def run(settings: Settings) -> int:
     """Have the report, and print what it says; without Prefect or TensorFlow if everything stands."""
-    found = None if settings.fresh else standing(settings)
+    killed = dead(settings.data_dir)  # a server is still to be told of them: the flow does that
+    Store(settings.data_dir).sweep()
+    found = None if settings.fresh or killed else standing(settings)
     if found:
         artifact = found["report"]
         asked_again(settings.data_dir, found, settings.command)

@@ -95,7 +95,7 @@ def mark_the_dead(data_dir: Path) -> None:
         if run == str(flow_run.id):  # a worker has started it again
             continue
         message = f"its process, pid {record.content['pid']} on {record.content['host']}, was killed"
-        with get_client(sync_client=True) as client, contextlib.suppress(ObjectNotFound):  # another server's
+        with get_client(sync_client=True) as client, contextlib.suppress(ObjectNotFound):  # it was another server's
             known = client.read_flow_run(UUID(run))
             unfinished = TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
             tasks = client.read_task_runs(
@@ -107,8 +107,8 @@ def mark_the_dead(data_dir: Path) -> None:
             if known.state and not known.state.is_final():
                 client.set_flow_run_state(known.id, Crashed(message=message), force=True)
             get_run_logger().info("run %s crashed: %s", known.name, message)
-            record.content["flow_run"] = None
-            record.write()
+        record.content["flow_run"] = None
+        record.write()
 
 
 def as_task(node: Node, network: str | None, settings: Settings, afresh: str | None = None) -> Task[..., Any]:

@@ -63,7 +63,7 @@ def abandoned(parent: Path) -> Iterator[Path]:
             continue
         try:
             lock = _lock(folder, _give_up)
-        except (_Held, PermissionError):
+        except (_Held, OSError):  # at work, or not ours to lock
             continue
         try:
             yield folder
