@@ -5,6 +5,7 @@
 
 import argparse
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -38,6 +39,9 @@ _once = threading.Lock()
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the comparison that the arguments ask for, and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another
     try:
         options = read_options(arguments)
         actions = {name: options.pop(name) for name in ACTIONS if name in options}
@@ -50,6 +54,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         status = look_after(settings, actions) if actions else run(settings)
     except (RunError, UserError) as error:
         _fail(error)
+    except BrokenPipeError:  # nobody reads on: all is done but for being told
+        status = 0
     except OSError as error:
         _fail(RunError(sentence_of(error)))
     except KeyboardInterrupt:
@@ -64,7 +70,8 @@ def run(settings: Settings) -> int:
     found = None if settings.fresh or killed else standing(settings)
     if found:
         artifact = found["report"]
-        asked_again(settings.data_dir, found, settings.command)
+        with contextlib.suppress(OSError):  # it stands, though that it was asked for cannot be written down
+            asked_again(settings.data_dir, found, settings.command)
         publish(artifact, settings.reports_dir)
     else:
         artifact = run_flow(settings)

@@ -32,7 +32,7 @@ from flows.plan import downstream
 from tasks.artifacts.records import Record, dead, recorded
 from tasks.artifacts.store import Store
 from tasks.child import stop_children, stopping
-from tasks.errors import ChildDied, RunError, UserError
+from tasks.errors import ChildDied, RunError, UserError, sentence_of
 from tasks.node import Inputs, Node
 from tasks.progress import LogReporter, Several, watchers
 from tasks.report import publish
@@ -46,6 +46,15 @@ from tasks.settings import Settings
 )
 def fashion_mnist(settings: Settings = Settings()) -> Any:  # noqa: B008 (frozen)
     """Download, validate, prepare, train the networks in parallel, evaluate, compare, report."""
+    try:
+        return run_all(settings)
+    except OSError as error:
+        fault = RunError(sentence_of(error))
+        return Failed(message=str(fault), data=fault)
+
+
+def run_all(settings: Settings) -> State:
+    """Run what does not stand, as tasks of the flow run, and record it."""
     mark_the_dead(settings.data_dir)
     Store(settings.data_dir).sweep()
     afresh = downstream(settings)
@@ -92,10 +101,11 @@ def mark_the_dead(data_dir: Path) -> None:
     """Tell the server of runs in this data folder that were killed: for it, they would run for ever."""
     for record in dead(data_dir):
         run = record.content["flow_run"]
-        if run == str(flow_run.id):  # a worker has started it again
-            continue
         message = f"its process, pid {record.content['pid']} on {record.content['host']}, was killed"
         with get_client(sync_client=True) as client, contextlib.suppress(ObjectNotFound):  # it was another server's
+            if run == str(flow_run.id):  # a worker has started it again
+                record.told()
+                continue
             known = client.read_flow_run(UUID(run))
             unfinished = TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
             tasks = client.read_task_runs(
@@ -107,8 +117,7 @@ def mark_the_dead(data_dir: Path) -> None:
             if known.state and not known.state.is_final():
                 client.set_flow_run_state(known.id, Crashed(message=message), force=True)
             get_run_logger().info("run %s crashed: %s", known.name, message)
-        record.content["flow_run"] = None
-        record.write()
+        record.told()
 
 
 def as_task(node: Node, network: str | None, settings: Settings, afresh: str | None = None) -> Task[..., Any]:

@@ -42,11 +42,15 @@ def plan(settings: Settings) -> list[Step]:
     """Return what happens to each node: keep, run, wait for an input that may change, or stop at a failed check."""
     afresh = downstream(settings)
     steps: list[Step] = []
+    stopped: set[str] = set()
 
-    def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:  # noqa: ARG001
+    def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:
         label = node.label(network)
         undecided = [given for given in _flat(inputs) if isinstance(given, str)]
-        if label in afresh:
+        if not stopped.isdisjoint({*undecided, *([after] if isinstance(after, str) else [])}):
+            stopped.add(label)
+            steps.append((label, "wait", "(a failed check stops the run)"))
+        elif label in afresh:
             steps.append((label, "run", afresh[label]))
         elif undecided:
             steps.append((label, "wait", f"(input {undecided[0]} may change)"))
@@ -54,6 +58,7 @@ def plan(settings: Settings) -> list[Step]:
             try:
                 found = node.find(settings, network, inputs)
             except RunError as error:
+                stopped.add(label)
                 steps.append((label, "stop", str(error).removeprefix(f"{label}: ")))
                 return label
             if isinstance(found, Miss):

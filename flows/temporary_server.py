@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tasks.artifacts.identity import PROJECT
 from tasks.errors import RunError
 from tasks.progress import watchers
 
@@ -46,12 +47,17 @@ def prefect_api() -> Iterator[None]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         server = subprocess.Popen(
-            [sys.executable, "-m", "flows.temporary_server", str(listener.fileno())],
+            [sys.executable, "-P", "-m", "flows.temporary_server", str(listener.fileno())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             pass_fds=[listener.fileno()],
             start_new_session=True,
-            env={**os.environ, "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT__SERVER_EPHEMERAL": "1"},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(PROJECT),
+                "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+                "PREFECT__SERVER_EPHEMERAL": "1",
+            },
         )
     try:
         _wait_for_health(port, server)

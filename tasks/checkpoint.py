@@ -51,6 +51,7 @@ def load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
             return _read(path), refused
         except (OSError, ValueError, KeyError) as error:
             refused.append(f"{path.name[:16]}… refused: {error}")
+            path.rename(path.with_suffix(".refused"))  # so that it is not counted among those that are kept
     return None, refused
 
 

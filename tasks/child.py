@@ -77,7 +77,7 @@ def _started(module: str, complaints: IO[str], lock: int | None) -> Iterator[sub
     """Have a child process while the context lasts; it is killed after that."""
     with stoppable(
         subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-P", "-m", module],  # not what lies in the current folder
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,

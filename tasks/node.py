@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -134,11 +135,22 @@ class Node:
         def progress(done: float, total: float, note: str, milestone: bool) -> None:
             reporter.advanced(label, done, total, note, milestone)
 
+        def first_progress(*told: Any) -> None:
+            if not first.is_set():  # the child has read its code by now
+                first.set()
+                self._insist_on_the_code(identity)
+            progress(*told)
+
         def produce(folder: Path, lock: int) -> dict[str, Any]:
+            first.clear()
             keywords["progress"] = progress
             keywords["checkpoints"] = store.checkpoints(identity)
-            keywords["child"] = partial(run_child, progress=progress, lock=lock)
-            return self.function(folder, **{name: keywords[name] for name in self.parameters})
+            keywords["child"] = partial(run_child, progress=first_progress, lock=lock)
+            facts = self.function(folder, **{name: keywords[name] for name in self.parameters})
+            for name, artifact in _flat(inputs).items():
+                if not artifact.stands():
+                    raise RunError(f"its input {name} has changed while it ran; run again")
+            return facts
 
         def waiting(holder: str) -> None:
             if holder not in told:
@@ -148,7 +160,15 @@ class Node:
                 raise RunError("stopped")
 
         told: set[str] = set()
+        first = threading.Event()
         return store.make(identity, produce, why=why, fresh=fresh, waiting=waiting)
+
+    def _insist_on_the_code(self, identity: Identity) -> None:
+        """Raise RunError if the files do not hold the code any more that the key was made of."""
+        now = code_of(self.function.__module__, self.name, identity.network, again=True)
+        if now != identity.code:
+            changed = min(name for name, _ in now.items() ^ identity.code.items())
+            raise RunError(f"the code has changed since the run began ({changed}); run again")
 
     def _input_digest(self, artifact: Artifact) -> str:
         return digest_of(artifact.manifest) if self.by_provenance else artifact.digest

@@ -101,7 +101,7 @@ class Settings(BaseModel):
             raise ValueError("a network is named twice")
         return names
 
-    @field_validator("dataset", *PLACES, mode="before")
+    @field_validator("dataset", "fresh", *PLACES, mode="before")
     @classmethod
     def _not_empty(cls, value: Any, field: ValidationInfo) -> Any:
         if value == "":

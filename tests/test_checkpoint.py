@@ -75,6 +75,9 @@ def test_a_damaged_one_is_refused_with_its_reason_and_the_one_before_it_used(fol
     assert checkpoint.step == 1
     assert refused.startswith("000000002-")
     assert reason in refused
+    save(folder, 2)  # it does not displace good ones either
+    assert load_checkpoint(folder)[0].step == 2
+    assert load_checkpoint(folder)[1] == []
 
 
 def test_one_of_another_training_is_refused(folder):

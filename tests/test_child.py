@@ -42,6 +42,14 @@ run({"do": "answer", "numbers": []}, silent)
 """
 
 
+def test_a_child_runs_the_project_s_code_whatever_lies_in_the_current_folder(tmp_path, monkeypatch):
+    for name in ("tests", "json"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    assert run_child("tests.a_child", {"do": "answer", "numbers": [1]}, silent) == {"sum": 1}
+
+
 def test_a_child_says_what_went_wrong():
     with pytest.raises(RunError, match="^the numbers do not add up$") as refused:
         run_child("tests.a_child", {"do": "refuse"}, silent)

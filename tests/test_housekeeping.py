@@ -19,7 +19,14 @@ SPAWN = multiprocessing.get_context("spawn")
 
 def make(store, seed):
     artifact, _ = store.make(replace(IDENTITY, settings={"seed": seed}), produce)
+    age(artifact.folder)
     return artifact
+
+
+def age(folder):
+    """Let it be from before any run that is recorded."""
+    old = time.time() - 60
+    os.utime(folder, (old, old))
 
 
 def run(store, *artifacts):
@@ -86,15 +93,14 @@ def test_a_checkpoint_is_spared_while_the_run_that_left_it_is_recent(store):
     checkpoint = store.data_dir / "checkpoints" / "dropout-0123456789abcdef"
     checkpoint.mkdir(parents=True)
     assert unneeded(store.data_dir, 1) == []
-    old = time.time() - 60
-    os.utime(checkpoint, (old, old))
+    age(checkpoint)
     assert names(unneeded(store.data_dir, 1), store) == ["checkpoints/dropout-0123456789abcdef"]
 
 
 def test_what_was_set_aside_as_damaged_is_listed(store, artifact):
-    run(store, artifact)
     (artifact.folder / "numbers.txt").unlink()
-    store.make(IDENTITY, produce)
+    age(artifact.folder)
+    run(store, store.make(IDENTITY, produce)[0])
     assert [item.why for item in unneeded(store.data_dir, 1)] == ["set aside as damaged"]
 
 
@@ -102,10 +108,43 @@ def test_nothing_is_pruned_while_a_run_is_at_work_and_a_dead_one_does_not_stop_i
     process = SPAWN.Process(target=be_killed_at_work, args=(store.data_dir,))
     process.start()
     process.join()
+    run(store)
+    age(artifact.folder)
     assert len(unneeded(store.data_dir, 1)) == 1
     refused = pytest.raises(RunError, match=f"^a run is at work in {store.data_dir}; prune when it has ended$")
     with recorded(store.data_dir, command="", flow_run=None), refused:
         unneeded(store.data_dir, 1)
+
+
+def test_runs_that_came_to_nothing_do_not_push_out_what_a_good_one_needs(store):
+    first = make(store, 1)
+    run(store, first)
+    for _ in range(10):
+        with recorded(store.data_dir, command="", flow_run=None) as record:
+            record.end("failed")
+    assert unneeded(store.data_dir, 1) == []
+
+
+def test_what_was_made_since_the_last_run_began_is_spared_though_no_record_names_it(store):
+    run(store)
+    store.make(IDENTITY, produce)
+    assert unneeded(store.data_dir, 1) == []
+
+
+def test_nothing_is_unneeded_where_no_run_is_known_to_have_completed(store, artifact):
+    with pytest.raises(RunError, match="so nothing is known to be unneeded$"):
+        unneeded(store.data_dir, 1)
+
+
+def test_what_the_store_has_not_made_is_not_its_to_list(store):
+    run(store)
+    for name in ("photos/a.jpg", "work/thesis.tex", "prepare/notes", ".git/objects"):
+        path = store.data_dir / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+        age(path)
+    assert unneeded(store.data_dir, 1) == []
+    assert damaged(store.data_dir)[0] == []
 
 
 def be_killed_at_work(data_dir):

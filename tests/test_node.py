@@ -1,5 +1,6 @@
 import pytest
 
+from tasks import node as module
 from tasks.errors import RunError
 from tasks.node import node
 from tasks.progress import LogReporter
@@ -108,6 +109,34 @@ def test_a_folder_that_cannot_be_written_gets_one_sentence(settings, tmp_path):
     blocked.write_text("not a folder")
     with pytest.raises(RunError, match=r"^count: .*file.* not a directory$"):
         count.run(settings.model_copy(update={"data_dir": blocked}), None, {}, Heard())
+
+
+def test_an_input_that_changes_while_a_node_runs_is_not_taken_for_what_it_was(settings):
+    @node()
+    def late(output, *, count):
+        (count.folder / "count.txt").write_text("9")
+        return {}
+
+    first, _ = count.run(settings, None, {}, Heard())
+    with pytest.raises(RunError, match="^late: its input count has changed while it ran; run again$"):
+        late.run(settings, None, {"count": first}, Heard())
+    assert list((settings.data_dir / "late").iterdir()) == []
+
+
+def test_code_that_changes_before_a_child_has_read_it_is_not_taken_for_what_it_was(settings, monkeypatch):
+    def code_of(*of, again=False):
+        return {"tests/a_child.py: work": "new" if again else "old"}
+
+    @node()
+    def by_child(output, *, child):
+        return child("tests.a_child", {"do": "answer", "numbers": [1]})
+
+    monkeypatch.setattr(module, "code_of", code_of)
+    told = r"^by_child: the code has changed since the run began \(tests/a_child.py: work\); run again$"
+    with pytest.raises(RunError, match=told):
+        by_child.run(settings, None, {}, Heard())
+    monkeypatch.setattr(module, "code_of", lambda *of, again=False: {"tests/a_child.py: work": "old"})
+    assert by_child.run(settings, None, {}, Heard())[0].facts == {"sum": 1}
 
 
 def test_the_log_has_a_line_for_start_milestone_and_end(caplog):

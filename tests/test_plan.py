@@ -112,7 +112,7 @@ def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
     Store(settings().data_dir).make(identity, fail, fresh=True)
     steps = {label: (verb, why) for label, verb, why in plan(settings())}
     assert steps["validate"] == ("stop", "train labels must be 0–9: 3 are not")
-    assert steps["report"] == ("wait", "(input validate may change)")
+    assert steps["prepare"] == steps["report"] == ("wait", "(a failed check stops the run)")
 
 
 @pytest.mark.parametrize(

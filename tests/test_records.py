@@ -1,6 +1,6 @@
 """The runs' records: what is kept of a run that ended, and how one that was killed is known."""
 
-import json
+import errno
 import multiprocessing
 import os
 import signal
@@ -47,7 +47,7 @@ def test_a_record_says_of_each_node_what_was_made_and_why(tmp_path):
 
 def test_what_was_kept_took_no_time(tmp_path):
     run(tmp_path, kept=True)
-    assert records(tmp_path)[0].content["nodes"]["train[dropout]"] == {
+    assert next(records(tmp_path)).content["nodes"]["train[dropout]"] == {
         "key": "k1",
         "how": "kept",
         "why": "verified",
@@ -57,8 +57,8 @@ def test_what_was_kept_took_no_time(tmp_path):
 
 def test_a_run_that_lasts_is_not_among_those_that_ended_and_is_not_dead(tmp_path):
     with recorded(tmp_path, command="", flow_run="f1"):
-        assert records(tmp_path) == dead(tmp_path) == []
-    assert len(records(tmp_path)) == 1
+        assert list(records(tmp_path)) == dead(tmp_path) == []
+    assert len(list(records(tmp_path))) == 1
 
 
 def test_a_killed_run_is_known_by_its_lock_and_said_until_a_server_was_told(tmp_path, killed):
@@ -67,11 +67,10 @@ def test_a_killed_run_is_known_by_its_lock_and_said_until_a_server_was_told(tmp_
         assert record.content["pid"] == killed
         assert record.content["state"] == "died"
         assert record.content["nodes"] == {"train[dropout]": TRAIN}
-    record = dead(tmp_path)[0]
-    record.content["flow_run"] = None
-    record.path.write_text(json.dumps(record.content))
+    dead(tmp_path)[0].told()
     assert dead(tmp_path) == []
-    assert [path.suffix for path in (tmp_path / "runs").iterdir()] == [".json"]
+    assert [record.content["pid"] for record in records(tmp_path)] == [killed]
+    assert [path.suffixes for path in (tmp_path / "runs").iterdir()] == [[".json"]]
 
 
 def test_a_run_that_is_stopped_in_a_hurry_is_recorded_as_stopped(tmp_path):
@@ -97,9 +96,29 @@ def test_a_run_that_needs_nothing_new_is_recorded_where_its_record_is_gone(tmp_p
     assert record.content["nodes"]["train[dropout]"]["how"] == "kept"
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\x00"])
-def test_a_damaged_record_is_passed_over(tmp_path, content):
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\x00", "[" * 200_000, '{"nodes": [1]}'], ids=range(7))
+@pytest.mark.parametrize("name", ["20260101T000000000000-1.json", "20260101T000000000000-1.died.json"])
+def test_a_damaged_record_is_passed_over(tmp_path, name, content):
     run(tmp_path)
-    (tmp_path / "runs" / "20260101T000000000000-1.json").write_text(content)
-    assert len(records(tmp_path)) == 1
+    (tmp_path / "runs" / name).write_text(content)
+    (tmp_path / "runs" / "folder.json").mkdir()
+    assert len(list(records(tmp_path))) == 1
     assert dead(tmp_path) == []
+
+
+def test_a_killed_run_that_had_written_nothing_yet_is_swept(tmp_path, killed):
+    (record,) = (tmp_path / "runs").glob(".unfinished-*/*.json")
+    record.write_text("")
+    assert dead(tmp_path) == []
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_run_whose_record_cannot_be_written_goes_on(tmp_path, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with recorded(tmp_path, command="", flow_run=None) as record:
+        monkeypatch.setattr(type(record.path), "write_text", full)
+        record.node("train[dropout]", "k1", False, MADE)
+    assert "No space left on device" in caplog.text
+    assert everything_in(tmp_path / "runs") == [record.final.name]

@@ -193,6 +193,10 @@ def manifest_is_a_list(folder):
     (folder / "manifest.json").write_text("[]")
 
 
+def manifest_too_deep(folder):
+    (folder / "manifest.json").write_text("[" * 200_000)
+
+
 def manifest_of_another(folder):
     rewrite(folder, lambda manifest: manifest["identity"].update(code={}))
 
@@ -230,6 +234,7 @@ DAMAGES = {
     "a manifest that is not JSON": (manifest_is_not_json, "manifest.json damaged"),
     "a manifest that is not text": (manifest_is_not_text, "manifest.json damaged"),
     "a manifest that is a list": (manifest_is_a_list, "manifest.json damaged"),
+    "a manifest too deep to be read": (manifest_too_deep, "manifest.json damaged"),
     "a manifest whose files are a list": (
         altered_manifest(lambda manifest: manifest.update(files=[])),
         "manifest.json ",

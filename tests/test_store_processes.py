@@ -160,10 +160,13 @@ def test_checkpoints_go_when_the_artifact_is_made_and_are_swept_where_it_stands(
     store.make(trained, with_checkpoints)
     assert not store.checkpoints(trained).exists()
     store.checkpoints(trained).mkdir()
+    damaged = module.Identity(**{**trained.__dict__, "network": "baseline"})
+    store.make(damaged, produce)[0].folder.joinpath("numbers.txt").unlink()
+    store.checkpoints(damaged).mkdir()
     begun = store.checkpoints(trained).with_name("dropout-0123456789abcdef")
     begun.mkdir()
     store.sweep()
-    assert [path.name for path in begun.parent.iterdir()] == [begun.name]
+    assert {path.name for path in begun.parent.iterdir()} == {begun.name, damaged.name}
 
 
 def test_leftovers_are_swept_though_no_folder_can_be_made(store, monkeypatch):

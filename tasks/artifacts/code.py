@@ -51,17 +51,17 @@ _UNFINISHED = re.compile(rf"\b(?:{OURS})\.[\w.]*(?:[^\w.\s]|$)(?<!\w)|\b(?:from|
 _alone = threading.Lock()  # in Python 3.11 two threads that parse at once raise SystemError (CPython issue 106905)
 
 
-def code_of(module: str, name: str, entry: str | None = None) -> dict[str, str]:
+def code_of(module: str, name: str, entry: str | None = None, again: bool = False) -> dict[str, str]:
     """Return what a definition reaches: `{"tasks/networks.py: baseline": <16 hexadecimal digits>, …}`, sorted by name.
 
     `entry` names the one entry that it uses of a registry that a decorator fills; without it, all of them count.
-    The files are read once a process: what runs is what was there when it started.
+    The files are read once a process, since what runs is what was there when it started; `again` reads them anew.
 
     Raises:
         LookupError: the project has no such module.
     """
     with _alone:
-        project = project_at(PROJECT)
+        project = Project(PROJECT) if again else project_at(PROJECT)
         if not project.module(module):
             raise LookupError(f"{module} is not a module of {PROJECT}")
         reach = _Reach(project, (*module.split("."), name), entry, looks=False)

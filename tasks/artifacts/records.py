@@ -6,6 +6,7 @@ killed is known for certain: its record is in a workspace that nobody holds.
 
 import contextlib
 import json
+import logging
 import os
 import socket
 import threading
@@ -17,7 +18,8 @@ from typing import Any
 from tasks.artifacts.store import RUNS, Artifact
 from tasks.artifacts.workspace import PREFIX, abandoned, workspace
 
-DIED = "died"  # the state of a run that was killed
+DIED = ".died"  # in the name of a killed run's record until a server was told
+SHAPE = {"state": str, "began": str, "pid": int, "host": str, "command": str, "nodes": dict}
 
 
 class Record:
@@ -29,30 +31,44 @@ class Record:
         self.content = content
         self.changing = threading.Lock()
 
+    @property
+    def keys(self) -> dict[str, str]:
+        """The key of each node's artifact."""
+        return {label: node["key"] for label, node in self.content["nodes"].items()}
+
     def node(self, label: str, key: str, kept: bool, made: dict[str, Any]) -> None:
         """Record which artifact a node has ended with, kept or made, and how that was made."""
         kept_as = {"key": key, "how": "kept", "why": "verified", "seconds": 0.0}
         made_as = {"key": key, "how": "made", "why": made["why"], "seconds": made["seconds"]}
         with self.changing:
             self.content["nodes"][label] = kept_as if kept else made_as
-            self.write()
-
-    def write(self) -> None:
-        """Replace the file."""
-        part = self.path.with_suffix(".part")
-        part.write_text(json.dumps(self.content, indent=1))
-        part.replace(self.path)
+            self._write()
 
     def end(self, state: str, message: str = "") -> None:
         """Record how the run ended."""
         with self.changing:
             self.content |= {"state": state, "message": message, "ended": _now()}
-            self.write()
+            self._write()
 
     def put(self) -> None:
         """Move the file to where it is to stay; what else is recorded goes there."""
         with self.changing:
             self.path = self.path.replace(self.final)
+
+    def told(self) -> None:
+        """Record that a server knows how the run ended, or cannot be told."""
+        self.final = self.path.with_name(self.path.name.replace(DIED, ""))
+        self.put()
+
+    def _write(self) -> None:
+        """Replace the file; on a full disk the run goes on without its record, and the node says what is wrong."""
+        part = self.path.with_suffix(".part")
+        try:
+            part.write_text(json.dumps(self.content, indent=1))
+            part.replace(self.path)
+        except OSError as error:
+            logging.getLogger(__name__).warning("the run's record cannot be written: %s", error)
+            part.unlink(missing_ok=True)
 
 
 current: list[Record] = []  # of the run in this process, for who has to end it in a hurry
@@ -61,23 +77,23 @@ current: list[Record] = []  # of the run in this process, for who has to end it 
 @contextlib.contextmanager
 def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
     """Have a record while a run lasts; put it beside the others at the end."""
-    began = datetime.now(UTC)
-    path = data_dir / RUNS / f"{began:%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
+    path = data_dir / RUNS / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
     with workspace(path, f"the run {path.stem}") as desk:
         content = {"state": "running", "began": _now(), "pid": os.getpid(), "host": socket.gethostname()}
         record = Record(desk.folder / path.name, {**content, **known, "nodes": {}}, path)
-        record.write()
+        record.end("running")
         current.append(record)
         try:
             yield record
         finally:
             current.remove(record)
-            record.put()
+            with contextlib.suppress(FileNotFoundError):  # the disk was full from the beginning
+                record.put()
 
 
 def end_in_a_hurry(state: str) -> None:
     """Put the record of this process's run beside the others, while the run may still be at it."""
-    for record in current:
+    for record in current.copy():
         record.end(state)
         record.put()
 
@@ -85,39 +101,47 @@ def end_in_a_hurry(state: str) -> None:
 def dead(data_dir: Path) -> list[Record]:
     """Return the records of runs that were killed, put beside the others, whose end no server has been told."""
     for folder in abandoned(data_dir / RUNS):
-        name = folder.name.removeprefix(PREFIX)
-        with contextlib.suppress(FileNotFoundError, ValueError):  # killed before it had written anything
-            found = Record(folder / name, json.loads((folder / name).read_bytes()), folder.with_name(name))
-            found.end(DIED)
-            found.put()
-    return [record for record in records(data_dir) if record.content["state"] == DIED and record.content["flow_run"]]
+        path = folder / folder.name.removeprefix(PREFIX)
+        content = _read(path)
+        if content:
+            final = folder.with_name(f"{path.stem}{DIED if content['flow_run'] else ''}.json")
+            record = Record(path, content, final)
+            record.end("died")
+            record.put()
+    found = ((path, _read(path)) for path in sorted((data_dir / RUNS).glob(f"[!.]*{DIED}.json")))
+    return [Record(path, content) for path, content in found if content]
 
 
-def records(data_dir: Path) -> list[Record]:
-    """Return the records of the runs that ended, the last one to end or to be asked for again first."""
+def records(data_dir: Path) -> Iterator[Record]:
+    """Give the records of the runs that ended, the last one to end or to be asked for again first."""
     dated = ((path.stat().st_mtime_ns, path.name, path) for path in (data_dir / RUNS).glob("[!.]*.json"))
-    paths = [path for *_, path in sorted(dated, reverse=True)]
-    found = []
-    for path in paths:
-        with contextlib.suppress(ValueError):  # damaged: it says nothing of any run
-            content = json.loads(path.read_bytes())
-            if isinstance(content, dict) and {"state", "flow_run", "nodes"} <= content.keys():
-                found.append(Record(path, content))
-    return found
+    for *_, path in sorted(dated, reverse=True):
+        content = _read(path)
+        if content:
+            yield Record(path, content)
 
 
 def asked_again(data_dir: Path, found: dict[str, Artifact], command: str) -> None:
     """Record that everything a run needs was kept: its last record becomes the newest, or one is made."""
     keys = {label: artifact.key for label, artifact in found.items()}
     for record in records(data_dir):
-        if {label: node["key"] for label, node in record.content["nodes"].items()} == keys:
-            with contextlib.suppress(PermissionError):  # another user's, or on a disk that cannot be written
-                os.utime(record.path)
+        if record.keys == keys:
+            os.utime(record.path)
             return
     with recorded(data_dir, command=command, flow_run=None) as record:
         for label, artifact in found.items():
             record.node(label, artifact.key, True, artifact.manifest["made"])
         record.end("completed")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return a record's content, or nothing if it is damaged: then it says nothing of any run."""
+    try:
+        content = json.loads(path.read_bytes())
+        known = all(isinstance(content[name], kind) for name, kind in SHAPE.items()) and "flow_run" in content
+        return content if known and all(node["key"] + node["how"] for node in content["nodes"].values()) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _now() -> str:

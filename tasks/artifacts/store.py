@@ -1,9 +1,12 @@
 """Keeping artifacts: found only when every byte is what it was, made whole or not at all."""
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import stat
 import time
@@ -14,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from tasks.artifacts.identity import Identity, digest_of
-from tasks.artifacts.workspace import LOCK, PREFIX, abandoned, workspace
+from tasks.artifacts.workspace import LOCK, PREFIX, REPLACED, Held, abandoned, give_up, workspace
 
 MANIFEST = "manifest.json"
 NOT_MADE = "not made before"
 CHECKPOINTS, DAMAGED, RAW, RUNS = "checkpoints", "damaged", "raw", "runs"
 NOT_NODES = (CHECKPOINTS, DAMAGED, RAW, RUNS)
+NAME = re.compile(r"(\w[\w.-]*-)?[0-9a-f]{16}")  # what an artifact's folder is called
+OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)  # faults of this process, which say nothing of a file
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,11 @@ class Artifact:
     def facts(self) -> dict[str, Any]:
         """The figures worth a glance, as the node gave them."""
         return self.manifest["facts"]
+
+    def stands(self) -> bool:
+        """Tell whether it is still what it was when it was found."""
+        now = verify(self.folder, self.manifest["node"])
+        return isinstance(now, Artifact) and now.digest == self.digest
 
     def json(self, file: str) -> Any:
         """Read one of its JSON files."""
@@ -111,7 +121,7 @@ class Store:
             for path in (*new.rglob("*"), new):
                 to_disk(path)
             if isinstance(standing, Artifact):
-                folder.rename(desk.folder / "replaced")
+                folder.rename(desk.folder / REPLACED)
             elif os.path.lexists(folder):
                 self.set_aside(folder)
             new.rename(folder)
@@ -132,13 +142,15 @@ class Store:
                 self._settle(folder)
         for checkpoints in self.data_dir.glob(f"{CHECKPOINTS}/*"):
             made = self.data_dir / "train" / checkpoints.name
-            if made.is_dir() and not made.with_name(f"{PREFIX}{made.name}").exists():  # nor is made afresh now
-                shutil.rmtree(checkpoints, ignore_errors=True)
+            if made.exists():
+                with contextlib.suppress(Held), workspace(made, "room", give_up):
+                    if isinstance(verify(made, "train"), Artifact):
+                        shutil.rmtree(checkpoints, ignore_errors=True)
 
     def artifacts(self) -> Iterator[Path]:
-        """Give the folder of every artifact, damaged or not, by node and name."""
+        """Give the folder of every artifact, damaged or not, by node and name; nothing that is not the store's."""
         for folder in sorted(self.data_dir.glob("*/*")):
-            if folder.parent.name not in NOT_NODES and not folder.name.startswith("."):
+            if folder.parent.name not in NOT_NODES and NAME.fullmatch(folder.name):
                 yield folder
 
     def _settle(self, desk: Path) -> None:
@@ -166,8 +178,10 @@ def verify(folder: Path, node: str) -> Artifact | Miss:
             folder, entries, manifest["files"]
         )
     except OSError as error:
+        if error.errno in OURS:
+            raise
         fault = f"{Path(error.filename or folder).name} unreadable ({(error.strerror or str(error)).lower()})"
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         fault = f"{MANIFEST} damaged"
     return Miss(fault) if fault else Artifact(folder, manifest)
 

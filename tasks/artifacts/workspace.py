@@ -17,6 +17,7 @@ from pathlib import Path
 
 PREFIX = ".unfinished-"
 LOCK = "lock"
+REPLACED = "replaced"  # where what stood is, until the new one does
 
 _mine: set[Path] = set()
 
@@ -50,7 +51,8 @@ def workspace(beside: Path, purpose: str, waiting: Callable[[str], None] = _paus
         yield Workspace(folder, lock)
     finally:
         _mine.discard(folder)
-        _remove(folder)
+        if _is_at(lock, folder / LOCK):  # else it was abandoned, and may be another's by now
+            _remove(folder)
         os.close(lock)
 
 
@@ -62,8 +64,8 @@ def abandoned(parent: Path) -> Iterator[Path]:
         if not (folder / LOCK).is_file():
             continue
         try:
-            lock = _lock(folder, _give_up)
-        except (_Held, OSError):  # at work, or not ours to lock
+            lock = _lock(folder, give_up)
+        except (Held, OSError):  # at work, or not ours to lock
             continue
         try:
             yield folder
@@ -75,16 +77,23 @@ def abandoned(parent: Path) -> Iterator[Path]:
 def abandon() -> None:
     """Remove what this process holds, in the middle of the work: it is about to end."""
     for folder in list(_mine):
+        if (folder / REPLACED).exists():  # the next sweep puts the new one in its place
+            continue
         with contextlib.suppress(OSError):  # out of the maker's way first, who might else put it in place half empty
             _remove(folder.rename(folder.with_name(f"{PREFIX}stopped-{os.urandom(4).hex()}")))
 
 
-class _Held(Exception):
-    pass
+class Held(Exception):
+    """Another process works there."""
 
 
-def _give_up(holder: str) -> None:
-    raise _Held(holder)
+def give_up(holder: str) -> None:
+    """Do not wait.
+
+    Raises:
+        Held: always.
+    """
+    raise Held(holder)
 
 
 def _lock(folder: Path, waiting: Callable[[str], None]) -> int:

@@ -116,5 +116,5 @@ def _png(image: np.ndarray) -> str:
     from matplotlib.image import imsave
 
     buffer = io.BytesIO()
-    imsave(buffer, image, cmap="gray_r", vmin=0, vmax=255, format="png")
+    imsave(buffer, image, cmap="gray_r", vmin=0, vmax=255, format="png", origin="upper")
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

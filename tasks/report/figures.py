@@ -38,9 +38,9 @@ def styled(draw: Callable[..., Markup]) -> Callable[..., Markup]:
 
     @wraps(draw)
     def drawn(*arguments: Any) -> Markup:
-        from matplotlib import rc_context
+        from matplotlib import style
 
-        with rc_context(STYLE):
+        with style.context(["default", STYLE]):
             return draw(*arguments)
 
     return drawn
