@@ -59,7 +59,7 @@ def finish(folder: Path, server: Server) -> tuple[dict[str, str], dict[str, floa
     left = [*leftovers(folder), *data.glob("runs/*.part"), *data.glob("checkpoints/*")]
     if left:
         raise Fault(f"left behind: {left}")
-    made = records(data)[0].content["nodes"]
+    made = next(records(data)).content["nodes"]
     found = {
         label: Path(data, label.partition("[")[0]).glob(f"*{node['key']}/manifest.json") for label, node in made.items()
     }
