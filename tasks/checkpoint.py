@@ -35,8 +35,12 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     np.savez(buffer, *checkpoint.variables, state=np.frombuffer(state, np.uint8))
     content = buffer.getvalue()
     part = folder / "unfinished"
-    part.write_bytes(content)
-    to_disk(part)
+    try:
+        part.write_bytes(content)
+        to_disk(part)
+    except OSError:  # a full disk, say
+        part.unlink()
+        raise
     part.rename(folder / f"{checkpoint.step:09}-{hashlib.sha256(content).hexdigest()}.npz")
     to_disk(folder)
     for old in _newest_first(folder)[KEPT:]:

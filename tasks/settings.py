@@ -81,7 +81,7 @@ class Settings(BaseModel):
         description="folder with the four IDX files, .gz or not; else FASHION_MNIST_DIR, a system copy, the mirrors",
     )
     fresh: str | None = Field(
-        None, description="make again from this node on, though its artifact stands: train, or train[dropout]"
+        None, description="rerun from this node on, though its artifact stands: train, or train[dropout]"
     )
     data_dir: Path = Field(Path("data"), validate_default=True, description="where artifacts are kept")
     reports_dir: Path = Field(Path("reports"), validate_default=True, description="where the report's pages go")

@@ -236,6 +236,7 @@ def test_a_full_disk_gets_one_sentence_and_leaves_no_half_artifact(tmp_path, ser
     left = [Path(line) for line in done.stdout.splitlines()]
     assert Path("raw/fashion-mnist-600", FIRST) in left
     assert [path for path in left if path.name.startswith(".unfinished")] == []
-    artifacts = [path for path in left if len(path.parts) == 2 and path.parts[0] not in ("raw", "runs")]
+    assert [path for path in left if path.name == "unfinished"] == []
+    artifacts = [path for path in left if len(path.parts) == 2 and path.parts[0] not in ("raw", "runs", "checkpoints")]
     assert artifacts
     assert all(artifact / "manifest.json" in left for artifact in artifacts)
