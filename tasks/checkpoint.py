@@ -39,7 +39,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         part.write_bytes(content)
         to_disk(part)
     except OSError:  # a full disk, say
-        part.unlink()
+        part.unlink(missing_ok=True)
         raise
     part.rename(folder / f"{checkpoint.step:09}-{hashlib.sha256(content).hexdigest()}.npz")
     to_disk(folder)
