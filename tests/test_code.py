@@ -792,7 +792,7 @@ REAL_ROWS = [
     Row("how long a mirror is waited for", ("tasks/download.py", "PATIENCE = 20", "PATIENCE = 21"), {"download"}),
     Row("the page's style", ("tasks/report/style.css", "{", "{ color: red;"), {"report"}),
     Row("the page's template", ("tasks/report/page.html.j2", "<", "<!-- --><"), {"report"}),
-    Row("how the page is published", ("tasks/report/__init__.py", "exist_ok=True", "exist_ok=False"), NONE),
+    Row("how the page is published", ("tasks/report/__init__.py", "shutil.copyfile", "shutil.copy2"), NONE),
     Row("a figure's ink", ("tasks/report/figures.py", "#123456", "#123457"), {"report"}),
     Row("the store", ("tasks/artifacts/store.py", "import", "import this\nimport"), NONE),
     Row("the settings' defaults", ("tasks/settings.py", "0.1, gt=0, lt=1", "0.2, gt=0, lt=1"), NONE),
