@@ -781,10 +781,10 @@ REAL_ROWS = [
     Row("the learning rate's schedule", ("tasks/train.py", "0.1 + 0.9", "0.2 + 0.8"), TRAIN),
     Row("the length of the warm-up", ("tasks/train.py", "WARM_UP = 0.3", "WARM_UP = 0.4"), TRAIN),
     Row("how a split is loaded", ("tasks/train.py", 'mmap_mode="r"', 'mmap_mode="c"'), TRAIN | EVALUATE),
-    Row("how probabilities are measured", ("tasks/evaluate.py", "BINS = 15", "BINS = 10"), EVALUATE),
+    Row("how probabilities are measured", ("tasks/metrics.py", "BINS = 15", "BINS = 10"), {*EVALUATE, "compare"}),
     Row("an interval", ("tasks/statistics.py", 'method="wilson"', 'method="exact"'), EVALUATE),
     Row("a test", ("tasks/statistics.py", "discordant, 0.5", "discordant, 0.4"), {"compare"}),
-    Row("what the article claims", ("tasks/compare.py", '"test": 0.9211', '"test": 0.9212'), {"compare", "report"}),
+    Row("what the article claims", ("tasks/claims.py", '"test": 0.9211', '"test": 0.9212'), {"compare", "report"}),
     Row("a drift that is borne", ("tasks/validate.py", "DRIFT = 5.0", "DRIFT = 6.0"), {"validate"}),
     Row("how IDX is read", ("tasks/idx.py", "dtype=np.uint8", "dtype=np.int8"), {"validate", "prepare", "report"}),
     Row("how a header is read", ("tasks/idx.py", "file.read(16)", "file.read(17)"),
@@ -792,7 +792,7 @@ REAL_ROWS = [
     Row("how long a mirror is waited for", ("tasks/download.py", "PATIENCE = 20", "PATIENCE = 21"), {"download"}),
     Row("the page's style", ("tasks/report/style.css", "{", "{ color: red;"), {"report"}),
     Row("the page's template", ("tasks/report/page.html.j2", "<", "<!-- --><"), {"report"}),
-    Row("how the page is published", ("tasks/report/__init__.py", "shutil.copyfile", "shutil.copy2"), NONE),
+    Row("how the page is published", ("tasks/report/publish.py", "new.replace(target)", "new.rename(target)"), NONE),
     Row("a figure's ink", ("tasks/report/figures.py", "#123456", "#123457"), {"report"}),
     Row("the store", ("tasks/artifacts/store.py", "import", "import this\nimport"), NONE),
     Row("the settings' defaults", ("tasks/settings.py", "0.1, gt=0, lt=1", "0.2, gt=0, lt=1"), NONE),
@@ -874,6 +874,15 @@ def test_modules_that_import_each_other_are_read(tmp_path, monkeypatch):
     project_of(tmp_path)
     apply(tmp_path, (DEEPER, "TWO = 2", "import tasks.load\n\nTWO = tasks.load.LIMIT"))
     row = Row("", (LOAD, "LIMIT = 3", "LIMIT = 4"), BOTH)
+    assert reruns_after(tmp_path, row, NODES, monkeypatch, {}) == row.reruns
+
+
+def test_a_package_may_call_a_function_as_its_module(tmp_path, monkeypatch):
+    project_of(tmp_path)
+    (tmp_path / "tasks/page/paint.py").write_text("def paint():\n    return 1\n")
+    apply(tmp_path, (PAGE, "import arrow", "import arrow\nfrom tasks.page.paint import paint"))
+    apply(tmp_path, in_load("from tasks.page import paint; print(paint())")[0])
+    row = Row("", ("tasks/page/paint.py", "return 1", "return 2"), LOADS)
     assert reruns_after(tmp_path, row, NODES, monkeypatch, {}) == row.reruns
 
 

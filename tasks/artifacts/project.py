@@ -156,10 +156,11 @@ class Project:
         found = (self.module(".".join(chain[:cut])) for cut in range(1, len(chain) + 1))
         return takewhile(bool, found)  # type: ignore[arg-type]
 
-    def _walk_absolute(self, chain: Chain, found: Found) -> None:
+    def _walk_absolute(self, chain: Chain, found: Found, origin: Step | None = None) -> None:
+        """Walk a dotted name from its first module on; not again by the name that was imported as this."""
         modules = list(self.modules_on(chain))
         for cut, module in enumerate(modules, 1):
-            if cut == len(modules) or chain[cut] in module.bound:
+            if cut == len(modules) or (chain[cut] in module.bound and (module, chain[cut]) != origin):
                 self._walk(module, chain[cut:], found)
 
     def _walk(self, module: Module, chain: Chain, found: Found) -> None:
@@ -169,7 +170,7 @@ class Project:
             found[step] = None
             for unit in module.bound.get(name, ()):
                 for target in unit.aliases.get(name, ()):
-                    self._walk_absolute(target + chain[1:], found)
+                    self._walk_absolute(target + chain[1:], found, (module, name))
                 for owner in unit.owners.get(name, ()):
                     self._walk(module, owner + chain[1:], found)
 
