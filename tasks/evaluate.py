@@ -1,26 +1,31 @@
 """Evaluate: ask one trained network for its probabilities, in inference mode, and measure them.
 
 Takes the trained network and the prepared splits. Makes `<split>_probabilities.npy` (float32, n × classes) for train,
-validation and test, and `metrics.json`. This is the one place where the test set is opened.
+validation and test, `metrics.json`, and `layers.json`: what the network is built of. This is the one place where the
+test set is opened.
 """
 
 import json
+import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tasks.artifacts.store import Artifact
 from tasks.child import Child, cores, serve
+from tasks.metrics import measure
 from tasks.node import node
 from tasks.prepare import SPLITS, save_array
 from tasks.progress import Progress
-from tasks.statistics import wilson_interval
 from tasks.train import load_split, start_tensorflow
 
+if TYPE_CHECKING:
+    import keras
+
 BATCH = 500
-BINS = 15
+SHOWN = ("filters", "kernel_size", "pool_size", "units", "rate", "strides", "padding", "activation")  # of a layer
 
 
 @node(libraries=("keras", "numpy", "scipy", "tensorflow"), unkeyed=("networks",), retries=2)
@@ -65,55 +70,29 @@ def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]
         metrics[split] = measure(probabilities, labels)
         milliseconds[split] = round(1000 * seconds / len(images), 4)
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    (output / "layers.json").write_text(json.dumps(layers_of(model), indent=1))
     accuracies = {f"{split}_accuracy": metrics[split]["accuracy"] for split in SPLITS}
     return accuracies | {"milliseconds_per_image": milliseconds, "threads": job["threads"]}
 
 
-def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return the metrics of probabilities (n × classes) against labels (n).
+def layers_of(model: "keras.Model") -> list[dict[str, Any]]:
+    """Return each layer's type, settings, output shape (without the batch), parameters and multiply-adds an image.
 
-    Accuracy with its 95 % Wilson interval, cross-entropy in nats, expected calibration error, the confusion matrix
-    (rows are true classes), and for each class precision, recall and F1; `None` where a class was never there or never
-    said.
+    Multiply-adds are those of kernels: each is used once at every place of the output, as in convolutions and dense
+    layers.
     """
-    classes = probabilities.shape[1]
-    predicted = probabilities.argmax(axis=1)
-    confusion = np.zeros((classes, classes), dtype=int)
-    np.add.at(confusion, (labels, predicted), 1)
-    hits = int(np.trace(confusion))
-    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return {
-        "images": len(labels),
-        "accuracy": hits / len(labels),
-        "accuracy_interval": wilson_interval(hits, len(labels)),
-        "cross_entropy": float(-np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).mean()),
-        "calibration_error": calibration_error(probabilities, labels),
-        "confusion": confusion.tolist(),
-        "classes": [_class_metrics(confusion, index) for index in range(classes)],
-    }
-
-
-def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the expected calibration error over 15 equal bins of confidence.
-
-    The mean distance between confidence and accuracy in a bin, weighted by the bin's images; Guo et al., "On
-    Calibration of Modern Neural Networks" (2017), https://arxiv.org/abs/1706.04599, equation 3.
-    """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
-    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    distance = np.bincount(bins, weights=right - confidence, minlength=BINS)
-    return float(np.abs(distance).sum() / len(labels))
-
-
-def _class_metrics(confusion: np.ndarray, index: int) -> dict[str, Any]:
-    hits, there, said = confusion[index, index], confusion[index].sum(), confusion[:, index].sum()
-    return {
-        "images": int(there),
-        "precision": float(hits / said) if said else None,
-        "recall": float(hits / there) if there else None,
-        "f1": float(2 * hits / (there + said)) if there + said else None,
-    }
+    return [
+        {
+            "type": type(layer).__name__,
+            "settings": {name: value for name, value in layer.get_config().items() if name in SHOWN},
+            "shape": list(layer.output.shape[1:]),
+            "parameters": layer.count_params(),
+            "multiply_adds": math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
+            if hasattr(layer, "kernel")
+            else 0,
+        }
+        for layer in model.layers
+    ]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,11 @@
 """How sure an accuracy is, and a difference of two: intervals and a test, each by its published method."""
 
+from collections.abc import Sequence
 from math import hypot, sqrt
-from typing import Any
+
+import numpy as np
+
+Estimate = tuple[float, list[float]]  # with its 95 % interval
 
 NORMAL_95 = 1.959964  # two-sided 95 % quantile of the standard normal distribution
 
@@ -14,19 +18,26 @@ def wilson_interval(hits: int, count: int) -> list[float]:
     return [float(interval.low), float(interval.high)]
 
 
-def unpaired_difference(first: dict[str, Any], second: dict[str, Any]) -> tuple[float, list[float]]:
-    """Return the difference of two accuracies on different images, and its 95 % interval.
+def f1_interval(hits: int, errors: int) -> list[float]:
+    """Return the 95 % interval of an F1 score from its hits and its errors (false positives and false negatives).
 
-    From their Wilson intervals: method 10 of Newcombe, Statistics in Medicine 17 (1998), 873.
+    The share of hits among both is a proportion, and F1 = 2·share / (1 + share): the "Wilson indirect" interval of
+    Lam, Gopal and Qian (2023), https://arxiv.org/abs/2309.14621.
     """
-    (first_low, first_high), (second_low, second_high) = first["accuracy_interval"], second["accuracy_interval"]
-    below = hypot(first["accuracy"] - first_low, second_high - second["accuracy"])
-    above = hypot(first_high - first["accuracy"], second["accuracy"] - second_low)
-    difference = first["accuracy"] - second["accuracy"]
-    return difference, [difference - below, difference + above]
+    return [2 * share / (1 + share) for share in wilson_interval(hits, hits + errors)]
 
 
-def paired_difference(only_first: int, only_second: int, count: int) -> tuple[float, list[float]]:
+def difference_of(first: Estimate, second: Estimate) -> Estimate:
+    """Return the difference of two independent estimates, and its 95 % interval, from theirs.
+
+    The distances to their limits add up in squares: Newcombe, Statistics in Medicine 17 (1998), 873, method 10 for
+    accuracies on different images; for estimates in general, Zou and Donner, Statistics in Medicine 27 (2008), 1693.
+    """
+    (a, (a_low, a_high)), (b, (b_low, b_high)) = first, second
+    return a - b, [a - b - hypot(a - a_low, b_high - b), a - b + hypot(a_high - a, b - b_low)]
+
+
+def paired_difference(only_first: int, only_second: int, count: int) -> Estimate:
     """Return the difference of two accuracies on the same images, and its 95 % interval.
 
     The Wald interval for paired proportions with Agresti and Min's half counts, Statistics in Medicine 24 (2005), 729.
@@ -38,6 +49,14 @@ def paired_difference(only_first: int, only_second: int, count: int) -> tuple[fl
     return difference, [middle - half, middle + half]
 
 
+def paired_mean_difference(first: np.ndarray, second: np.ndarray) -> Estimate:
+    """Return the difference of two means over the same images (n), and its 95 % interval, normal: n is large."""
+    differences = first - second
+    mean = float(differences.mean())
+    half = NORMAL_95 * float(differences.std(ddof=1)) / sqrt(len(differences))
+    return mean, [mean - half, mean + half]
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return the exact two-sided p-value of McNemar's test; 1 where the two never differ.
 
@@ -47,3 +66,21 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
     discordant = only_first + only_second
     return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values adjusted for how many there are; Holm, Scandinavian Journal of Statistics 6 (1979), 65."""
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
+def resampled_counts(counts: np.ndarray, times: int = 2000) -> np.ndarray:
+    """Return counts (kinds) as they might be of other images (times × kinds), always the same draws.
+
+    The bootstrap: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 6.
+    """
+    return np.random.default_rng(0).multinomial(counts.sum(), counts / counts.sum(), size=times)

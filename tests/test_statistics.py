@@ -1,6 +1,16 @@
+import numpy as np
 import pytest
 
-from tasks.statistics import mcnemar, paired_difference, unpaired_difference, wilson_interval
+from tasks.statistics import (
+    difference_of,
+    f1_interval,
+    holm,
+    mcnemar,
+    paired_difference,
+    paired_mean_difference,
+    resampled_counts,
+    wilson_interval,
+)
 
 
 # Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17 (1998), table I,
@@ -76,10 +86,51 @@ def test_networks_that_never_differ_have_an_interval_around_nought():
 
 # Newcombe, Statistics in Medicine 17 (1998), 873, table II, example (a) by method 10: 56/70 − 48/80 is 0.2, interval
 # 0.0524 to 0.3339.
-def test_the_unpaired_difference_is_newcombes_worked_example():
-    def of(hits, count):
-        return {"accuracy": hits / count, "accuracy_interval": wilson_interval(hits, count)}
-
-    difference, interval = unpaired_difference(of(56, 70), of(48, 80))
+def test_the_difference_of_two_independent_accuracies_is_newcombes_worked_example():
+    first, second = ((hits / count, wilson_interval(hits, count)) for hits, count in ((56, 70), (48, 80)))
+    difference, interval = difference_of(first, second)
     assert difference == pytest.approx(0.2)
     assert interval == pytest.approx([0.0524, 0.3339], abs=5e-5)
+
+
+def test_the_f1_interval_is_wilsons_of_the_share_of_hits_carried_over():
+    # 80 hits, 15 false positives and 5 false negatives: F1 = 160 / 180, and the share of hits among them 80 / 100.
+    low, high = f1_interval(80, 20)
+    share_low, share_high = wilson_interval(80, 100)
+    assert (low / (2 - low), high / (2 - high)) == pytest.approx((share_low, share_high))
+    assert low < 160 / 180 < high
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_the_f1_interval_covers_the_true_score_about_95_times_of_100(share):
+    generator = np.random.default_rng(5)
+    true = 2 * share / (1 + share)
+    intervals = [f1_interval(int(hits), 200 - int(hits)) for hits in generator.binomial(200, share, size=1000)]
+    assert sum(low <= true <= high for low, high in intervals) / 1000 == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_paired_mean_difference_is_scipys():
+    from scipy.stats import ttest_rel
+
+    first, second = np.random.default_rng(2).normal(loc=[[0.1], [0.0]], size=(2, 5000))
+    difference, interval = paired_mean_difference(first, second)
+    theirs = ttest_rel(first, second).confidence_interval(0.95)
+    assert difference == pytest.approx(float((first - second).mean()))
+    assert interval == pytest.approx([theirs.low, theirs.high], rel=1e-2)
+
+
+# Holm's procedure on 0.01, 0.04, 0.03, 0.005, as R's p.adjust gives it: 0.03, 0.06, 0.06, 0.02.
+def test_p_values_are_adjusted_by_holms_procedure():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([0.04]) == [0.04]
+
+
+def test_resampled_counts_are_of_as_many_images_and_always_the_same():
+    counts = np.array([70, 25, 5])
+    drawn = resampled_counts(counts)
+    assert drawn.shape == (2000, 3)
+    assert (drawn.sum(axis=1) == 100).all()
+    assert drawn.mean(axis=0) == pytest.approx(counts, rel=0.05)
+    assert drawn[:, 0].std() == pytest.approx(np.sqrt(100 * 0.7 * 0.3), rel=0.05)
+    assert (resampled_counts(counts) == drawn).all()

@@ -1,0 +1,155 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from tasks.metrics import BINS, calibration_error, measure, reliability
+from tasks.statistics import f1_interval, wilson_interval
+
+# Five images of three classes: the first choices are 0, 0, 1, 1, 0, and class 2 is never said.
+PROBABILITIES = np.array(
+    [[0.50, 0.25, 0.25], [0.75, 0.25, 0.00], [0.25, 0.50, 0.25], [0.00, 1.00, 0.00], [0.50, 0.25, 0.25]], np.float32
+)
+LABELS = np.array([0, 1, 1, 1, 2], np.uint8)
+
+
+def test_accuracy_is_the_share_of_first_choices_that_are_right():
+    measured = measure(PROBABILITIES, LABELS)
+    assert measured["images"] == 5
+    assert measured["accuracy"] == 3 / 5
+    assert measured["accuracy_interval"] == wilson_interval(3, 5)
+
+
+def test_the_confusion_matrix_has_true_classes_as_rows():
+    assert measure(PROBABILITIES, LABELS)["confusion"] == [[1, 0, 0], [1, 2, 0], [1, 0, 0]]
+
+
+def test_cross_entropy_is_the_mean_surprise_in_nats():
+    # The labels' probabilities are 1/2, 1/4, 1/2, 1, 1/4: ln 2 · (1 + 2 + 1 + 0 + 2) / 5.
+    assert measure(PROBABILITIES, LABELS)["cross_entropy"] == pytest.approx(6 / 5 * math.log(2))
+
+
+def test_a_label_held_for_impossible_costs_much_but_not_everything():
+    certain = np.array([[1.0, 0.0]], np.float32)
+    assert measure(certain, np.array([1]))["cross_entropy"] == pytest.approx(126 * math.log(2))
+
+
+def without_intervals(of_class):
+    return {name: value for name, value in of_class.items() if not name.endswith("_interval")}
+
+
+def test_each_class_has_its_precision_recall_and_f1():
+    first, second, third = measure(PROBABILITIES, LABELS)["classes"]
+    assert without_intervals(first) == {"images": 1, "precision": 1 / 3, "recall": 1.0, "f1": 2 / 4}
+    assert without_intervals(second) == {"images": 3, "precision": 1.0, "recall": 2 / 3, "f1": 4 / 5}
+    assert without_intervals(third) == {"images": 1, "precision": None, "recall": 0.0, "f1": 0.0}
+    assert first["precision_interval"] == wilson_interval(1, 3)
+    assert second["recall_interval"] == wilson_interval(2, 3)
+    assert second["f1_interval"] == f1_interval(2, 1)
+    assert third["precision_interval"] is None
+
+
+def test_a_class_that_is_neither_there_nor_said_has_no_figures():
+    _, second, third = measure(PROBABILITIES[:1], LABELS[:1])["classes"]
+    nothing = {"images": 0, "precision": None, "recall": None, "f1": None}
+    assert (without_intervals(second), without_intervals(third)) == (nothing, nothing)
+    assert second["recall_interval"] is second["f1_interval"] is None
+
+
+def test_the_metrics_can_be_written_as_json():
+    measured = measure(PROBABILITIES, LABELS)
+    assert json.loads(json.dumps(measured, allow_nan=False)) == measured
+
+
+def test_the_calibration_error_weighs_each_bins_distance_by_its_images():
+    # Bin 14 of 15 (0.867–0.933): two images at 0.90, one right: |1 − 1.8|. Bin 11: one right at 0.70: |1 − 0.70|.
+    # Bin 9: one wrong at 0.55: |0 − 0.55|. In all (0.80 + 0.30 + 0.55) / 4.
+    confidence = np.array([0.90, 0.90, 0.70, 0.55])
+    probabilities = np.column_stack([confidence, 1 - confidence])
+    assert calibration_error(probabilities, np.array([0, 1, 0, 1])) == pytest.approx(1.65 / 4)
+
+
+def test_over_and_underconfidence_in_one_bin_cancel_and_in_two_bins_do_not():
+    def error(*confidence):
+        return calibration_error(np.column_stack([confidence, 1 - np.array(confidence)]), np.array([0, 1]))
+
+    assert error(0.51, 0.52) == pytest.approx(0.03 / 2)  # |1 − 1.03|
+    assert error(0.51, 0.99) == pytest.approx((0.49 + 0.99) / 2)
+
+
+def test_what_is_always_sure_and_right_is_calibrated():
+    assert calibration_error(np.eye(3, dtype=np.float32), np.arange(3)) == 0.0
+
+
+@pytest.fixture
+def many():
+    """Probabilities of ten classes that are right more often the surer they are, and labels."""
+    generator = np.random.default_rng(3)
+    labels = generator.integers(10, size=3000)
+    logits = generator.normal(size=(3000, 10)) + 2.5 * np.eye(10)[labels]
+    return (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32), labels
+
+
+def test_precision_recall_and_f1_are_scikit_learns(many):
+    from sklearn.metrics import precision_recall_fscore_support
+
+    probabilities, labels = many
+    theirs = precision_recall_fscore_support(labels, probabilities.argmax(axis=1))
+    ours = measure(probabilities, labels)["classes"]
+    for name, values in zip(("precision", "recall", "f1", "images"), theirs, strict=True):
+        assert [of_class[name] for of_class in ours] == pytest.approx(values.tolist())
+
+
+def test_cross_entropy_is_scikit_learns(many):
+    from sklearn.metrics import log_loss
+
+    probabilities, labels = many
+    assert measure(probabilities, labels)["cross_entropy"] == pytest.approx(log_loss(labels, probabilities), rel=1e-4)
+
+
+def test_the_bins_are_those_of_scikit_learns_calibration_curve(many):
+    from sklearn.calibration import calibration_curve
+
+    probabilities, labels = many
+    right, sure = probabilities.argmax(axis=1) == labels, probabilities.max(axis=1)
+    accuracy, confidence = calibration_curve(right, sure, n_bins=BINS)
+    filled = [of_bin for of_bin in reliability(probabilities, labels) if of_bin["images"]]
+    assert [of_bin["accuracy"] for of_bin in filled] == pytest.approx(accuracy.tolist())
+    assert [of_bin["confidence"] for of_bin in filled] == pytest.approx(confidence.tolist())
+
+
+def test_every_image_is_in_one_bin_and_the_calibration_error_is_made_of_them(many):
+    bins = reliability(*many)
+    assert [of_bin["low"] for of_bin in bins[1:]] == [of_bin["high"] for of_bin in bins[:-1]]
+    assert sum(of_bin["images"] for of_bin in bins) == 3000
+    apart = [b["images"] * abs(b["accuracy"] - b["confidence"]) for b in bins if b["images"]]
+    assert calibration_error(*many) == pytest.approx(sum(apart) / 3000)
+
+
+def test_a_bin_that_nothing_falls_into_has_no_figures():
+    first = reliability(PROBABILITIES, LABELS)[0]
+    assert (first["images"], first["confidence"], first["accuracy"], first["accuracy_interval"]) == (
+        0,
+        None,
+        None,
+        None,
+    )
+
+
+def test_rejecting_the_least_sure_leaves_the_accuracy_of_the_others(many):
+    probabilities, labels = many
+    order = np.argsort(probabilities.max(axis=1))
+    right = (probabilities.argmax(axis=1) == labels)[order]
+    rejections = measure(probabilities, labels)["rejection"]
+    assert [rejection["images"] for rejection in rejections] == [2970, 2850, 2700]
+    assert [rejection["accuracy"] for rejection in rejections] == [
+        pytest.approx(right[rejected:].mean()) for rejected in (30, 150, 300)
+    ]
+
+
+def test_of_equally_sure_images_none_is_more_likely_to_be_rejected():
+    constant = np.tile(np.array([[0.7, 0.3]], np.float32), (100, 1))
+    labels = np.repeat([0, 1], [60, 40])
+    for rejection in measure(constant, labels)["rejection"]:
+        assert rejection["accuracy"] == pytest.approx(0.6)
