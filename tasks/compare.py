@@ -1,8 +1,8 @@
 """Compare: the verdict. Which network to keep, and how sure that is.
 
 Takes every trained and evaluated network. Makes `comparison.json`: the ranking, decided on validation data alone; each
-network's gap between accuracy on training and on test data; McNemar's test between each pair on the test set; and where
-the article's claims stand.
+network's gap between accuracy on training and on test data; between each pair, McNemar's test on the test set, the
+difference of the gaps, and the differences class by class; and where the article's claims stand.
 """
 
 import json
@@ -13,18 +13,14 @@ from typing import Any
 import numpy as np
 
 from tasks.artifacts.store import Artifact
+from tasks.claims import ARTICLE, cure, hold_claim
+from tasks.differences import Outcome, differ
 from tasks.node import node
-from tasks.statistics import mcnemar, paired_difference, unpaired_difference
+from tasks.prepare import SPLITS
+from tasks.statistics import Estimate, difference_of
+from tasks.wording import listed, p_value, percent, points
 
 SIGNIFICANT = 0.05  # the p-value that goes with 95 % intervals
-
-# What the article's author reported (TensorFlow 2.1.6-tf era, a laptop), as shares of one.
-ARTICLE = {
-    "baseline": {"train": 0.99, "test": 0.9211, "seconds_per_epoch": "270–430", "claim": "overfits"},
-    "dropout": {"train": 0.94, "test": 0.9305, "seconds_per_epoch": "≈ 128", "claim": "does not overfit"},
-}
-# Nearer to the gap of the article's overfitting network (6.9 points) than to that of its fine one (0.95 points).
-OVERFITTING_GAP = sum(figures["train"] - figures["test"] for figures in ARTICLE.values()) / 2  # type: ignore[operator]
 
 
 @node(libraries=("numpy", "scipy"))
@@ -32,29 +28,44 @@ def compare(
     output: Path, *, train: dict[str, Artifact], evaluate: dict[str, Artifact], prepare: Artifact
 ) -> dict[str, Any]:
     """Fill the artifact with the comparison of all networks."""
+    labels = {split: load_labels(prepare, split) for split in SPLITS}
     candidates = {
         name: {
             "metrics": artifact.json("metrics.json"),
             "parameters": train[name].facts["parameters"],
-            "right": _right(artifact, prepare),
+            "probabilities": {split: load_probabilities(artifact, split) for split in SPLITS},
         }
         for name, artifact in evaluate.items()
     }
-    comparison = compare_networks(candidates)
+    comparison = compare_networks(candidates, labels)
     (output / "comparison.json").write_text(json.dumps(comparison, indent=1, ensure_ascii=False), encoding="utf-8")
     return {"keep": comparison["keep"], "verdict": comparison["verdict"]}
 
 
-def compare_networks(candidates: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the verdict on candidates, each with `metrics`, `parameters` and `right`.
+def load_labels(prepare: Artifact, split: str) -> np.ndarray:
+    """Return a split's labels, uint8 (n)."""
+    return np.load(prepare.folder / f"{split}_labels.npy", allow_pickle=False)
 
-    `right` (n, bool) says for every test image, in the same order for all, whether the network's first choice is its
-    label.
+
+def load_probabilities(evaluate: Artifact, split: str) -> np.ndarray:
+    """Return a network's probabilities for a split, float32 (n × classes), mapped into memory."""
+    return np.load(evaluate.folder / f"{split}_probabilities.npy", mmap_mode="r", allow_pickle=False)
+
+
+def compare_networks(candidates: dict[str, dict[str, Any]], labels: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Return the verdict on candidates, each with `metrics`, `parameters` and `probabilities`.
+
+    By split, a network's probabilities (n × classes) and the images' labels (n), in the same order for all networks.
     """
     ranking, tied = rank(candidates)
     keep = ranking[0]
     table = {name: _row(candidates[name]) for name in ranking}
-    pairs = [_pair(a, b, candidates) for a, b in combinations(ranking, 2)]
+    outcomes = {name: Outcome.of(candidates[name]["probabilities"], labels) for name in ranking}
+    classes = candidates[keep]["probabilities"]["test"].shape[1]
+    pairs = [
+        {"first": a, "second": b, **differ(outcomes[a], outcomes[b], labels["test"], classes)}
+        for a, b in combinations(ranking, 2)
+    ]
     return {
         "keep": keep,
         "ranking": ranking,
@@ -62,7 +73,8 @@ def compare_networks(candidates: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "verdict": _verdict(ranking, tied, table, pairs),
         "networks": table,
         "pairs": pairs,
-        "claims": [_claim(name, table[name]) for name in ARTICLE if name in table],
+        "claims": [hold_claim(name, table[name]) for name in ARTICLE if name in table],
+        "cure": cure(table, pairs),
     }
 
 
@@ -82,15 +94,9 @@ def rank(candidates: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:
     return [keep, *(name for name in by_accuracy if name != keep)], tied if len(tied) > 1 else []
 
 
-def _right(artifact: Artifact, prepare: Artifact) -> np.ndarray:
-    probabilities = np.load(artifact.folder / "test_probabilities.npy", allow_pickle=False)
-    labels = np.load(prepare.folder / "test_labels.npy", allow_pickle=False)
-    return probabilities.argmax(axis=1) == labels
-
-
 def _row(candidate: dict[str, Any]) -> dict[str, Any]:
     metrics = candidate["metrics"]
-    gap, gap_interval = unpaired_difference(metrics["train"], metrics["test"])
+    gap, gap_interval = difference_of(_accuracy(metrics["train"]), _accuracy(metrics["test"]))
     return {
         **{f"{split}_accuracy": metrics[split]["accuracy"] for split in metrics},
         **{f"{split}_interval": metrics[split]["accuracy_interval"] for split in metrics},
@@ -100,34 +106,8 @@ def _row(candidate: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _pair(a: str, b: str, candidates: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    right_a, right_b = candidates[a]["right"], candidates[b]["right"]
-    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    difference, interval = paired_difference(only_a, only_b, len(right_a))
-    return {
-        "first": a,
-        "second": b,
-        "only_first_right": only_a,
-        "only_second_right": only_b,
-        "difference": difference,
-        "difference_interval": interval,
-        "p": mcnemar(only_a, only_b),
-    }
-
-
-def _claim(name: str, row: dict[str, Any]) -> dict[str, Any]:
-    """Hold the article's claim on a network against its gap, and say what the data says, if it says anything."""
-    low, high = row["gap_interval"]
-    overfits = True if low > OVERFITTING_GAP else False if high < OVERFITTING_GAP else None
-    claimed = ARTICLE[name]["claim"] == "overfits"
-    outcome = "cannot be told" if overfits is None else "agrees" if overfits == claimed else "disagrees"
-    measured = f"a gap of {points(row['gap'])} points, 95\N{NO-BREAK SPACE}% interval {points(low)} to {points(high)}"
-    return {
-        "network": name,
-        "claim": f"{name} {ARTICLE[name]['claim']}",
-        "outcome": outcome,
-        "measured": f"{measured}; overfitting is called what exceeds {points(OVERFITTING_GAP)}",
-    }
+def _accuracy(of_split: dict[str, Any]) -> Estimate:
+    return of_split["accuracy"], of_split["accuracy_interval"]
 
 
 def _verdict(ranking: list[str], tied: list[str], table: dict[str, Any], pairs: list[dict[str, Any]]) -> list[str]:
@@ -140,7 +120,7 @@ def _verdict(ranking: list[str], tied: list[str], table: dict[str, Any], pairs: 
     low, high = pair["difference_interval"]
     second = (
         f"On the test set it reaches {test}, {_against(pair['difference'])} {pair['second']} "
-        f"(95\N{NO-BREAK SPACE}% interval {points(low)} to {points(high)}, McNemar p = {pair['p']:.2g})"
+        f"(95\N{NO-BREAK SPACE}% interval {points(low)} to {points(high)}, McNemar p = {p_value(pair['p'])})"
     )
     if pair["difference"]:
         explained = "hardly explains" if pair["p"] < SIGNIFICANT else "may explain"
@@ -161,24 +141,10 @@ def _why(ranking: list[str], tied: list[str], table: dict[str, Any]) -> str:
     best = f"it is the best on validation data, {accuracy[keep]} against {accuracy[ranking[1]]}"
     if accuracy[keep] == accuracy[ranking[1]]:
         best = f"none is better on validation data, where {ranking[1]} reaches {accuracy[keep]} too"
-    return f"{best}; nothing within its {interval} ({_and(others)}) has fewer parameters" if others else best
-
-
-def percent(share: float) -> str:
-    """Return a share as per cent with two decimals, the sign never on a line of its own."""
-    return f"{100 * share:.2f}\N{NO-BREAK SPACE}%"
-
-
-def points(share: float) -> str:
-    """Return a difference of shares in percentage points with two decimals, with a real minus sign."""
-    return f"{round(100 * share, 2) + 0.0:.2f}".replace("-", "−")  # + 0.0: no sign before a rounded zero
+    return f"{best}; nothing within its {interval} ({listed(others)}) has fewer parameters" if others else best
 
 
 def _against(difference: float) -> str:
     if difference == 0:
         return "as much as"
     return f"{points(abs(difference))} points {'better' if difference > 0 else 'worse'} than"
-
-
-def _and(names: list[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

@@ -1,0 +1,41 @@
+"""Numbers and names as the page and the command line write them."""
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def percent(share: float, decimals: int = 2) -> str:
+    """Return a share as per cent, the sign never on a line of its own."""
+    return f"{100 * share:.{decimals}f}\N{NO-BREAK SPACE}%"
+
+
+def points(share: float) -> str:
+    """Return a difference of shares in percentage points with two decimals, with a real minus sign."""
+    return signed(100 * share, 2)
+
+
+def signed(number: float, decimals: int) -> str:
+    """Return a number with so many decimals and a real minus sign, none before a rounded zero."""
+    return f"{round(number, decimals) + 0.0:.{decimals}f}".replace("-", "−")
+
+
+def in_unit(value: float, unit: str) -> str:
+    """Return a figure with as many digits as its unit deserves; shares as per cent or points, bytes as megabytes."""
+    if unit == "%":
+        return percent(value)
+    scale, decimals = {"points": (100, 2), "nats": (1, 4), "s": (1, 1), "ms": (1, 3), "bytes": (1e-6, 2)}.get(
+        unit, (1, 0)
+    )
+    return f"{scale * value:,.{decimals}f}".replace("-", "−")
+
+
+def p_value(p: float) -> str:
+    """Return a p-value with two digits, a small one as a power of ten."""
+    if p >= 0.001:
+        return f"{p:.2g}"
+    digits, exponent = f"{p:.1e}".split("e")
+    return f"{digits}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{str(int(exponent)).translate(_RAISED)}"
+
+
+def listed(names: list[str]) -> str:
+    """Return names as a sentence lists them."""
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

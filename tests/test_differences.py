@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from tasks.differences import Outcome, compare_classes, differ
+from tasks.metrics import measure
+from tasks.statistics import mcnemar, paired_difference
+
+
+def probabilities(seed, labels, sharpness):
+    """Return made-up probabilities of three classes: the sharper, the more often right."""
+    logits = np.random.default_rng(seed).normal(size=(len(labels), 3)) + sharpness * np.eye(3)[labels]
+    return (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+LABELS = {
+    split: np.random.default_rng(seed).integers(3, size=count)
+    for seed, (split, count) in enumerate((("train", 4000), ("validation", 500), ("test", 1000)))
+}
+A, B = ({s: probabilities(seed, of, sharp) for s, of in LABELS.items()} for seed, sharp in ((7, 2.0), (8, 1.0)))
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return differ(Outcome.of(A, LABELS), Outcome.of(B, LABELS), LABELS["test"], 3)
+
+
+def test_each_difference_is_that_of_the_two_networks_metrics(pair):
+    a, b = ({split: measure(by[split], LABELS[split]) for split in LABELS} for by in (A, B))
+    assert pair["difference"] == pytest.approx(a["test"]["accuracy"] - b["test"]["accuracy"])
+    assert pair["validation_difference"] == pytest.approx(a["validation"]["accuracy"] - b["validation"]["accuracy"])
+    for name in ("cross_entropy", "calibration_error"):
+        assert pair[f"{name}_difference"] == pytest.approx(a["test"][name] - b["test"][name])
+    gaps = [of["train"]["accuracy"] - of["test"]["accuracy"] for of in (a, b)]
+    assert pair["gap_difference"] == pytest.approx(gaps[0] - gaps[1])
+
+
+def test_each_difference_lies_within_its_interval(pair):
+    names = [name.removesuffix("_interval") for name in pair if name.endswith("_interval")]
+    assert len(names) == 6
+    for name in names:
+        low, high = pair[f"{name}_interval"]
+        assert low < pair[name] < high
+
+
+def test_the_other_way_round_every_difference_changes_its_sign(pair):
+    back = differ(Outcome.of(B, LABELS), Outcome.of(A, LABELS), LABELS["test"], 3)
+    assert back["p"] == pair["p"]
+    for name in ("difference", "gap_difference", "cross_entropy_difference", "calibration_error_difference"):
+        assert back[name] == pytest.approx(-pair[name])
+        assert back[f"{name}_interval"] == pytest.approx([-limit for limit in reversed(pair[f"{name}_interval"])])
+
+
+def test_a_network_does_not_differ_from_itself():
+    same = Outcome.of(A, LABELS)
+    alone = differ(same, same, LABELS["test"], 3)
+    assert (alone["difference"], alone["p"], alone["calibration_error_difference_interval"]) == (0.0, 1.0, [0.0, 0.0])
+    assert [row["f1_interval"] for row in alone["classes"]] == [[0.0, 0.0]] * 3
+    assert [row["p"] for row in alone["classes"]] == [1.0] * 3
+
+
+def test_a_classs_recall_is_compared_on_its_own_images(pair):
+    of_class = LABELS["test"] == 1
+    right_a, right_b = (by["test"].argmax(axis=1)[of_class] == 1 for by in (A, B))
+    counts = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    difference, interval = paired_difference(*counts, int(of_class.sum()))
+    row = pair["classes"][1]
+    assert (row["recall"], row["recall_interval"]) == (difference, interval)
+    assert row["p"] >= mcnemar(*counts)
+
+
+def test_the_bootstrap_of_a_mean_agrees_with_theory():
+    """With one class, all that is called 0 is right: F1's draws must be about as wide as the delta method says."""
+    generator = np.random.default_rng(1)
+    a, b = (generator.random(2000) < share for share in (0.1, 0.2))
+    row = compare_classes(np.zeros(2000, int), a.astype(int), b.astype(int), 2)[0]
+    shares = np.array([1 - a.mean(), 1 - b.mean()])
+    slopes = 2 / (1 + shares) ** 2  # of F1 = 2·recall / (1 + recall)
+    half = 1.96 * np.hypot(*(slopes * np.sqrt(shares * (1 - shares) / 2000)))
+    f1 = 2 * shares / (1 + shares)
+    assert row["f1"] == pytest.approx(f1[0] - f1[1])
+    assert row["f1_interval"] == pytest.approx([row["f1"] - half, row["f1"] + half], abs=0.15 * half)
+
+
+def test_a_class_that_is_never_there_or_never_said_has_no_difference():
+    absent, never_said, _ = compare_classes(np.array([1, 2, 2, 1]), np.array([2, 2, 2, 2]), np.array([2, 1, 2, 1]), 3)
+    assert absent == dict.fromkeys(
+        ("recall", "recall_interval", "precision", "precision_interval", "f1", "f1_interval"), None
+    ) | {"p": 1.0}
+    assert never_said["precision"] is None
+    assert never_said["f1"] == pytest.approx(0 - 0.5)
