@@ -20,7 +20,7 @@ def test_an_artifact_is_made_with_its_files_and_a_manifest(store, artifact):
     manifest = artifact.json("manifest.json")
     assert manifest == artifact.manifest
     assert manifest["files"]["numbers.txt"]["bytes"] == 13
-    assert set(manifest["made"]) == {"at", "seconds", "why", "processor", "cores", "system", "python"}
+    assert set(manifest["made"]) == {"at", "seconds", "why", "run", "commit", "processor", "cores", "system", "python"}
 
 
 def test_an_artifact_of_a_network_is_kept_under_its_name(store):

@@ -32,6 +32,11 @@ class Record:
         self.changing = threading.Lock()
 
     @property
+    def name(self) -> str:
+        """What the run is called."""
+        return self.final.stem
+
+    @property
     def keys(self) -> dict[str, str]:
         """The key of each node's artifact."""
         return {label: node["key"] for label, node in self.content["nodes"].items()}

@@ -5,7 +5,6 @@ import errno
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import stat
@@ -16,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tasks.artifacts.circumstances import commit, machine
 from tasks.artifacts.identity import Identity, digest_of
 from tasks.artifacts.workspace import LOCK, PREFIX, REPLACED, Held, abandoned, give_up, workspace
 
@@ -96,6 +96,7 @@ class Store:
         produce: Callable[[Path, int], dict[str, Any]],
         *,
         why: str = NOT_MADE,
+        run: str = "",
         fresh: bool = False,
         waiting: Callable[[str], None] | None = None,
     ) -> tuple[Artifact, bool]:
@@ -116,7 +117,7 @@ class Store:
             new.mkdir()
             began = time.perf_counter()
             facts = produce(new, desk.lock)
-            manifest = _manifest(identity, new, facts, why, time.perf_counter() - began)
+            manifest = _manifest(identity, new, facts, time.perf_counter() - began, why=why, run=run)
             (new / MANIFEST).write_bytes(_as_json(manifest))
             for path in (*new.rglob("*"), new):
                 to_disk(path)
@@ -192,7 +193,9 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _manifest(identity: Identity, folder: Path, facts: dict[str, Any], why: str, seconds: float) -> dict[str, Any]:
+def _manifest(
+    identity: Identity, folder: Path, facts: dict[str, Any], seconds: float, **circumstances: str
+) -> dict[str, Any]:
     files = {name: _describe(folder / name) for name, kind in sorted(_entries(folder).items()) if kind == "file"}
     manifest = {
         "node": identity.node,
@@ -205,8 +208,9 @@ def _manifest(identity: Identity, folder: Path, facts: dict[str, Any], why: str,
         "made": {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 3),
-            "why": why,
-            **_machine(),
+            **circumstances,
+            "commit": commit(),
+            **machine(),
         },
         "facts": facts,
     }
@@ -280,20 +284,3 @@ def to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
