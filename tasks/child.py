@@ -122,8 +122,8 @@ def serve(work: Callable[[dict[str, Any], Progress], dict[str, Any]]) -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print goes to standard error, so that each line of the answer is JSON
 
-    def tell(done: float, total: float, note: str, milestone: bool) -> None:
-        answers.write(json.dumps({"progress": [done, total, note, milestone]}) + "\n")
+    def tell(*told: Any) -> None:
+        answers.write(json.dumps({"progress": told}) + "\n")
 
     outcome: dict[str, Any]
     try:

@@ -100,8 +100,11 @@ class Node:
         inputs: Inputs,
         reporter: Reporter,
         afresh: str | None = None,
+        run: str = "",
     ) -> tuple[Artifact, bool]:
         """Return the artifact and whether it was made now: where it did not stand, or was asked for afresh, and why.
+
+        `run` is what the run is called that makes it.
 
         Raises:
             RunError: making it failed, or its check stops the run.
@@ -113,7 +116,7 @@ class Node:
             return found, False
         reporter.started(label, found.reason)
         with _named(label):
-            artifact, made = self._make(settings, network, inputs, reporter, found.reason, bool(afresh))
+            artifact, made = self._make(settings, network, inputs, reporter, found.reason, bool(afresh), run)
             self.check(artifact)
         seconds = artifact.manifest["made"]["seconds"]
         reporter.ended(label, f"made in {seconds:.1f} s" if made else f"made by another run, verified ({artifact.key})")
@@ -127,13 +130,14 @@ class Node:
         reporter: Reporter,
         why: str,
         fresh: bool,
+        run: str,
     ) -> tuple[Artifact, bool]:
         label, store = self.label(network), Store(settings.data_dir)
         identity = self.identity(settings, network, inputs)
         keywords = {**inputs, **self._settings(settings, network, inputs), "network": network}
 
-        def progress(done: float, total: float, note: str, milestone: bool) -> None:
-            reporter.advanced(label, done, total, note, milestone)
+        def progress(*told: Any) -> None:
+            reporter.advanced(label, *told)
 
         def first_progress(*told: Any) -> None:
             if not first.is_set():  # the child has read its code by now
@@ -161,7 +165,7 @@ class Node:
 
         told: set[str] = set()
         first = threading.Event()
-        return store.make(identity, produce, why=why, fresh=fresh, waiting=waiting)
+        return store.make(identity, produce, why=why, run=run, fresh=fresh, waiting=waiting)
 
     def _insist_on_the_code(self, identity: Identity) -> None:
         """Raise RunError if the files do not hold the code any more that the key was made of."""

@@ -5,15 +5,22 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
-# A node calls this with what is done, what there is in all (0: unknown), a note, and whether that is worth a log line.
-Progress = Callable[[float, float, str, bool], None]
+History = list[dict[str, Any]]  # of a training: an entry an epoch, as in `history.json`
 
 
-def silent(done: float, total: float, note: str, milestone: bool) -> None:
+class Progress(Protocol):
+    """What a node calls to tell how far it is."""
+
+    def __call__(
+        self, done: float, total: float, note: str, milestone: bool, history: History | None = None, /
+    ) -> None:
+        """Tell what is done, what there is in all (0: unknown), a note, whether it is worth a log line, the epochs."""
+
+
+def silent(done: float, total: float, note: str, milestone: bool, history: History | None = None) -> None:
     """Tell nobody."""
 
 
@@ -23,8 +30,10 @@ class Reporter(Protocol):
     def started(self, label: str, why: str) -> None:
         """Hear that a node begins, and why it has to."""
 
-    def advanced(self, label: str, done: float, total: float, note: str, milestone: bool) -> None:
-        """Hear how far it is; a milestone's note is worth keeping."""
+    def advanced(
+        self, label: str, done: float, total: float, note: str, milestone: bool, history: History | None = None
+    ) -> None:
+        """Hear how far it is; a milestone's note is worth keeping; a training tells its epochs."""
 
     def ended(self, label: str, how: str) -> None:
         """Hear how it ended well."""
@@ -44,7 +53,15 @@ class LogReporter:
         """Log the start."""
         self.logger.info("%s starts: %s", label, why)
 
-    def advanced(self, label: str, done: float, total: float, note: str, milestone: bool) -> None:
+    def advanced(
+        self,
+        label: str,
+        done: float,
+        total: float,
+        note: str,
+        milestone: bool,
+        history: History | None = None,  # noqa: ARG002 (the note says the last epoch)
+    ) -> None:
         """Log a milestone, or what is now if half a minute has passed."""
         if milestone or time.monotonic() - self.last > 30:
             self.last = time.monotonic()
@@ -92,7 +109,15 @@ class TerminalReporter:
         self._print("▸", label, f"starts: {why}")
         self.bar_of[label] = self.bars.add_task(label, total=None, label=label, note="")
 
-    def advanced(self, label: str, done: float, total: float, note: str, milestone: bool) -> None:  # noqa: ARG002
+    def advanced(
+        self,
+        label: str,
+        done: float,
+        total: float,
+        note: str,
+        milestone: bool,  # noqa: ARG002 (a bar shows every note)
+        history: History | None = None,  # noqa: ARG002
+    ) -> None:
         """Move the node's bar."""
         self.bars.update(self.bar_of[label], completed=done, total=total or None, note=note)
 
@@ -130,10 +155,12 @@ class Several:
         for reporter in self.reporters:
             reporter.started(label, why)
 
-    def advanced(self, label: str, done: float, total: float, note: str, milestone: bool) -> None:
+    def advanced(
+        self, label: str, done: float, total: float, note: str, milestone: bool, history: History | None = None
+    ) -> None:
         """Pass the advance on."""
         for reporter in self.reporters:
-            reporter.advanced(label, done, total, note, milestone)
+            reporter.advanced(label, done, total, note, milestone, history)
 
     def ended(self, label: str, how: str) -> None:
         """Pass the end on."""

@@ -204,7 +204,8 @@ class Training:
         self.before = checkpoint.state["seconds"]
 
     def _tell(self, progress: Progress, milestone: str = "") -> None:
-        progress(self.step / self.batches, self.recipe["epochs"], milestone or self._note(), bool(milestone))
+        history = self.history if milestone else None
+        progress(self.step / self.batches, self.recipe["epochs"], milestone or self._note(), bool(milestone), history)
 
     def _note(self) -> str:
         validated = f" · validation accuracy {self.history[-1]['validation_accuracy']:.4f}" if self.history else ""

@@ -84,8 +84,9 @@ def test_training_saves_the_model_and_an_entry_of_history_an_epoch(prepared, tmp
     }
     assert history[1]["loss"] < history[0]["loss"]
     assert facts["parameters"] == 503_690
-    milestones = [note for _, _, note, milestone in heard if milestone]
-    assert [note[:9] for note in milestones] == ["epoch 1/2", "epoch 2/2"]
+    milestones = [told[2:] for told in heard if told[3]]
+    assert [note[:9] for note, *_ in milestones] == ["epoch 1/2", "epoch 2/2"]
+    assert [told for *_, told in milestones] == [history[:1], history]
 
 
 def test_what_the_user_has_set_for_keras_elsewhere_does_not_shape_a_training(prepared, tmp_path, monkeypatch):
@@ -101,26 +102,31 @@ def test_what_the_user_has_set_for_keras_elsewhere_does_not_shape_a_training(pre
 
 
 def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(prepared, tmp_path):
-    recipe = {"threads": 2, "batch_size": 8, "seconds_between_checkpoints": 0.2}
+    recipe = {"threads": 2, "batch_size": 8, "seconds_between_checkpoints": 0.1}
     facts, undisturbed = train(prepared, tmp_path / "undisturbed", **recipe)
     resumed = []
 
-    def kill_at_the_fourth_note(*told):
-        notes.append(told[2])
-        if len(notes) == 5 and len(resumed) < 2:  # the first says that TensorFlow starts
+    def kill_in_mid_epoch(done, *told):
+        notes.append(told[1])
+        checkpoints = [int(path.name[:9]) for path in (tmp_path / "killed").glob("checkpoints/*/*.npz")]
+        begun = max(checkpoints, default=0) % (360 / recipe["batch_size"])
+        if (
+            len(resumed) < 2 and len(notes) > 2 and begun and done % 1 < 0.8
+        ):  # so that it is dead before the epoch's end
             (child,) = (c for c in children_of(os.getpid()) if "tasks.train" in command_of(c))
             os.kill(child, signal.SIGKILL)
 
     while True:
         notes = []
         try:
-            again, output = train(prepared, tmp_path / "killed", kill_at_the_fourth_note, **recipe)
+            again, output = train(prepared, tmp_path / "killed", kill_in_mid_epoch, **recipe)
         except ChildDied:
             resumed.append(notes[1])
         else:
             break
+    assert len(resumed) == 2
     assert not resumed[0].startswith("goes on after")
-    assert any(note.startswith("goes on after batch ") for note in [*resumed[1:], notes[1]])
+    assert all(note.startswith("goes on after batch ") for note in [resumed[1], notes[1]])
     assert content_of(output) == content_of(undisturbed)
     assert again | {"seconds": 0} == facts | {"seconds": 0}
 
