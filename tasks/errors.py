@@ -1,6 +1,7 @@
 """How a run ends badly: each kind with the exit status that tells it apart, and its one sentence for people."""
 
 import errno
+from typing import Any
 
 
 class UserError(Exception):
@@ -13,6 +14,12 @@ class RunError(Exception):
     """The run failed, though what the user gave was in order."""
 
     exit_status = 1
+
+
+class DataRefused(RunError):
+    """The data is not what it is taken for; `artifact` is what the validation found."""
+
+    artifact: Any = None
 
 
 class ChildDied(RunError):

@@ -1,8 +1,8 @@
 """Validate: prove that the data is what the comparison takes it for, before anything is trained on it.
 
 Takes the downloaded IDX files. Makes `results.json`: each expectation with its severity, a sentence for people, what
-was observed, and the first offending images. A failed `critical` expectation stops the run; a `warning` goes into the
-report.
+was observed, and the first offending images; and `offenders.npz`, these images, uint8, by split and index
+(`test-88`). A failed `critical` expectation stops the run; a `warning` goes into the report.
 
 Great Expectations checks a frame of one row an image, and one frame of facts about the whole; a column for each
 of the 784 pixels would cost it minutes. numpy computes what needs the pixels.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from tasks.artifacts.store import Artifact, sha256_of
-from tasks.errors import RunError
+from tasks.errors import DataRefused, RunError
 from tasks.fashion_mnist import DataSet
 from tasks.idx import read_idx
 from tasks.node import node
@@ -49,10 +49,12 @@ class Check(NamedTuple):
 
 
 def stop_if_critical(artifact: Artifact) -> None:
-    """Raise RunError with the failed critical expectations' sentences, if any failed."""
+    """Raise DataRefused with the failed critical expectations' sentences, if any failed."""
     failures = [r["failure"] for r in artifact.json("results.json") if not r["success"] and r["severity"] == "critical"]
     if failures:
-        raise RunError("; ".join(failures))
+        refusal = DataRefused("; ".join(failures))
+        refusal.artifact = artifact
+        raise refusal
 
 
 @node(libraries=("great-expectations", "numpy", "pandas"), check=stop_if_critical)
@@ -63,8 +65,16 @@ def validate(output: Path, *, download: Artifact, data_set: DataSet) -> dict[str
     identical = all(sha256_of(paths[role]) == file.sha256 for role, file in data_set.files.items())
     results = check_images(arrays, data_set, identical)
     (output / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False), encoding="utf-8")
+    pictures: dict[str, Any] = offenders(results, arrays)
+    np.savez(output / "offenders.npz", **pictures)
     failed = [r["failure"] for r in results if not r["success"]]
     return {"expectations": len(results), "failed": failed}
+
+
+def offenders(results: list[dict[str, Any]], arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the images that the results name, uint8 (height, width), by split and index."""
+    named = {(result["split"], int(offender["index"])) for result in results for offender in result["offenders"]}
+    return {f"{s}-{i}": np.clip(arrays[f"{s}_images"][i], 0, 255).astype(np.uint8) for s, i in sorted(named)}
 
 
 def check_images(arrays: dict[str, np.ndarray], data_set: DataSet, identical: bool) -> list[dict[str, Any]]:
