@@ -2,7 +2,7 @@
 # make test   set up what is missing, then lint, types and every test
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run article test lint lock fixtures clean
+.PHONY: run article test lint lock schema fixtures clean
 unexport PYTHONDONTWRITEBYTECODE
 export GX_ANALYTICS_ENABLED := false
 
@@ -29,6 +29,9 @@ lint: .venv/ready
 
 lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-strip-extras --group dev pyproject.toml --no-header -o requirements.lock
+
+schema: .venv/ready
+	$(PYTHON) -c 'import json; from tasks.report.page import Twin; print(json.dumps(Twin.model_json_schema(), indent=1))' > docs/report.schema.json
 
 fixtures: .venv/ready
 	$(PYTHON) -m tests.fixtures.make_fixtures

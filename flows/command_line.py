@@ -20,12 +20,12 @@ from tasks.artifacts.records import asked_again, dead, end_in_a_hurry
 from tasks.artifacts.store import Artifact, Store
 from tasks.artifacts.workspace import abandon
 from tasks.child import stop_children
-from tasks.compare import percent, points
-from tasks.errors import RunError, UserError, sentence_of
+from tasks.errors import DataRefused, RunError, UserError, sentence_of
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.progress import TerminalReporter, at_a_terminal, watchers
-from tasks.report import LATEST, publish
+from tasks.report.publish import LATEST, publish, publish_refusal
 from tasks.settings import PLACES, PRESETS, Settings, as_text, nearest, option_of, parse_settings
+from tasks.wording import percent, points
 
 if TYPE_CHECKING:
     from prefect.states import State
@@ -67,7 +67,11 @@ def run(settings: Settings) -> int:
     """Have the report, and print what it says; without Prefect or TensorFlow if everything stands."""
     killed = dead(settings.data_dir)  # a server is still to be told of them: the flow does that
     Store(settings.data_dir).sweep()
-    found = None if settings.fresh or killed else standing(settings)
+    try:
+        found = None if settings.fresh or killed else standing(settings)
+    except DataRefused as refusal:
+        page = publish_refusal(refusal.artifact, settings.reports_dir)
+        raise RunError(f"{refusal}; see {page}") from refusal
     if found:
         artifact = found["report"]
         with contextlib.suppress(OSError):  # it stands, though that it was asked for cannot be written down

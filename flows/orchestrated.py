@@ -28,14 +28,15 @@ from prefect.states import Completed, Crashed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.main import dag
-from flows.plan import downstream
+from flows.plan import downstream, labels
 from tasks.artifacts.records import Record, dead, recorded
 from tasks.artifacts.store import Store
 from tasks.child import stop_children, stopping
-from tasks.errors import ChildDied, RunError, UserError, sentence_of
+from tasks.errors import ChildDied, DataRefused, RunError, UserError, sentence_of
 from tasks.node import Inputs, Node
 from tasks.progress import LogReporter, Several, watchers
-from tasks.report import publish
+from tasks.report.live import LivePage
+from tasks.report.publish import publish, publish_refusal
 from tasks.settings import Settings
 
 
@@ -63,25 +64,41 @@ def run_all(settings: Settings) -> State:
 
         def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
             label = node.label(network)
-            task = as_task(node, network, settings, afresh.get(label))
+            task = as_task(node, network, settings, afresh.get(label), record.name)
             future = task.submit(inputs, wait_for=[after] if after else None)
             futures[future] = label
             return future
 
-        report = dag(run, settings)
-        try:
-            failed = wait_for(futures, record)
-        except BaseException:  # cancelled, or told to end: the children must not work on for nobody
-            stop_children()
-            record.end("stopped")
-            raise
-        if not failed:
+        with LivePage(settings.reports_dir, labels(settings)) as live:
+            watchers.append(live)
             try:
-                page = publish(report.result(), settings.reports_dir)
-            except RunError as error:
-                failed = Failed(message=str(error), data=error)
-        record.end("failed" if failed else "completed", (failed and failed.message) or "")
-    return failed or Completed(message=f"report: {page}", data=report.result())
+                report = dag(run, settings)
+                failed = wait_for(futures, record)
+            except BaseException:  # cancelled, or told to end: the children must not work on for nobody
+                stop_children()
+                record.end("stopped")
+                raise
+            finally:
+                watchers.remove(live)
+            ended = _published(failed, report, settings, live)
+        record.end("failed" if ended.is_failed() else "completed", (ended.is_failed() and ended.message) or "")
+    return ended
+
+
+def _published(failed: State | None, report: PrefectFuture[Any], settings: Settings, live: LivePage) -> State:
+    """Put the page of the report, or of what was refused, into its place; return the state of the flow run."""
+    try:
+        if not failed:
+            page = publish(report.result(), settings.reports_dir)
+            return Completed(message=f"report: {page}", data=report.result())
+        live.end("failed")
+        if isinstance(failed.data, DataRefused):
+            page = publish_refusal(failed.data.artifact, settings.reports_dir)
+            failed.data.args = (f"{failed.message}; see {page}",)
+            return Failed(message=str(failed.data), data=failed.data)
+    except RunError as error:
+        failed = Failed(message=str(error), data=error)
+    return failed
 
 
 def wait_for(futures: dict[PrefectFuture[Any], str], record: Record) -> State | None:
@@ -120,14 +137,16 @@ def mark_the_dead(data_dir: Path) -> None:
         record.told()
 
 
-def as_task(node: Node, network: str | None, settings: Settings, afresh: str | None = None) -> Task[..., Any]:
+def as_task(
+    node: Node, network: str | None, settings: Settings, afresh: str | None = None, run: str = ""
+) -> Task[..., Any]:
     """Return the Prefect task that runs a node, though its artifact stands if there is a reason to do so."""
     label = node.label(network)
 
     def work(inputs: Inputs) -> Any:
         from flows.orchestrated import run_node  # Dask sends this function itself, and with it what it refers to
 
-        return run_node(node, network, settings, afresh, inputs)
+        return run_node(node, network, settings, afresh, run, inputs)
 
     return Task(
         work,
@@ -142,7 +161,7 @@ def as_task(node: Node, network: str | None, settings: Settings, afresh: str | N
     )
 
 
-def run_node(node: Node, network: str | None, settings: Settings, afresh: str | None, inputs: Inputs) -> Any:
+def run_node(node: Node, network: str | None, settings: Settings, afresh: str | None, run: str, inputs: Inputs) -> Any:
     """Run a node within a Prefect task, and return the state that it ends in."""
     if stopping.is_set():
         return Failed(message="stopped")
@@ -150,7 +169,7 @@ def run_node(node: Node, network: str | None, settings: Settings, afresh: str | 
     reporter = Several(LogReporter(get_run_logger()), *watchers)
     fault: RunError | UserError
     try:
-        artifact, made = node.run(settings, network, inputs, reporter, afresh)
+        artifact, made = node.run(settings, network, inputs, reporter, afresh, run)
     except (RunError, UserError) as error:
         fault, detail = error, "\n".join(getattr(error, "__notes__", []))
     except Exception as error:  # a fault in the node: shown whole, for whoever mends it

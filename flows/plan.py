@@ -38,6 +38,17 @@ def downstream(settings: Settings) -> dict[str, str]:
     return reasons
 
 
+def labels(settings: Settings) -> list[str]:
+    """Return what every node is called, in the order of the DAG."""
+    found: list[str] = []
+
+    def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> None:  # noqa: ARG001
+        found.append(node.label(network))
+
+    dag(visit, settings)
+    return found
+
+
 def plan(settings: Settings) -> list[Step]:
     """Return what happens to each node: keep, run, wait for an input that may change, or stop at a failed check."""
     afresh = downstream(settings)

@@ -1,11 +1,12 @@
-"""The page's figures, as SVG with real text: the same input gives the same bytes.
+"""How the page's figures are drawn: SVG with real text, small enough for a phone, the same input the same bytes.
 
-Ink is drawn in the page's own text colour, so that a figure follows light and dark.
+Ink and the networks' colours are the page's own, so that a figure follows light and dark; a network has a marker too,
+so that it is told apart without colour.
 """
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -15,103 +16,57 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK = "#123456"  # stands for the page's text colour until the SVG is written
-# Okabe and Ito's colours, told apart by colour-blind readers: https://jfly.uni-koeln.de/color/
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7F7F7F")
+SOFT = "#654321"  # for what stands back
+MARKERS = "osD^vPX*"  # by the network's place, as the chips in style.css
+WIDTH = 5.3  # inches, of which an SVG unit is the seventy-second part: a phone shows it nearly unscaled
 STYLE = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
-    "font.size": 10,
+    "font.size": 11,
     "text.color": INK,
-    "axes.edgecolor": INK,
+    "axes.edgecolor": SOFT,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 11,
+    "axes.grid.axis": "y",
+    "grid.color": SOFT,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
     "legend.frameon": False,
+    "legend.fontsize": 10,
 }
 
 
-def styled(draw: Callable[..., Markup]) -> Callable[..., Markup]:
+def colour(place: int) -> str:
+    """Return what stands for the colour of the network at this place."""
+    return f"#00ff{place:02x}"
+
+
+def new_figure(height: float) -> "Figure":
+    """Return a figure as wide as a phone, so many inches high."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
     """Draw in the page's style, whatever matplotlib's own settings are."""
 
     @wraps(draw)
-    def drawn(*arguments: Any) -> Markup:
+    def drawn(*arguments: Any) -> Any:
         from matplotlib import style
 
         with style.context(["default", STYLE]):
             return draw(*arguments)
 
     return drawn
-
-
-def colours(names: Sequence[str]) -> dict[str, str]:
-    """Return each network's colour, the same all over the page."""
-    return dict(zip(names, PALETTE, strict=False))
-
-
-@styled
-def learning_curves(histories: dict[str, list[dict[str, Any]]]) -> Markup:
-    """Draw accuracy and loss by epoch: dashed on training data (running), solid on validation data."""
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(8.4, 3.3), layout="constrained")
-    panels = figure.subplots(1, 2)
-    for panel, quantity in zip(panels, ("accuracy", "loss"), strict=True):
-        for name, colour in colours(list(histories)).items():
-            epochs = [epoch["epoch"] for epoch in histories[name]]
-            for key, line in ((quantity, "--"), (f"validation_{quantity}", "-")):
-                values = [epoch[key] for epoch in histories[name]]
-                panel.plot(epochs, values, line, color=colour, linewidth=1.6, marker="o", markersize=3)
-        panel.set_xlabel("epoch")
-        panel.set_title(quantity, loc="left")
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        panel.set_xlim(0.5, max(map(len, histories.values())) + 0.5)
-        panel.grid(axis="y", color=INK, alpha=0.12, linewidth=0.6)
-    keys = [Line2D([], [], color=colour, label=name) for name, colour in colours(list(histories)).items()]
-    keys += [
-        Line2D([], [], color=INK, linestyle=line, label=text) for line, text in (("--", "train"), ("-", "validation"))
-    ]
-    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys))
-    last = "; ".join(f"{name}: {h[-1]['validation_accuracy']:.4f} at the last epoch" for name, h in histories.items())
-    return as_svg(figure, "curves", "Learning curves", f"Accuracy and loss by epoch. Validation accuracy of {last}.")
-
-
-@styled
-def confusion_matrix(name: str, confusion: list[list[int]], class_names: Sequence[str]) -> Markup:
-    """Draw how often each true class (row) was called each class (column); the diagonal is right."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.4, 5.0), layout="constrained")
-    axes = figure.subplots()
-    span = range(len(class_names))
-    for row in span:
-        total = max(1, sum(confusion[row]))
-        for column in span:
-            count = confusion[row][column]
-            colour = PALETTE[2] if row == column else PALETTE[1]
-            strength = count / total if row == column else min(1.0, 4 * count / total)
-            axes.add_patch(_square(column, row, colour, 0.65 * strength))
-            if count:
-                axes.text(column, row, f"{count}", ha="center", va="center", fontsize=8)
-    axes.set(
-        xlim=(-0.5, len(class_names) - 0.5), ylim=(len(class_names) - 0.5, -0.5), xlabel="called", ylabel="true class"
-    )
-    axes.set_xticks(span, class_names, rotation=45, ha="right")
-    axes.set_yticks(span, class_names)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    wrong = [(confusion[r][c], class_names[r], class_names[c]) for r in span for c in span if r != c]
-    count, true, called = max(wrong)
-    return as_svg(
-        figure,
-        f"confusion-{name}",
-        f"Confusion matrix of {name} on the test set",
-        f"Most often, {count} times, {true} was called {called}.",
-    )
 
 
 def as_svg(figure: "Figure", name: str, title: str, description: str) -> Markup:
@@ -123,17 +78,30 @@ def as_svg(figure: "Figure", name: str, title: str, description: str) -> Markup:
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     svg = buffer.getvalue()
     svg = re.sub(r"<style.*?</style>|<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r"\n\s*", "\n", svg)
     prefix = re.sub(r"[^a-z0-9]+", "-", name.lower())
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
-    svg = svg.replace(INK, "currentColor")
+    svg = svg.replace(INK, "currentColor").replace(SOFT, "var(--soft)")
+    svg = re.sub(r"#00ff([0-9a-f]{2})", lambda found: f"var(--network-{int(found[1], 16)})", svg)
     heading = f'<svg role="img" aria-label="{escape(title)}"'
     described = f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"
-    svg = svg.replace("<svg", heading, 1)
+    svg = re.sub(r'<svg([^>]*?) width="[^"]*"', r"<svg\1", svg.replace("<svg", heading, 1), count=1)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     end_of_tag = svg.index(">") + 1
     return Markup(svg[:end_of_tag] + described + svg[end_of_tag:])  # noqa: S704 (matplotlib escapes its text)
 
 
-def _square(column: int, row: int, colour: str, alpha: float) -> Any:
-    from matplotlib.patches import Rectangle
+def short(name: str, length: int = 18) -> str:
+    """Return a name that fits into a figure."""
+    return name if len(name) <= length else f"{name[: length - 1]}…"
 
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, alpha=alpha, linewidth=0)
+
+def plain(text: str) -> str:
+    """Return a text that matplotlib does not take for mathematics."""
+    return text.replace("$", r"\$")
+
+
+def rows(names: list[str]) -> Iterator[tuple[int, str, str, str]]:
+    """Give each network's place, name, colour and marker."""
+    for place, name in enumerate(names):
+        yield place, name, colour(place), MARKERS[place % len(MARKERS)]

@@ -1,0 +1,107 @@
+"""What the page is made of, gathered from the artifacts of a run."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tasks.artifacts.store import Artifact
+from tasks.compare import load_labels, load_probabilities
+from tasks.fashion_mnist import FASHION_MNIST, DataSet
+from tasks.idx import read_idx
+from tasks.prepare import SPLITS
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's results, the network to keep first wherever networks are listed."""
+
+    data_set: DataSet
+    command: str  # makes the same page again
+    departures: tuple[str, ...]  # of the recipe from the article's
+    comparison: dict[str, Any]
+    metrics: dict[str, dict[str, Any]]  # by network, by split
+    histories: dict[str, list[dict[str, Any]]]  # by network: an entry an epoch
+    layers: dict[str, list[dict[str, Any]]]
+    expectations: list[dict[str, Any]]
+    manifests: dict[str, dict[str, Any]]  # by the node's label, in the order of the DAG
+    probabilities: dict[str, dict[str, np.ndarray]]  # by network, by split: float32 (n × classes)
+    labels: np.ndarray  # of the test set, uint8 (n)
+    places: dict[str, np.ndarray]  # by split: each image's index in its IDX file
+    images: dict[str, np.ndarray]  # by IDX file: uint8 (n, height, width)
+    file_labels: dict[str, np.ndarray]  # by IDX file: uint8 (n)
+
+    @property
+    def names(self) -> list[str]:
+        """The networks, the one to keep first."""
+        return self.comparison["ranking"]
+
+    @property
+    def pairs(self) -> list[dict[str, Any]]:
+        """The network to keep against each of the others."""
+        return [pair for pair in self.comparison["pairs"] if pair["first"] == self.names[0]]
+
+    @property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """What each node tells of its artifact, by label."""
+        return {label: manifest["facts"] for label, manifest in self.manifests.items()}
+
+    @property
+    def is_fashion_mnist(self) -> bool:
+        """Tell whether what others have published of Fashion-MNIST can be held against this run."""
+        return self.data_set.name == FASHION_MNIST.name
+
+    @cached_property
+    def called(self) -> dict[str, np.ndarray]:
+        """Each network's first choice for every test image (n)."""
+        return {name: by_split["test"].argmax(axis=1) for name, by_split in self.probabilities.items()}
+
+    @cached_property
+    def confidence(self) -> dict[str, np.ndarray]:
+        """The probability of that choice (n)."""
+        return {name: by_split["test"].max(axis=1) for name, by_split in self.probabilities.items()}
+
+    @property
+    def caution(self) -> str | None:
+        """What a reader must know before believing a figure: that most images were left out, if they were."""
+        images = self.facts["prepare"]["images"]
+        used, available = images["train"] + images["validation"], self.data_set.counts["train"]
+        if used == available:
+            return None
+        shares = f"Only {used:,} of the {available:,} training images were used"
+        return f"{shares}: with all of them, accuracies and ranking may be others."
+
+
+def gather(
+    download: Artifact,
+    validate: Artifact,
+    prepare: Artifact,
+    train: dict[str, Artifact],
+    evaluate: dict[str, Artifact],
+    compare: Artifact,
+    data_set: DataSet,
+    command: str,
+    departures: tuple[str, ...],
+) -> Run:
+    """Return the run that made these artifacts."""
+    comparison = compare.json("comparison.json")
+    names = comparison["ranking"]
+    artifacts = [download, validate, prepare, *train.values(), *evaluate.values(), compare]
+    arrays = {role: read_idx(download.folder / file.name) for role, file in data_set.files.items()}
+    return Run(
+        data_set=data_set,
+        command=command,
+        departures=departures,
+        comparison=comparison,
+        metrics={name: evaluate[name].json("metrics.json") for name in names},
+        histories={name: train[name].json("history.json") for name in names},
+        layers={name: evaluate[name].json("layers.json") for name in names},
+        expectations=validate.json("results.json"),
+        manifests={artifact.manifest["label"]: artifact.manifest for artifact in artifacts},
+        probabilities={name: {s: load_probabilities(evaluate[name], s) for s in SPLITS} for name in names},
+        labels=load_labels(prepare, "test"),
+        places={split: np.load(prepare.folder / f"{split}_indices.npy", allow_pickle=False) for split in SPLITS},
+        images={file: arrays[f"{file}_images"] for file in ("train", "test")},
+        file_labels={file: arrays[f"{file}_labels"] for file in ("train", "test")},
+    )

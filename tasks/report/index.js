@@ -1,0 +1,40 @@
+// Filters the runs by network, and holds any two of them against each other.
+"use strict";
+const one = (selector) => document.querySelector(selector);
+
+const network = one("#network");
+one("#filter").hidden = false;
+network.addEventListener("input", () => {
+  for (const row of document.querySelectorAll("#list tr"))
+    row.hidden = network.value !== "" && !JSON.parse(row.dataset.networks).includes(network.value);
+});
+
+const runs = JSON.parse(one("#data").textContent);
+if (one("#choose")) {
+  const [older, newer] = [one("#older"), one("#newer")];
+  const cell = (kind, text) => {
+    const made = document.createElement(kind);
+    made.textContent = text;
+    if (kind === "th") made.scope = "row";
+    return made;
+  };
+  const compare = () => {
+    const [from, to] = [runs[older.value], runs[newer.value]];
+    const rows = ["settings", "figures"].flatMap((kind) =>
+      Object.keys({ ...from[kind], ...to[kind] })
+        .filter((name) => from[kind][name] !== to[kind][name])
+        .map((name) => {
+          const row = document.createElement("tr");
+          row.append(cell("th", name), cell("td", from[kind][name] ?? "–"), cell("td", to[kind][name] ?? "–"));
+          return row;
+        }),
+    );
+    one("#from").textContent = from.title;
+    one("#to").textContent = to.title;
+    one("#moved").replaceChildren(...rows);
+    one("#same").hidden = rows.length > 0;
+  };
+  one("#choose").hidden = false;
+  older.addEventListener("input", compare);
+  newer.addEventListener("input", compare);
+}

@@ -1,0 +1,64 @@
+"""Publish: put pages where people look for them, `reports/`, each whole or not at all."""
+
+from pathlib import Path
+
+from tasks.artifacts.store import Artifact
+from tasks.artifacts.workspace import abandoned, workspace
+from tasks.errors import RunError
+
+LATEST, LIVE, INDEX = "latest.html", "live.html", "index.html"
+
+
+def publish(artifact: Artifact, reports_dir: Path) -> Path:
+    """Put a report's page and numbers into `<reports>/<time made>-<key>`; return `latest.html`, the same page.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    page, numbers = ((artifact.folder / f"report.{kind}").read_bytes() for kind in ("html", "json"))
+    _publish(artifact, reports_dir, page, numbers)
+    return reports_dir / LATEST
+
+
+def publish_refusal(artifact: Artifact, reports_dir: Path) -> Path:
+    """Put the page of a validation that failed there, as that of the newest run; return it.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    import json
+
+    from tasks.report.refusal import refusal_of, render_refusal
+
+    numbers = json.dumps(refusal_of(artifact), ensure_ascii=False)
+    return _publish(artifact, reports_dir, render_refusal(artifact).encode(), numbers.encode())
+
+
+def _publish(artifact: Artifact, reports_dir: Path, page: bytes, numbers: bytes) -> Path:
+    made_at = artifact.manifest["made"]["at"][:19].replace(":", "").replace("-", "")
+    target = reports_dir / f"{made_at}-{artifact.key[:8]}.html"
+    try:
+        for _ in abandoned(reports_dir):
+            continue  # each goes when its turn is over
+        known = target.exists() and (reports_dir / INDEX).exists()
+        put(target.with_suffix(".json"), numbers)
+        put(target, page)
+        put(reports_dir / LATEST, page)
+        if (reports_dir / LIVE).exists():
+            put(reports_dir / LIVE, page)
+        if not known:
+            from tasks.report.index import render_index
+
+            put(reports_dir / INDEX, render_index(reports_dir).encode())
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise RunError(f"the report cannot be put into {reports_dir}: {why}; choose another --reports-dir") from error
+    return target
+
+
+def put(target: Path, content: bytes) -> None:
+    """Write a file, whole or not at all, in place of what is there."""
+    with workspace(target, target.name) as desk:
+        new = desk.folder / target.name
+        new.write_bytes(content)
+        new.replace(target)

@@ -1,0 +1,134 @@
+// What the page does beyond standing there: contents that follow, cells that show their images, epochs that can be read.
+"use strict";
+const one = (selector, within = document) => within.querySelector(selector);
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+function followContents() {
+  const links = new Map(all(".contents a").map((link) => [link.hash.slice(1), link]));
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting) continue;
+        links.forEach((link) => link.removeAttribute("aria-current"));
+        const link = links.get(entry.target.id);
+        link.setAttribute("aria-current", "true");
+        const list = link.closest("ol");
+        if (list.scrollWidth > list.clientWidth) list.scrollLeft = link.offsetLeft - list.offsetLeft - 20;
+      }
+    },
+    { rootMargin: "-15% 0px -80% 0px" },
+  );
+  all("main > section").forEach((section) => observer.observe(section));
+}
+
+function showCells() {
+  const { names, classes, pictures } = JSON.parse(one("#pictures").textContent);
+  const target = one("#cell");
+
+  const choice = ([index, probability], label) => {
+    const text = document.createElement("span");
+    text.append(classes[index] + " " + probability.toFixed(1) + "\u00a0%");
+    if (index === label) text.className = "true";
+    return text;
+  };
+  const card = ([x, y, index, label, ...byNetwork]) => {
+    const made = one("#card").content.cloneNode(true);
+    const tile = one(".tile", made);
+    tile.style.cssText = `--x:${x};--y:${y}`;
+    tile.setAttribute("aria-label", `test image ${index}, ${classes[label]}`);
+    one("strong", made).textContent = classes[label];
+    one("small", made).textContent = `test ${index}`;
+    byNetwork.forEach((choices, place) => {
+      const item = one(".choices", made).appendChild(document.createElement("li"));
+      item.innerHTML = `<span class="chip n${place}" aria-hidden="true"></span><span class="unseen"></span>`;
+      one(".unseen", item).textContent = names[place] + ": ";
+      choices.forEach((of, rank) => item.append(rank ? ", " : "", choice(of, label)));
+    });
+    return made;
+  };
+  const put = (title, count, found) => {
+    const heading = document.createElement("h3");
+    heading.textContent = title;
+    const note = document.createElement("p");
+    note.className = "note";
+    note.textContent = found.length < count ? `${count} images, ${found.length} of them shown` : `${count} image${count === 1 ? "" : "s"}`;
+    const list = document.createElement("ul");
+    list.className = "gallery";
+    list.append(...found.map(card));
+    return [heading, note, list];
+  };
+
+  const show = (button) => {
+    const matrix = button.closest("table").dataset.matrix;
+    const [label, called] = [+button.dataset.true, +button.dataset.called];
+    const calls = (picture, place) => picture[3] === label && picture[4 + place][0][0] === called;
+    const what = `${classes[label]} called ${classes[called]}`;
+    all(".matrix button[aria-pressed]").forEach((other) => other.removeAttribute("aria-pressed"));
+    button.setAttribute("aria-pressed", "true");
+    if (matrix !== "difference") {
+      const found = pictures.filter((picture) => calls(picture, +matrix));
+      found.sort((a, b) => b[4 + +matrix][0][1] - a[4 + +matrix][0][1]);
+      target.replaceChildren(...put(`${what} by ${names[matrix]}`, +button.textContent, found));
+    } else {
+      const only = (here, there) => pictures.filter((picture) => calls(picture, here) && !calls(picture, there));
+      const parts = [[0, 1], [1, 0]].map(([here, there]) => [names[here], only(here, there)]);
+      target.replaceChildren(...parts.flatMap(([name, found]) => put(`${what} only by ${name}`, found.length, found)));
+    }
+    target.scrollIntoView({ block: "nearest" });
+  };
+
+  for (const matrix of all(".matrix")) {
+    const buttons = all("button", matrix);
+    buttons.forEach((button, place) => (button.tabIndex = place ? -1 : 0)); // one stop each; arrows move within
+    matrix.addEventListener("click", (event) => event.target.closest("button") && show(event.target.closest("button")));
+    matrix.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+      if (!step || event.target.tagName !== "BUTTON") return;
+      event.preventDefault();
+      let [row, column] = [+event.target.dataset.true, +event.target.dataset.called];
+      for (let next; (row += step[0]), (column += step[1]), row >= 0 && column >= 0 && row < classes.length && column < classes.length; ) {
+        if (!(next = one(`[data-true="${row}"][data-called="${column}"]`, matrix))) continue;
+        buttons.forEach((button) => (button.tabIndex = -1));
+        next.tabIndex = 0;
+        return next.focus();
+      }
+    });
+  }
+}
+
+function readEpochs() {
+  const slider = one("#epoch");
+  if (!slider) return;
+  const figures = all("svg[data-epochs]").map((svg) => {
+    const line = svg.appendChild(document.createElementNS(svg.namespaceURI, "line"));
+    line.setAttribute("class", "cursor");
+    return [svg, line, svg.dataset.epochs.split(" ").map(Number)];
+  });
+  const last = +slider.max;
+  const read = () => {
+    const epoch = +slider.value;
+    const told = all(`tr[data-epoch="${epoch}"]`).map((row) => row.dataset.reading);
+    one("#reading").textContent = [`Epoch ${epoch}.`, ...told].join("\n");
+    slider.setAttribute("aria-valuetext", [`epoch ${epoch}`, ...told].join("; "));
+    for (const [, line, [left, right, top, bottom]] of figures) {
+      const x = last > 1 ? left + ((right - left) * (epoch - 1)) / (last - 1) : left;
+      Object.entries({ x1: x, x2: x, y1: top, y2: bottom }).forEach(([name, value]) => line.setAttribute(name, value));
+    }
+  };
+  for (const [svg, , [left, right]] of figures) {
+    svg.addEventListener("pointermove", (event) => {
+      const box = svg.getBoundingClientRect();
+      const x = ((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
+      slider.value = last > 1 ? Math.round(1 + ((x - left) / (right - left)) * (last - 1)) : 1;
+      read();
+    });
+  }
+  slider.addEventListener("input", read);
+  slider.value = slider.max;
+  one(".reader").hidden = false;
+  read();
+}
+
+followContents();
+showCells();
+readEpochs();

@@ -1,0 +1,101 @@
+"""Can the probabilities be trusted: accuracy by confidence, and what rejecting the least sure images is worth."""
+
+from markupsafe import Markup
+
+from tasks.metrics import REJECTED
+from tasks.report.figures import MARKERS, as_svg, colour, new_figure, plain, short, styled
+from tasks.report.gather import Run
+from tasks.report.quantities import Count, Estimate, Share
+from tasks.report.quantities import Numbers as Model
+from tasks.wording import percent
+
+TITLE = "Can the probabilities be trusted?"
+
+
+class Bin(Model):
+    """The test images whose confidence lies between two limits."""
+
+    low: Share
+    high: Share
+    images: Count
+    confidence: Share | None
+    accuracy: Estimate | None
+
+
+class Rejection(Model):
+    """The accuracy on what is left without the least sure images."""
+
+    images: Count
+    accuracy: Share
+
+
+class Trust(Model):
+    """How far one network's probabilities are true, on the test set."""
+
+    accuracy: Share
+    mean_confidence: Share
+    calibration_error: Share
+    bins: list[Bin]
+    rejection: list[Rejection]
+
+
+class Numbers(Model):
+    """How far each network's probabilities are true."""
+
+    rejected: list[Share]  # of the images, the least sure ones
+    networks: dict[str, Trust]
+
+
+def numbers(run: Run) -> Numbers:
+    """Gather how far each network's probabilities are true."""
+    return Numbers(rejected=list(REJECTED), networks={name: _trust(run, name) for name in run.names})
+
+
+def _trust(run: Run, name: str) -> Trust:
+    test = run.metrics[name]["test"]
+    limits = ("low", "high", "images", "confidence")
+    return Trust(
+        accuracy=test["accuracy"],
+        mean_confidence=float(run.confidence[name].astype(float).mean()),
+        calibration_error=test["calibration_error"],
+        bins=[
+            Bin(accuracy=Estimate.maybe(of_bin, "accuracy"), **{limit: of_bin[limit] for limit in limits})
+            for of_bin in test["reliability"]
+        ],
+        rejection=[Rejection(images=left["images"], accuracy=left["accuracy"]) for left in test["rejection"]],
+    )
+
+
+def figures(numbers: Numbers) -> dict[str, Markup]:
+    """Draw a reliability diagram over a histogram of confidence for each network."""
+    return {name: _reliability(place, name, trust) for place, (name, trust) in enumerate(numbers.networks.items())}
+
+
+@styled
+def _reliability(place: int, name: str, trust: Trust) -> Markup:
+    figure = new_figure(4.6)
+    diagram, histogram = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
+    diagram.plot([0, 100], [0, 100], color="#654321", linewidth=0.8)
+    diagram.annotate("as accurate as sure", (52, 46), rotation=0, color="#654321", fontsize=10)
+    filled = [(b.confidence, b.accuracy) for b in trust.bins if b.confidence is not None and b.accuracy]
+    for confidence, accuracy in filled:
+        diagram.plot(
+            [100 * confidence] * 2, [100 * accuracy.low, 100 * accuracy.high], color=colour(place), linewidth=1.4
+        )
+    diagram.plot(
+        [100 * confidence for confidence, _ in filled],
+        [100 * accuracy.value for _, accuracy in filled],
+        MARKERS[place % len(MARKERS)],
+        color=colour(place),
+        markersize=6,
+    )
+    diagram.set(xlim=(0, 101), ylim=(0, 101), ylabel="accuracy, %")
+    diagram.set_title(plain(short(name, 40)))
+    diagram.grid()
+    for of_bin in trust.bins:
+        width = 100 * (of_bin.high - of_bin.low)
+        histogram.bar(100 * of_bin.low, of_bin.images, width * 0.9, align="edge", color=colour(place), linewidth=0)
+    histogram.set(xlabel="confidence, %", ylabel="images")
+    title = f"Accuracy by confidence of {name}, over how many images are so sure"
+    told = f"Mean confidence {percent(trust.mean_confidence)}, accuracy {percent(trust.accuracy)}."
+    return as_svg(figure, f"reliability-{place}", title, told)

@@ -1,0 +1,81 @@
+"""The data: samples of each class, how many there are, what was validated, and whether train and test differ."""
+
+import numpy as np
+
+from tasks.prepare import SPLITS
+from tasks.report.gather import Run
+from tasks.report.quantities import Count, Picture
+from tasks.report.quantities import Numbers as Model
+
+TITLE = "The data"
+OF_EACH_CLASS = 12
+
+
+class ClassCount(Model):
+    """A class, its images by split, and some of the training file's."""
+
+    name: str
+    images: dict[str, Count]
+    pictures: list[Picture]
+
+
+class Expectation(Model):
+    """What was expected of the data, and what was found."""
+
+    sentence: str
+    severity: str
+    met: bool
+    failure: str | None
+    observed: float | str | None
+
+
+class Brightness(Model):
+    """Grey levels, 0 to 255, of all pixels of an IDX file."""
+
+    mean: float
+    deviation: float
+
+
+class Numbers(Model):
+    """What the data is."""
+
+    name: str
+    licence: str
+    classes: list[ClassCount]
+    expectations: list[Expectation]
+    brightness: dict[str, Brightness]
+
+
+def numbers(run: Run) -> Numbers:
+    """Gather what the data is."""
+    labels = {split: run.file_labels["test" if split == "test" else "train"][run.places[split]] for split in SPLITS}
+    counts = {split: np.bincount(of_split, minlength=10).tolist() for split, of_split in labels.items()}
+    return Numbers(
+        name=run.data_set.name,
+        licence=run.data_set.licence,
+        classes=[
+            ClassCount(
+                name=name,
+                images={split: of_split[index] for split, of_split in counts.items()},
+                pictures=[
+                    Picture(file="train", index=int(place), label=index)
+                    for place in np.flatnonzero(run.file_labels["train"] == index)[:OF_EACH_CLASS]
+                ],
+            )
+            for index, name in enumerate(run.data_set.class_names)
+        ],
+        expectations=[
+            Expectation(
+                sentence=result["sentence"],
+                severity=result["severity"],
+                met=result["success"],
+                failure=result["failure"],
+                observed=result["observed"],
+            )
+            for result in run.expectations
+        ],
+        brightness={
+            file: Brightness(mean=float(images.mean()), deviation=float(images.std()))
+            for file, images in run.images.items()
+        },
+    )

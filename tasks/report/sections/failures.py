@@ -1,0 +1,128 @@
+"""Where they fail: which class is taken for which, on which images, and how each class fares."""
+
+from typing import Any
+
+import numpy as np
+
+from tasks.report.gather import Run
+from tasks.report.quantities import Count, Estimate, Judged, Share, judged
+from tasks.report.quantities import Numbers as Model
+
+TITLE = "Where they fail"
+LOOK_ALIKES = ("T-shirt/top", "Pullover", "Coat", "Shirt")
+MOST_PICTURES = 2_000  # about a megabyte
+OF_A_CELL = (10_000, 100, 50, 25, 12, 6, 3, 1)  # pictures of one cell of a matrix: as many as there is room for
+RIGHT_OF_A_CLASS = 12
+
+
+class ClassScores(Model):
+    """How one network does on one class; nothing where it was never there or never said."""
+
+    recall: Estimate | None
+    precision: Estimate | None
+    f1: Estimate | None
+
+
+class ClassDifference(Model):
+    """By how much the network to keep is above the next on one class; `p` is McNemar's for recall, adjusted (Holm)."""
+
+    recall: Estimate | None
+    precision: Estimate | None
+    f1: Estimate | None
+    p: Share
+
+
+class LookAlikes(Model):
+    """The classes that are easily taken for one another."""
+
+    classes: list[str]
+    errors: dict[str, Count]  # of each network, on these classes, taking one for another
+    of_errors: dict[str, Count]  # of all that it makes
+
+
+class Numbers(Model):
+    """Where each network fails on the test set."""
+
+    class_names: list[str]
+    confusion: dict[str, list[list[Count]]]  # by network: rows are true classes, columns what they were called
+    difference: list[list[int]] | None  # the confusion matrix of the network to keep less that of the next
+    classes: dict[str, list[ClassScores]]
+    class_differences: list[ClassDifference]
+    better: list[str]  # classes whose recall is clearly higher with the network to keep (adjusted p < 0.05)
+    worse: list[str]
+    largest: (
+        tuple[Count, Count, Count] | None
+    )  # true class, called, how often: the network to keep's most frequent error
+    look_alikes: LookAlikes | None
+    pictures: list[Judged]
+    of_largest: list[Judged]  # those of the most frequent error that are called so most surely
+
+
+def numbers(run: Run) -> Numbers:
+    """Gather where each network fails."""
+    names, class_names = run.names, list(run.data_set.class_names)
+    confusion = {name: run.metrics[name]["test"]["confusion"] for name in names}
+    pairs = run.pairs[:1]
+    largest = _largest(np.array(confusion[names[0]]))
+    differences = [_class_difference(row) for pair in pairs for row in pair["classes"]]
+    clear = [(d.recall.value, c) for d, c in zip(differences, class_names, strict=False) if d.recall and d.p < 0.05]
+    return Numbers(
+        class_names=class_names,
+        confusion=confusion,
+        difference=np.subtract(confusion[names[0]], confusion[names[1]]).tolist() if pairs else None,
+        classes={name: [_class_scores(row) for row in run.metrics[name]["test"]["classes"]] for name in names},
+        class_differences=differences,
+        better=[class_name for difference, class_name in clear if difference > 0],
+        worse=[class_name for difference, class_name in clear if difference < 0],
+        largest=largest,
+        look_alikes=_look_alikes(class_names, confusion),
+        pictures=judged(run, choose_pictures(run)),
+        of_largest=judged(run, _surest(run, names[0], *largest[:2])[:9]) if largest else [],
+    )
+
+
+def _surest(run: Run, name: str, label: int, called: int) -> np.ndarray:
+    """Return the positions of the test images that a network calls so, the surest first."""
+    positions = np.flatnonzero((run.labels == label) & (run.called[name] == called))
+    return positions[np.argsort(-run.confidence[name][positions], kind="stable")]
+
+
+def _class_scores(row: dict[str, Any]) -> ClassScores:
+    return ClassScores(**{name: Estimate.maybe(row, name) for name in ("recall", "precision", "f1")})
+
+
+def _class_difference(row: dict[str, Any]) -> ClassDifference:
+    return ClassDifference(p=row["p"], **{name: Estimate.maybe(row, name) for name in ("recall", "precision", "f1")})
+
+
+def _largest(confusion: np.ndarray) -> tuple[int, int, int] | None:
+    wrong = confusion - np.diag(np.diagonal(confusion))
+    true, called = np.unravel_index(wrong.argmax(), wrong.shape)
+    return (int(true), int(called), int(wrong.max())) if wrong.max() else None
+
+
+def _look_alikes(class_names: list[str], confusion: dict[str, Any]) -> LookAlikes | None:
+    if not set(LOOK_ALIKES) <= set(class_names):
+        return None
+    among = [class_names.index(name) for name in LOOK_ALIKES]
+    errors, of_errors = {}, {}
+    for name, counts in confusion.items():
+        wrong = np.array(counts) - np.diag(np.diagonal(counts))
+        errors[name], of_errors[name] = int(wrong[np.ix_(among, among)].sum()), int(wrong.sum())
+    return LookAlikes(classes=list(LOOK_ALIKES), errors=errors, of_errors=of_errors)
+
+
+def choose_pictures(run: Run) -> list[int]:
+    """Return the positions of the test images to show: the surest errors in each cell, some that are right by a hair.
+
+    As many of each cell as leave the page small.
+    """
+    for most in OF_A_CELL:
+        chosen: set[int] = set()
+        for name in run.names:
+            for label, called in sorted({*zip(run.labels.tolist(), run.called[name].tolist(), strict=True)}):
+                cell = _surest(run, name, label, called)
+                chosen.update((cell[:most] if label != called else cell[-min(most, RIGHT_OF_A_CLASS) :]).tolist())
+        if len(chosen) <= MOST_PICTURES:
+            break
+    return sorted(chosen)

@@ -1,0 +1,132 @@
+"""How they learned: accuracy, loss and learning rate by epoch."""
+
+from typing import Any
+
+from markupsafe import Markup
+
+from tasks.report.figures import as_svg, colour, new_figure, plain, rows, short, styled
+from tasks.report.gather import Run
+from tasks.report.quantities import Count, Share
+from tasks.report.quantities import Numbers as Model
+
+TITLE = "How they learned"
+
+
+class Epoch(Model):
+    """A pass over the training images: training figures are running means, validation's are taken at its end."""
+
+    epoch: Count
+    accuracy: Share
+    validation_accuracy: Share
+    loss: float
+    validation_loss: float
+    learning_rate: float
+
+
+class Numbers(Model):
+    """How each network learned."""
+
+    histories: dict[str, list[Epoch]]
+    lowest_loss: dict[str, Count | None]  # the epoch of the lowest validation loss
+
+
+def numbers(run: Run) -> Numbers:
+    """Gather how each network learned."""
+    return of_histories(run.histories)
+
+
+def of_histories(histories: dict[str, list[dict[str, Any]]]) -> Numbers:
+    """Return what there is to say of these histories, an entry an epoch."""
+    return Numbers(
+        histories={name: [Epoch(**epoch) for epoch in history] for name, history in histories.items()},
+        lowest_loss={
+            name: min(history, key=lambda epoch: epoch["validation_loss"])["epoch"] if history else None
+            for name, history in histories.items()
+        },
+    )
+
+
+def figures(numbers: Numbers) -> dict[str, Markup]:
+    """Draw a panel each for accuracy, loss and learning rate."""
+    if not any(numbers.histories.values()):
+        return {}
+    return {
+        "accuracy": _curves(numbers, "accuracy", "accuracy"),
+        "loss": _curves(numbers, "loss", "loss (cross-entropy, nats)"),
+        "learning_rate": _curves(numbers, "learning_rate", "learning rate at the epoch’s end"),
+    }
+
+
+@styled
+def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
+    from matplotlib.ticker import MaxNLocator
+
+    figure = new_figure(3.3 if quantity != "learning_rate" else 1.9)
+    panel = figure.subplots()
+    lines = {quantity: ":", f"validation_{quantity}": "-"} if quantity != "learning_rate" else {quantity: "-"}
+    last = max(map(len, numbers.histories.values()))
+    for _, name, of_network, marker in rows(list(numbers.histories)):
+        history = numbers.histories[name]
+        for key, line in lines.items():
+            values = [getattr(epoch, key) for epoch in history]
+            every = [marker if line == "-" or len(lines) == 1 else "none", max(1, last // 10)]
+            panel.plot(
+                [epoch.epoch for epoch in history],
+                values,
+                line,
+                color=of_network,
+                linewidth=1.7,
+                marker=every[0],
+                markevery=every[1],
+                markersize=5,
+            )
+        best = numbers.lowest_loss[name]
+        if best and quantity == "loss":
+            panel.plot(
+                [best],
+                [history[best - 1].validation_loss],
+                "o",
+                color=of_network,
+                markersize=13,
+                markerfacecolor="none",
+            )
+    panel.set_title(title)
+    panel.set_xlabel("epoch")
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    panel.set_xlim(0.5, last + 0.5)
+    panel.grid()
+    _legend(panel, numbers, quantity)
+    told = "; ".join(
+        f"{name}: {getattr(history[-1], list(lines)[-1]):.4g} at the last of {len(history)} epochs"
+        for name, history in numbers.histories.items()
+        if history
+    )
+    figure.canvas.draw()  # only then is it known where the epochs stand
+    svg = as_svg(figure, f"curves-{quantity}", f"{title}, by epoch", f"{told}.")
+    return _with_epochs(svg, panel, figure, last)
+
+
+def _with_epochs(svg: Markup, panel: Any, figure: Any, last: int) -> Markup:
+    """Tell the script where the first and the last epoch stand, in SVG units, and between which heights."""
+    (left, bottom), (right, top) = panel.transData.transform([(1, panel.get_ylim()[0]), (last, panel.get_ylim()[1])])
+    units = 72 / figure.dpi
+    height = figure.bbox.height
+    places = [left * units, right * units, (height - top) * units, (height - bottom) * units]
+    told = " ".join(f"{place:.1f}" for place in places)
+    return Markup(str(svg).replace("<svg", f'<svg data-epochs="{told}"', 1))  # noqa: S704 (numbers)
+
+
+def _legend(panel: Any, numbers: Numbers, quantity: str) -> None:
+    from matplotlib.lines import Line2D
+
+    keys = [
+        Line2D([], [], color=colour(place), marker=marker, markersize=5, label=plain(short(name)))
+        for place, name, _, marker in rows(list(numbers.histories))
+    ]
+    if quantity != "learning_rate":
+        keys += [
+            Line2D([], [], color="#123456", linestyle=line, label=text)
+            for line, text in ((":", "training, running"), ("-", "validation"))
+        ]
+    if quantity == "accuracy" or len(keys) <= 2:
+        panel.legend(handles=keys, ncols=2 if len(keys) > 2 else 1, loc="best")

@@ -1,0 +1,63 @@
+"""The networks: layer by layer, and the recipe, with what differs between them."""
+
+from difflib import SequenceMatcher
+from typing import Any
+
+from tasks.report.gather import Run
+from tasks.report.quantities import Count
+from tasks.report.quantities import Numbers as Model
+
+TITLE = "The networks"
+
+
+class Layer(Model):
+    """A layer of a network."""
+
+    type: str
+    settings: dict[str, Any]
+    shape: list[Count]  # of its output, without the batch
+    parameters: Count
+    multiply_adds: Count
+    differs: bool  # from the network that it is shown beside
+
+
+class Network(Model):
+    """A network and its recipe."""
+
+    layers: list[Layer]
+    parameters: Count
+    multiply_adds: Count
+    recipe: dict[str, Any]
+
+
+class Numbers(Model):
+    """What the networks are."""
+
+    networks: dict[str, Network]
+    recipe_differs: list[str]  # the settings that are not the same for all
+
+
+def numbers(run: Run) -> Numbers:
+    """Gather what the networks are."""
+    recipes = {name: run.manifests[f"train[{name}]"]["identity"]["settings"] for name in run.names}
+    settings = next(iter(recipes.values()))
+    found = {}
+    for name in run.names:
+        beside = next((other for other in run.names if other != name), name)
+        layers = _layers(run.layers[name], run.layers[beside])
+        found[name] = Network(
+            layers=layers,
+            parameters=sum(layer.parameters for layer in layers),
+            multiply_adds=sum(layer.multiply_adds for layer in layers),
+            recipe=recipes[name],
+        )
+    differs = [setting for setting in settings if len({recipe[setting] for recipe in recipes.values()}) > 1]
+    return Numbers(networks=found, recipe_differs=differs)
+
+
+def _layers(layers: list[dict[str, Any]], beside: list[dict[str, Any]]) -> list[Layer]:
+    """Return the layers, those marked that have no like in the other network, in the same order."""
+    mine, others = ([repr((layer["type"], layer["settings"])) for layer in of] for of in (layers, beside))
+    alike = SequenceMatcher(None, mine, others, autojunk=False).get_matching_blocks()
+    same = {place for block in alike for place in range(block.a, block.a + block.size)}
+    return [Layer(**layer, differs=place not in same) for place, layer in enumerate(layers)]

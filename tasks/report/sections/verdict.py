@@ -1,0 +1,145 @@
+"""The verdict: which network to keep, how sure that is, by what rule; and whether dropout cures the overfitting."""
+
+from markupsafe import Markup
+
+from tasks.claims import ARTICLE
+from tasks.report.figures import as_svg, new_figure, plain, rows, short, styled
+from tasks.report.gather import Run
+from tasks.report.quantities import Count, Difference, Estimate, Share
+from tasks.report.quantities import Numbers as Model
+from tasks.wording import percent, points
+
+TITLE = "The verdict"
+
+
+class Against(Model):
+    """The network to keep against another, on the same test images."""
+
+    other: str
+    difference: Estimate
+    only_keep_right: Count
+    only_other_right: Count
+    p: Share
+
+
+class Claim(Model):
+    """What the article says of a network, held against what was measured."""
+
+    network: str
+    claim: str
+    outcome: str
+    measured: str
+    gap: Estimate
+    running_accuracy: Share | None
+    train_accuracy: Share
+    article_train: Share
+    article_test: Share
+    article_gap: Difference
+
+
+class Numbers(Model):
+    """What the verdict says."""
+
+    keep: str
+    sentences: list[str]
+    caution: str | None
+    tied: list[str]
+    validation_accuracy: dict[str, Estimate]
+    images: dict[str, Count]
+    seed: int
+    against: list[Against]
+    claims: list[Claim]
+    cure: str | None
+    departures: list[str]
+
+
+def numbers(run: Run) -> Numbers:
+    """Gather what the verdict says."""
+    comparison = run.comparison
+    cure = comparison["cure"] if run.is_fashion_mnist else None
+    return Numbers(
+        keep=comparison["keep"],
+        sentences=comparison["verdict"],
+        caution=run.caution,
+        tied=comparison["tied"],
+        validation_accuracy={n: Estimate.of(run.metrics[n]["validation"], "accuracy") for n in run.names},
+        images=run.facts["prepare"]["images"],
+        seed=run.manifests["prepare"]["identity"]["settings"]["seed"],
+        against=[
+            Against(
+                other=pair["second"],
+                difference=Estimate.of(pair, "difference"),
+                only_keep_right=pair["only_first_right"],
+                only_other_right=pair["only_second_right"],
+                p=pair["p"],
+            )
+            for pair in run.pairs
+        ],
+        claims=[_claim(run, claim) for claim in comparison["claims"]] if run.is_fashion_mnist else [],
+        cure=cure and cure["answer"],
+        departures=list(run.departures),
+    )
+
+
+def _claim(run: Run, claim: dict[str, str]) -> Claim:
+    name = claim["network"]
+    row, history, article = run.comparison["networks"][name], run.histories[name], ARTICLE[name]
+    return Claim(
+        **claim,
+        gap=Estimate.of(row, "gap"),
+        running_accuracy=history[-1]["accuracy"] if history else None,
+        train_accuracy=row["train_accuracy"],
+        article_train=article["train"],
+        article_test=article["test"],
+        article_gap=article["train"] - article["test"],
+    )
+
+
+def figures(numbers: Numbers) -> dict[str, Markup]:
+    """Draw what decides, and by how much the network to keep is better."""
+    return {"decision": _decision(numbers)}
+
+
+@styled
+def _decision(numbers: Numbers) -> Markup:
+    names = list(numbers.validation_accuracy)
+    others = len(numbers.against)
+    figure = new_figure(0.95 + 0.32 * len(names) + (0.75 + 0.32 * others if others else 0))
+    ratios = {"height_ratios": [len(names) + 1, others + 1]} if others else {}
+    panels = figure.subplots(1 + bool(others), 1, gridspec_kw=ratios, squeeze=False)[:, 0]
+    decides = panels[0]
+    best = max(numbers.validation_accuracy.values(), key=lambda estimate: estimate.value)
+    decides.axvspan(100 * best.low, 100 * best.high, color="#654321", alpha=0.13, linewidth=0)
+    decides.set_title("validation accuracy, % (this decides)")
+    for place, name, colour, marker in rows(names):
+        _interval(decides, place, numbers.validation_accuracy[name], colour, marker)
+    _name_rows(decides, names)
+    if others:
+        shows = panels[1]
+        shows.set_title(plain(f"test accuracy of {short(numbers.keep)} less the other’s, points"))
+        shows.axvline(0, color="#123456", linewidth=0.8)
+        for place, _, colour, marker in list(rows(names))[1:]:
+            _interval(shows, place - 1, numbers.against[place - 1].difference, colour, marker)
+        _name_rows(shows, [f"against {name}" for name in names[1:]])
+    told = "; ".join(f"{name} {percent(e.value)}" for name, e in numbers.validation_accuracy.items())
+    less = "; ".join(
+        f"{a.other} {points(a.difference.value)} ({points(a.difference.low)} to {points(a.difference.high)})"
+        for a in numbers.against
+    )
+    description = f"Validation accuracy: {told}. The shaded band is the best one’s 95 % interval."
+    if less:
+        description += f" Test accuracy of {numbers.keep} less that of the other, in points: {less}."
+    return as_svg(figure, "decision", "What decides, and what the test set then showed", description)
+
+
+def _interval(panel, row, estimate, colour, marker) -> None:  # type: ignore[no-untyped-def]
+    panel.plot([100 * estimate.low, 100 * estimate.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+    panel.plot([100 * estimate.value], [row], marker, color=colour, markersize=7)
+
+
+def _name_rows(panel, names) -> None:  # type: ignore[no-untyped-def]
+    panel.set_yticks(range(len(names)), [plain(short(name, 24)) for name in names])
+    panel.set_ylim(len(names) - 0.4, -0.6)
+    panel.tick_params(axis="y", length=0)
+    panel.spines["left"].set_visible(False)
+    panel.margins(x=0.12)

@@ -1,0 +1,283 @@
+"""The page as text: what it says, that it says no more than its numbers, and that nothing odd breaks it."""
+
+import copy
+import dataclasses
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from tasks.report.page import Twin, name_of, render, render_section, sprite_of, templates_for, twin_of
+from tasks.report.sections import SECTIONS
+from tasks.settings import PROJECT
+from tasks.wording import percent
+from tests.report.conftest import HOSTILE, made_up, page_of, sharp
+
+SCHEMA = PROJECT / "docs" / "report.schema.json"
+
+
+class Text(HTMLParser):
+    """The text of a page as it is read; that its tags close; its ids, and what it refers to."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.texts, self.ids, self.loads, self.figures = [], [], [], [], []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if tag not in {"meta", "img", "br", "input", "link"}:
+            self.open.append(tag)
+        self.ids += filter(None, [given.get("id")])
+        self.loads += [value for name, value in attributes if name in {"src", "href", "xlink:href", "data", "action"}]
+        if tag == "svg":
+            self.figures.append(given)
+
+    def handle_startendtag(self, tag, attributes):
+        self.ids += [value for name, value in attributes if name == "id"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.texts.append(data)
+
+    @property
+    def whole(self):
+        return re.sub(r"\s+", " ", " ".join(self.texts))
+
+
+@pytest.fixture(scope="module")
+def text(html):
+    return Text(html).whole
+
+
+def test_the_sections_stand_in_their_order_and_the_verdict_leads(html, text, run):
+    titles = [section.TITLE for section in SECTIONS]
+    places = [html.index(f'-title">{title}</h2>') for title in titles]
+    assert places == sorted(places)
+    assert titles[0] == "The verdict"
+    for sentence in run.comparison["verdict"]:
+        assert sentence.replace("\N{NO-BREAK SPACE}", " ") in text
+
+
+def test_the_page_is_made_of_its_twin_alone(run, twin, html):
+    read_back = Twin.model_validate_json(twin.model_dump_json())
+    assert render(read_back, sprite_of(read_back, run.images)) == html
+
+
+def leaves(value, path=()):
+    """Give the path of every number in the twin."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from leaves(part, (*path, key))
+    elif isinstance(value, list):
+        for key, part in enumerate(value):
+            yield from leaves(part, (*path, key))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield path
+
+
+def changed(content, path):
+    """Return the twin's content with another number in one place."""
+    content = copy.deepcopy(content)
+    *way, last = path
+    part = content
+    for key in way:
+        part = part[key]
+    whole = isinstance(part[last], int)
+    part[last] = (part[last] - 1 if part[last] > 0 else 1) if whole else part[last] * 0.37 + 0.21
+    return content
+
+
+def kinds_of_number(content, names):
+    """Return one path for each kind of number: the same but for which network, class or place in a list."""
+    kinds = {}
+    for path in leaves(content):
+        kinds.setdefault(tuple(key for key in path if key not in names and not isinstance(key, int)), []).append(path)
+    generator = np.random.default_rng(0)
+    return {kind: paths[generator.integers(len(paths))] for kind, paths in kinds.items()}
+
+
+def test_another_number_in_the_twin_is_another_page(run, twin):
+    """Every number has its place on the page, and the page holds none of its own."""
+    content = json.loads(twin.model_dump_json())
+    templates = templates_for(twin, sprite_of(twin, run.images))
+    sections = {name_of(section): section for section in SECTIONS}
+    now = {name: render_section(section, twin, templates) for name, section in sections.items()}
+    kinds = kinds_of_number(content, run.names)
+    unseen = []
+    for kind, path in kinds.items():
+        other = Twin.model_validate(changed(content, path))
+        if kind[-1] == "index" or kind == ("data", "classes", "pictures", "label"):
+            continue  # the sprite has no other picture; the row says the label
+        if render_section(sections[kind[0]], other, templates) == now[kind[0]]:
+            unseen.append(kind)
+    assert len(kinds) > 80
+    assert unseen == []
+
+
+def test_every_figure_of_the_networks_stands_on_the_page(text, run):
+    text = text.replace("\N{NO-BREAK SPACE}", " ")
+    for name, row in run.comparison["networks"].items():
+        assert name in text
+        for split in ("train", "validation", "test"):
+            assert percent(row[f"{split}_accuracy"]).replace("\N{NO-BREAK SPACE}", " ") in text
+        assert f"{row['parameters']:,}" in text
+
+
+def test_the_twin_is_as_its_schema_says_and_the_schema_is_that_of_the_code(twin):
+    content = json.loads(twin.model_dump_json())
+    schema = json.loads(SCHEMA.read_text())
+    assert schema == Twin.model_json_schema(), "run `make schema`"
+    jsonschema.validate(content, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(content | {"made_up": 1}, schema)
+
+
+def test_the_same_run_gives_the_same_bytes(run, html):
+    assert page_of(run) == html
+
+
+def test_the_page_asks_the_network_for_nothing(html):
+    read = Text(html)
+    assert "default-src 'none'" in html
+    assert {target for target in read.loads if not target.startswith("#")} == {"index.html"}  # a link beside it
+    assert set(re.findall(r"url\(['\"]?(\w+:|#)", html)) <= {"data:", "#"}
+
+
+def test_ids_are_unique_and_figures_have_a_name_and_a_description(html):
+    read = Text(html)
+    assert len(read.ids) == len(set(read.ids))
+    assert len(read.figures) == 8  # decision, scale, three of learning, two of reliability, the DAG
+    for figure in read.figures:
+        assert figure["role"] == "img"
+        assert figure["aria-label"]
+    assert len(re.findall(r"<svg[^>]*><title>[^<]+</title><desc>[^<]+</desc>", html)) == 8
+
+
+def test_what_the_article_says_of_fashion_mnist_is_not_held_against_another_data_set(gathered, data_set, text):
+    assert "Does dropout cure the overfitting?" in text
+    assert "The article’s two images" in text
+    other = Text(page_of(gathered(data_set))).whole
+    assert "article’s" not in other
+    assert "ResNet" not in other
+
+
+def test_the_articles_two_images_stand_with_each_networks_probabilities(run, twin, text):
+    training, test = twin.disagreement.articles
+    names = run.data_set.class_names
+    assert (names[training.label], names[test.label]) == ("Bag", "T-shirt/top")
+    assert training.split in ("train", "validation")
+    for name in run.names:
+        assert test.probabilities[name] == run.probabilities[name]["test"][88].tolist()
+        for probability in test.probabilities[name]:
+            assert f"{probability:.5f}" in text
+
+
+def test_every_expectation_stands_on_the_page(run, text):
+    assert len(run.expectations) == 28
+    for result in run.expectations:
+        assert result["sentence"] in text
+
+
+def test_how_the_recipe_departs_from_the_articles_is_told(run, text):
+    assert "This run’s recipe is not the article’s: epochs 4 instead of 20." in text
+    assert "recipe is not" not in page_of(dataclasses.replace(run, departures=()))
+
+
+def test_images_that_were_left_out_are_told_beside_the_verdict(run, html):
+    assert 'id="caution"' not in html
+    partial = run.data_set.model_copy(update={"counts": {"train": 60_000, "test": 10_000}})
+    assert 'id="caution">Only 400 of the 60,000 training images were used: ' in page_of(
+        dataclasses.replace(run, data_set=partial)
+    )
+
+
+def test_names_cannot_run_script_and_long_or_reversed_ones_do_no_harm(run):
+    names = (HOSTILE, *run.data_set.class_names[1:])
+    data_set = run.data_set.model_copy(update={"class_names": names, "licence": HOSTILE})
+    hostile = made_up(run, {HOSTILE: sharp(run, 1), "$x^2$ & <b>": sharp(run, 2)})
+    page = page_of(dataclasses.replace(hostile, data_set=data_set, command=HOSTILE, departures=(HOSTILE,)))
+    assert page.count("<script") == 2  # its own, and its data
+    assert "<script>document.title" not in page
+    assert HOSTILE[:41] in Text(page).whole
+
+
+def test_one_network_is_compared_with_nothing(run):
+    page = page_of(made_up(run, {"alone": sharp(run, 1)}))
+    text = Text(page).whole
+    assert "Only alone was trained: nothing to compare." in text
+    assert "One network has nobody to disagree with." in text
+    assert "Difference:" not in text
+
+
+def test_eight_networks_stand_side_by_side(run):
+    eight = made_up(run, {f"network {number}": sharp(run, number, 1 + number / 4) for number in range(8)})
+    page = page_of(eight)
+    assert len(eight.pairs) == 7
+    assert page.count('class="matrix"') == 9  # eight, and the difference of the first two
+    assert len(twin_of(eight).failures.pictures) <= 200
+
+
+def test_a_network_at_chance_is_shown_as_that(run):
+    constant = np.full((len(run.labels), 10), 0.1)
+    both = made_up(run, {"good": sharp(run, 1, 5.0), "constant": constant})
+    text = Text(page_of(both)).whole
+    rows = twin_of(both).failures.classes["constant"]
+    assert [row.precision is None for row in rows] == [False] + [True] * 9  # all are called the first class
+    assert "undefined" not in text  # but for the title of the dash
+
+
+def test_two_networks_that_agree_perfectly_are_not_told_apart(run):
+    same = made_up(run, {"one": sharp(run, 1), "two": sharp(run, 1)})
+    text = Text(page_of(same)).whole
+    assert "McNemar p = 1" in text
+    assert twin_of(same).side_by_side.rows["test_accuracy"].best is None
+    assert "clearly higher for no class and clearly lower for no class" in text
+
+
+def test_a_network_that_is_always_right_makes_no_error(run):
+    text = Text(page_of(made_up(run, {"perfect": sharp(run, 1, 50.0), "other": sharp(run, 2)}))).whole
+    assert "makes no error" in text
+
+
+def test_without_any_epoch_on_record_nothing_is_drawn(run):
+    none = dataclasses.replace(run, histories={name: [] for name in run.names})
+    text = Text(page_of(none)).whole
+    assert "No epoch is on record" in text
+    assert "s an epoch here" not in text
+
+
+def test_each_machine_and_commit_is_named_with_what_was_made_of_it(run, twin):
+    ((_, made_here),) = twin.making.machines.items()
+    assert made_here[2:5] == ["prepare", "train[baseline]", "train[dropout]"]
+    manifests = copy.deepcopy(run.manifests)
+    manifests["train[dropout]"]["made"] |= {"processor": "a laptop's", "commit": "commit 0123456789ab, tree clean"}
+    elsewhere = dataclasses.replace(run, manifests=manifests)
+    text = Text(page_of(elsewhere)).whole
+    assert "a laptop&#39;s" not in text
+    assert re.search(r"a laptop's, \d+ cores, .*? \(train\[dropout\]\)", text)
+    assert "commit 0123456789ab, tree clean (train[dropout])" in text
+
+
+def test_what_an_earlier_run_made_is_told_as_kept(run, twin):
+    assert not any(node.kept for node in twin.making.nodes.values())
+    manifests = copy.deepcopy(run.manifests)
+    for label in ("download", "train[baseline]"):
+        manifests[label]["made"] |= {"run": "an earlier one", "at": "2026-01-01T00:00:00+00:00"}
+    nodes = twin_of(dataclasses.replace(run, manifests=manifests)).making.nodes
+    assert [label for label, node in nodes.items() if node.kept] == ["download", "train[baseline]"]
+
+
+def test_a_section_is_a_module_with_a_template_of_its_name():
+    folder = Path(SECTIONS[0].__file__).parent
+    modules = {path.stem for path in folder.glob("[a-z]*.py")}
+    assert {name_of(section) for section in SECTIONS} == modules
+    assert {path.name.removesuffix(".html.j2") for path in folder.glob("*.j2")} == modules
