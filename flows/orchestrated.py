@@ -92,10 +92,11 @@ def _published(failed: State | None, report: PrefectFuture[Any], settings: Setti
             page = publish(report.result(), settings.reports_dir)
             return Completed(message=f"report: {page}", data=report.result())
         live.end("failed")
-        if isinstance(failed.data, DataRefused):
-            page = publish_refusal(failed.data.artifact, settings.reports_dir)
-            failed.data.args = (f"{failed.message}; see {page}",)
-            return Failed(message=str(failed.data), data=failed.data)
+        fault = _fault_of(failed)
+        if isinstance(fault, DataRefused):
+            page = publish_refusal(fault.artifact, settings.reports_dir)
+            fault = RunError(f"{fault}; see {page}")
+            return Failed(message=str(fault), data=fault)
     except RunError as error:
         failed = Failed(message=str(error), data=error)
     return failed
@@ -183,4 +184,8 @@ def run_node(node: Node, network: str | None, settings: Settings, afresh: str | 
 
 def _may_heal(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001 (Prefect's signature)
     """Tell whether another try may help: after a killed child, not after a failed validation or a fault in the code."""
-    return isinstance(getattr(state.data, "result", state.data), ChildDied)
+    return isinstance(_fault_of(state), ChildDied)
+
+
+def _fault_of(state: Any) -> Any:
+    return getattr(state.data, "result", state.data)

@@ -78,6 +78,7 @@ class LivePage:
             names = sorted(self.histories)
             page = Templates(head={"networks": names}).page(
                 "live.html.j2",
+                "" if ended else "live.js",
                 nodes=self.nodes,
                 figures=self.figures,
                 networks=names,

@@ -1,18 +1,24 @@
-"""Runs to report on: that of the fixture, and others made up of its images and whatever probabilities a test wants."""
+"""Runs to report on, of the fixture's images and whatever probabilities a test wants; and Chromium to look at pages."""
 
 import copy
 import dataclasses
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
+from playwright.sync_api import sync_playwright
 
 from tasks.artifacts.store import Artifact
 from tasks.compare import compare_networks
 from tasks.metrics import measure
 from tasks.report.gather import Run, gather
+from tasks.report.live import LivePage
 from tasks.report.page import render, sprite_of, twin_of
+from tasks.report.publish import publish
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = '<script>document.title = "taken"</script>"&\' \N{RIGHT-TO-LEFT OVERRIDE}אב' + "x" * 200
 
 
@@ -94,3 +100,92 @@ def sharp(run, seed, sharpness=3.0):
     """Return made-up probabilities of the run's test images: the sharper, the more often right."""
     logits = np.random.default_rng(seed).normal(size=(len(run.labels), 10)) + sharpness * np.eye(10)[run.labels]
     return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if not CHROMIUM and not os.environ.get("CI"):
+        pytest.skip("Chromium is not installed: the browser tests DID NOT RUN")
+    assert CHROMIUM, "CI must run the browser tests, and there is no Chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])  # its pages are ours
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """Open a file, at this width, and check at the end that nothing was asked of the network and nothing went wrong."""
+    opened = []
+
+    def visit(path, width=1280, **options):
+        context = chromium.new_context(viewport={"width": width, "height": 900}, **options)
+        page = context.new_page()
+        wrong = []
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on(
+            "request",
+            lambda request: wrong.extend([request.url] if not request.url.startswith(("file:", "data:")) else []),
+        )
+        page.goto(path.as_uri())
+        opened.append((context, wrong))
+        return page
+
+    yield visit
+    for context, wrong in opened:
+        context.close()
+        assert wrong == []
+
+
+@pytest.fixture(scope="session")
+def report(html, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(html, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def odd(run, tmp_path_factory):
+    """The page of eight networks, one of them with a hostile name."""
+    names = [HOSTILE, *(f"network {number}" for number in range(7))]
+    path = tmp_path_factory.mktemp("odd") / "report.html"
+    path.write_text(
+        page_of(made_up(run, {name: sharp(run, n, 1 + n / 4) for n, name in enumerate(names)})), encoding="utf-8"
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def reports(finished_run, tmp_path_factory):
+    """A folder with the pages of two results, their index, and a live page."""
+    folder = tmp_path_factory.mktemp("reports")
+    first = artifact_of(finished_run)
+    publish(first, folder)
+    other = tmp_path_factory.mktemp("other")
+    shutil.copy(first.folder / "report.html", other)
+    twin = json.loads((first.folder / "report.json").read_text())
+    twin["making"]["nodes"]["prepare"]["settings"]["seed"] = 7
+    twin["side_by_side"]["rows"]["test_accuracy"]["values"]["dropout"]["value"] = 0.5
+    twin["side_by_side"]["test_accuracy"]["dropout"]["value"] = 0.5
+    del twin["side_by_side"]["test_accuracy"]["baseline"]
+    (other / "report.json").write_text(json.dumps(twin))
+    made = first.manifest["made"] | {"at": "2099-01-02T03:04:05+00:00"}
+    publish(Artifact(other, first.manifest | {"key": "0123456789abcdef", "made": made}), folder)
+    return folder
+
+
+def artifact_of(finished_run):
+    (folder,) = (finished_run / "data" / "report").glob("*")
+    return Artifact(folder, json.loads((folder / "manifest.json").read_text()))
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("live")
+    with LivePage(folder, ["download", "train[dropout]", "report"]) as page:
+        epoch = {"epoch": 1, "accuracy": 0.8, "validation_accuracy": 0.7, "loss": 0.5, "validation_loss": 0.6}
+        page.ended("download", "kept")
+        page.started("train[dropout]", "not made before")
+        page.advanced("train[dropout]", 1, 4, "epoch 1/4", True, [epoch | {"learning_rate": 0.001}])
+    return folder / "live.html"

@@ -116,7 +116,7 @@ def _decision(numbers: Numbers) -> Markup:
     _name_rows(decides, names)
     if others:
         shows = panels[1]
-        shows.set_title(plain(f"test accuracy of {short(numbers.keep)} less the other’s, points"))
+        shows.set_title("test accuracy: keep less other, points")
         shows.axvline(0, color="#123456", linewidth=0.8)
         for place, _, colour, marker in list(rows(names))[1:]:
             _interval(shows, place - 1, numbers.against[place - 1].difference, colour, marker)
@@ -138,7 +138,7 @@ def _interval(panel, row, estimate, colour, marker) -> None:  # type: ignore[no-
 
 
 def _name_rows(panel, names) -> None:  # type: ignore[no-untyped-def]
-    panel.set_yticks(range(len(names)), [plain(short(name, 24)) for name in names])
+    panel.set_yticks(range(len(names)), [plain(short(name, 20)) for name in names])
     panel.set_ylim(len(names) - 0.4, -0.6)
     panel.tick_params(axis="y", length=0)
     panel.spines["left"].set_visible(False)

@@ -1,0 +1,72 @@
+import json
+
+import pytest
+
+from tasks.report.index import differences, render_index
+
+
+@pytest.fixture
+def reports(twin, tmp_path):
+    """A folder with the page of one result."""
+    (tmp_path / "20260102T030405-01234567.html").write_text("a page")
+    (tmp_path / "20260102T030405-01234567.json").write_text(twin.model_dump_json())
+    return tmp_path
+
+
+def test_a_run_stands_with_when_it_was_made_its_verdict_and_its_accuracies(reports, twin):
+    index = render_index(reports)
+    assert '<a href="20260102T030405-01234567.html">2026-01-02 03:04 UTC</a>' in index
+    assert twin.verdict.sentences[0][:20] in index
+    for name, accuracy in twin.side_by_side.test_accuracy.items():
+        assert f"<bdi>{name}</bdi> {100 * accuracy.value:.2f}\N{NO-BREAK SPACE}%" in index
+    assert "There are not two runs yet" in index
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"{", "cannot be read"),
+        (b"\xff\xfe", "cannot be read"),
+        (b"[]", "cannot be read"),
+        (b'{"head": {}}', "cannot be read"),
+        (b'{"refused": []}', "cannot be read"),
+        (None, "are missing"),
+    ],
+)
+def test_an_older_report_that_is_corrupt_is_listed_as_that_and_harms_no_other(reports, content, told):
+    (reports / "20250102T030405-89abcdef.html").write_text("an older page")
+    if content is not None:
+        (reports / "20250102T030405-89abcdef.json").write_bytes(content)
+    index = render_index(reports)
+    assert f"Its numbers {told}; the page may still be." in index
+    assert index.index("20260102T030405") < index.index("20250102T030405")  # newest first
+    assert "There are not two runs yet" in index
+
+
+def test_names_in_older_numbers_cannot_run_script(reports, twin):
+    hostile = json.loads(twin.model_dump_json().replace("dropout", "</script><script>alert(1)</script>"))
+    (reports / "20260102T030405-01234567.json").write_text(json.dumps(hostile))
+    index = render_index(reports)
+    assert index.count("<script") == 2  # its own, and its data
+    assert "alert(1)" in index
+
+
+def test_what_differs_between_two_runs_is_settings_then_figures():
+    older = {"settings": {"seed": "0", "limit": "none"}, "figures": {"a: test accuracy": "90.00 %"}}
+    newer = {"settings": {"seed": "1", "limit": "none"}, "figures": {"a: test accuracy": "91.00 %", "b: gap": "1.00"}}
+    assert differences(newer, older) == [
+        ("seed", "0", "1"),
+        ("a: test accuracy", "90.00 %", "91.00 %"),
+        ("b: gap", "–", "1.00"),
+    ]
+    assert differences(newer, newer) == []
+
+
+def test_an_empty_folder_has_an_index_too(tmp_path):
+    assert "0 in this folder" in render_index(tmp_path)
+
+
+def test_other_files_in_the_folder_are_no_runs(reports):
+    (reports / "notes.html").write_text("")
+    (reports / "latest.html").write_text("")
+    assert "1 in this folder" in render_index(reports)

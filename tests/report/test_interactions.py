@@ -1,0 +1,165 @@
+"""What the pages do, in Chromium, by mouse and by keyboard."""
+
+import dataclasses
+import re
+import threading
+
+from tasks.report.live import REFRESH, LivePage
+from tasks.report.publish import publish
+from tests.report.conftest import artifact_of, page_of
+
+
+def test_a_cell_shows_its_images_and_what_every_network_takes_them_for(visit, report, run, twin):
+    page = visit(report)
+    label, called, count = twin.failures.largest
+    name = run.names[0]
+    page.locator(f'[data-matrix="0"] [data-true="{label}"][data-called="{called}"]').click()
+    names = run.data_set.class_names
+    assert page.locator("#cell h3").inner_text() == f"{names[label]} called {names[called]} by {name}"
+    assert page.locator("#cell .card").count() == count
+    first = page.locator("#cell .card").first
+    assert first.locator("strong").inner_text() == names[label]
+    assert first.locator(".choices li").count() == len(run.names)
+    index = int(first.locator("small").inner_text().removeprefix("test "))
+    position = list(run.places["test"]).index(index)
+    likeliest = run.probabilities[name]["test"][position].max()
+    assert f"{names[called]} {100 * likeliest:.1f}" in first.locator(".choices li").first.inner_text()
+
+
+def test_every_cell_of_every_matrix_shows_as_many_images_as_it_says_or_says_how_many(visit, report, run):
+    page = visit(report)
+    for place in range(len(run.names)):
+        for button in page.locator(f'[data-matrix="{place}"] button').all():
+            button.evaluate("(button) => button.click()")
+            count, shown = int(button.inner_text()), page.locator("#cell .card").count()
+            note = page.locator("#cell .note").inner_text()
+            assert note == (
+                f"{count} images, {shown} of them shown" if shown < count else f"{count} image{'s' * (count > 1)}"
+            )
+            off_diagonal = button.get_attribute("data-true") != button.get_attribute("data-called")
+            assert shown == (count if off_diagonal else min(12, count)) or shown > 12
+
+
+def test_a_cell_of_the_difference_shows_the_images_that_only_one_of_the_two_calls_so(visit, report, run):
+    page = visit(report)
+    button = page.locator('[data-matrix="difference"] button').first
+    label, called = (int(button.get_attribute(f"data-{name}")) for name in ("true", "called"))
+    button.click()
+    first, second = (run.called[name] == called for name in run.names)
+    of_label = run.labels == label
+    if label != called:
+        counts = [int((of_label & first & ~second).sum()), int((of_label & second & ~first).sum())]
+        assert [page.locator(f"#cell ul.gallery >> nth={place}").locator(".card").count() for place in (0, 1)] == counts
+    assert page.locator("#cell h3").count() == 2
+
+
+def test_arrow_keys_move_within_a_matrix_and_enter_shows_the_cell(visit, report):
+    page = visit(report)
+    buttons = page.locator('[data-matrix="0"] button')
+    buttons.first.focus()
+    before = buttons.first.get_attribute("data-called")
+    page.keyboard.press("ArrowRight")
+    after = page.evaluate("document.activeElement.dataset.called")
+    assert int(after) > int(before)
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.tabIndex") == 0
+    page.keyboard.press("Enter")
+    assert page.locator(".matrix button[aria-pressed=true]").count() == 1
+    assert page.locator("#cell h3").inner_text().endswith(page.locator(".matrix caption").first.inner_text().strip())
+
+
+def test_the_keyboard_alone_reaches_everything(visit, report):
+    page = visit(report)
+    can = page.evaluate(
+        """() => {
+            const all = [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")];
+            const reachable = all.filter((e) => e.checkVisibility() && e.tabIndex >= 0);
+            reachable.forEach((e, place) => (e.dataset.stop = place));
+            return reachable.length;
+        }"""
+    )
+    reached = set()
+    for _ in range(can + 5):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.dataset.stop ?? null"))
+    assert reached - {None} == {str(place) for place in range(can)}
+    assert page.locator(".matrix [data-stop]").count() == 3  # a matrix is one stop; arrows move within it
+
+
+def test_the_epochs_can_be_read_by_slider_and_by_pointer(visit, run, tmp_path):
+    epochs = [
+        {
+            "epoch": n,
+            "accuracy": 0.5 + n / 50,
+            "validation_accuracy": 0.5 + n / 60,
+            "loss": 1 / n,
+            "validation_loss": 1.1 / n,
+        }
+        for n in range(1, 11)
+    ]
+    histories = {name: [epoch | {"learning_rate": 0.001} for epoch in epochs] for name in run.names}
+    path = tmp_path / "report.html"
+    path.write_text(page_of(dataclasses.replace(run, histories=histories)), encoding="utf-8")
+    page = visit(path)
+    slider, reading = page.locator("#epoch"), page.locator("#reading")
+    slider.fill("3")
+    assert reading.inner_text().startswith("Epoch 3")
+    assert reading.inner_text().count("validation; loss 0.3333, 0.3667") == len(run.names)
+    slider.press("ArrowRight")
+    assert reading.inner_text().startswith("Epoch 4")
+    assert "epoch 4; " in slider.get_attribute("aria-valuetext")
+    figure = page.locator("#curves svg").first
+    figure.scroll_into_view_if_needed()
+    box = figure.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.98, box["y"] + box["height"] / 2)
+    assert reading.inner_text().startswith("Epoch 10")
+    line, marker = page.locator("#curves .cursor").first.bounding_box(), box["x"] + box["width"]
+    assert box["x"] + box["width"] / 2 < line["x"] < marker
+
+
+def test_the_contents_follow(visit, report):
+    page = visit(report)
+    for link in page.locator(".contents a").all():
+        link.click()
+        page.wait_for_function("(link) => link.getAttribute('aria-current') === 'true'", arg=link.element_handle())
+        assert page.locator(".contents [aria-current]").count() == 1
+        title = page.locator(f"{link.get_attribute('href')} h2").bounding_box()
+        assert 0 <= title["y"] < 450 or link == page.locator(".contents a").last
+
+
+def test_the_index_lists_the_runs_and_its_filter_hides_those_without_a_network(visit, reports):
+    page = visit(reports / "index.html")
+    rows = page.locator("#list tr")
+    assert rows.first.locator("a").inner_text().startswith("2099-01-02")
+    page.locator("#network").select_option("baseline")
+    assert [row.is_visible() for row in rows.all()] == [False, True]
+    page.locator("#network").select_option("")
+    assert [row.is_visible() for row in rows.all()] == [True, True]
+    assert page.locator(".spark").count() == 2
+    rows.last.locator("a").click()
+    assert page.title().startswith("Keep ")
+
+
+def test_any_two_runs_can_be_held_against_each_other(visit, reports):
+    page = visit(reports / "index.html")
+    static = page.locator("#moved").inner_text()
+    assert re.search(r"prepare: seed\s+0\s+7", static)
+    assert re.search(r"dropout: test accuracy\s+\S+.%\s+50.00.%", static)
+    page.locator("#older").select_option("0")
+    assert page.locator("#same").is_visible()
+    assert page.locator("#moved tr").count() == 0
+    page.locator("#newer").select_option("1")
+    assert re.search(r"prepare: seed\s+7\s+0", page.locator("#moved").inner_text())
+    page.locator("#older").select_option("1")
+    page.locator("#newer").select_option("0")
+    assert page.locator("#moved").inner_text() == static
+
+
+def test_the_live_page_refreshes_itself_until_the_report_is_there(visit, finished_run, tmp_path):
+    with LivePage(tmp_path, ["train[dropout]"]) as live:
+        page = visit(live.path)
+        assert "being worked out" in page.locator("h2").first.inner_text()
+        live.advanced("train[dropout]", 1, 2, "epoch 1/2", True)
+        page.wait_for_selector("text=epoch 1/2", timeout=1000 * (REFRESH + 10))
+        threading.Thread(target=publish, args=(artifact_of(finished_run), tmp_path)).start()
+        page.wait_for_selector("#answer", timeout=1000 * (REFRESH + 10))

@@ -1,0 +1,75 @@
+import json
+
+import pytest
+
+from tasks.artifacts.store import Artifact
+from tasks.errors import RunError
+from tasks.report.publish import publish, put
+from tests.report.conftest import artifact_of
+
+
+@pytest.fixture
+def first(finished_run):
+    return artifact_of(finished_run)
+
+
+def another(first, folder, at="2026-01-02T03:04:05+00:00"):
+    """Return another result, whose numbers nobody can read."""
+    folder.mkdir()
+    (folder / "report.html").write_text("another result")
+    (folder / "report.json").write_text("{")
+    return Artifact(folder, first.manifest | {"key": "0123456789abcdef", "made": {"at": at}})
+
+
+def test_each_result_has_a_page_and_its_numbers_and_latest_is_that_of_the_newest_run(first, tmp_path):
+    reports = tmp_path / "reports"
+    second = another(first, tmp_path / "other")
+    for published in (first, second, first):
+        latest = publish(published, reports)
+        assert latest == reports / "latest.html"
+        assert latest.read_bytes() == (published.folder / "report.html").read_bytes()
+    names = {path.name for path in reports.iterdir()}
+    own = {name for name in names if first.key[:8] in name}
+    assert {name.rpartition(".")[2] for name in own} == {"html", "json"}
+    assert names - own == {
+        "latest.html",
+        "index.html",
+        "20260102T030405-01234567.html",
+        "20260102T030405-01234567.json",
+    }
+    (numbers,) = (reports / name for name in own if name.endswith(".json"))
+    assert json.loads(numbers.read_text())["head"]["data_set"] == "fashion-mnist-600"
+
+
+def test_a_live_page_gives_way_to_the_report_and_none_is_made(first, tmp_path):
+    publish(first, tmp_path)
+    assert not (tmp_path / "live.html").exists()
+    (tmp_path / "live.html").write_text("running")
+    publish(first, tmp_path)
+    assert (tmp_path / "live.html").read_bytes() == (tmp_path / "latest.html").read_bytes()
+
+
+def test_the_index_is_made_again_only_for_a_new_result_or_where_it_is_missing(first, tmp_path):
+    publish(first, tmp_path / "reports")
+    index = tmp_path / "reports" / "index.html"
+    whole = index.read_bytes()
+    index.write_text("as it was")
+    publish(first, tmp_path / "reports")
+    assert index.read_text() == "as it was"
+    index.unlink()
+    publish(first, tmp_path / "reports")
+    assert index.read_bytes() == whole
+    publish(another(first, tmp_path / "other"), tmp_path / "reports")
+    assert index.read_bytes() != whole
+
+
+def test_a_reports_folder_that_cannot_be_written_gets_one_sentence(first, tmp_path):
+    (tmp_path / "reports").write_text("not a folder")
+    with pytest.raises(RunError, match="cannot be put into .*/reports: file exists; choose another --reports-dir"):
+        publish(first, tmp_path / "reports")
+
+
+def test_what_is_put_in_place_of_a_file_is_whole_and_leaves_nothing_beside_it(tmp_path):
+    put(tmp_path / "page.html", b"one")
+    put(tmp_path / "page.html", b"two")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("page.html", b"two")]
