@@ -2,7 +2,7 @@
 # make test   set up what is missing, then lint, types and every test
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run article test lint lock schema fixtures clean
+.PHONY: run article test browser lint lock schema fixtures clean
 unexport PYTHONDONTWRITEBYTECODE
 export GX_ANALYTICS_ENABLED := false
 
@@ -15,8 +15,15 @@ run: .venv/ready
 article: .venv/ready
 	@$(PYTHON) flows/main.py --preset article $(ARGS)
 
-test: lint
+test: lint browser
 	$(PYTHON) -m pytest $(ARGS)
+
+# Chromium, for the tests that look at the report: installed where that is allowed
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "test: installing chromium" >&2 && apt-get -qq update && \
+	  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; } || \
+	echo "test: no Chromium, and no right to install it: the browser tests WILL NOT RUN (Debian: apt-get install chromium)" >&2
 
 lint: .venv/ready
 	$(PYTHON) -m ruff format --check .

@@ -125,6 +125,7 @@ def _verdict(ranking: list[str], tied: list[str], table: dict[str, Any], pairs: 
     if pair["difference"]:
         explained = "hardly explains" if pair["p"] < SIGNIFICANT else "may explain"
         second += f"; the choice of test images {explained} the difference between these two trainings"
+        second += "" if pair["p"] < SIGNIFICANT else ": by them, the two cannot be told apart"
     return [f"Keep {keep}: {_why(ranking, tied, table)}.", f"{second}."]
 
 

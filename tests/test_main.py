@@ -144,7 +144,7 @@ def test_the_smoke_preset_runs_on_the_real_data_with_a_server_of_its_own(tmp_pat
     assert "Only 2,000 of the 60,000 training images were used" in done.stdout
     page = (tmp_path / "reports" / "latest.html").read_text(encoding="utf-8")
     assert "Only 2,000 of the 60,000 training images were used" in page
-    assert "The article’s claims" in page
+    assert "Does dropout cure the overfitting?" in page
     assert "limit 2000 instead of none" in page
 
 

@@ -35,11 +35,11 @@ def make_and_be_killed(data_dir, function, when):
     """Make the artifact and be killed as soon as a function of the store is called so many times."""
     real, calls = getattr(module, function), []
 
-    def kill(*arguments):
+    def kill(*arguments, **keywords):
         calls.append(arguments)
         if len(calls) == when:
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(*arguments)
+        return real(*arguments, **keywords)
 
     setattr(module, function, kill)
     Store(data_dir).make(IDENTITY, produce)

@@ -10,8 +10,6 @@ from typing import Any
 from tasks.artifacts.store import Artifact
 from tasks.fashion_mnist import DataSet
 from tasks.node import node
-from tasks.report.gather import gather
-from tasks.report.page import render, sprite_of, twin_of
 
 
 @node(libraries=("jinja2", "matplotlib", "pillow", "pydantic"), by_provenance=True)
@@ -29,6 +27,9 @@ def report(
     departures: tuple[str, ...],
 ) -> dict[str, Any]:
     """Fill the artifact with the page and its numbers; its facts are what the command line prints at the end."""
+    from tasks.report.gather import gather
+    from tasks.report.page import render, sprite_of, twin_of
+
     run = gather(download, validate, prepare, train, evaluate, compare, data_set, command, departures)
     twin = twin_of(run)
     (output / "report.json").write_text(twin.model_dump_json(), encoding="utf-8")
