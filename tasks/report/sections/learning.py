@@ -61,39 +61,25 @@ def figures(numbers: Numbers) -> dict[str, Markup]:
 def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
     from matplotlib.ticker import MaxNLocator
 
-    figure = new_figure(3.3 if quantity != "learning_rate" else 1.9)
+    figure = new_figure(1.9 if quantity == "learning_rate" else 3.3)
     panel = figure.subplots()
-    lines = {quantity: ":", f"validation_{quantity}": "-"} if quantity != "learning_rate" else {quantity: "-"}
+    lines = {quantity: "-"} if quantity == "learning_rate" else {quantity: ":", f"validation_{quantity}": "-"}
     last = max(map(len, numbers.histories.values()))
     for _, name, of_network, marker in rows(list(numbers.histories)):
         history = numbers.histories[name]
+        epochs = [epoch.epoch for epoch in history]
         for key, line in lines.items():
-            values = [getattr(epoch, key) for epoch in history]
-            every = [marker if line == "-" or len(lines) == 1 else "none", max(1, last // 10)]
-            panel.plot(
-                [epoch.epoch for epoch in history],
-                values,
-                line,
-                color=of_network,
-                linewidth=1.7,
-                marker=every[0],
-                markevery=every[1],
-                markersize=5,
+            style: dict[str, Any] = (
+                {"marker": marker, "markevery": max(1, last // 10), "markersize": 5} if line == "-" else {}
             )
+            values = [getattr(epoch, key) for epoch in history]
+            panel.plot(epochs, values, line, color=of_network, linewidth=1.7, **style)
         best = numbers.lowest_loss[name]
         if best and quantity == "loss":
-            panel.plot(
-                [best],
-                [history[best - 1].validation_loss],
-                "o",
-                color=of_network,
-                markersize=13,
-                markerfacecolor="none",
-            )
-    panel.set_title(title)
-    panel.set_xlabel("epoch")
+            lowest = history[best - 1].validation_loss
+            panel.plot([best], [lowest], "o", color=of_network, markersize=13, markerfacecolor="none")
+    panel.set(title=title, xlabel="epoch", xlim=(0.5, last + 0.5))
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    panel.set_xlim(0.5, last + 0.5)
     panel.grid()
     _legend(panel, numbers, quantity)
     told = "; ".join(
@@ -102,8 +88,7 @@ def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
         if history
     )
     figure.canvas.draw()  # only then is it known where the epochs stand
-    svg = as_svg(figure, f"curves-{quantity}", f"{title}, by epoch", f"{told}.")
-    return _with_epochs(svg, panel, figure, last)
+    return _with_epochs(as_svg(figure, f"curves-{quantity}", f"{title}, by epoch", f"{told}."), panel, figure, last)
 
 
 def _with_epochs(svg: Markup, panel: Any, figure: Any, last: int) -> Markup:
