@@ -71,6 +71,11 @@ def test_on_paper_nothing_is_cut(visit, report, odd, which, tmp_path):
     page = visit({"report": report, "odd": odd}[which], A4)
     page.emulate_media(media="print")
     assert sticking_out(page, HIDDEN) == []
+    names = page.locator(".network bdi:visible")
+    shortened = names.evaluate_all(
+        "(all) => all.filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.textContent)"
+    )
+    assert [name for name in shortened if len(name) < 12] == []
     heights = page.locator("figure, .layer, .card").evaluate_all(
         "(all) => all.map((e) => e.getBoundingClientRect().height)"
     )
