@@ -2,7 +2,8 @@
 
 Takes every trained and evaluated network. Makes `comparison.json`: the ranking, decided on validation data alone; each
 network's gap between accuracy on training and on test data; between each pair, McNemar's test on the test set, the
-difference of the gaps, and the differences class by class; and where the article's claims stand.
+difference of the gaps and other differences; between the first two, the differences class by class; and where the
+article's claims stand.
 """
 
 import json
@@ -14,10 +15,10 @@ import numpy as np
 
 from tasks.artifacts.store import Artifact
 from tasks.claims import ARTICLE, cure, hold_claim
-from tasks.differences import Outcome, differ
+from tasks.differences import Outcome, compare_classes, differ
 from tasks.node import node
 from tasks.prepare import SPLITS
-from tasks.statistics import Estimate, difference_of
+from tasks.statistics import Estimate, difference_of, wilson_interval
 from tasks.wording import listed, p_value, percent, points
 
 SIGNIFICANT = 0.05  # the p-value that goes with 95 % intervals
@@ -33,6 +34,7 @@ def compare(
         name: {
             "metrics": artifact.json("metrics.json"),
             "parameters": train[name].facts["parameters"],
+            "running_accuracy": next((epoch["accuracy"] for epoch in reversed(train[name].json("history.json"))), None),
             "probabilities": {split: load_probabilities(artifact, split) for split in SPLITS},
         }
         for name, artifact in evaluate.items()
@@ -53,19 +55,17 @@ def load_probabilities(evaluate: Artifact, split: str) -> np.ndarray:
 
 
 def compare_networks(candidates: dict[str, dict[str, Any]], labels: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Return the verdict on candidates, each with `metrics`, `parameters` and `probabilities`.
+    """Return the verdict on candidates, each with `metrics`, `parameters`, `probabilities` and `running_accuracy`.
 
     By split, a network's probabilities (n × classes) and the images' labels (n), in the same order for all networks.
+    The running accuracy is that of the last epoch on training images, `None` if there was none.
     """
     ranking, tied = rank(candidates)
     keep = ranking[0]
     table = {name: _row(candidates[name]) for name in ranking}
     outcomes = {name: Outcome.of(candidates[name]["probabilities"], labels) for name in ranking}
+    pairs = [{"first": a, "second": b, **differ(outcomes[a], outcomes[b])} for a, b in combinations(ranking, 2)]
     classes = candidates[keep]["probabilities"]["test"].shape[1]
-    pairs = [
-        {"first": a, "second": b, **differ(outcomes[a], outcomes[b], labels["test"], classes)}
-        for a, b in combinations(ranking, 2)
-    ]
     return {
         "keep": keep,
         "ranking": ranking,
@@ -73,9 +73,14 @@ def compare_networks(candidates: dict[str, dict[str, Any]], labels: dict[str, np
         "verdict": _verdict(ranking, tied, table, pairs),
         "networks": table,
         "pairs": pairs,
+        "classes": _classes([outcomes[name].called for name in ranking[:2]], labels["test"], classes),
         "claims": [hold_claim(name, table[name]) for name in ARTICLE if name in table],
         "cure": cure(table, pairs),
     }
+
+
+def _classes(called: list[np.ndarray], labels: np.ndarray, classes: int) -> list[dict[str, Any]]:
+    return compare_classes(labels, called[0], called[1], classes) if len(called) > 1 else []
 
 
 def rank(candidates: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:
@@ -102,8 +107,20 @@ def _row(candidate: dict[str, Any]) -> dict[str, Any]:
         **{f"{split}_interval": metrics[split]["accuracy_interval"] for split in metrics},
         "gap": gap,
         "gap_interval": gap_interval,
+        **_running_gap(candidate["running_accuracy"], metrics),
         "parameters": candidate["parameters"],
     }
+
+
+def _running_gap(running: float | None, metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the gap as the article has it: of the accuracy while the network still learned, with dropout active."""
+    if running is None:
+        return {"running_accuracy": None, "running_gap": None, "running_gap_interval": None}
+    images = metrics["train"]["images"]
+    gap, interval = difference_of(
+        (running, wilson_interval(round(running * images), images)), _accuracy(metrics["test"])
+    )
+    return {"running_accuracy": running, "running_gap": gap, "running_gap_interval": interval}
 
 
 def _accuracy(of_split: dict[str, Any]) -> Estimate:
@@ -139,7 +156,8 @@ def _why(ranking: list[str], tied: list[str], table: dict[str, Any]) -> str:
             f"its validation accuracy, {accuracy[keep]}, lies within {tied[0]}’s {interval} around {accuracy[tied[0]]}"
         )
         return f"{within}, and it has fewer parameters"
-    best = f"it is the best on validation data, {accuracy[keep]} against {accuracy[ranking[1]]}"
+    better = "the better" if len(table) == 2 else "the best"
+    best = f"it is {better} on validation data, {accuracy[keep]} against {accuracy[ranking[1]]}"
     if accuracy[keep] == accuracy[ranking[1]]:
         best = f"none is better on validation data, where {ranking[1]} reaches {accuracy[keep]} too"
     return f"{best}; nothing within its {interval} ({listed(others)}) has fewer parameters" if others else best

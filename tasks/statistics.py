@@ -78,7 +78,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def resampled_counts(counts: np.ndarray, times: int = 2000) -> np.ndarray:
+def resampled_counts(counts: np.ndarray, times: int = 20_000) -> np.ndarray:
     """Return counts (kinds) as they might be of other images (times × kinds), always the same draws.
 
     The bootstrap: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 6.

@@ -4,7 +4,8 @@ from tasks.claims import OVERFITTING_GAP, cure, hold_claim
 
 
 def row(gap, half):
-    return {"gap": gap, "gap_interval": [gap - half, gap + half]}
+    interval = [gap - half, gap + half]
+    return {"gap": gap, "gap_interval": interval, "running_gap": gap, "running_gap_interval": interval}
 
 
 def test_overfitting_begins_midway_between_the_articles_two_gaps():
@@ -26,23 +27,27 @@ def test_the_articles_claim_is_held_against_the_gap(network, gap, half, outcome)
     claim = hold_claim(network, row(gap, half))
     assert (claim["network"], claim["outcome"]) == (network, outcome)
     assert claim["claim"] == {"baseline": "baseline overfits", "dropout": "dropout does not overfit"}[network]
-    assert claim["measured"].endswith("overfitting is called what exceeds 3.92")
+    assert "we call one above 3.92 overfitting" in claim["measured"]
+
+
+def test_without_any_epoch_the_claim_cannot_be_told():
+    assert hold_claim("dropout", {"running_gap": None})["outcome"] == "cannot be told"
 
 
 def answer(first, difference, half, gap, gap_half):
     second = {"baseline": "dropout", "dropout": "baseline"}[first]
     pair = {"first": first, "second": second, "gap_difference": difference}
     pair["gap_difference_interval"] = [difference - half, difference + half]
-    return cure({"dropout": row(gap, gap_half)}, [pair])
+    return cure({"dropout": row(gap, gap_half), "baseline": row(gap + abs(difference), gap_half)}, [pair])
 
 
 @pytest.mark.parametrize(
     ("difference", "half", "gap", "gap_half", "begins"),
     [
-        (0.03, 0.01, 0.02, 0.01, "It lessens it and does not cure it: dropout’s gap is 3.00 points smaller"),
-        (0.03, 0.01, 0.001, 0.01, "As far as can be told, yes: dropout’s gap is 3.00 points smaller"),
-        (0.01, 0.02, 0.02, 0.01, "It cannot be told: dropout’s gap is 1.00 points smaller"),
-        (-0.03, 0.01, 0.06, 0.01, "No: dropout’s gap is 3.00 points larger"),
+        (0.03, 0.01, 0.02, 0.01, "In part, here: the dropout network’s gap is 3.00 points smaller"),
+        (0.03, 0.01, 0.001, 0.01, "Here, as far as can be told, yes: the dropout network’s gap is 3.00 points smaller"),
+        (0.01, 0.02, 0.02, 0.01, "That cannot be told: the dropout network’s gap is 1.00 points smaller"),
+        (-0.03, 0.01, 0.06, 0.01, "Not here: the dropout network’s gap is 3.00 points larger"),
     ],
 )
 def test_whether_dropout_cures_the_overfitting_is_told_with_its_interval(difference, half, gap, gap_half, begins):

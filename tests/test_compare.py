@@ -33,7 +33,7 @@ def candidate(train=0.95, validation=0.91, test=0.90, parameters=1000, images=IM
     probabilities = {
         split: np.where(of_split[:, np.newaxis], [[0.9, 0.1]], [[0.2, 0.8]]) for split, of_split in rights.items()
     }
-    return {"metrics": metrics, "parameters": parameters, "probabilities": probabilities}
+    return {"metrics": metrics, "parameters": parameters, "probabilities": probabilities, "running_accuracy": train}
 
 
 def compared(candidates):
@@ -106,7 +106,7 @@ def test_two_networks_get_a_verdict_with_its_certainty():
     assert (pair["only_first_right"], pair["only_second_right"]) == (200, 0)
     assert pair["difference"] == pytest.approx(0.02)
     first, second = verdict(**candidates)
-    assert first == "Keep dropout: it is the best on validation data, 93.00 % against 90.00 %."
+    assert first == "Keep dropout: it is the better on validation data, 93.00 % against 90.00 %."
     assert second.startswith("On the test set it reaches 92.00 %, 2.00 points better than baseline (95 % interval 1.7")
     assert second.endswith("the choice of test images hardly explains the difference between these two trainings.")
 
@@ -154,7 +154,7 @@ def test_two_networks_that_do_equally_well_on_validation_data_are_told_so():
 
 def test_of_equally_large_networks_in_a_tie_none_is_called_the_smaller():
     assert verdict(one=candidate(validation=0.921), two=candidate(validation=0.920))[0] == (
-        "Keep one: it is the best on validation data, 92.10 % against 92.00 %; "
+        "Keep one: it is the better on validation data, 92.10 % against 92.00 %; "
         "nothing within its 95 % interval (two) has fewer parameters."
     )
 
@@ -222,6 +222,7 @@ def test_the_node_compares_what_was_trained_and_evaluated(tmp_path):
         probabilities /= probabilities.sum(axis=1, keepdims=True)
         right[name] = int((probabilities.argmax(axis=1) == labels).sum())
         train[name] = artifact(f"train-{name}", {"parameters": parameters})
+        (train[name].folder / "history.json").write_text(json.dumps([{"accuracy": 0.5}, {"accuracy": 0.75}]))
         evaluate[name] = artifact(f"evaluate-{name}")
         for split in SPLITS:
             np.save(evaluate[name].folder / f"{split}_probabilities.npy", probabilities)
@@ -233,4 +234,5 @@ def test_the_node_compares_what_was_trained_and_evaluated(tmp_path):
     assert facts == {"keep": "dropout", "verdict": comparison["verdict"]}
     assert comparison["networks"]["baseline"]["parameters"] == 2000
     assert comparison["networks"]["dropout"]["parameters"] == 1000
+    assert comparison["networks"]["dropout"]["running_accuracy"] == 0.75
     assert comparison["pairs"][0]["difference"] == pytest.approx((right["dropout"] - right["baseline"]) / 200)

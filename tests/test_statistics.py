@@ -129,7 +129,7 @@ def test_p_values_are_adjusted_by_holms_procedure():
 def test_resampled_counts_are_of_as_many_images_and_always_the_same():
     counts = np.array([70, 25, 5])
     drawn = resampled_counts(counts)
-    assert drawn.shape == (2000, 3)
+    assert drawn.shape == (20_000, 3)
     assert (drawn.sum(axis=1) == 100).all()
     assert drawn.mean(axis=0) == pytest.approx(counts, rel=0.05)
     assert drawn[:, 0].std() == pytest.approx(np.sqrt(100 * 0.7 * 0.3), rel=0.05)

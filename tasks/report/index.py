@@ -36,7 +36,7 @@ def _entry(page: Path) -> dict[str, Any]:
     """Return what the index says of a page, from its twin."""
     when = f"{page.name[:4]}-{page.name[4:6]}-{page.name[6:8]} {page.name[9:11]}:{page.name[11:13]} UTC"
     entry: dict[str, Any] = {"page": page.name, "when": when, "title": f"{when} ({page.stem[-8:]})"}
-    entry |= {"verdict": "", "data_set": "", "accuracy": {}, "settings": {}, "figures": {}}
+    entry |= {"verdict": "", "data_set": "", "trained_on": "", "accuracy": {}, "settings": {}, "figures": {}}
     try:
         twin = json.loads(page.with_suffix(".json").read_bytes())
         if "refused" in twin:
@@ -44,6 +44,7 @@ def _entry(page: Path) -> dict[str, Any]:
         return entry | {
             "verdict": twin["verdict"]["sentences"][0],
             "data_set": twin["head"]["data_set"],
+            "trained_on": _trained_on(twin),
             "accuracy": {name: of["value"] for name, of in twin["side_by_side"]["test_accuracy"].items()},
             "settings": _settings(twin),
             "figures": _figures(twin),
@@ -55,6 +56,12 @@ def _entry(page: Path) -> dict[str, Any]:
         }
 
 
+def _trained_on(twin: dict[str, Any]) -> str:
+    epochs = {name: len(history) for name, history in twin["learning"]["histories"].items()}
+    told = ", ".join(f"{name} {count}" for name, count in epochs.items())
+    return f"{twin['verdict']['images']['train']:,} images; epochs: {told}"
+
+
 def _settings(twin: dict[str, Any]) -> dict[str, str]:
     nodes = twin["making"]["nodes"].items()
     settings = {f"{label}: {name}": as_text(value) for label, node in nodes for name, value in node["settings"].items()}
@@ -64,8 +71,8 @@ def _settings(twin: dict[str, Any]) -> dict[str, str]:
 def _figures(twin: dict[str, Any]) -> dict[str, str]:
     """Return every figure that stands side by side, as text."""
     return {
-        f"{network}: {row['title']}": in_unit(of["value"], row["unit"])
-        for row in twin["side_by_side"]["rows"].values()
+        f"{network}: {name.replace('_', ' ')}": in_unit(of["value"], row["unit"])
+        for name, row in twin["side_by_side"]["rows"].items()
         for network, of in row["values"].items()
     }
 

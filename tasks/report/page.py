@@ -71,7 +71,7 @@ def render(twin: Any, sprite: Sprite) -> str:
 def templates_for(twin: Any, sprite: Sprite) -> Templates:
     """Return the templates with what the sections of a page share."""
     templates = Templates(head=twin.head, sprite=sprite)
-    templates.environment.filters["packed"] = lambda pictures: _packed(twin.head, sprite, pictures)
+    templates.environment.filters["packed"] = lambda failures: _packed(twin.head, sprite, failures)
     return templates
 
 
@@ -83,8 +83,9 @@ def render_section(section: Any, twin: Any, templates: Templates) -> Markup:
     return Markup(content)  # noqa: S704 (the template escapes)
 
 
-def _packed(head: Head, sprite: Sprite, pictures: list[Judged]) -> Markup:
+def _packed(head: Head, sprite: Sprite, failures: Any) -> Markup:
     """Return pictures for the script, as JSON that no tag can end: column and row, index, label, choices."""
+    pictures: list[Judged] = failures.pictures
     rows = [
         [
             *sprite.place(picture.file, picture.index),
@@ -94,5 +95,5 @@ def _packed(head: Head, sprite: Sprite, pictures: list[Judged]) -> Markup:
         ]
         for picture in pictures
     ]
-    content = {"names": head.networks, "classes": head.class_names, "pictures": rows}
+    content = {"names": head.networks, "classes": head.class_names, "pictures": rows, "right": failures.right_shown}
     return Markup(json.dumps(content, separators=(",", ":")).replace("<", r"\u003c"))  # noqa: S704 (no < is left)

@@ -22,7 +22,7 @@ function followContents() {
 }
 
 function showCells() {
-  const { names, classes, pictures } = JSON.parse(one("#pictures").textContent);
+  const { names, classes, pictures, right } = JSON.parse(one("#pictures").textContent);
   const target = one("#cell");
 
   const choice = ([index, probability], label) => {
@@ -46,12 +46,13 @@ function showCells() {
     });
     return made;
   };
-  const put = (title, count, found) => {
+  const put = (title, count, found, which) => {
     const heading = document.createElement("h3");
     heading.textContent = title;
     const note = document.createElement("p");
     note.className = "note";
-    note.textContent = found.length < count ? `${count} images, ${found.length} of them shown` : `${count} image${count === 1 ? "" : "s"}`;
+    const images = `${count} image${count === 1 ? "" : "s"}`;
+    note.textContent = found.length < count ? `${images}; the ${found.length} of which it is ${which}` : images;
     const list = document.createElement("ul");
     list.className = "gallery";
     list.append(...found.map(card));
@@ -61,19 +62,23 @@ function showCells() {
   const show = (button) => {
     const matrix = button.closest("table").dataset.matrix;
     const [label, called] = [+button.dataset.true, +button.dataset.called];
+    const surest = (place) => (a, b) => b[4 + place][0][1] - a[4 + place][0][1];
     const calls = (picture, place) => picture[3] === label && picture[4 + place][0][0] === called;
     const what = `${classes[label]} called ${classes[called]}`;
     all(".matrix button[aria-pressed]").forEach((other) => other.removeAttribute("aria-pressed"));
     button.setAttribute("aria-pressed", "true");
     if (matrix !== "difference") {
-      const found = pictures.filter((picture) => calls(picture, +matrix));
-      found.sort((a, b) => b[4 + +matrix][0][1] - a[4 + +matrix][0][1]);
-      target.replaceChildren(...put(`${what} by ${names[matrix]}`, +button.textContent, found));
+      const found = pictures.filter((picture) => calls(picture, +matrix)).sort(surest(+matrix));
+      const shown = label === called ? found.reverse().slice(0, right) : found;
+      const which = label === called ? "least sure" : "surest";
+      target.replaceChildren(...put(`${what} by ${names[matrix]}`, +button.dataset.count, shown, which));
     } else {
       const only = (here, there) => pictures.filter((picture) => calls(picture, here) && !calls(picture, there));
-      const parts = [[0, 1], [1, 0]].map(([here, there]) => [names[here], only(here, there)]);
-      target.replaceChildren(...parts.flatMap(([name, found]) => put(`${what} only by ${name}`, found.length, found)));
+      const parts = [[0, 1], [1, 0]].map(([here, there]) => [names[here], only(here, there).sort(surest(here))]);
+      const filled = parts.filter(([, found]) => found.length);
+      target.replaceChildren(...filled.flatMap(([name, found]) => put(`${what} only by ${name}`, found.length, found)));
     }
+    target.scrollTop = 0;
     target.scrollIntoView({ block: "nearest" });
   };
 
@@ -105,9 +110,14 @@ function readEpochs() {
     return [svg, line, svg.dataset.epochs.split(" ").map(Number)];
   });
   const last = +slider.max;
+  const histories = new Map();
+  for (const row of all("tr[data-epoch]"))
+    histories.set(row.dataset.network, [...(histories.get(row.dataset.network) ?? []), row]);
   const read = () => {
     const epoch = +slider.value;
-    const told = all(`tr[data-epoch="${epoch}"]`).map((row) => row.dataset.reading);
+    const told = [...histories].map(
+      ([name, rows]) => rows[epoch - 1]?.dataset.reading ?? `${name}: ended after epoch ${rows.length}`,
+    );
     one("#reading").textContent = [`Epoch ${epoch}.`, ...told].join("\n");
     slider.setAttribute("aria-valuetext", [`epoch ${epoch}`, ...told].join("; "));
     for (const [, line, [left, right, top, bottom]] of figures) {

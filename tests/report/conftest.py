@@ -76,7 +76,12 @@ def made_up(run, probabilities):
     by_network = {name: {**like, "test": of.astype(np.float32)} for name, of in probabilities.items()}
     metrics = {name: {s: measure(by[s], labels[s]) for s in labels} for name, by in by_network.items()}
     candidates = {
-        name: {"metrics": metrics[name], "parameters": 1000 + place, "probabilities": by_network[name]}
+        name: {
+            "metrics": metrics[name],
+            "parameters": 1000 + place,
+            "probabilities": by_network[name],
+            "running_accuracy": run.histories["dropout"][-1]["accuracy"],
+        }
         for place, name in enumerate(by_network)
     }
     comparison = compare_networks(candidates, labels)

@@ -68,15 +68,16 @@ def _trust(run: Run, name: str) -> Trust:
 
 def figures(numbers: Numbers) -> dict[str, Markup]:
     """Draw a reliability diagram over a histogram of confidence for each network."""
-    return {name: _reliability(place, name, trust) for place, (name, trust) in enumerate(numbers.networks.items())}
+    most = max(of_bin.images for trust in numbers.networks.values() for of_bin in trust.bins)
+    return {name: _reliability(place, name, of, most) for place, (name, of) in enumerate(numbers.networks.items())}
 
 
 @styled
-def _reliability(place: int, name: str, trust: Trust) -> Markup:
+def _reliability(place: int, name: str, trust: Trust, most: int) -> Markup:
     figure = new_figure(4.6)
     diagram, histogram = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
     diagram.plot([0, 100], [0, 100], color="#654321", linewidth=0.8)
-    diagram.annotate("as accurate as sure", (52, 46), rotation=0, color="#654321", fontsize=10)
+    diagram.annotate("line: as accurate as sure", (100, 4), ha="right", color="#123456", fontsize=10)
     filled = [(b.confidence, b.accuracy) for b in trust.bins if b.confidence is not None and b.accuracy]
     for confidence, accuracy in filled:
         diagram.plot(
@@ -95,7 +96,7 @@ def _reliability(place: int, name: str, trust: Trust) -> Markup:
     for of_bin in trust.bins:
         width = 100 * (of_bin.high - of_bin.low)
         histogram.bar(100 * of_bin.low, of_bin.images, width * 0.9, align="edge", color=colour(place), linewidth=0)
-    histogram.set(xlabel="confidence, %", ylabel="images")
+    histogram.set(xlabel="confidence, %", ylabel="images", ylim=(0, 1.05 * most))
     title = f"Accuracy by confidence of {name}, over how many images are so sure"
     told = f"Mean confidence {percent(trust.mean_confidence)}, accuracy {percent(trust.accuracy)}."
     return as_svg(figure, f"reliability-{place}", title, told)

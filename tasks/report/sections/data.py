@@ -26,7 +26,7 @@ class Expectation(Model):
     severity: str
     met: bool
     failure: str | None
-    observed: float | str | None
+    observed: bool | float | str | None
 
 
 class Brightness(Model):

@@ -45,6 +45,8 @@ class Numbers(Model):
 
     class_names: list[str]
     confusion: dict[str, list[list[Count]]]  # by network: rows are true classes, columns what they were called
+    most_confused: Count  # the most frequent error of any network
+    most_different: Count  # the largest difference below
     difference: list[list[int]] | None  # the confusion matrix of the network to keep less that of the next
     classes: dict[str, list[ClassScores]]
     class_differences: list[ClassDifference]
@@ -55,6 +57,7 @@ class Numbers(Model):
     )  # true class, called, how often: the network to keep's most frequent error
     look_alikes: LookAlikes | None
     pictures: list[Judged]
+    right_shown: Count  # of the images that a network has right, of each class: the least sure
     of_largest: list[Judged]  # those of the most frequent error that are called so most surely
 
 
@@ -63,20 +66,25 @@ def numbers(run: Run) -> Numbers:
     names, class_names = run.names, list(run.data_set.class_names)
     confusion = {name: run.metrics[name]["test"]["confusion"] for name in names}
     pairs = run.pairs[:1]
-    largest = _largest(np.array(confusion[names[0]]))
-    differences = [_class_difference(row) for pair in pairs for row in pair["classes"]]
+    difference = np.subtract(*(confusion[name] for name in [*names, *names][:2]))
+    positions, right_shown = choose_pictures(run)
+    largest = _largest(confusion[names[0]])
+    differences = [_class_difference(row) for row in run.comparison["classes"]]
     clear = [(d.recall.value, c) for d, c in zip(differences, class_names, strict=False) if d.recall and d.p < 0.05]
     return Numbers(
         class_names=class_names,
         confusion=confusion,
-        difference=np.subtract(confusion[names[0]], confusion[names[1]]).tolist() if pairs else None,
+        most_confused=max(1, *(int(_wrong(counts).max()) for counts in confusion.values())),
+        most_different=max(1, int(np.abs(difference).max())),
+        difference=difference.tolist() if pairs else None,
         classes={name: [_class_scores(row) for row in run.metrics[name]["test"]["classes"]] for name in names},
         class_differences=differences,
         better=[class_name for difference, class_name in clear if difference > 0],
         worse=[class_name for difference, class_name in clear if difference < 0],
         largest=largest,
         look_alikes=_look_alikes(class_names, confusion),
-        pictures=judged(run, choose_pictures(run)),
+        pictures=judged(run, positions),
+        right_shown=right_shown,
         of_largest=judged(run, _surest(run, names[0], *largest[:2])[:9]) if largest else [],
     )
 
@@ -95,8 +103,13 @@ def _class_difference(row: dict[str, Any]) -> ClassDifference:
     return ClassDifference(p=row["p"], **{name: Estimate.maybe(row, name) for name in ("recall", "precision", "f1")})
 
 
-def _largest(confusion: np.ndarray) -> tuple[int, int, int] | None:
-    wrong = confusion - np.diag(np.diagonal(confusion))
+def _wrong(confusion: Any) -> np.ndarray:
+    """Return a confusion matrix without what is right."""
+    return np.array(confusion) - np.diag(np.diagonal(confusion))
+
+
+def _largest(confusion: list[list[int]]) -> tuple[int, int, int] | None:
+    wrong = _wrong(confusion)
     true, called = np.unravel_index(wrong.argmax(), wrong.shape)
     return (int(true), int(called), int(wrong.max())) if wrong.max() else None
 
@@ -107,15 +120,15 @@ def _look_alikes(class_names: list[str], confusion: dict[str, Any]) -> LookAlike
     among = [class_names.index(name) for name in LOOK_ALIKES]
     errors, of_errors = {}, {}
     for name, counts in confusion.items():
-        wrong = np.array(counts) - np.diag(np.diagonal(counts))
+        wrong = _wrong(counts)
         errors[name], of_errors[name] = int(wrong[np.ix_(among, among)].sum()), int(wrong.sum())
     return LookAlikes(classes=list(LOOK_ALIKES), errors=errors, of_errors=of_errors)
 
 
-def choose_pictures(run: Run) -> list[int]:
-    """Return the positions of the test images to show: the surest errors in each cell, some that are right by a hair.
+def choose_pictures(run: Run) -> tuple[list[int], int]:
+    """Return the positions of the test images to show, and how many of each class are right, the least sure.
 
-    As many of each cell as leave the page small.
+    Of the errors, the surest of each cell: as many as leave the page small.
     """
     for most in OF_A_CELL:
         chosen: set[int] = set()
@@ -125,4 +138,4 @@ def choose_pictures(run: Run) -> list[int]:
                 chosen.update((cell[:most] if label != called else cell[-min(most, RIGHT_OF_A_CLASS) :]).tolist())
         if len(chosen) <= MOST_PICTURES:
             break
-    return sorted(chosen)
+    return sorted(chosen), min(most, RIGHT_OF_A_CLASS)

@@ -32,6 +32,7 @@ class Numbers(Model):
     nodes: dict[str, Made]
     machines: dict[str, list[str]]  # what was made on each
     commits: dict[str, list[str]]  # what was made of each state of the code
+    clean: bool  # was everything made of a commit, with nothing changed?
     versions: dict[str, str]
     seed: Count
 
@@ -56,6 +57,7 @@ def numbers(run: Run) -> Numbers:
         },
         machines=_grouped({label: _machine(of_node) for label, of_node in made.items()}),
         commits=_grouped({label: of_node.get("commit", "not recorded") for label, of_node in made.items()}),
+        clean=all(of_node.get("commit", "").endswith("tree clean") for of_node in made.values()),
         versions={
             library: version
             for manifest in run.manifests.values()

@@ -28,15 +28,15 @@ class Quantity(NamedTuple):
 QUANTITIES = {
     "validation_accuracy": Quantity("validation accuracy (decides)", "%", "higher", "validation_difference"),
     "test_accuracy": Quantity("test accuracy", "%", "higher", "difference"),
-    "train_accuracy": Quantity("training accuracy", "%"),
+    "train_accuracy": Quantity("training accuracy", "%", None, "train_difference"),
     "gap": Quantity("gap: training less test, points", "points", "lower", "gap_difference"),
     "cross_entropy": Quantity("cross-entropy, test, nats", "nats", "lower", "cross_entropy_difference"),
-    "calibration_error": Quantity("calibration error, test", "%", "lower", "calibration_error_difference"),
+    "calibration_error": Quantity("calibration error, test, points", "points", "lower", "calibration_error_difference"),
     "parameters": Quantity("parameters", "", "lower"),
     "multiply_adds": Quantity("multiply-adds an image", "", "lower"),
-    "file_bytes": Quantity("size of the file, MB", "bytes", "lower"),
-    "training_seconds": Quantity("training, seconds", "s", "lower"),
-    "milliseconds_per_image": Quantity("an image takes, milliseconds", "ms", "lower"),
+    "file_bytes": Quantity("model.keras, with the optimizer’s state, MB", "bytes", "lower"),
+    "training_seconds": Quantity("training, seconds", "s"),
+    "milliseconds_per_image": Quantity("an image in a batch of 500, milliseconds", "ms"),
 }
 
 
@@ -55,15 +55,19 @@ class Row(Model):
     unit: Unit
     values: dict[str, Value]
     best: str | None  # whose figure is the better one; none if all are equal, or neither is better
-    told_apart: bool  # false: the interval of the difference from the next includes zero
+    told_apart: bool  # false: the interval of the difference from the next best includes zero
+    difference: Estimate | None  # of the network to keep, minus that of the next
 
 
-class Reference(Model):
-    """A test accuracy that was published."""
+class Entry(Model):
+    """A test accuracy on the common scale: lowest and highest, or the interval."""
 
     what: str
     low: Share
+    value: Share | None  # none where a range was published
     high: Share
+    network: str | None  # of this run, or the article's
+    here: bool
 
 
 class Pace(Model):
@@ -79,8 +83,7 @@ class Numbers(Model):
     rows: dict[str, Row]
     threads: dict[str, int]
     test_accuracy: dict[str, Estimate]
-    references: list[Reference]
-    article: dict[str, Share]
+    scale: list[Entry]  # the highest first; empty for another data set than Fashion-MNIST
     pace: dict[str, Pace]
 
 
@@ -91,10 +94,23 @@ def numbers(run: Run) -> Numbers:
         rows={name: _row(run, name, quantity) for name, quantity in QUANTITIES.items()},
         threads={name: run.facts[f"train[{name}]"]["threads"] for name in run.names},
         test_accuracy={name: Estimate.of(run.metrics[name]["test"], "accuracy") for name in run.names},
-        references=[Reference(what=w, low=a, high=b) for w, a, b in PUBLISHED] if run.is_fashion_mnist else [],
-        article={name: of_article["test"] for name, of_article in articles.items()},
+        scale=_scale(run, list(articles)) if run.is_fashion_mnist else [],
         pace={name: _pace(run, name, of_article) for name, of_article in articles.items()},
     )
+
+
+def _scale(run: Run, articles: list[str]) -> list[Entry]:
+    entries = [
+        Entry(what=what, low=low, value=low if low == high else None, high=high, network=None, here=False)
+        for what, low, high in PUBLISHED
+    ]
+    for name in articles:
+        share = ARTICLE[name]["test"]
+        entries.append(Entry(what="the article", low=share, value=share, high=share, network=name, here=False))
+    for name in run.names:
+        of = Estimate.of(run.metrics[name]["test"], "accuracy")
+        entries.append(Entry(what="this run", low=of.low, value=of.value, high=of.high, network=name, here=True))
+    return sorted(entries, key=lambda entry: entry.low + entry.high, reverse=True)
 
 
 def _pace(run: Run, name: str, of_article: dict[str, Any]) -> Pace:
@@ -107,11 +123,20 @@ def _row(run: Run, name: str, quantity: Quantity) -> Row:
     order = sorted(run.names, key=lambda network: values[network].value, reverse=quantity.better == "higher")
     same = len({value.value for value in values.values()}) == 1
     best = None if quantity.better is None or same or len(order) == 1 else order[0]
-    apart = bool(best)
-    if best and quantity.difference:
-        pair = next(p for p in run.comparison["pairs"] if {p["first"], p["second"]} == {order[0], order[1]})
-        apart = Estimate.of(pair, quantity.difference).clear
-    return Row(title=quantity.title, unit=quantity.unit, values=values, best=best, told_apart=apart)
+    apart, difference = bool(best), None
+    if quantity.difference and len(order) > 1:
+        if best:
+            apart = _difference(run, order[0], order[1], quantity.difference).clear
+        difference = _difference(run, run.names[0], run.names[1], quantity.difference)
+    return Row(
+        title=quantity.title, unit=quantity.unit, values=values, best=best, told_apart=apart, difference=difference
+    )
+
+
+def _difference(run: Run, one: str, other: str, name: str) -> Estimate:
+    """Return the difference of two networks, in the order in which they are ranked."""
+    pair = next(p for p in run.comparison["pairs"] if {p["first"], p["second"]} == {one, other})
+    return Estimate.of(pair, name)
 
 
 def _value(run: Run, network: str, name: str) -> Value:
@@ -137,29 +162,23 @@ def _value(run: Run, network: str, name: str) -> Value:
 
 def figures(numbers: Numbers) -> dict[str, Markup]:
     """Draw the networks on one scale with what others have published."""
-    return {"scale": _scale(numbers)} if numbers.references else {}
+    return {"scale": _draw_scale(numbers)} if numbers.scale else {}
 
 
 @styled
-def _scale(numbers: Numbers) -> Markup:
-    entries: list[tuple[float, float, str, str, str]] = [
-        (reference.low, reference.high, reference.what, SOFT, "|") for reference in numbers.references
-    ]
-    for _, name, colour, marker in rows(list(numbers.test_accuracy)):
-        here = numbers.test_accuracy[name]
-        entries.append((here.low, here.high, f"{short(name)} (this run)", colour, marker))
-        if name in numbers.article:
-            published = numbers.article[name]
-            entries.append((published, published, f"{short(name)} (the article)", colour, f"{marker}open"))
-    entries.sort(key=lambda entry: entry[0] + entry[1])
-    figure = new_figure(0.7 + 0.27 * len(entries))
+def _draw_scale(numbers: Numbers) -> Markup:
+    looks = {name: (colour, marker) for _, name, colour, marker in rows(list(numbers.test_accuracy))}
+    figure = new_figure(0.7 + 0.27 * len(numbers.scale))
     panel = figure.subplots()
-    for row, (low, high, _, colour, marker) in enumerate(entries):
-        panel.plot([100 * low, 100 * high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
-        inside = "none" if marker.endswith("open") else colour
-        sign = marker.removesuffix("open")
-        panel.plot([50 * (low + high)], [row], sign, color=colour, markersize=7, markerfacecolor=inside)
-    panel.set_yticks(range(len(entries)), [plain(what) for _, _, what, _, _ in entries])
+    for row, entry in enumerate(numbers.scale):
+        colour, marker = looks[entry.network] if entry.network else (SOFT, "|")
+        panel.plot([100 * entry.low, 100 * entry.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+        if entry.value is not None:
+            inside = colour if entry.here else "none"
+            panel.plot([100 * entry.value], [row], marker, color=colour, markersize=7, markerfacecolor=inside)
+    names = [f"{short(e.network)} ({e.what})" if e.network else e.what for e in numbers.scale]
+    panel.set_yticks(range(len(names)), [plain(name) for name in names])
+    panel.invert_yaxis()
     panel.tick_params(axis="y", length=0)
     panel.spines["left"].set_visible(False)
     panel.grid(axis="y", alpha=0.15)

@@ -30,8 +30,10 @@ class Claim(Model):
     outcome: str
     measured: str
     gap: Estimate
+    running_gap: Estimate | None
     running_accuracy: Share | None
     train_accuracy: Share
+    test_accuracy: Share
     article_train: Share
     article_test: Share
     article_gap: Difference
@@ -50,6 +52,7 @@ class Numbers(Model):
     against: list[Against]
     claims: list[Claim]
     cure: str | None
+    articles_keep: str | None  # the network that the article keeps, where this run has both of its networks
     departures: list[str]
 
 
@@ -77,18 +80,21 @@ def numbers(run: Run) -> Numbers:
         ],
         claims=[_claim(run, claim) for claim in comparison["claims"]] if run.is_fashion_mnist else [],
         cure=cure and cure["answer"],
+        articles_keep=max(ARTICLE, key=lambda name: ARTICLE[name]["test"]) if cure else None,
         departures=list(run.departures),
     )
 
 
 def _claim(run: Run, claim: dict[str, str]) -> Claim:
     name = claim["network"]
-    row, history, article = run.comparison["networks"][name], run.histories[name], ARTICLE[name]
+    row, article = run.comparison["networks"][name], ARTICLE[name]
     return Claim(
         **claim,
         gap=Estimate.of(row, "gap"),
-        running_accuracy=history[-1]["accuracy"] if history else None,
+        running_gap=Estimate.maybe(row, "running_gap"),
+        running_accuracy=row["running_accuracy"],
         train_accuracy=row["train_accuracy"],
+        test_accuracy=row["test_accuracy"],
         article_train=article["train"],
         article_test=article["test"],
         article_gap=article["train"] - article["test"],
@@ -116,11 +122,11 @@ def _decision(numbers: Numbers) -> Markup:
     _name_rows(decides, names)
     if others:
         shows = panels[1]
-        shows.set_title("test accuracy: keep less other, points")
+        shows.set_title("test accuracy: keep minus other, points")
         shows.axvline(0, color="#123456", linewidth=0.8)
-        for place, _, colour, marker in list(rows(names))[1:]:
-            _interval(shows, place - 1, numbers.against[place - 1].difference, colour, marker)
-        _name_rows(shows, [f"against {name}" for name in names[1:]])
+        for row, against in enumerate(numbers.against):
+            _interval(shows, row, against.difference, "#123456", "o")
+        _name_rows(shows, [f"minus {name}" for name in names[1:]])
     told = "; ".join(f"{name} {percent(e.value)}" for name, e in numbers.validation_accuracy.items())
     less = "; ".join(
         f"{a.other} {points(a.difference.value)} ({points(a.difference.low)} to {points(a.difference.high)})"
@@ -128,7 +134,7 @@ def _decision(numbers: Numbers) -> Markup:
     )
     description = f"Validation accuracy: {told}. The shaded band is the best one’s 95 % interval."
     if less:
-        description += f" Test accuracy of {numbers.keep} less that of the other, in points: {less}."
+        description += f" Test accuracy of {numbers.keep} minus that of the other, in points: {less}."
     return as_svg(figure, "decision", "What decides, and what the test set then showed", description)
 
 
