@@ -45,7 +45,7 @@ def _entry(page: Path) -> dict[str, Any]:
             "verdict": twin["verdict"]["sentences"][0],
             "data_set": twin["head"]["data_set"],
             "trained_on": _trained_on(twin),
-            "accuracy": {name: of["value"] for name, of in twin["side_by_side"]["test_accuracy"].items()},
+            "accuracy": {name: float(share) for name, share in twin["side_by_side"]["test_accuracy"].items()},
             "settings": _settings(twin),
             "figures": _figures(twin),
         }

@@ -172,7 +172,7 @@ def reports(finished_run, tmp_path_factory):
     twin = json.loads((first.folder / "report.json").read_text())
     twin["making"]["nodes"]["prepare"]["settings"]["seed"] = 7
     twin["side_by_side"]["rows"]["test_accuracy"]["values"]["dropout"]["value"] = 0.5
-    twin["side_by_side"]["test_accuracy"]["dropout"]["value"] = 0.5
+    twin["side_by_side"]["test_accuracy"]["dropout"] = 0.5
     del twin["side_by_side"]["test_accuracy"]["baseline"]
     (other / "report.json").write_text(json.dumps(twin))
     made = first.manifest["made"] | {"at": "2099-01-02T03:04:05+00:00"}

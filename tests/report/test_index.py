@@ -18,7 +18,7 @@ def test_a_run_stands_with_when_it_was_made_its_verdict_and_its_accuracies(repor
     assert '<a href="20260102T030405-01234567.html">2026-01-02 03:04 UTC</a>' in index
     assert twin.verdict.sentences[0][:20] in index
     for name, accuracy in twin.side_by_side.test_accuracy.items():
-        assert f"<bdi>{name}</bdi> {100 * accuracy.value:.2f}\N{NO-BREAK SPACE}%" in index
+        assert f"<bdi>{name}</bdi> {100 * accuracy:.2f}\N{NO-BREAK SPACE}%" in index
     assert "There are not two runs yet" in index
 
 

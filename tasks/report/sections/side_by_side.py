@@ -82,7 +82,7 @@ class Numbers(Model):
 
     rows: dict[str, Row]
     threads: dict[str, int]
-    test_accuracy: dict[str, Estimate]
+    test_accuracy: dict[str, Share]
     scale: list[Entry]  # the highest first; empty for another data set than Fashion-MNIST
     pace: dict[str, Pace]
 
@@ -93,7 +93,7 @@ def numbers(run: Run) -> Numbers:
     return Numbers(
         rows={name: _row(run, name, quantity) for name, quantity in QUANTITIES.items()},
         threads={name: run.facts[f"train[{name}]"]["threads"] for name in run.names},
-        test_accuracy={name: Estimate.of(run.metrics[name]["test"], "accuracy") for name in run.names},
+        test_accuracy={name: run.metrics[name]["test"]["accuracy"] for name in run.names},
         scale=_scale(run, list(articles)) if run.is_fashion_mnist else [],
         pace={name: _pace(run, name, of_article) for name, of_article in articles.items()},
     )
@@ -183,5 +183,5 @@ def _draw_scale(numbers: Numbers) -> Markup:
     panel.spines["left"].set_visible(False)
     panel.grid(axis="y", alpha=0.15)
     panel.set_xlabel("test accuracy, %")
-    told = ", ".join(f"{name} {percent(estimate.value)}" for name, estimate in numbers.test_accuracy.items())
+    told = ", ".join(f"{name} {percent(share)}" for name, share in numbers.test_accuracy.items())
     return as_svg(figure, "scale", "Test accuracies on one scale", f"This run: {told}, among figures of others.")
