@@ -92,7 +92,11 @@ def changed(content, path):
     for key in way:
         part = part[key]
     whole = isinstance(part[last], int)
-    part[last] = (part[last] - 1 if part[last] > 0 else 1) if whole else part[last] * 0.37 + 0.21
+    part[last] = (
+        (part[last] - 1 if part[last] > 0 else 1)
+        if whole
+        else (part[last] / 3 if part[last] > 0.3 else part[last] + 0.5)
+    )
     return content
 
 
