@@ -28,6 +28,7 @@ class LivePage:
         self.figures: dict[str, Any] = {}
         self.began = datetime.now(UTC)
         self.written = 0.0
+        self.refused = False  # could it not be written?
         self.changing = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -90,4 +91,6 @@ class LivePage:
             try:
                 put(self.path, page.encode())
             except OSError as error:
-                logging.getLogger(__name__).warning("%s cannot be written: %s", self.path, error)
+                level = logging.DEBUG if self.refused else logging.WARNING  # it is said once
+                logging.getLogger(__name__).log(level, "%s cannot be written: %s", self.path, error)
+                self.refused = True
