@@ -25,9 +25,14 @@ function showCells() {
   const { names, classes, pictures, right } = JSON.parse(one("#pictures").textContent);
   const target = one("#cell");
 
+  const className = (index) => {
+    const made = document.createElement("bdi"); // it may be written from right to left
+    made.textContent = classes[index];
+    return made;
+  };
   const choice = ([index, probability], label) => {
     const text = document.createElement("span");
-    text.append(classes[index] + " " + probability.toFixed(1) + "\u00a0%");
+    text.append(className(index), ` ${probability.toFixed(1)}\u00a0%`);
     if (index === label) text.className = "true";
     return text;
   };
@@ -36,7 +41,7 @@ function showCells() {
     const tile = one(".tile", made);
     tile.style.cssText = `--x:${x};--y:${y}`;
     tile.setAttribute("aria-label", `test image ${index}, ${classes[label]}`);
-    one("strong", made).textContent = classes[label];
+    one("strong", made).append(className(label));
     one("small", made).textContent = `test ${index}`;
     byNetwork.forEach((choices, place) => {
       const item = one(".choices", made).appendChild(document.createElement("li"));

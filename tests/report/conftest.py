@@ -152,12 +152,12 @@ def report(html, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def odd(run, tmp_path_factory):
-    """The page of eight networks, one of them with a hostile name."""
+    """The page of eight networks, one of them and one class with a hostile name."""
     names = [HOSTILE, *(f"network {number}" for number in range(7))]
+    networks = {name: sharp(run, place, 1 + place / 4) for place, name in enumerate(names)}
+    data_set = run.data_set.model_copy(update={"class_names": (*run.data_set.class_names[:9], HOSTILE)})
     path = tmp_path_factory.mktemp("odd") / "report.html"
-    path.write_text(
-        page_of(made_up(run, {name: sharp(run, n, 1 + n / 4) for n, name in enumerate(names)})), encoding="utf-8"
-    )
+    path.write_text(page_of(dataclasses.replace(made_up(run, networks), data_set=data_set)), encoding="utf-8")
     return path
 
 
