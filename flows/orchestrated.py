@@ -27,6 +27,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Crashed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+import tasks.report.page  # noqa: F401 (what will run is what is here now, whatever is edited meanwhile)
 from flows.main import dag
 from flows.plan import downstream, labels
 from tasks.artifacts.records import Record, dead, recorded
@@ -87,17 +88,18 @@ def run_all(settings: Settings) -> State:
 
 def _published(failed: State | None, report: PrefectFuture[Any], settings: Settings, live: LivePage) -> State:
     """Put the page of the report, or of what was refused, into its place; return the state of the flow run."""
+    live.end("failed" if failed else "")
     try:
         if not failed:
             page = publish(report.result(), settings.reports_dir)
             return Completed(message=f"report: {page}", data=report.result())
-        live.end("failed")
         fault = _fault_of(failed)
         if isinstance(fault, DataRefused):
             page = publish_refusal(fault.artifact, settings.reports_dir)
             fault = RunError(f"{fault}; see {page}")
             return Failed(message=str(fault), data=fault)
     except RunError as error:
+        live.end("failed")
         failed = Failed(message=str(error), data=error)
     return failed
 

@@ -46,7 +46,7 @@ def paired_difference(only_first: int, only_second: int, count: int) -> Estimate
     first, second, total = only_first + 0.5, only_second + 0.5, count + 2
     middle = (first - second) / total
     half = NORMAL_95 * sqrt(first + second - (first - second) ** 2 / total) / total
-    return difference, [middle - half, middle + half]
+    return difference, [max(-1.0, middle - half), min(1.0, middle + half)]
 
 
 def paired_mean_difference(first: np.ndarray, second: np.ndarray) -> Estimate:

@@ -78,6 +78,11 @@ def test_the_paired_interval_contains_the_difference(first, second, count):
     assert low <= difference <= high
 
 
+def test_the_paired_interval_stays_within_what_is_possible():
+    assert paired_difference(200, 0, 200)[1][1] == 1.0
+    assert paired_difference(0, 200, 200)[1][0] == -1.0
+
+
 def test_networks_that_never_differ_have_an_interval_around_nought():
     difference, (low, high) = paired_difference(0, 0, 10_000)
     assert difference == 0.0

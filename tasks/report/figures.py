@@ -6,6 +6,7 @@ so that it is told apart without colour.
 
 import io
 import re
+import threading
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ STYLE = {
     "legend.fontsize": 10,
 }
 
+_alone = threading.RLock()
+
 
 def colour(place: int) -> str:
     """Return what stands for the colour of the network at this place."""
@@ -57,13 +60,13 @@ def new_figure(height: float) -> "Figure":
 
 
 def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
-    """Draw in the page's style, whatever matplotlib's own settings are."""
+    """Draw in the page's style, whatever matplotlib's own settings are: one thread at a time, since they are global."""
 
     @wraps(draw)
     def drawn(*arguments: Any) -> Any:
         from matplotlib import style
 
-        with style.context(["default", STYLE]):
+        with _alone, style.context(["default", STYLE]):
             return draw(*arguments)
 
     return drawn

@@ -1,16 +1,17 @@
 """The index: all runs in `reports/`, newest first, and any two of them held against each other."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from tasks.report.html import Templates
+from tasks.report.publish import PAGES
 from tasks.settings import as_text
 from tasks.wording import in_unit, percent
 
-PAGES = "[0-9]*T[0-9]*-*.html"  # what `publish` calls a result's page
 WIDTH, HEIGHT = 220, 44  # of the sparkline
 
 
@@ -45,15 +46,21 @@ def _entry(page: Path) -> dict[str, Any]:
             "verdict": twin["verdict"]["sentences"][0],
             "data_set": twin["head"]["data_set"],
             "trained_on": _trained_on(twin),
-            "accuracy": {name: float(share) for name, share in twin["side_by_side"]["test_accuracy"].items()},
+            "accuracy": {name: _finite(share) for name, share in twin["side_by_side"]["test_accuracy"].items()},
             "settings": _settings(twin),
             "figures": _figures(twin),
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         missing = isinstance(error, FileNotFoundError)
         return entry | {
             "verdict": f"Its numbers {'are missing' if missing else 'cannot be read'}; the page may still be."
         }
+
+
+def _finite(share: Any) -> float:
+    if not math.isfinite(share):
+        raise ValueError("not a share")
+    return float(share)
 
 
 def _trained_on(twin: dict[str, Any]) -> str:

@@ -1,8 +1,10 @@
-"""The live page: what runs and how the networks learn, while it runs; `publish` puts the report in its place."""
+"""The live page: what runs and how the networks learn, while it runs; `publish` puts the report in its place.
+
+A thread of its own draws and writes it, so that nobody who tells it something has to wait.
+"""
 
 import logging
 import threading
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +15,7 @@ from tasks.report.html import Templates
 from tasks.report.publish import LIVE, put
 from tasks.report.sections import learning
 
-EVERY = 2.0  # seconds between two versions of the page, at least
+EVERY = 5.0  # seconds between two versions of the page, at least
 REFRESH = 5  # seconds after which a browser asks again
 WAITS: dict[str, Any] = {"state": "waits", "note": "", "share": None}
 
@@ -25,35 +27,38 @@ class LivePage:
         self.path = reports_dir / LIVE
         self.nodes = {label: dict(WAITS) for label in labels}
         self.histories: dict[str, History] = {}
-        self.figures: dict[str, Any] = {}
+        self.drawn: tuple[dict[str, History], dict[str, Any]] = ({}, {})  # the figures, and of what
         self.began = datetime.now(UTC)
-        self.written = 0.0
-        self.refused = False  # could it not be written?
-        self.changing = threading.Lock()
+        self.news, self.over = threading.Event(), threading.Event()
+        self.writer = threading.Thread(target=self._keep_writing, name="live page", daemon=True)
 
     def __enter__(self) -> Self:
-        self._write()
+        self.news.set()
+        self.writer.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error:
-            self.end("stopped")
+        self.end("stopped" if error else "")
 
     def started(self, label: str, why: str) -> None:
         """Show that a node runs, and why it has to."""
         self._change(label, state="runs", note=why)
 
     def advanced(
-        self, label: str, done: float, total: float, note: str, milestone: bool, history: History | None = None
+        self,
+        label: str,
+        done: float,
+        total: float,
+        note: str,
+        milestone: bool,  # noqa: ARG002 (the page shows what is now)
+        history: History | None = None,
     ) -> None:
         """Show how far a node is; of a training, its curves."""
         if history:
-            with self.changing:
-                self.histories[label.partition("[")[2].rstrip("]")] = list(history)
-                self.figures = learning.figures(learning.of_histories(dict(sorted(self.histories.items()))))
-        self._change(label, note=note, share=done / total if total else None, now=milestone)
+            self.histories[label.partition("[")[2].rstrip("]")] = list(history)
+        self._change(label, note=note, share=done / total if total else None)
 
     def ended(self, label: str, how: str) -> None:
         """Show how a node ended."""
@@ -63,34 +68,47 @@ class LivePage:
         """Show why a node failed."""
         self._change(label, state="failed", note=why, share=None)
 
-    def end(self, how: str) -> None:
-        """Say how the run ended without a report; the page refreshes itself no more."""
-        self._write(how)
+    def end(self, how: str = "") -> None:
+        """Write no more; say how the run ended, if it did so without a report."""
+        self.over.set()
+        self.news.set()
+        self.writer.join()
+        if how:
+            self._write(how)
 
-    def _change(self, label: str, now: bool = True, **changed: Any) -> None:
-        self.nodes.setdefault(label, dict(WAITS)).update(changed)
-        if now or time.monotonic() - self.written > EVERY:
-            self._write()
+    def _change(self, label: str, **changed: Any) -> None:
+        self.nodes[label] = {**self.nodes.get(label, WAITS), **changed}
+        self.news.set()
+
+    def _keep_writing(self) -> None:
+        while not self.over.is_set():
+            self.news.wait()
+            self.news.clear()
+            if not self.over.is_set():
+                self._write()
+                self.over.wait(EVERY)
 
     def _write(self, ended: str = "") -> None:
         """Write the page; a run does not fail because nobody can watch it."""
-        with self.changing:
-            self.written = time.monotonic()
-            names = sorted(self.histories)
-            page = Templates(head={"networks": names}).page(
-                "live.html.j2",
-                "" if ended else "live.js",
-                nodes=self.nodes,
-                figures=self.figures,
-                networks=names,
-                began=self.began,
-                now=datetime.now(UTC),
-                refresh=REFRESH,
-                ended=ended,
-            )
-            try:
-                put(self.path, page.encode())
-            except OSError as error:
-                level = logging.DEBUG if self.refused else logging.WARNING  # it is said once
-                logging.getLogger(__name__).log(level, "%s cannot be written: %s", self.path, error)
-                self.refused = True
+        try:
+            put(self.path, self._page(ended).encode())
+        except Exception as error:
+            logging.getLogger(__name__).warning("%s cannot be written: %s", self.path, error)
+            self.over.set()
+
+    def _page(self, ended: str) -> str:
+        histories = dict(sorted(dict(self.histories).items()))
+        if histories != self.drawn[0] and not ended:
+            self.drawn = histories, learning.figures(learning.of_histories(histories))
+        names = list(self.drawn[0])
+        return Templates(head={"networks": names}).page(
+            "live.html.j2",
+            "" if ended else "live.js",
+            nodes=dict(self.nodes),
+            figures=self.drawn[1],
+            networks=names,
+            began=self.began,
+            now=datetime.now(UTC),
+            refresh=REFRESH,
+            ended=ended,
+        )

@@ -1,5 +1,6 @@
 """Publish: put pages where people look for them, `reports/`, each whole or not at all."""
 
+import re
 from pathlib import Path
 
 from tasks.artifacts.store import Artifact
@@ -7,6 +8,7 @@ from tasks.artifacts.workspace import abandoned, workspace
 from tasks.errors import RunError
 
 LATEST, LIVE, INDEX = "latest.html", "live.html", "index.html"
+PAGES = "[0-9]*T[0-9]*-*.html"  # what a result's page is called
 
 
 def publish(artifact: Artifact, reports_dir: Path) -> Path:
@@ -40,20 +42,28 @@ def _publish(artifact: Artifact, reports_dir: Path, page: bytes, numbers: bytes)
     try:
         for _ in abandoned(reports_dir):
             continue  # each goes when its turn is over
-        known = target.exists() and (reports_dir / INDEX).exists()
         put(target.with_suffix(".json"), numbers)
         put(target, page)
         put(reports_dir / LATEST, page)
         if (reports_dir / LIVE).exists():
             put(reports_dir / LIVE, page)
-        if not known:
+        if not _is_listed(reports_dir):
             from tasks.report.index import render_index
 
-            put(reports_dir / INDEX, render_index(reports_dir).encode())
+            put(reports_dir / INDEX, render_index(reports_dir).encode(errors="replace"))
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise RunError(f"the report cannot be put into {reports_dir}: {why}; choose another --reports-dir") from error
     return target
+
+
+def _is_listed(reports_dir: Path) -> bool:
+    """Tell whether the index lists the pages that are there, and no others."""
+    try:
+        listed = re.findall(r'<th scope="row"><a href="([^"]+)"', (reports_dir / INDEX).read_text(encoding="utf-8"))
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False
+    return sorted(listed) == sorted(page.name for page in reports_dir.glob(PAGES))
 
 
 def put(target: Path, content: bytes) -> None:

@@ -87,6 +87,7 @@ function showCells() {
     target.scrollIntoView({ block: "nearest" });
   };
 
+  all(".scripted").forEach((hint) => (hint.hidden = false));
   for (const matrix of all(".matrix")) {
     const buttons = all("button", matrix);
     buttons.forEach((button, place) => (button.tabIndex = place ? -1 : 0)); // one stop each; arrows move within

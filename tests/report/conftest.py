@@ -17,6 +17,7 @@ from tasks.report.gather import Run, gather
 from tasks.report.live import LivePage
 from tasks.report.page import render, sprite_of, twin_of
 from tasks.report.publish import publish
+from tests.conftest import wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = '<script>document.title = "taken"</script>"&\' \N{RIGHT-TO-LEFT OVERRIDE}אב' + "x" * 200
@@ -193,4 +194,5 @@ def live(tmp_path_factory):
         page.ended("download", "kept")
         page.started("train[dropout]", "not made before")
         page.advanced("train[dropout]", 1, 4, "epoch 1/4", True, [epoch | {"learning_rate": 0.001}])
+        wait_until(lambda: page.path.exists() and "epoch 1/4" in page.path.read_text(), 20)
     return folder / "live.html"

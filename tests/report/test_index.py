@@ -30,6 +30,7 @@ def test_a_run_stands_with_when_it_was_made_its_verdict_and_its_accuracies(repor
         (b"[]", "cannot be read"),
         (b'{"head": {}}', "cannot be read"),
         (b'{"refused": []}', "cannot be read"),
+        (b"[" * 200_000, "cannot be read"),
         (None, "are missing"),
     ],
 )
@@ -41,6 +42,14 @@ def test_an_older_report_that_is_corrupt_is_listed_as_that_and_harms_no_other(re
     assert f"Its numbers {told}; the page may still be." in index
     assert index.index("20260102T030405") < index.index("20250102T030405")  # newest first
     assert "There are not two runs yet" in index
+
+
+@pytest.mark.parametrize("accuracy", ["null", '"much"', "[]", "NaN", "1e999", f"1{'0' * 400}"])
+def test_an_accuracy_that_is_none_is_as_corrupt(reports, twin, accuracy):
+    numbers = json.loads(twin.model_dump_json())
+    numbers["side_by_side"]["test_accuracy"]["dropout"] = "here"
+    (reports / "20260102T030405-01234567.json").write_text(json.dumps(numbers).replace('"here"', accuracy))
+    assert "Its numbers cannot be read" in render_index(reports)
 
 
 def test_names_in_older_numbers_cannot_run_script(reports, twin):

@@ -2,10 +2,10 @@
 
 import dataclasses
 import re
-import threading
 
-from tasks.report.live import REFRESH, LivePage
+from tasks.report.live import EVERY, REFRESH, LivePage
 from tasks.report.publish import publish
+from tests.conftest import wait_until
 from tests.report.conftest import artifact_of, page_of
 
 
@@ -156,9 +156,11 @@ def test_any_two_runs_can_be_held_against_each_other(visit, reports):
 
 def test_the_live_page_refreshes_itself_until_the_report_is_there(visit, finished_run, tmp_path):
     with LivePage(tmp_path, ["train[dropout]"]) as live:
+        wait_until(live.path.exists, 20)
         page = visit(live.path)
         assert "being worked out" in page.locator("h2").first.inner_text()
         live.advanced("train[dropout]", 1, 2, "epoch 1/2", True)
-        page.wait_for_selector("text=epoch 1/2", timeout=1000 * (REFRESH + 10))
-        threading.Thread(target=publish, args=(artifact_of(finished_run), tmp_path)).start()
-        page.wait_for_selector("#answer", timeout=1000 * (REFRESH + 10))
+        page.wait_for_selector("text=epoch 1/2", timeout=1000 * (EVERY + REFRESH + 10))
+        live.end()
+        publish(artifact_of(finished_run), tmp_path)
+        page.wait_for_selector("#answer", timeout=1000 * (EVERY + REFRESH + 10))

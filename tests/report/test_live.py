@@ -1,29 +1,34 @@
+import threading
+
 import pytest
 
 from tasks.report import live as module
 from tasks.report.live import LivePage
+from tests.conftest import wait_until
 
-EPOCHS = [
-    {
-        "epoch": n,
-        "accuracy": 0.8,
-        "validation_accuracy": 0.7,
-        "loss": 0.5,
-        "validation_loss": 0.6,
-        "learning_rate": 0.001,
-    }
-    for n in (1, 2)
-]
+FIGURES = {"accuracy": 0.8, "validation_accuracy": 0.7, "loss": 0.5, "validation_loss": 0.6, "learning_rate": 0.001}
+EPOCHS = [{"epoch": epoch, **FIGURES} for epoch in (1, 2)]
 
 
 @pytest.fixture
-def live(tmp_path):
+def live(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "EVERY", 0.05)
     with LivePage(tmp_path, ["download", "train[baseline]", "train[dropout]"]) as live:
         yield live
 
 
+def page_with(live, *texts):
+    """Return the page as soon as all this stands on it."""
+
+    def stands():
+        return live.path.exists() and all(text in live.path.read_text() for text in texts)
+
+    wait_until(stands, 20, lambda: live.path.read_text()[-3000:])
+    return live.path.read_text()
+
+
 def test_it_stands_from_the_beginning_with_every_node(live):
-    page = live.path.read_text()
+    page = page_with(live, "</html>")
     assert [page.index(label) for label in live.nodes] == sorted(page.index(label) for label in live.nodes)
     assert page.count(">waits<") == 3
 
@@ -31,40 +36,47 @@ def test_it_stands_from_the_beginning_with_every_node(live):
 def test_it_shows_how_far_each_node_is(live):
     live.ended("download", "kept, verified")
     live.started("train[dropout]", "epochs 20 → 30")
-    assert "epochs 20 → 30" in live.path.read_text()
-    live.advanced("train[dropout]", 1.5, 6, "epoch 2/6 · loss 0.4", True)
-    page = live.path.read_text()
-    assert "✓ done" in page
-    assert 'value="0.250"' in page
-    assert "epoch 2/6 · loss 0.4" in page
+    page_with(live, "epochs 20 → 30", "✓ done")
+    live.advanced("train[dropout]", 1.5, 6, "epoch 2/6 · loss 0.4", False)
+    page_with(live, 'value="0.250"', "epoch 2/6 · loss 0.4")
 
 
 def test_the_curves_of_every_training_are_drawn_as_far_as_they_are(live):
-    assert "<svg" not in live.path.read_text()
+    assert "<svg" not in page_with(live, "</html>")
     live.advanced("train[dropout]", 1, 2, "epoch 1/2", True, EPOCHS[:1])
     live.advanced("train[baseline]", 2, 2, "epoch 2/2", True, EPOCHS)
-    page = live.path.read_text()
+    page = page_with(live, "baseline: 0.7 at the last of 2 epochs; dropout: 0.7 at the last of 1 epochs")
     assert page.count("<svg") == 3
-    assert "baseline: 0.7 at the last of 2 epochs; dropout: 0.7 at the last of 1 epochs" in page
 
 
-def test_what_is_no_milestone_is_not_written_at_once(live, monkeypatch):
-    live.advanced("train[dropout]", 1, 2, "batch 1", False)
-    assert "batch 1" not in live.path.read_text()
-    monkeypatch.setattr(module, "EVERY", 0.0)
-    live.advanced("train[dropout]", 1, 2, "batch 2", False)
-    assert "batch 2" in live.path.read_text()
+def test_who_tells_it_something_does_not_wait_for_it_to_be_drawn(live, monkeypatch):
+    drawing, told = threading.Event(), threading.Event()
+
+    def draw(_):
+        drawing.set()
+        assert told.wait(20)
+        return {}
+
+    monkeypatch.setattr(module.learning, "figures", draw)
+    live.advanced("train[dropout]", 1, 2, "epoch 1/2", True, EPOCHS[:1])
+    assert drawing.wait(20)
+    live.advanced("train[dropout]", 2, 2, "epoch 2/2", True, EPOCHS)  # returns while the figures are being drawn
+    told.set()
+    page_with(live, "epoch 2/2")
 
 
-def test_a_run_that_failed_is_told_so_and_the_page_is_not_loaded_again(live):
+def test_a_run_that_failed_is_told_so_and_nothing_is_written_after_that(live):
     live.failed("train[dropout]", "the loss is nan", "")
-    assert 'id="hold"' in live.path.read_text()
+    page_with(live, 'id="hold"', "the loss is nan")
     live.end("failed")
     page = live.path.read_text()
     assert "The run has failed" in page
     assert "the loss is nan" in page
     assert 'id="hold"' not in page
     assert "<script" not in page
+    live.advanced("train[baseline]", 1, 2, "what a dead child still had to say", True, EPOCHS)
+    assert not live.writer.is_alive()
+    assert live.path.read_text() == page
 
 
 def test_a_run_that_is_stopped_is_told_so(tmp_path):
@@ -75,11 +87,20 @@ def test_a_run_that_is_stopped_is_told_so(tmp_path):
 
 def test_a_node_that_was_not_announced_is_shown_too(live):
     live.started("Prefect server", "not running")
-    assert "Prefect server" in live.path.read_text()
+    page_with(live, "Prefect server")
 
 
 def test_a_folder_that_cannot_be_written_does_not_fail_the_run(tmp_path, caplog):
     (tmp_path / "reports").write_text("not a folder")
     with LivePage(tmp_path / "reports", ["download"]) as live:
+        wait_until(lambda: not live.writer.is_alive(), 20)
         live.ended("download", "kept")
     assert caplog.text.count("live.html cannot be written") == 1
+
+
+def test_a_fault_in_the_drawing_does_not_fail_the_run(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(module.learning, "figures", lambda _: 1 / 0)
+    with LivePage(tmp_path, ["train[dropout]"]) as live:
+        live.advanced("train[dropout]", 1, 2, "epoch 1/2", True, EPOCHS)
+        wait_until(lambda: not live.writer.is_alive(), 20)
+    assert "live.html cannot be written: division by zero" in caplog.text

@@ -49,18 +49,28 @@ def test_a_live_page_gives_way_to_the_report_and_none_is_made(first, tmp_path):
     assert (tmp_path / "live.html").read_bytes() == (tmp_path / "latest.html").read_bytes()
 
 
-def test_the_index_is_made_again_only_for_a_new_result_or_where_it_is_missing(first, tmp_path):
-    publish(first, tmp_path / "reports")
-    index = tmp_path / "reports" / "index.html"
-    whole = index.read_bytes()
-    index.write_text("as it was")
-    publish(first, tmp_path / "reports")
-    assert index.read_text() == "as it was"
-    index.unlink()
-    publish(first, tmp_path / "reports")
-    assert index.read_bytes() == whole
-    publish(another(first, tmp_path / "other"), tmp_path / "reports")
-    assert index.read_bytes() != whole
+def test_the_index_is_made_again_only_where_it_does_not_list_the_pages_that_are_there(first, tmp_path):
+    reports = tmp_path / "reports"
+    publish(first, reports)
+    index = reports / "index.html"
+    whole = index.read_text()
+    marked = whole.replace("All runs", "As it was")
+    index.write_text(marked)
+    publish(first, reports)
+    assert index.read_text() == marked
+    for damaged in (b"", b"\xff", None):
+        index.unlink() if damaged is None else index.write_bytes(damaged)
+        publish(first, reports)
+        assert index.read_text() == whole
+    second = another(first, tmp_path / "other")
+    publish(second, reports)
+    assert index.read_text().count('<th scope="row"><a href=') == 2
+    index.write_text(whole)  # as if it had been killed before it came to the index
+    publish(second, reports)
+    assert index.read_text().count('<th scope="row"><a href=') == 2
+    (reports / "20260102T030405-01234567.html").unlink()
+    publish(first, reports)
+    assert index.read_text() == whole
 
 
 def test_a_reports_folder_that_cannot_be_written_gets_one_sentence(first, tmp_path):
