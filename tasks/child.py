@@ -141,9 +141,12 @@ def serve(work: Callable[[dict[str, Any], Progress], dict[str, Any]]) -> None:
 def _converse(child: subprocess.Popen[str], job: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Give the child its job and hear it out; `{}` if it ends without an answer."""
     to_child, from_child = _pipes(child)
-    with contextlib.suppress(BrokenPipeError):  # it died before it could listen: the loop below finds no answer
+    try:
         to_child.write(json.dumps(job) + "\n")
         to_child.flush()
+    except BrokenPipeError:  # it died before it could listen: the loop below finds no answer
+        with contextlib.suppress(BrokenPipeError):  # what it did not hear would be sent once more
+            to_child.close()
     for line in from_child:
         message = json.loads(line)
         if "progress" not in message:

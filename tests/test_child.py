@@ -92,3 +92,9 @@ PARENT = """
 from tasks.child import run_child
 run_child("tests.a_child", {"do": "wait"}, lambda done, total, note, milestone: print(note))
 """
+
+
+def test_a_child_that_ends_before_it_has_heard_its_job_is_told_as_that():
+    more_than_a_pipe_holds = {"job": "x" * 1_000_000}
+    with pytest.raises(RunError, match="its process ended with status 1 and no result"):
+        run_child("tests.no_such_module", more_than_a_pipe_holds, silent)
