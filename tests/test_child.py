@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tasks.child import run_child
+from tasks.child import _converse, run_child
 from tasks.errors import ChildDied, RunError
 from tasks.progress import silent
 from tests.conftest import command_of, wait_until
@@ -94,7 +94,9 @@ run_child("tests.a_child", {"do": "wait"}, lambda done, total, note, milestone: 
 """
 
 
-def test_a_child_that_ends_before_it_has_heard_its_job_is_told_as_that():
-    more_than_a_pipe_holds = {"job": "x" * 1_000_000}
-    with pytest.raises(RunError, match="its process ended with status 1 and no result"):
-        run_child("tests.no_such_module", more_than_a_pipe_holds, silent)
+def test_a_child_that_is_dead_before_it_hears_its_job_has_no_answer_and_breaks_no_pipe():
+    with subprocess.Popen(
+        [sys.executable, "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        child.wait()
+        assert _converse(child, {"job": "small"}, silent) == {}
