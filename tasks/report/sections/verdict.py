@@ -1,5 +1,7 @@
 """The verdict: which network to keep, how sure that is, by what rule; and whether dropout cures the overfitting."""
 
+from typing import Any
+
 from markupsafe import Markup
 
 from tasks.claims import ARTICLE
@@ -138,12 +140,12 @@ def _decision(numbers: Numbers) -> Markup:
     return as_svg(figure, "decision", "What decides, and what the test set then showed", description)
 
 
-def _interval(panel, row, estimate, colour, marker) -> None:  # type: ignore[no-untyped-def]
+def _interval(panel: Any, row: int, estimate: Estimate, colour: str, marker: str) -> None:
     panel.plot([100 * estimate.low, 100 * estimate.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
     panel.plot([100 * estimate.value], [row], marker, color=colour, markersize=7)
 
 
-def _name_rows(panel, names) -> None:  # type: ignore[no-untyped-def]
+def _name_rows(panel: Any, names: list[str]) -> None:
     panel.set_yticks(range(len(names)), [plain(short(name, 20)) for name in names])
     panel.set_ylim(len(names) - 0.4, -0.6)
     panel.tick_params(axis="y", length=0)
