@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from tasks.report.figures import MARKERS
 from tasks.wording import in_unit, listed, p_value, percent, points, signed
 
 BESIDE = Path(__file__).parent
@@ -77,7 +76,7 @@ class Templates:
             "p_value": p_value,
             "in_unit": in_unit,
         }
-        self.shared = {"sprite": None, "columns": COLUMNS, "markers": MARKERS, **shared}
+        self.shared = {"sprite": None, "columns": COLUMNS, **shared}
 
     def render(self, template: str, **values: Any) -> str:
         """Return a part of a page."""

@@ -1,5 +1,6 @@
 """Publish: put pages where people look for them, `reports/`, each whole or not at all."""
 
+import json
 import re
 from pathlib import Path
 
@@ -28,8 +29,6 @@ def publish_refusal(artifact: Artifact, reports_dir: Path) -> Path:
     Raises:
         RunError: the folder cannot be written.
     """
-    import json
-
     from tasks.report.refusal import refusal_of, render_refusal
 
     numbers = json.dumps(refusal_of(artifact), ensure_ascii=False)
