@@ -1,11 +1,13 @@
 # make run    set up what is missing, then run the whole comparison      (options: make run ARGS='--preset smoke')
 # make test   set up what is missing, then lint, types and every test
+# make server deploy worker    a Prefect server, what runs on it and when, and who runs it      (make stop ends them)
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run article test browser lint lock schema fixtures clean
+.PHONY: run article server deploy worker stop test browser lint lock schema fixtures clean
 unexport PYTHONDONTWRITEBYTECODE
 export GX_ANALYTICS_ENABLED := false
 
+export PORT ?=
 PYTHON = .venv/bin/python
 ARGS ?=
 
@@ -14,6 +16,9 @@ run: .venv/ready
 
 article: .venv/ready
 	@$(PYTHON) flows/main.py --preset article $(ARGS)
+
+server deploy worker stop: .venv/ready
+	@$(PYTHON) -m flows.services $@
 
 test: lint browser
 	$(PYTHON) -m pytest $(ARGS)

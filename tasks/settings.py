@@ -13,7 +13,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from tasks.artifacts.identity import PROJECT
 from tasks.errors import UserError
@@ -25,7 +34,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 PROCESSOR = Path("/proc/cpuinfo")  # what the kernel says of it
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
-NOT_THE_RECIPE = (*PLACES, "fresh")
+NOT_THE_RECIPE = (*PLACES, "fresh", "time_limit", "keep")
 
 
 class Preset(NamedTuple):
@@ -58,6 +67,7 @@ class Settings(BaseModel):
         min_length=1,
         max_length=8,
         description="networks to compare, of: " + ", ".join(NETWORKS),
+        json_schema_extra={"items": {"type": "string", "enum": list(NETWORKS)}, "uniqueItems": True},
     )
     epochs: int | None = Field(None, ge=1, le=1000, description="passes over the training images, for every network")
     batch_size: int | None = Field(None, ge=1, le=8192, description="images in one update of the weights")
@@ -85,6 +95,12 @@ class Settings(BaseModel):
     )
     data_dir: Path = Field(Path("data"), validate_default=True, description="where artifacts are kept")
     reports_dir: Path = Field(Path("reports"), validate_default=True, description="where the report's pages go")
+    time_limit: float | None = Field(
+        None, gt=0, le=8760, description="stop a run after so many hours; what it has finished is kept"
+    )
+    keep: int | None = Field(
+        None, ge=1, description="after a run, remove what none of this many last runs needs, their reports included"
+    )
 
     @field_validator("networks", mode="before")
     @classmethod
@@ -112,6 +128,11 @@ class Settings(BaseModel):
     @classmethod
     def _specification_from_the_project(cls, name: str) -> str:
         return name if name == FASHION_MNIST.name else str(_from_the_project(Path(name), "dataset"))
+
+    @field_serializer(*PLACES)
+    def _as_seen_from_the_project(self, path: Path | None) -> str | None:
+        """Name no folder of this machine in what goes to another, such as a deployment's form."""
+        return path and str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path)
 
     @field_validator(*PLACES)
     @classmethod
