@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
-from flows.housekeeping import damaged, remove, unneeded
+from flows.housekeeping import damaged, no_run_at_work, remove, unneeded
 from flows.plan import downstream, plan, standing
 from tasks.artifacts.records import asked_again, dead, end_in_a_hurry
 from tasks.artifacts.store import Artifact, Store
@@ -98,17 +98,24 @@ def look_after(settings: Settings, actions: dict[str, Any]) -> int:
         print("\n".join([*faults, told]))
         return 1 if faults else 0
     if "prune" in actions and actions.keys() <= {"prune", "yes"}:
-        items = unneeded(settings.data_dir, actions["prune"])
-        rows = [(f"{item.bytes:,}", str(item.folder.relative_to(settings.data_dir)), item.why) for item in items]
-        told = f"{len(items)} to remove, {sum(item.bytes for item in items):,} bytes"
-        if "yes" in actions:
-            remove(items)
-            told = told.replace("to remove", "removed")
-        elif items:
+        with no_run_at_work(settings.data_dir):
+            items = unneeded(settings.data_dir, settings.reports_dir, actions["prune"])
+            if "yes" in actions:
+                remove(items, settings.reports_dir)
+        rows = [(f"{item.bytes:,}", _shown(item.folder, settings), item.why) for item in items]
+        size = sum(item.bytes for item in items)
+        told = f"{len(items)} {'removed' if 'yes' in actions else 'to remove'}, {size:,} bytes"
+        if items and "yes" not in actions:
             told += "; add --yes to remove them"
         print("\n".join([*filter(None, [table(rows)]), told]))
         return 0
     raise UserError("--plan, --verify and --prune go one at a time, and --yes only with --prune")
+
+
+def _shown(path: Path, settings: Settings) -> str:
+    return str(
+        path.relative_to(settings.data_dir if path.is_relative_to(settings.data_dir) else settings.reports_dir.parent)
+    )
 
 
 def read_options(arguments: list[str] | None = None) -> dict[str, Any]:

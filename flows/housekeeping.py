@@ -1,19 +1,25 @@
 """Looking after `data/`: is every artifact what it was, and which of them does no recent run need?"""
 
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from tasks.artifacts.records import Record, dead, records
 from tasks.artifacts.store import CHECKPOINTS, DAMAGED, RUNS, Artifact, Store, verify
-from tasks.artifacts.workspace import PREFIX, workspace
+from tasks.artifacts.workspace import Held, in_use, workspace
 from tasks.errors import RunError, UserError
+from tasks.report.publish import INDEX, PAGES, list_pages
+from tasks.settings import Settings
+
+PUBLISHED = ("report", "validate")  # nodes whose artifacts have pages
 
 
 @dataclass(frozen=True)
 class Unneeded:
-    """Something in `data/` that no recent run needs."""
+    """Something in `data/` or `reports/` that no recent run needs."""
 
     folder: Path
     bytes: int
@@ -42,34 +48,64 @@ def damaged(data_dir: Path) -> tuple[list[str], str]:
     return faults, f"{good}; a run that needs a damaged one makes it again" if faults else good
 
 
-def unneeded(data_dir: Path, runs: int) -> list[Unneeded]:
-    """Return what none of the last `runs` runs needs: artifacts, abandoned checkpoints, and what was set aside.
+@contextlib.contextmanager
+def no_run_at_work(data_dir: Path) -> Iterator[None]:
+    """Let no run begin in this folder while the context lasts.
+
+    Raises:
+        RunError: one is at work.
+    """
+    try:
+        with in_use(data_dir / RUNS, alone=True) if data_dir.is_dir() else contextlib.nullcontext():
+            yield
+    except Held as held:
+        raise RunError(f"a run is at work in {data_dir}; prune when it has ended") from held
+
+
+def unneeded(data_dir: Path, reports_dir: Path, runs: int) -> list[Unneeded]:
+    """Return what none of the last `runs` runs needs: artifacts, their pages, records, checkpoints, what was set aside.
 
     Of runs, those are counted that completed. What was begun since the oldest of them is needed too, whatever it is.
 
     Raises:
-        RunError: a run is at work here, or none has completed.
+        RunError: no run has completed.
     """
     store = Store(data_dir)
     dead(data_dir)
-    if any((data_dir / RUNS).glob(f"{PREFIX}*")):
-        raise RunError(f"a run is at work in {data_dir}; prune when it has ended")
     recent = _recent(data_dir, runs)
     if not recent:
         raise RunError(f"no run is known to have completed in {data_dir}, so nothing is known to be unneeded")
     needed = {key for record in recent for key in record.keys.values()}
     since = min(datetime.fromisoformat(record.content["began"]).timestamp() for record in recent)
     completed = sum(record.content["state"] == "completed" for record in recent)
+    spare = f"needed by none of the last {completed} runs"
     candidates = [
-        *((folder, f"needed by none of the last {completed} runs") for folder in store.artifacts()),
+        *((folder, spare) for folder in store.artifacts()),
         *((folder, "of a training that was not taken up again") for folder in (data_dir / CHECKPOINTS).glob("*-*")),
         *((folder, "set aside as damaged") for folder in (data_dir / DAMAGED).glob("*-*")),
     ]
-    return [
+    found = [
         Unneeded(folder, _size(folder), why)
         for folder, why in sorted(candidates)
         if folder.name.rpartition("-")[2] not in needed and folder.lstat().st_mtime < since
     ]
+    # A page goes with the artifact that it was taken from: other data folders may publish there too.
+    keys = {item.folder.name[:8] for item in found if item.folder.parent.name in PUBLISHED}
+    pages = [page for page in reports_dir.glob(f"{PAGES.removesuffix('html')}*") if page.stem[-8:] in keys]
+    old = {record.path for record in records(data_dir)} - {record.path for record in recent}
+    listed = [*((page, "goes with its report") for page in pages), *((path, "an older run's") for path in old)]
+    return found + [Unneeded(path, _size(path), why) for path, why in sorted(listed)]
+
+
+def retain(settings: Settings) -> str:
+    """Remove what none of the last `keep` runs needs, unless another run is at work; return what was done."""
+    try:
+        with no_run_at_work(settings.data_dir):
+            items = unneeded(settings.data_dir, settings.reports_dir, settings.keep or 1)
+            remove(items, settings.reports_dir)
+    except RunError as error:
+        return f"nothing was removed: {error}"
+    return f"removed {len(items)} items of before the last {settings.keep} runs, {sum(i.bytes for i in items):,} bytes"
 
 
 def _recent(data_dir: Path, runs: int) -> list[Record]:
@@ -83,11 +119,13 @@ def _recent(data_dir: Path, runs: int) -> list[Record]:
     return found if completed else []
 
 
-def remove(items: list[Unneeded]) -> None:
+def remove(items: list[Unneeded], reports_dir: Path) -> None:
     """Remove them, each at once: what is killed half-way leaves no artifact with a file missing."""
     for item in items:
         with workspace(item.folder, f"room of {item.folder}") as desk:
             item.folder.rename(desk.folder / item.folder.name)
+    if (reports_dir / INDEX).exists():
+        list_pages(reports_dir)
 
 
 def _size(folder: Path) -> int:

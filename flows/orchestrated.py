@@ -5,46 +5,59 @@ failure is returned as a state with one sentence, not raised, so that no log sho
 """
 
 import contextlib
+import threading
 import traceback
-from pathlib import Path
+from asyncio import CancelledError
+from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
 
-from prefect import Task, flow, get_run_logger
+from prefect import Flow, Task, flow, get_run_logger
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterId,
-    TaskRunFilter,
-    TaskRunFilterState,
-    TaskRunFilterStateType,
-)
-from prefect.client.schemas.objects import State, StateType
-from prefect.exceptions import ObjectNotFound
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.futures import PrefectFuture, as_completed
-from prefect.runtime import flow_run
-from prefect.states import Completed, Crashed, Failed
+from prefect.runtime import deployment
+from prefect.runtime import flow_run as this_run
+from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import exponential_backoff
 
 import tasks.report.page  # noqa: F401 (what will run is what is here now, whatever is edited meanwhile)
+from flows.housekeeping import retain
 from flows.main import dag
+from flows.notify import notify
+from flows.on_the_server import ProgressArtifacts, mark_the_dead, show_result
 from flows.plan import downstream, labels
-from tasks.artifacts.records import Record, dead, recorded
-from tasks.artifacts.store import Store
+from flows.temporary_server import is_temporary
+from tasks.artifacts.circumstances import commit
+from tasks.artifacts.identity import PROJECT
+from tasks.artifacts.records import Record, last_like, recorded
+from tasks.artifacts.store import Artifact, Store
 from tasks.child import stop_children, stopping
-from tasks.errors import ChildDied, DataRefused, RunError, UserError, sentence_of
+from tasks.errors import ChildDied, DataRefused, RunError, Unreachable, UserError, sentence_of
 from tasks.node import Inputs, Node
 from tasks.progress import LogReporter, Several, watchers
 from tasks.report.live import LivePage
-from tasks.report.publish import publish, publish_refusal
+from tasks.report.publish import LATEST, publish, publish_refusal
 from tasks.settings import Settings
+
+
+def _tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
+    """Notify: Prefect calls this for a run that failed or crashed; where its process was killed, in the worker."""
+    notify("failed", f"{flow_run.name}: {state.name}: {state.message}", run=str(flow_run.id))
+
+
+def _recipe() -> str:
+    """Return what a run is called until its result has a key."""
+    return Settings.model_validate(this_run.parameters["settings"]).recipe
 
 
 @flow(
     name="fashion-mnist",
+    flow_run_name=_recipe,
     task_runner=ThreadPoolTaskRunner(max_workers=32),  # type: ignore[arg-type]  # its threads wait for child processes
     persist_result=False,
+    on_failure=[_tell_failure],
+    on_crashed=[_tell_failure],
 )
 def fashion_mnist(settings: Settings = Settings()) -> Any:  # noqa: B008 (frozen)
     """Download, validate, prepare, train the networks in parallel, evaluate, compare, report."""
@@ -57,10 +70,12 @@ def fashion_mnist(settings: Settings = Settings()) -> Any:  # noqa: B008 (frozen
 
 def run_all(settings: Settings) -> State:
     """Run what does not stand, as tasks of the flow run, and record it."""
+    log = get_run_logger()
+    log.info("code %s (%s), data %s, reports %s", PROJECT, commit(), settings.data_dir, settings.reports_dir)
     mark_the_dead(settings.data_dir)
     Store(settings.data_dir).sweep()
     afresh = downstream(settings)
-    with recorded(settings.data_dir, command=settings.command, flow_run=str(flow_run.id)) as record:
+    with recorded(settings.data_dir, command=settings.command, flow_run=str(this_run.id)) as record:
         futures: dict[PrefectFuture[Any], str] = {}
 
         def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
@@ -70,8 +85,8 @@ def run_all(settings: Settings) -> State:
             futures[future] = label
             return future
 
-        with LivePage(settings.reports_dir, labels(settings)) as live:
-            watchers.append(live)
+        live = LivePage(settings.reports_dir, labels(settings))
+        with watching(live, *([] if is_temporary() else [ProgressArtifacts()])), limited(settings.time_limit) as over:
             try:
                 report = dag(run, settings)
                 failed = wait_for(futures, record)
@@ -79,11 +94,55 @@ def run_all(settings: Settings) -> State:
                 stop_children()
                 record.end("stopped")
                 raise
-            finally:
-                watchers.remove(live)
+            if over.is_set():
+                fault = RunError(f"stopped after {settings.time_limit:g} hours (time_limit); what was finished is kept")
+                failed = Failed(message=str(fault), data=fault)
             ended = _published(failed, report, settings, live)
-        record.end("failed" if ended.is_failed() else "completed", (ended.is_failed() and ended.message) or "")
+        if ended.is_failed():
+            record.end("failed", ended.message or "")
+        else:
+            tell_result(report.result(), settings, record)
+    if settings.keep and not ended.is_failed():
+        log.info("%s", retain(settings))
     return ended
+
+
+def tell_result(artifact: Artifact, settings: Settings, record: Record) -> None:
+    """Record the verdict, show it on a server that is kept, and notify if another network is to be kept now."""
+    before, keep = last_like(settings.data_dir, settings.command), artifact.facts["keep"]
+    record.end("completed", keep=keep)
+    link = show_result(settings.recipe, artifact, settings.reports_dir / LATEST)
+    if before and before.content.get("keep") not in (None, keep):
+        text = f"the verdict has changed: keep {keep}, no longer {before.content['keep']} ({settings.recipe}); {link}"
+        notify("verdict changed", text, keep=keep, report=link)
+
+
+@contextlib.contextmanager
+def watching(*reporters: Any) -> Iterator[None]:
+    """Have these hear of every node while the context lasts."""
+    with contextlib.ExitStack() as stack:
+        for reporter in reporters:
+            watchers.append(stack.enter_context(reporter))
+            stack.callback(watchers.remove, reporter)
+        yield
+
+
+@contextlib.contextmanager
+def limited(hours: float | None) -> Iterator[threading.Event]:
+    """Stop the run's children after so many hours; the event tells that this was done."""
+    over = threading.Event()
+
+    def stop() -> None:
+        over.set()
+        stop_children()
+
+    timer = threading.Timer(hours * 3600, stop) if hours else None
+    if timer:
+        timer.daemon = True
+        timer.start()
+    yield over
+    if timer:
+        timer.cancel()
 
 
 def _published(failed: State | None, report: PrefectFuture[Any], settings: Settings, live: LivePage) -> State:
@@ -106,6 +165,16 @@ def _published(failed: State | None, report: PrefectFuture[Any], settings: Setti
 
 def wait_for(futures: dict[PrefectFuture[Any], str], record: Record) -> State | None:
     """Wait for all nodes and record how each ended; return the first failure."""
+    try:
+        return _first_failure(futures, record)
+    except CancelledError:
+        # The server was away for so long that it has given this run's slot to the next one, and Prefect would throw
+        # the training away for it. Two runs at once do no harm here: each artifact has one maker.
+        get_run_logger().warning("the server has given this run's slot away; the work goes on")
+        return _first_failure(futures, record)
+
+
+def _first_failure(futures: dict[PrefectFuture[Any], str], record: Record) -> State | None:
     failed: State | None = None
     for future in as_completed(list(futures)):
         future.wait()  # for the state itself: until then, it is what the server knows of it
@@ -115,29 +184,6 @@ def wait_for(futures: dict[PrefectFuture[Any], str], record: Record) -> State | 
         elif not failed and (future.state.is_failed() or future.state.is_crashed()):
             failed = Failed(message=future.state.message, data=future.state.data)
     return failed
-
-
-def mark_the_dead(data_dir: Path) -> None:
-    """Tell the server of runs in this data folder that were killed: for it, they would run for ever."""
-    for record in dead(data_dir):
-        run = record.content["flow_run"]
-        message = f"its process, pid {record.content['pid']} on {record.content['host']}, was killed"
-        with get_client(sync_client=True) as client, contextlib.suppress(ObjectNotFound):  # it was another server's
-            if run == str(flow_run.id):  # a worker has started it again
-                record.told()
-                continue
-            known = client.read_flow_run(UUID(run))
-            unfinished = TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
-            tasks = client.read_task_runs(
-                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[known.id])),
-                task_run_filter=TaskRunFilter(state=unfinished),
-            )
-            for task in tasks:
-                client.set_task_run_state(task.id, Crashed(message=message), force=True)
-            if known.state and not known.state.is_final():
-                client.set_flow_run_state(known.id, Crashed(message=message), force=True)
-            get_run_logger().info("run %s crashed: %s", known.name, message)
-        record.told()
 
 
 def as_task(
@@ -159,8 +205,9 @@ def as_task(
         cache_policy=NO_CACHE,
         persist_result=False,
         retries=node.retries,
-        retry_delay_seconds=2,
-        retry_condition_fn=_may_heal,
+        retry_delay_seconds=exponential_backoff(backoff_factor=3),
+        retry_jitter_factor=0.5,
+        retry_condition_fn=_may_heal_unattended if deployment.id else _may_heal,
     )
 
 
@@ -187,6 +234,11 @@ def run_node(node: Node, network: str | None, settings: Settings, afresh: str | 
 def _may_heal(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001 (Prefect's signature)
     """Tell whether another try may help: after a killed child, not after a failed validation or a fault in the code."""
     return isinstance(_fault_of(state), ChildDied)
+
+
+def _may_heal_unattended(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001
+    """Tell it of a scheduled run: nobody waits for its word that the network is down, so it asks again later."""
+    return isinstance(_fault_of(state), ChildDied | Unreachable)
 
 
 def _fault_of(state: Any) -> Any:

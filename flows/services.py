@@ -62,7 +62,9 @@ def start_server() -> str:
             try:
                 listener.bind(("127.0.0.1", wanted))
             except OSError as error:
-                raise UserError(f"port {wanted} is taken by another program; choose another: make server PORT=…") from error
+                raise UserError(
+                    f"port {wanted} is taken by another program; choose another: make server PORT=…"
+                ) from error
     (PROJECT / "reports").mkdir(exist_ok=True)
     pages = ("http.server", "--bind", "127.0.0.1", "--directory", str(PROJECT / "reports"), str(port + 1))
     _start("pages", pages, {})
@@ -176,7 +178,9 @@ def ask(url: str, path: str, content: Any = None, method: str | None = None) -> 
     except urllib.error.HTTPError as error:
         if error.code == 404:
             raise FileNotFoundError(path) from error
-        raise RunError(f"the Prefect server at {url} refuses {path}: {error.read().decode(errors='replace')}") from error
+        raise RunError(
+            f"the Prefect server at {url} refuses {path}: {error.read().decode(errors='replace')}"
+        ) from error
     except OSError as error:
         raise RunError(f"no Prefect server answers at {url} ({getattr(error, 'reason', error)})") from error
     return json.loads(told) if told else None

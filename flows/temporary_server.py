@@ -29,6 +29,14 @@ PATIENCE = (
 )
 
 
+_own: list["subprocess.Popen[bytes]"] = []
+
+
+def is_temporary() -> bool:
+    """Tell whether the server goes with the run: then nobody can look at it afterwards."""
+    return bool(_own)
+
+
 @contextlib.contextmanager
 def prefect_api() -> Iterator[None]:
     """Have a Prefect API while the context lasts.
@@ -59,6 +67,7 @@ def prefect_api() -> Iterator[None]:
                 "PREFECT__SERVER_EPHEMERAL": "1",
             },
         )
+    _own.append(server)
     try:
         _wait_for_health(port, server)
         for watcher in watchers:
@@ -66,6 +75,7 @@ def prefect_api() -> Iterator[None]:
         with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
             yield
     finally:
+        _own.remove(server)
         server.terminate()
         try:
             server.wait(timeout=5)

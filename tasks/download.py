@@ -26,7 +26,7 @@ from typing import Any
 from tasks.artifacts.store import sha256_of
 from tasks.artifacts.workspace import workspace
 from tasks.child import stoppable
-from tasks.errors import RunError, UserError
+from tasks.errors import RunError, Unreachable, UserError
 from tasks.fashion_mnist import DataFile, DataSet
 from tasks.idx import read_header
 from tasks.node import node
@@ -51,7 +51,7 @@ class Source:
     attempts: int = 1
 
 
-@node(unkeyed=("source_folder", "data_dir"))
+@node(unkeyed=("source_folder", "data_dir"), retries=5)
 def download(
     output: Path, *, data_set: DataSet, source_folder: Path | None, data_dir: Path, progress: Progress
 ) -> dict[str, Any]:
@@ -69,6 +69,7 @@ def fetch(data_set: DataSet, raw: Path, source_folder: Path | None, progress: Pr
 
     Raises:
         UserError: the folder that the user named does not hold them whole.
+        Unreachable: no source holds one of them, and one that may does not answer.
         RunError: no source holds one of them.
     """
     raw.mkdir(parents=True, exist_ok=True)
@@ -96,7 +97,7 @@ def _fetch_file(
     target = raw / file.name
     if _is_whole(target, file):
         return str(raw)
-    faults = []
+    faults, kind = [], RunError
     for source in sources:
         try:
             _try(source, file, scratch / file.name, progress)
@@ -106,13 +107,15 @@ def _fetch_file(
             if getattr(error, "errno", None) in OURS:
                 raise
             faults.append(f"{source.name}: {_reason(error)}")
+            if _may_heal(error) or isinstance(getattr(error, "reason", None), OSError):
+                kind = Unreachable
         else:
             progress(file.bytes, file.bytes, f"{file.name} from {source.name}", True)
             return source.name
     if source_folder:
         raise UserError(f"{file.name} from {faults[-1]}; give --source a folder with the four files, whole")
     tried = "".join(f"\n  {fault}" for fault in faults)
-    raise RunError(
+    raise kind(
         f"no source has {file.name}. Tried:{tried}\nPut the four files (.gz or not) into {raw}, "
         f"or name their folder with --source, and run again"
     )

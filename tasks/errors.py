@@ -26,6 +26,10 @@ class ChildDied(RunError):
     """A signal ended a child process (out of memory, say): worth another try."""
 
 
+class Unreachable(RunError):
+    """What is needed lies on a network that does not answer: worth another try, later."""
+
+
 REMEDIES = {
     errno.ENOSPC: "; free some space or choose another --data-dir",
     errno.EACCES: "; give yourself the right to it or choose another folder",

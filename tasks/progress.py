@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -171,6 +173,40 @@ class Several:
         """Pass the failure on."""
         for reporter in self.reporters:
             reporter.failed(label, why, detail)
+
+
+class Background:
+    """Does work in a thread of its own whenever there is news, so that nobody who brings some has to wait."""
+
+    def __init__(self, name: str, work: Callable[[], None], every: float) -> None:
+        """Have `work` done at most once in so many seconds."""
+        self.work = work
+        self.every = every
+        self.news, self.over = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self._keep_working, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin with the news that there are so far."""
+        self.news.set()
+        self.thread.start()
+
+    def tell(self) -> None:
+        """Bring news."""
+        self.news.set()
+
+    def end(self, within: float | None = None) -> None:
+        """Begin no more work, and wait for what is being done, so many seconds at most."""
+        self.over.set()
+        self.news.set()
+        self.thread.join(within)
+
+    def _keep_working(self) -> None:
+        while not self.over.is_set():
+            self.news.wait()
+            self.news.clear()
+            if not self.over.is_set():
+                self.work()
+                self.over.wait(self.every)
 
 
 def at_a_terminal() -> bool:

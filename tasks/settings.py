@@ -132,7 +132,7 @@ class Settings(BaseModel):
     @field_serializer(*PLACES)
     def _as_seen_from_the_project(self, path: Path | None) -> str | None:
         """Name no folder of this machine in what goes to another, such as a deployment's form."""
-        return path and str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path)
+        return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path) if path else None
 
     @field_validator(*PLACES)
     @classmethod
@@ -183,6 +183,11 @@ class Settings(BaseModel):
             if name not in NOT_THE_RECIPE and value != getattr(usual, name):
                 options += [option_of(name), as_text(value)]
         return shlex.join(["python", "flows/main.py", *options])
+
+    @property
+    def recipe(self) -> str:
+        """The command's options in short: "article", or "fast --epochs 3"."""
+        return self.command.partition("--preset ")[2]
 
     @property
     def departures(self) -> tuple[str, ...]:

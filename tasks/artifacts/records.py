@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.artifacts.store import RUNS, Artifact
-from tasks.artifacts.workspace import PREFIX, abandoned, workspace
+from tasks.artifacts.workspace import PREFIX, abandoned, in_use, workspace
 
 DIED = ".died"  # in the name of a killed run's record until a server was told
 SHAPE = {"state": str, "began": str, "pid": int, "host": str, "command": str, "nodes": dict}
@@ -41,6 +41,12 @@ class Record:
         """The key of each node's artifact."""
         return {label: node["key"] for label, node in self.content["nodes"].items()}
 
+    @property
+    def did_nothing(self) -> bool:
+        """Whether everything was there already."""
+        hows = {node["how"] for node in self.content["nodes"].values()}
+        return self.content["state"] == "completed" and hows == {"kept"}
+
     def node(self, label: str, key: str, kept: bool, made: dict[str, Any]) -> None:
         """Record which artifact a node has ended with, kept or made, and how that was made."""
         kept_as = {"key": key, "how": "kept", "why": "verified", "seconds": 0.0}
@@ -49,10 +55,10 @@ class Record:
             self.content["nodes"][label] = kept_as if kept else made_as
             self._write()
 
-    def end(self, state: str, message: str = "") -> None:
-        """Record how the run ended."""
+    def end(self, state: str, message: str = "", **known: str) -> None:
+        """Record how the run ended, and what else is known of it."""
         with self.changing:
-            self.content |= {"state": state, "message": message, "ended": _now()}
+            self.content |= {"state": state, "message": message, "ended": _now(), **known}
             self._write()
 
     def put(self) -> None:
@@ -81,9 +87,13 @@ current: list[Record] = []  # of the run in this process, for who has to end it 
 
 @contextlib.contextmanager
 def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
-    """Have a record while a run lasts; put it beside the others at the end."""
+    """Have a record while a run lasts; put it beside the others at the end.
+
+    A run that did nothing leaves none where one of the same result is: that becomes the newest. So a run every few
+    minutes, for a year, does not fill the folder.
+    """
     path = data_dir / RUNS / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
-    with workspace(path, f"the run {path.stem}") as desk:
+    with in_use(path.parent), workspace(path, f"the run {path.stem}") as desk:
         content = {"state": "running", "began": _now(), "pid": os.getpid(), "host": socket.gethostname()}
         record = Record(desk.folder / path.name, {**content, **known, "nodes": {}}, path)
         record.end("running")
@@ -93,7 +103,16 @@ def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
         finally:
             current.remove(record)
             with contextlib.suppress(FileNotFoundError):  # the disk was full from the beginning
-                record.put()
+                before = _like(data_dir, record) if record.did_nothing else None
+                if before:
+                    os.utime(before.path)
+                else:
+                    record.put()
+
+
+def _like(data_dir: Path, record: Record) -> Record | None:
+    alike = (other for other in records(data_dir) if other.keys == record.keys)
+    return next((other for other in alike if other.content["state"] == "completed"), None)
 
 
 def end_in_a_hurry(state: str) -> None:
@@ -126,17 +145,18 @@ def records(data_dir: Path) -> Iterator[Record]:
             yield Record(path, content)
 
 
+def last_like(data_dir: Path, command: str) -> Record | None:
+    """Return the record of the last run that completed with the same recipe."""
+    alike = (record for record in records(data_dir) if record.content["command"] == command)
+    return next((record for record in alike if record.content["state"] == "completed"), None)
+
+
 def asked_again(data_dir: Path, found: dict[str, Artifact], command: str) -> None:
-    """Record that everything a run needs was kept: its last record becomes the newest, or one is made."""
-    keys = {label: artifact.key for label, artifact in found.items()}
-    for record in records(data_dir):
-        if record.keys == keys:
-            os.utime(record.path)
-            return
+    """Record that everything a run needs was kept."""
     with recorded(data_dir, command=command, flow_run=None) as record:
         for label, artifact in found.items():
             record.node(label, artifact.key, True, artifact.manifest["made"])
-        record.end("completed")
+        record.end("completed", keep=found["report"].facts["keep"])
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -74,6 +74,24 @@ def abandoned(parent: Path) -> Iterator[Path]:
             os.close(lock)
 
 
+@contextlib.contextmanager
+def in_use(folder: Path, alone: bool = False) -> Iterator[None]:
+    """Hold a folder together with others while the context lasts, or alone.
+
+    Raises:
+        Held: others hold it, who wanted it alone.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+        yield
+    except BlockingIOError as error:
+        raise Held(str(folder)) from error
+    finally:
+        os.close(descriptor)
+
+
 def abandon() -> None:
     """Remove what this process holds, in the middle of the work: it is about to end."""
     for folder in list(_mine):

@@ -38,4 +38,9 @@ def report(
         name: row | {"training_seconds": train[name].facts["seconds"]}
         for name, row in run.comparison["networks"].items()
     }
-    return {"verdict": run.comparison["verdict"], "caution": run.caution, "networks": rows}
+    return {
+        "keep": run.comparison["keep"],
+        "verdict": run.comparison["verdict"],
+        "caution": run.caution,
+        "networks": rows,
+    }

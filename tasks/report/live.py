@@ -4,13 +4,12 @@ A thread of its own draws and writes it, so that nobody who tells it something h
 """
 
 import logging
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tasks.progress import History
+from tasks.progress import Background, History
 from tasks.report.html import Templates
 from tasks.report.publish import LIVE, put
 from tasks.report.sections import learning
@@ -29,11 +28,9 @@ class LivePage:
         self.histories: dict[str, History] = {}
         self.drawn: tuple[dict[str, History], dict[str, Any]] = ({}, {})  # the figures, and of what
         self.began = datetime.now(UTC)
-        self.news, self.over = threading.Event(), threading.Event()
-        self.writer = threading.Thread(target=self._keep_writing, name="live page", daemon=True)
+        self.writer = Background("live page", self._write, EVERY)
 
     def __enter__(self) -> Self:
-        self.news.set()
         self.writer.start()
         return self
 
@@ -70,23 +67,13 @@ class LivePage:
 
     def end(self, how: str = "") -> None:
         """Write no more; say how the run ended, if it did so without a report."""
-        self.over.set()
-        self.news.set()
-        self.writer.join()
+        self.writer.end()
         if how:
             self._write(how)
 
     def _change(self, label: str, **changed: Any) -> None:
         self.nodes[label] = {**self.nodes.get(label, WAITS), **changed}
-        self.news.set()
-
-    def _keep_writing(self) -> None:
-        while not self.over.is_set():
-            self.news.wait()
-            self.news.clear()
-            if not self.over.is_set():
-                self._write()
-                self.over.wait(EVERY)
+        self.writer.tell()
 
     def _write(self, ended: str = "") -> None:
         """Write the page; a run does not fail because nobody can watch it."""
@@ -94,7 +81,7 @@ class LivePage:
             put(self.path, self._page(ended).encode())
         except Exception as error:
             logging.getLogger(__name__).warning("%s cannot be written: %s", self.path, error)
-            self.over.set()
+            self.writer.over.set()
 
     def _page(self, ended: str) -> str:
         histories = dict(sorted(dict(self.histories).items()))

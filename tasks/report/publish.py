@@ -46,14 +46,19 @@ def _publish(artifact: Artifact, reports_dir: Path, page: bytes, numbers: bytes)
         put(reports_dir / LATEST, page)
         if (reports_dir / LIVE).exists():
             put(reports_dir / LIVE, page)
-        if not _is_listed(reports_dir):
-            from tasks.report.index import render_index
-
-            put(reports_dir / INDEX, render_index(reports_dir).encode(errors="replace"))
+        list_pages(reports_dir)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise RunError(f"the report cannot be put into {reports_dir}: {why}; choose another --reports-dir") from error
     return target
+
+
+def list_pages(reports_dir: Path) -> None:
+    """Bring the index up to date, where it is not."""
+    if not _is_listed(reports_dir):
+        from tasks.report.index import render_index
+
+        put(reports_dir / INDEX, render_index(reports_dir).encode(errors="replace"))
 
 
 def _is_listed(reports_dir: Path) -> bool:

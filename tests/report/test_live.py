@@ -75,7 +75,7 @@ def test_a_run_that_failed_is_told_so_and_nothing_is_written_after_that(live):
     assert 'id="hold"' not in page
     assert "<script" not in page
     live.advanced("train[baseline]", 1, 2, "what a dead child still had to say", True, EPOCHS)
-    assert not live.writer.is_alive()
+    assert not live.writer.thread.is_alive()
     assert live.path.read_text() == page
 
 
@@ -93,7 +93,7 @@ def test_a_node_that_was_not_announced_is_shown_too(live):
 def test_a_folder_that_cannot_be_written_does_not_fail_the_run(tmp_path, caplog):
     (tmp_path / "reports").write_text("not a folder")
     with LivePage(tmp_path / "reports", ["download"]) as live:
-        wait_until(lambda: not live.writer.is_alive(), 20)
+        wait_until(lambda: not live.writer.thread.is_alive(), 20)
         live.ended("download", "kept")
     assert caplog.text.count("live.html cannot be written") == 1
 
@@ -102,5 +102,5 @@ def test_a_fault_in_the_drawing_does_not_fail_the_run(tmp_path, caplog, monkeypa
     monkeypatch.setattr(module.learning, "figures", lambda _: 1 / 0)
     with LivePage(tmp_path, ["train[dropout]"]) as live:
         live.advanced("train[dropout]", 1, 2, "epoch 1/2", True, EPOCHS)
-        wait_until(lambda: not live.writer.is_alive(), 20)
+        wait_until(lambda: not live.writer.thread.is_alive(), 20)
     assert "live.html cannot be written: division by zero" in caplog.text

@@ -1,0 +1,190 @@
+"""What a Prefect server is told of a run besides what Prefect itself tells: progress, the comparison, who was killed.
+
+Nothing here may hold a run up or fail it: where the server does not answer, the work goes on.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import httpx
+from prefect import get_run_logger
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.runtime import flow_run, task_run
+from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.states import Crashed
+
+from flows.notify import notify
+from flows.services import PAGES_URL
+from flows.temporary_server import is_temporary
+from tasks.artifacts.identity import PROJECT
+from tasks.artifacts.records import dead
+from tasks.artifacts.store import Artifact
+from tasks.progress import Background, History
+from tasks.wording import percent, points
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+EVERY = 5.0  # seconds between two tellings of how far the trainings are, at least
+
+
+@contextlib.contextmanager
+def patient_for(seconds: float) -> Iterator["SyncPrefectClient"]:
+    """Have a client that asks once and waits no longer than this."""
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: seconds}),
+        get_client(sync_client=True) as client,
+    ):
+        yield client
+
+
+@contextlib.contextmanager
+def _as_far_as_it_answers() -> Iterator[None]:
+    """Go on where the server does not answer or refuses, and log it."""
+    try:
+        yield
+    except (httpx.HTTPError, PrefectException) as error:
+        get_run_logger().warning("not shown on the server: %s", type(error).__name__)
+
+
+class ProgressArtifacts:
+    """A reporter that keeps a progress artifact for each network in training while the context lasts."""
+
+    def __init__(self) -> None:
+        self.newest: dict[str, tuple[float, str]] = {}  # of each node: percent, note
+        self.tasks: dict[str, str] = {}  # task runs
+        self.artifacts: dict[str, UUID] = {}
+        self.shown: dict[str, tuple[float, str]] = {}
+        self.writer = Background("progress artifacts", self._show, EVERY)
+        self.flow_run = UUID(str(flow_run.id))
+
+    def __enter__(self) -> "ProgressArtifacts":
+        self.writer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.writer.end(within=2 * EVERY)
+        self._show()
+
+    def started(self, label: str, why: str) -> None:  # noqa: ARG002 (the log says it)
+        """Remember the task run: this is called within it."""
+        self.tasks[label] = str(task_run.id)
+
+    def advanced(
+        self,
+        label: str,
+        done: float,
+        total: float,
+        note: str,
+        milestone: bool,  # noqa: ARG002 (what is now is shown)
+        history: History | None = None,  # noqa: ARG002
+    ) -> None:
+        """Show how far a training is."""
+        if label.startswith("train[") and total:
+            self.newest[label] = (100 * done / total, note)
+            self.writer.tell()
+
+    def ended(self, label: str, how: str) -> None:
+        """Show that a training is done, if it was one."""
+        if label in self.newest:
+            self.newest[label] = (100, f"{self.newest[label][1]} · {how}")
+
+    def failed(self, label: str, why: str, detail: str) -> None:  # noqa: ARG002 (the log has it)
+        """Show why a training failed, where it was."""
+        if label in self.newest:
+            self.newest[label] = (self.newest[label][0], why)
+
+    def _show(self) -> None:
+        """Tell the server what is new; what it does not hear now, it hears with the next news."""
+        with contextlib.suppress(httpx.HTTPError, PrefectException), patient_for(EVERY) as client:
+            for label, (share, note) in dict(self.newest).items():
+                if self.shown.get(label) == (share, note):
+                    continue
+                if label in self.artifacts:
+                    client.update_artifact(self.artifacts[label], ArtifactUpdate(data=share, description=note))
+                else:
+                    created = ArtifactCreate(
+                        key=_key(f"progress of {label}"),
+                        type="progress",
+                        data=share,
+                        description=note,
+                        flow_run_id=self.flow_run,
+                        task_run_id=UUID(self.tasks[label]),
+                    )
+                    self.artifacts[label] = client.create_artifact(created).id
+                self.shown[label] = (share, note)
+
+
+def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
+    """Name the flow run by recipe and key, put verdict, comparison and report beside it; return the report's link."""
+    link = _address(page)
+    if is_temporary():
+        return link
+    networks = artifact.facts["networks"]
+    rows = [
+        {
+            "network": name,
+            **{f"{split} accuracy": percent(row[f"{split}_accuracy"]) for split in ("train", "validation", "test")},
+            "gap": points(row["gap"]),
+            "parameters": f"{row['parameters']:,}",
+            "seconds": f"{row['training_seconds']:.0f}",
+        }
+        for name, row in networks.items()
+    ]
+    told = [*artifact.facts["verdict"], *filter(None, [artifact.facts["caution"]]), f"[The report]({link})"]
+    with _as_far_as_it_answers(), patient_for(EVERY) as client:
+        client.set_flow_run_name(UUID(str(flow_run.id)), f"{recipe}-{artifact.key[:8]}")
+        create_table_artifact(rows, key="comparison", description="Of each network; the gap is after training.")
+        create_markdown_artifact("\n\n".join(told), key="verdict")
+        create_link_artifact(link, link_text="The report", key="report")
+    return link
+
+
+def mark_the_dead(data_dir: Path) -> None:
+    """Tell the server of runs in this data folder that were killed: for it, they would run for ever."""
+    for record in dead(data_dir):
+        run = record.content["flow_run"]
+        message = f"its process, pid {record.content['pid']} on {record.content['host']}, was killed"
+        with get_client(sync_client=True) as client, contextlib.suppress(ObjectNotFound):  # it was another server's
+            if run == str(flow_run.id):  # a worker has started it again
+                record.told()
+                continue
+            known = client.read_flow_run(UUID(run))
+            unfinished = TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
+            tasks = client.read_task_runs(
+                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[known.id])),
+                task_run_filter=TaskRunFilter(state=unfinished),
+            )
+            for task in tasks:
+                client.set_task_run_state(task.id, Crashed(message=message), force=True)
+            if known.state and not known.state.is_final():
+                client.set_flow_run_state(known.id, Crashed(message=message), force=True)
+                notify("killed", f"{known.name} was killed: {message}")
+            get_run_logger().info("run %s crashed: %s", known.name, message)
+        record.told()
+
+
+def _address(page: Path) -> str:
+    """Return where a browser finds a page: at the server of the pages, if this one is among them."""
+    pages = os.environ.get(PAGES_URL)
+    return f"{pages}/{page.name}" if pages and page.parent == PROJECT / "reports" else page.as_uri()
+
+
+def _key(text: str) -> str:
+    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")
