@@ -10,12 +10,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
-from flows.housekeeping import damaged, no_run_at_work, remove, unneeded
-from flows.plan import downstream, plan, standing
+from flows.instead import ACTIONS, look_after, table
+from flows.plan import downstream, standing
 from tasks.artifacts.records import asked_again, dead, end_in_a_hurry
 from tasks.artifacts.store import Artifact, Store
 from tasks.artifacts.workspace import abandon
@@ -30,7 +29,6 @@ from tasks.wording import percent, points
 if TYPE_CHECKING:
     from prefect.states import State
 
-ACTIONS = ("plan", "verify", "prune", "yes")
 RUNS_KEPT = 10
 
 _told_to_stop = threading.Event()
@@ -83,41 +81,6 @@ def run(settings: Settings) -> int:
     return 0
 
 
-def look_after(settings: Settings, actions: dict[str, Any]) -> int:
-    """Do what is asked for instead of a run, and return the exit status.
-
-    Raises:
-        UserError: what is asked for does not go together.
-        RunError: a run is at work, or nothing can be read.
-    """
-    if actions.keys() == {"plan"}:
-        print(table(plan(settings)))
-        return 0
-    if actions.keys() == {"verify"}:
-        faults, told = damaged(settings.data_dir)
-        print("\n".join([*faults, told]))
-        return 1 if faults else 0
-    if "prune" in actions and actions.keys() <= {"prune", "yes"}:
-        with no_run_at_work(settings.data_dir):
-            items = unneeded(settings.data_dir, settings.reports_dir, actions["prune"])
-            if "yes" in actions:
-                remove(items, settings.reports_dir)
-        rows = [(f"{item.bytes:,}", _shown(item.folder, settings), item.why) for item in items]
-        size = sum(item.bytes for item in items)
-        told = f"{len(items)} {'removed' if 'yes' in actions else 'to remove'}, {size:,} bytes"
-        if items and "yes" not in actions:
-            told += "; add --yes to remove them"
-        print("\n".join([*filter(None, [table(rows)]), told]))
-        return 0
-    raise UserError("--plan, --verify and --prune go one at a time, and --yes only with --prune")
-
-
-def _shown(path: Path, settings: Settings) -> str:
-    return str(
-        path.relative_to(settings.data_dir if path.is_relative_to(settings.data_dir) else settings.reports_dir.parent)
-    )
-
-
 def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
     """Return the settings and actions that the command line names; as text, the settings themselves check them.
 
@@ -151,6 +114,12 @@ def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
         "--verify", action="store_true", default=argparse.SUPPRESS, help="check every artifact, and say what is damaged"
     )
     instead.add_argument(
+        "--status",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="say how the last run ended and whether what is scheduled happens; status 1 if not",
+    )
+    instead.add_argument(
         "--prune",
         type=_count,
         nargs="?",
@@ -162,7 +131,7 @@ def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
     instead.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="with --prune: remove it")
     known, unknown = parser.parse_known_args(arguments)
     if unknown:
-        options = map(option_of, [*Settings.model_fields, *ACTIONS])
+        options = [option_of(name) for name in (*Settings.model_fields, *ACTIONS)]
         raise UserError(f"no option is called {unknown[0]!r}{nearest(unknown[0], options)}")
     values = vars(known)
     for name in ("dataset", *PLACES):
@@ -230,15 +199,6 @@ def summary(artifact: Artifact, page: Path) -> str:
     lines = table([header, *rows], aligned="<" + ">" * (len(header) - 1))
     told = [*artifact.facts["verdict"], *filter(None, [artifact.facts["caution"]])]
     return "\n".join(["", *told, "", lines, "", f"Report: {page}"])
-
-
-def table(rows: Sequence[Sequence[str]], aligned: str = "<<<") -> str:
-    """Return rows of equal length as lines, their columns as wide as need be."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, aligned, widths, strict=True)).rstrip()
-        for row in rows
-    )
 
 
 def _stop_on_signals() -> None:

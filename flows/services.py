@@ -7,19 +7,18 @@ all that it starts inherits; so it is found again, and ended, without a file tha
 """
 
 import contextlib
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from flows.server_api import answers, ask, deployments
 from tasks.artifacts.identity import PROJECT
 from tasks.errors import RunError, UserError
 
@@ -56,21 +55,15 @@ def start_server() -> str:
     if running("server"):
         return f"the server already runs: {_ui()}"
     port = _port()
-    for wanted in (port, port + 1):
-        with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind(("127.0.0.1", wanted))
-            except OSError as error:
-                raise UserError(
-                    f"port {wanted} is taken by another program; choose another: make server PORT=…"
-                ) from error
-    (PROJECT / "reports").mkdir(exist_ok=True)
-    pages = ("http.server", "--bind", "127.0.0.1", "--directory", str(PROJECT / "reports"), str(port + 1))
-    _start("pages", pages, {})
+    if not running("pages"):
+        _insist_on_a_free(port + 1)
+        (PROJECT / "reports").mkdir(exist_ok=True)
+        pages = ("http.server", "--bind", "127.0.0.1", "--directory", str(PROJECT / "reports"), str(port + 1))
+        _start("pages", pages, {PAGES_URL: f"http://127.0.0.1:{port + 1}"})
+    _insist_on_a_free(port)
     settings = {"PREFECT_HOME": str(HOME), "PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": _url(port)}
     process = _start("server", ("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)), settings)
-    _wait_for(process, "server", lambda: _answers(f"{_url(port)}/health"))
+    _wait_for(process, "server", lambda: answers(f"{_url(port)}/health"))
     return f"the server runs: {_ui()}"
 
 
@@ -102,11 +95,11 @@ def start_worker() -> str:
         RunError: the server does not answer, or the worker did not start.
     """
     log = HOME / "worker.log"
-    if running("worker"):
+    if any("worker start" in _command(process) for process in running("worker")):  # not only a run that it has left
         return f"the worker already runs; its log: {log}"
     url = server_url()
     began = time.time()
-    pages = {PAGES_URL: f"http://127.0.0.1:{_port_of_server() + 1}"} if running("pages") else {}
+    pages = next(({PAGES_URL: environment[PAGES_URL]} for environment in running("pages").values()), {})
     name = socket.gethostname()
     command = ("prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", name)
     process = _start("worker", command, {"PREFECT_API_URL": url, **pages})
@@ -115,29 +108,22 @@ def start_worker() -> str:
 
 
 def stop() -> str:
-    """End what was started here, the worker with its runs before the server that hears of them."""
-    ended = []
-    for service in ("worker", "server", "pages"):
-        processes = running(service)
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            for process in running(service):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, number)
-            deadline = time.monotonic() + STOP_WITHIN
-            while running(service) and time.monotonic() < deadline:
-                time.sleep(0.1)
-        ended += [service] if processes else []
+    """End what was started here: the runs before their worker, and that before the server, which hears of it all."""
+    workers = running("worker")
+    runs = [process for process in workers if _parent(process) in workers and _parent(_parent(process)) not in workers]
+    _end(lambda: [run for run in runs if run in running("worker")])
+    ended = [service for service in ("worker", "server", "pages") if _end(partial(running, service))]
     return f"ended: {', '.join(ended)}" if ended else "nothing runs"
 
 
-def running(service: str) -> dict[int, dict[str, str]]:
-    """Return the processes of a service of this project, and what they have started, each with its environment."""
+def running(service: str, project: Path = PROJECT) -> dict[int, dict[str, str]]:
+    """Return the processes of a service of a project, and what they have started, each with its environment."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended, or is another user's
             parts = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
             environment = dict(part.split("=", 1) for part in parts if "=" in part)
-            if environment.get(MARK) == _mark(service):
+            if environment.get(MARK) == _mark(service, project):
                 found[int(folder.name)] = environment
     return found
 
@@ -151,39 +137,9 @@ def server_url() -> str:
     url = os.environ.get("PREFECT_API_URL") or (_url(_port_of_server()) if running("server") else "")
     if not url:
         raise RunError("no Prefect server runs here: start one with `make server`, or name one in PREFECT_API_URL")
-    if not _answers(f"{url}/health"):
+    if not answers(f"{url}/health"):
         raise RunError(f"no Prefect server answers at {url}; start one with `make server`")
     return url
-
-
-def deployments(url: str) -> list[dict[str, Any]]:
-    """Return this project's deployments, as the server knows them."""
-    return ask(url, "deployments/filter", {"flows": {"name": {"any_": ["fashion-mnist"]}}, "sort": "NAME_ASC"})
-
-
-def ask(url: str, path: str, content: Any = None, method: str | None = None) -> Any:
-    """Return what the server's API answers.
-
-    Raises:
-        FileNotFoundError: it knows no such thing.
-        RunError: it refuses, or does not answer.
-    """
-    body = None if content is None else json.dumps(content).encode()
-    request = urllib.request.Request(  # noqa: S310 (the address is the user's own)
-        f"{url}/{path}", data=body, headers={"Content-Type": "application/json"}, method=method
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-            told = response.read()
-    except urllib.error.HTTPError as error:
-        if error.code == 404:
-            raise FileNotFoundError(path) from error
-        raise RunError(
-            f"the Prefect server at {url} refuses {path}: {error.read().decode(errors='replace')}"
-        ) from error
-    except OSError as error:
-        raise RunError(f"no Prefect server answers at {url} ({getattr(error, 'reason', error)})") from error
-    return json.loads(told) if told else None
 
 
 def _start(service: str, command: tuple[str, ...], settings: dict[str, str]) -> "subprocess.Popen[bytes]":
@@ -192,7 +148,7 @@ def _start(service: str, command: tuple[str, ...], settings: dict[str, str]) -> 
         return subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=PROJECT,
-            env={**ENVIRONMENT, **os.environ, **settings, MARK: _mark(service)},
+            env={**ENVIRONMENT, **os.environ, **settings, MARK: _mark(service, PROJECT), "PYTHONPATH": str(PROJECT)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -210,6 +166,42 @@ def _wait_for(process: "subprocess.Popen[bytes]", service: str, ready: Callable[
         time.sleep(0.2)
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _end(found: Callable[[], Iterable[int]]) -> bool:
+    """Tell processes to end, and kill those that do not; return whether there were any."""
+    any_there = bool(found())
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in found():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+        deadline = time.monotonic() + STOP_WITHIN
+        while found() and time.monotonic() < deadline:
+            time.sleep(0.1)
+    return any_there
+
+
+def _parent(process: int) -> int:
+    try:
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:  # it has ended
+        return 0
+
+
+def _command(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def _insist_on_a_free(port: int) -> None:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UserError(f"port {port} is taken by another program; choose another: make server PORT=…") from error
 
 
 def _prefect(url: str, *arguments: str) -> None:
@@ -232,16 +224,8 @@ def _seen(url: str, name: str) -> float:
     return 0.0
 
 
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=10) as response:  # noqa: S310 (as in `ask`)
-            return response.status == 200
-    except OSError:
-        return False
-
-
-def _mark(service: str) -> str:
-    return f"{service} of {PROJECT}"
+def _mark(service: str, project: Path) -> str:
+    return f"{service} of {project}"
 
 
 def _port() -> int:

@@ -176,18 +176,21 @@ class Settings(BaseModel):
     def command(self) -> str:
         """The command that makes the same report again, on whatever processor, wherever data and pages are kept."""
         usual = Settings(preset=self.preset).model_copy(update=PRESETS[self.preset]._asdict())
-        mine = self.resolved()
-        options = ["--preset", self.preset]
-        for name in Settings.model_fields:
-            value = getattr(mine, name)
-            if name not in NOT_THE_RECIPE and value != getattr(usual, name):
-                options += [option_of(name), as_text(value)]
-        return shlex.join(["python", "flows/main.py", *options])
+        options = self.resolved()._other_than(usual)
+        return shlex.join(["python", "flows/main.py", "--preset", self.preset, *options])
 
     @property
     def recipe(self) -> str:
-        """The command's options in short: "article", or "fast --epochs 3"."""
-        return self.command.partition("--preset ")[2]
+        """What a run is called: "article", or "fast --epochs 3"."""
+        return shlex.join([self.preset, *self._other_than(Settings(preset=self.preset))])
+
+    def _other_than(self, usual: Settings) -> list[str]:
+        """Return the options that make other results than these settings."""
+        options = []
+        for name in Settings.model_fields:
+            if name not in NOT_THE_RECIPE and getattr(self, name) != getattr(usual, name):
+                options += [option_of(name), as_text(getattr(self, name))]
+        return options
 
     @property
     def departures(self) -> tuple[str, ...]:

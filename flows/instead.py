@@ -1,0 +1,63 @@
+"""What the command does instead of a run: look, check, tell, tidy up."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from flows.housekeeping import damaged, no_run_at_work, remove, unneeded
+from flows.plan import plan
+from tasks.errors import UserError
+from tasks.settings import Settings
+
+ACTIONS = ("plan", "verify", "status", "prune", "yes")
+
+
+def look_after(settings: Settings, actions: dict[str, Any]) -> int:
+    """Do what is asked for instead of a run, and return the exit status.
+
+    Raises:
+        UserError: what is asked for does not go together.
+        RunError: a run is at work, or nothing can be read.
+    """
+    if actions.keys() == {"plan"}:
+        print(table(plan(settings)))
+        return 0
+    if actions.keys() == {"verify"}:
+        faults, told = damaged(settings.data_dir)
+        print("\n".join([*faults, told]))
+        return 1 if faults else 0
+    if actions.keys() == {"status"}:
+        from flows.status import status
+
+        how, wrong = status(settings)
+        print("\n".join([table(how), *wrong]))
+        return 1 if wrong else 0
+    if "prune" in actions and actions.keys() <= {"prune", "yes"}:
+        with no_run_at_work(settings.data_dir):
+            items = unneeded(settings.data_dir, settings.reports_dir, actions["prune"])
+            if "yes" in actions:
+                remove(items, settings.reports_dir)
+        rows = [(f"{item.bytes:,}", _shown(item.folder, settings), item.why) for item in items]
+        size = sum(item.bytes for item in items)
+        told = f"{len(items)} {'removed' if 'yes' in actions else 'to remove'}, {size:,} bytes"
+        if items and "yes" not in actions:
+            told += "; add --yes to remove them"
+        print("\n".join([*filter(None, [table(rows)]), told]))
+        return 0
+    raise UserError("--plan, --verify, --status and --prune go one at a time, and --yes only with --prune")
+
+
+def table(rows: Sequence[Sequence[str]], aligned: str = "") -> str:
+    """Return rows of equal length as lines, their columns as wide as need be."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sides = aligned or "<" * len(widths)
+    return "\n".join(
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _shown(path: Path, settings: Settings) -> str:
+    return str(
+        path.relative_to(settings.data_dir if path.is_relative_to(settings.data_dir) else settings.reports_dir.parent)
+    )

@@ -1,0 +1,47 @@
+"""A Prefect server's API as plain HTTP: what only asks it need not import Prefect, which takes seconds."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from tasks.errors import RunError
+
+
+def deployments(url: str) -> list[dict[str, Any]]:
+    """Return this project's deployments, as the server knows them."""
+    return ask(url, "deployments/filter", {"flows": {"name": {"any_": ["fashion-mnist"]}}, "sort": "NAME_ASC"})
+
+
+def ask(url: str, path: str, content: Any = None, method: str | None = None) -> Any:
+    """Return what the server's API answers.
+
+    Raises:
+        FileNotFoundError: it knows no such thing.
+        RunError: it refuses, or does not answer.
+    """
+    body = None if content is None else json.dumps(content).encode()
+    request = urllib.request.Request(  # noqa: S310 (the address is the user's own)
+        f"{url}/{path}", data=body, headers={"Content-Type": "application/json"}, method=method
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+            told = response.read()
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            raise FileNotFoundError(path) from error
+        raise RunError(
+            f"the Prefect server at {url} refuses {path}: {error.read().decode(errors='replace')}"
+        ) from error
+    except OSError as error:
+        raise RunError(f"no Prefect server answers at {url} ({getattr(error, 'reason', error)})") from error
+    return json.loads(told) if told else None
+
+
+def answers(address: str) -> bool:
+    """Tell whether something answers there, and well."""
+    try:
+        with urllib.request.urlopen(address, timeout=10) as response:  # noqa: S310 (as in `ask`)
+            return response.status == 200
+    except OSError:
+        return False

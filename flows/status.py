@@ -1,0 +1,120 @@
+"""Status: does what is scheduled happen? For a person, and by its exit status for a monitor; Prefect stays out."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from flows.server_api import ask, deployments
+from flows.services import HOME, POOL, running, server_url
+from tasks.artifacts.records import dead, records
+from tasks.artifacts.store import RUNS
+from tasks.artifacts.workspace import PREFIX
+from tasks.errors import RunError
+from tasks.settings import Settings
+
+LATE = 120  # seconds after which a run that is due should have begun
+UNSEEN = 100  # seconds after which a worker that tells of itself every 30 is taken for gone
+LITTLE = 2 << 30  # bytes free: a run makes about a tenth of that
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+Row = tuple[str, str]  # what, how it is
+Told = Iterator[Row | str]  # a row, or what is wrong in a sentence
+
+
+def status(settings: Settings) -> tuple[list[Row], list[str]]:
+    """Return how everything is, and what is wrong."""
+    told = [*_last_run(settings), *_scheduled(), *_room(settings)]
+    return [item for item in told if isinstance(item, tuple)], [item for item in told if isinstance(item, str)]
+
+
+def _last_run(settings: Settings) -> Told:
+    dead(settings.data_dir)
+    if any((settings.data_dir / RUNS).glob(f"{PREFIX}*")):
+        yield "now", "a run is at work"
+    last = next(records(settings.data_dir), None)
+    if not last:
+        yield "last run", "none"
+        yield f"no run has ended in {settings.data_dir} yet"
+        return
+    content = last.content
+    recipe = content["command"].partition("--preset ")[2]
+    keep = f", keep {content['keep']}" if "keep" in content else ""
+    yield "last run", f"{content['state']} {_ago(last.path.stat().st_mtime)} ({recipe}{keep})"
+    if content["state"] in ("failed", "died"):
+        why = content.get("message") or "its process was killed"
+        yield f"the last run {content['state']}: {why.splitlines()[0]}"
+
+
+def _scheduled() -> Told:
+    """Tell of server, worker and every deployment; nothing is wrong where nobody has set them up."""
+    if not (os.environ.get("PREFECT_API_URL") or running("server") or (HOME / "prefect.db").exists()):
+        yield "server", "none: nothing is scheduled"
+        return
+    try:
+        url = server_url()
+        yield "server", url.removesuffix("/api")
+        found = deployments(url)
+        if not found:
+            yield "the server knows no deployment; put them there with `make deploy`"
+        for deployment in found:
+            yield from _deployment(url, deployment)
+        if found:
+            yield from _worker(url)
+    except RunError as error:
+        yield str(error)
+
+
+def _deployment(url: str, deployment: dict[str, Any]) -> Told:
+    name, now = deployment["name"], time.time()
+    of_it = {"deployments": {"id": {"any_": [deployment["id"]]}}, "limit": 1}
+    planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}, "sort": "EXPECTED_START_TIME_ASC"}
+    ended = {"flow_runs": {"state": {"type": {"any_": list(ENDED)}}}, "sort": "END_TIME_DESC"}
+    scheduled = not deployment["paused"] and any(schedule["active"] for schedule in deployment["schedules"])
+    due = [_seconds(run["expected_start_time"]) for run in ask(url, "flow_runs/filter", of_it | planned)]
+    last = next(iter(ask(url, "flow_runs/filter", of_it | ended)), None)
+    how = f"last run {last['state_name']} {_ago(_seconds(last['end_time']))}" if last else "has not run"
+    yield name, f"next {_at(due[0])}; {how}" if due else f"{how}; {'' if scheduled else 'not scheduled'}".strip("; ")
+    if due and now - due[0] > LATE:
+        yield f"{name} should have begun {_ago(due[0])} and did not: no worker takes its runs up"
+    if scheduled and not due:
+        yield f"{name} has a schedule, but no run is planned: the server's scheduler does not work"
+    if last and last["state_type"] in ("FAILED", "CRASHED"):
+        yield f"the last run of {name}, {last['name']}, {last['state_name'].lower()}: {last['state']['message']}"
+
+
+def _worker(url: str) -> Told:
+    try:
+        workers = ask(url, f"work_pools/{POOL}/workers/filter", {})
+    except FileNotFoundError:
+        workers = []
+    seen = max((_seconds(worker["last_heartbeat_time"]) for worker in workers), default=0.0)
+    yield "worker", f"seen {_ago(seen)}" if seen else "none"
+    if time.time() - seen > UNSEEN:
+        yield "no worker is there to run what is due; start one with `make worker`"
+
+
+def _room(settings: Settings) -> Told:
+    folder = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.is_dir())
+    free = shutil.disk_usage(folder).free
+    size = sum(path.lstat().st_size for path in settings.data_dir.rglob("*"))
+    yield "disk", f"{free / 1e9:,.1f} GB free; {settings.data_dir} has {size / 1e6:,.0f} MB"
+    if free < LITTLE:
+        yield f"only {free / 1e9:.1f} GB are free in {folder}"
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def _at(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M} UTC, {_ago(moment)}"
+
+
+def _ago(moment: float) -> str:
+    seconds = time.time() - moment
+    units = (("days", 86400), ("h", 3600), ("min", 60))
+    unit, length = next((pair for pair in units if abs(seconds) >= 2 * pair[1]), ("s", 1))
+    return f"{seconds / length:.0f} {unit} ago" if seconds >= 0 else f"in {-seconds / length:.0f} {unit}"

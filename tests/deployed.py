@@ -1,0 +1,130 @@
+"""A copy of the project with a server, deployments and a worker of its own, by the README's commands."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from flows.server_api import ask
+from flows.services import running
+from tests.conftest import PROJECT, command_of, wait_until
+
+COPIED = ("Makefile", "flows", "prefect.yaml", "pyproject.toml", "requirements.lock", "setup.sh", "tasks")
+LATENESS = 60  # seconds: a run that has not begun by then does not
+
+
+class Deployed:
+    """The copy, and what its server knows."""
+
+    def __init__(self, project: Path) -> None:
+        self.project = project
+        self.data = project / "data"
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/api"
+        ours = ("PREFECT_", "FASHION_MNIST_", "MAKE", "MFLAGS")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        self.environment = clean | {"PORT": str(self.port)}
+
+    def command(self, line: str, **more: str) -> str:
+        """Run a command of the README in the copy, and return what it prints."""
+        done = subprocess.run(
+            ["bash", "-c", line],
+            cwd=self.project,
+            env=self.environment | more,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def processes(self, service: str) -> dict[int, str]:
+        """Return the processes of a service of the copy, and all they have started, with their command lines."""
+        return {process: command_of(process) for process in running(service, self.project)}
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        """Return what the server knows of a deployment."""
+        return ask(self.url, f"deployments/name/fashion-mnist/{name}")
+
+    def schedule(self, name: str, seconds: int, settings: dict[str, Any]) -> None:
+        """Give a deployment this schedule and these settings instead of its own, from now on."""
+        identifier = self.deployment(name)["id"]
+        for schedule in ask(self.url, f"deployments/{identifier}/schedules"):
+            ask(self.url, f"deployments/{identifier}/schedules/{schedule['id']}", method="DELETE")
+        wanted = {"schedule": {"interval": seconds}, "active": True, "parameters": {"settings": settings}}
+        ask(self.url, f"deployments/{identifier}/schedules", [wanted])
+
+    def unschedule(self, name: str) -> None:
+        """Take a deployment's schedules away, and wait until none of its runs is under way."""
+        identifier = self.deployment(name)["id"]
+        for schedule in ask(self.url, f"deployments/{identifier}/schedules"):
+            ask(self.url, f"deployments/{identifier}/schedules/{schedule['id']}", method="DELETE")
+        wait_until(lambda: not self.runs(name, "PENDING", "RUNNING", "CANCELLING"), 300, lambda: str(self.runs(name)))
+
+    def start(self, name: str, settings: dict[str, Any]) -> str:
+        """Have a run of a deployment begin now; return its id."""
+        content = {"parameters": {"settings": settings}, "state": {"type": "SCHEDULED"}}
+        return ask(self.url, f"deployments/{self.deployment(name)['id']}/create_flow_run", content)["id"]
+
+    def run(self, identifier: str) -> dict[str, Any]:
+        """Return what the server knows of a run."""
+        return ask(self.url, f"flow_runs/{identifier}")
+
+    def runs(self, name: str, *types: str) -> list[dict[str, Any]]:
+        """Return a deployment's runs that have these states, the first to begin first."""
+        states = (
+            {"state": {"type": {"any_": list(types)}}} if types else {"state": {"type": {"not_any_": ["SCHEDULED"]}}}
+        )
+        only = {"deployments": {"name": {"any_": [name]}}, "flow_runs": states}
+        return ask(self.url, "flow_runs/filter", {**only, "sort": "EXPECTED_START_TIME_ASC"})
+
+    def tasks(self, run: str) -> dict[str, str]:
+        """Return the states of a run's tasks, by name."""
+        only = {"flow_runs": {"id": {"any_": [run]}}}
+        return {task["name"]: task["state_name"] for task in ask(self.url, "task_runs/filter", only)}
+
+    def artifacts(self, run: str) -> dict[str, Any]:
+        """Return what a run shows in Prefect's UI, by key."""
+        only = {"artifacts": {"flow_run_id": {"any_": [run]}}}
+        return {artifact["key"]: artifact for artifact in ask(self.url, "artifacts/filter", only)}
+
+    def log_of(self, run: str) -> str:
+        """Return what the server has of a run's log."""
+        only = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"}
+        return "\n".join(line["message"] for line in ask(self.url, "logs/filter", only))
+
+    def ended(self, run: str, within: float = 180) -> dict[str, Any]:
+        """Wait for a run's end and return what the server knows then."""
+        final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+        wait_until(lambda: self.run(run)["state_type"] in final, within, lambda: str(self.run(run)["state"]))
+        return self.run(run)
+
+
+@contextlib.contextmanager
+def deployed(folder: Path, *targets: str) -> Iterator[Deployed]:
+    """Have the copy while the context lasts, with what these `make` targets start; nothing of it runs afterwards."""
+    project = folder / "project"
+    project.mkdir()
+    for name in COPIED:
+        source = PROJECT / name
+        if source.is_dir():
+            shutil.copytree(source, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, project / name)
+    (project / ".venv").symlink_to(Path(sys.prefix))
+    copy = Deployed(project)
+    try:
+        if targets:
+            copy.command(f"make {' '.join(targets)}")
+        yield copy
+    finally:
+        copy.command("make stop")
+        for service in ("worker", "server", "pages"):
+            assert copy.processes(service) == {}, "left running"
