@@ -1,4 +1,4 @@
-"""What a Prefect server is told of a run besides what Prefect itself tells: progress, the comparison, who was killed.
+"""What a Prefect server is told of a run besides what Prefect itself tells: progress, the comparison, how it ended.
 
 Nothing here may hold a run up or fail it: where the server does not answer, the work goes on.
 """
@@ -6,9 +6,10 @@ Nothing here may hold a run up or fail it: where the server does not answer, the
 import contextlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
@@ -19,21 +20,15 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
-    TaskRunFilter,
-    TaskRunFilterState,
-    TaskRunFilterStateType,
 )
-from prefect.client.schemas.objects import StateType
-from prefect.exceptions import ObjectNotFound, PrefectException
+from prefect.client.schemas.objects import State
+from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run, task_run
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-from prefect.states import Crashed
 
-from flows.notify import notify
 from flows.services import PAGES_URL
 from flows.temporary_server import is_temporary
 from tasks.artifacts.identity import PROJECT
-from tasks.artifacts.records import dead
 from tasks.artifacts.store import Artifact
 from tasks.progress import Background, History
 from tasks.wording import percent, points
@@ -42,6 +37,8 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 EVERY = 5.0  # seconds between two tellings of how far the trainings are, at least
+AWAY_FOR = 86400  # seconds: a server that is away for longer is not told how a run has ended
+PASSES = 10  # looks, half a second apart, at what the server knows of the tasks before it is told
 
 
 @contextlib.contextmanager
@@ -72,7 +69,7 @@ class ProgressArtifacts:
         self.artifacts: dict[str, UUID] = {}
         self.shown: dict[str, tuple[float, str]] = {}
         self.writer = Background("progress artifacts", self._show, EVERY)
-        self.flow_run = UUID(str(flow_run.id))
+        self.flow_run = _this_run()
 
     def __enter__(self) -> "ProgressArtifacts":
         self.writer.start()
@@ -149,35 +146,47 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     ]
     told = [*artifact.facts["verdict"], *filter(None, [artifact.facts["caution"]]), f"[The report]({link})"]
     with _as_far_as_it_answers(), patient_for(EVERY) as client:
-        client.set_flow_run_name(UUID(str(flow_run.id)), f"{recipe}-{artifact.key[:8]}")
+        client.set_flow_run_name(_this_run(), f"{recipe}-{artifact.key[:8]}")
         create_table_artifact(rows, key="comparison", description="Of each network; the gap is after training.")
         create_markdown_artifact("\n\n".join(told), key="verdict")
         create_link_artifact(link, link_text="The report", key="report")
     return link
 
 
-def mark_the_dead(data_dir: Path) -> None:
-    """Tell the server of runs in this data folder that were killed: for it, they would run for ever."""
-    for record in dead(data_dir):
-        run = record.content["flow_run"]
-        message = f"its process, pid {record.content['pid']} on {record.content['host']}, was killed"
-        with get_client(sync_client=True) as client, contextlib.suppress(ObjectNotFound):  # it was another server's
-            if run == str(flow_run.id):  # a worker has started it again
-                record.told()
-                continue
-            known = client.read_flow_run(UUID(run))
-            unfinished = TaskRunFilterState(type=TaskRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING]))
-            tasks = client.read_task_runs(
-                flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[known.id])),
-                task_run_filter=TaskRunFilter(state=unfinished),
-            )
-            for task in tasks:
-                client.set_task_run_state(task.id, Crashed(message=message), force=True)
-            if known.state and not known.state.is_final():
-                client.set_flow_run_state(known.id, Crashed(message=message), force=True)
-                notify("killed", f"{known.name} was killed: {message}")
-            get_run_logger().info("run %s crashed: %s", known.name, message)
-        record.told()
+def settle(ended: dict[UUID, State[Any]]) -> None:
+    """Wait for a server that is away, and tell it how each task has ended that it does not know of.
+
+    Prefect tells of tasks in passing, and drops what it cannot deliver for a while.
+    """
+    _await_the_server()
+    unfinished = set(ended)
+    for _ in range(PASSES):
+        with patient_for(EVERY) as client:
+            tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[_this_run()])))
+        unfinished = set(ended) - {task.id for task in tasks if task.state and task.state.is_final()}
+        if not unfinished:
+            return
+        time.sleep(0.5)
+    with patient_for(EVERY) as client:
+        for task in unfinished:
+            with _as_far_as_it_answers():
+                client.set_task_run_state(task, ended[task], force=True)
+
+
+def _await_the_server() -> None:
+    told, deadline = False, time.monotonic() + AWAY_FOR
+    while time.monotonic() < deadline:
+        with patient_for(EVERY) as client:
+            if not client.api_healthcheck():
+                return
+        if not told:
+            get_run_logger().warning("the server does not answer: how the run has ended is told when it is back")
+            told = True
+        time.sleep(EVERY)
+
+
+def _this_run() -> UUID:
+    return UUID(str(flow_run.id))
 
 
 def _address(page: Path) -> str:

@@ -8,8 +8,8 @@ import contextlib
 import threading
 import traceback
 from asyncio import CancelledError
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from prefect import Flow, Task, flow, get_run_logger
 from prefect.cache_policies import NO_CACHE
@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.futures import PrefectFuture, as_completed
 from prefect.runtime import deployment
 from prefect.runtime import flow_run as this_run
+from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
@@ -25,9 +26,10 @@ import tasks.report.page  # noqa: F401 (what will run is what is here now, whate
 from flows.housekeeping import retain
 from flows.main import dag
 from flows.notify import notify
-from flows.on_the_server import ProgressArtifacts, mark_the_dead, show_result
+from flows.on_the_server import ProgressArtifacts, settle, show_result
 from flows.plan import downstream, labels
 from flows.temporary_server import is_temporary
+from flows.the_dead import mark_the_dead
 from tasks.artifacts.circumstances import commit
 from tasks.artifacts.identity import PROJECT
 from tasks.artifacts.records import Record, last_like, recorded
@@ -37,8 +39,10 @@ from tasks.errors import ChildDied, DataRefused, RunError, Unreachable, UserErro
 from tasks.node import Inputs, Node
 from tasks.progress import LogReporter, Several, watchers
 from tasks.report.live import LivePage
-from tasks.report.publish import LATEST, publish, publish_refusal
+from tasks.report.publish import page_of, publish, publish_refusal
 from tasks.settings import Settings
+
+Result = TypeVar("Result")
 
 
 def _tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
@@ -69,51 +73,65 @@ def fashion_mnist(settings: Settings = Settings()) -> Any:  # noqa: B008 (frozen
 
 
 def run_all(settings: Settings) -> State:
-    """Run what does not stand, as tasks of the flow run, and record it."""
+    """Run what does not stand, record it, and tell how it ended whoever is to know."""
     log = get_run_logger()
     log.info("code %s (%s), data %s, reports %s", PROJECT, commit(), settings.data_dir, settings.reports_dir)
-    mark_the_dead(settings.data_dir)
+    try:
+        for told in mark_the_dead(PREFECT_API_URL.value() or "", settings.data_dir, str(this_run.id)):
+            log.info("%s", told)
+    except RunError as error:  # the next run tells it
+        log.warning("%s", error)
     Store(settings.data_dir).sweep()
-    afresh = downstream(settings)
+    before = last_like(settings.data_dir, settings.command)
+    futures: dict[PrefectFuture[Any], str] = {}
     with recorded(settings.data_dir, command=settings.command, flow_run=str(this_run.id)) as record:
-        futures: dict[PrefectFuture[Any], str] = {}
-
-        def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
-            label = node.label(network)
-            task = as_task(node, network, settings, afresh.get(label), record.name)
-            future = task.submit(inputs, wait_for=[after] if after else None)
-            futures[future] = label
-            return future
-
-        live = LivePage(settings.reports_dir, labels(settings))
-        with watching(live, *([] if is_temporary() else [ProgressArtifacts()])), limited(settings.time_limit) as over:
-            try:
-                report = dag(run, settings)
-                failed = wait_for(futures, record)
-            except BaseException:  # cancelled, or told to end: the children must not work on for nobody
-                stop_children()
-                record.end("stopped")
-                raise
-            if over.is_set():
-                fault = RunError(f"stopped after {settings.time_limit:g} hours (time_limit); what was finished is kept")
-                failed = Failed(message=str(fault), data=fault)
-            ended = _published(failed, report, settings, live)
+        ended = run_nodes(settings, record, futures)
+        artifact: Any = ended.data
         if ended.is_failed():
             record.end("failed", ended.message or "")
         else:
-            tell_result(report.result(), settings, record)
-    if settings.keep and not ended.is_failed():
-        log.info("%s", retain(settings))
+            record.end("completed", keep=artifact.facts["keep"])
+    if deployment.id:
+        undeterred(lambda: settle({future.task_run_id: future.state for future in futures}))
+    if not ended.is_failed():
+        tell_result(artifact, settings, before)
+        if settings.keep:
+            log.info("%s", retain(settings))
     return ended
 
 
-def tell_result(artifact: Artifact, settings: Settings, record: Record) -> None:
-    """Record the verdict, show it on a server that is kept, and notify if another network is to be kept now."""
-    before, keep = last_like(settings.data_dir, settings.command), artifact.facts["keep"]
-    record.end("completed", keep=keep)
-    link = show_result(settings.recipe, artifact, settings.reports_dir / LATEST)
-    if before and before.content.get("keep") not in (None, keep):
-        text = f"the verdict has changed: keep {keep}, no longer {before.content['keep']} ({settings.recipe}); {link}"
+def run_nodes(settings: Settings, record: Record, futures: dict[PrefectFuture[Any], str]) -> State:
+    """Run every node as a task, and publish the report; return the state that the flow run ends in."""
+    afresh = downstream(settings)
+
+    def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
+        label = node.label(network)
+        task = as_task(node, network, settings, afresh.get(label), record.name)
+        future = task.submit(inputs, wait_for=[after] if after else None)
+        futures[future] = label
+        return future
+
+    live = LivePage(settings.reports_dir, labels(settings))
+    with watching(live, *([] if is_temporary() else [ProgressArtifacts()])), limited(settings.time_limit) as over:
+        try:
+            report = dag(run, settings)
+            failed = undeterred(lambda: wait_for(futures, record))
+        except BaseException:  # cancelled, or told to end: the children must not work on for nobody
+            stop_children()
+            record.end("stopped")
+            raise
+        if over.is_set():
+            fault = RunError(f"stopped after {settings.time_limit:g} hours (time_limit); what was finished is kept")
+            failed = Failed(message=str(fault), data=fault)
+        return _published(failed, report, settings, live)
+
+
+def tell_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
+    """Show the result on a server that is kept, and notify if another network than before is to be kept now."""
+    link = show_result(settings.recipe, artifact, page_of(artifact, settings.reports_dir))
+    kept, keep = before and before.content.get("keep"), artifact.facts["keep"]
+    if kept and kept != keep:
+        text = f"the verdict has changed: keep {keep}, no longer {kept} ({settings.recipe}); {link}"
         notify("verdict changed", text, keep=keep, report=link)
 
 
@@ -163,18 +181,21 @@ def _published(failed: State | None, report: PrefectFuture[Any], settings: Setti
     return failed
 
 
+def undeterred(work: Callable[[], Result]) -> Result:
+    """Do work that may be done twice, though the server may give this run's slot away meanwhile.
+
+    It does so when it has been away for some minutes, and Prefect would then throw a training away. Two runs at once do
+    no harm here: each artifact has one maker.
+    """
+    try:
+        return work()
+    except CancelledError:
+        get_run_logger().warning("the server has given this run's slot away; the work goes on")
+        return work()
+
+
 def wait_for(futures: dict[PrefectFuture[Any], str], record: Record) -> State | None:
     """Wait for all nodes and record how each ended; return the first failure."""
-    try:
-        return _first_failure(futures, record)
-    except CancelledError:
-        # The server was away for so long that it has given this run's slot to the next one, and Prefect would throw
-        # the training away for it. Two runs at once do no harm here: each artifact has one maker.
-        get_run_logger().warning("the server has given this run's slot away; the work goes on")
-        return _first_failure(futures, record)
-
-
-def _first_failure(futures: dict[PrefectFuture[Any], str], record: Record) -> State | None:
     failed: State | None = None
     for future in as_completed(list(futures)):
         future.wait()  # for the state itself: until then, it is what the server knows of it

@@ -1,6 +1,8 @@
 """A Prefect server's API as plain HTTP: what only asks it need not import Prefect, which takes seconds."""
 
+import base64
 import json
+import os
 import urllib.error
 import urllib.request
 from typing import Any
@@ -22,7 +24,7 @@ def ask(url: str, path: str, content: Any = None, method: str | None = None) -> 
     """
     body = None if content is None else json.dumps(content).encode()
     request = urllib.request.Request(  # noqa: S310 (the address is the user's own)
-        f"{url}/{path}", data=body, headers={"Content-Type": "application/json"}, method=method
+        f"{url}/{path}", data=body, headers={"Content-Type": "application/json", **_authorization()}, method=method
     )
     try:
         with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
@@ -36,6 +38,14 @@ def ask(url: str, path: str, content: Any = None, method: str | None = None) -> 
     except OSError as error:
         raise RunError(f"no Prefect server answers at {url} ({getattr(error, 'reason', error)})") from error
     return json.loads(told) if told else None
+
+
+def _authorization() -> dict[str, str]:
+    """Return the header that Prefect's own settings for it ask for, if there are any."""
+    key, basic = os.environ.get("PREFECT_API_KEY"), os.environ.get("PREFECT_API_AUTH_STRING")
+    if key:
+        return {"Authorization": f"Bearer {key}"}
+    return {"Authorization": f"Basic {base64.b64encode(basic.encode()).decode()}"} if basic else {}
 
 
 def answers(address: str) -> bool:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from flows.server_api import answers, ask, deployments
+from flows.the_dead import mark_the_dead
 from tasks.artifacts.identity import PROJECT
 from tasks.errors import RunError, UserError
 
@@ -98,6 +99,8 @@ def start_worker() -> str:
     if any("worker start" in _command(process) for process in running("worker")):  # not only a run that it has left
         return f"the worker already runs; its log: {log}"
     url = server_url()
+    for settings in ({}, *(deployment["parameters"].get("settings", {}) for deployment in deployments(url))):
+        mark_the_dead(url, PROJECT / Path(settings.get("data_dir", "data")).expanduser())
     began = time.time()
     pages = next(({PAGES_URL: environment[PAGES_URL]} for environment in running("pages").values()), {})
     name = socket.gethostname()

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from tasks.artifacts.identity import Identity
 from tasks.artifacts.store import Store, sha256_of
 from tasks.fashion_mnist import DataSet, load_data_set
 from tasks.settings import PROJECT
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FIXTURE = Path(__file__).parent / "fixtures" / "fashion-mnist-600"
 SPECIFICATION = FIXTURE / "dataset.json"
 FIRST = "train-images-idx3-ubyte"  # the file that is fetched first
@@ -134,6 +137,17 @@ def finished_run(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Pa
     assert done.returncode == 0, done.stderr
     (folder / "output").write_text(done.stdout)
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if not CHROMIUM and not os.environ.get("CI"):
+        pytest.skip("Chromium is not installed: the browser tests DID NOT RUN")
+    assert CHROMIUM, "CI must run the browser tests, and there is no Chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])  # its pages are ours
+        yield browser
+        browser.close()
 
 
 ON_THE_FIXTURE = ("--dataset", str(SPECIFICATION), "--source", str(FIXTURE), "--epochs", "1", "--batch-size", "32")

@@ -1,69 +1,201 @@
-"""`prefect.yaml` on a real server: the README's commands deploy it, and the scheduler makes runs of it."""
+"""`prefect.yaml` and the README's commands: a real server, a real worker, a real schedule, on the real data."""
 
 import json
 import re
-import shlex
+import shutil
 import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
-from flows.command_line import read_options
-from tasks.settings import PROJECT, parse_settings
-from tests.conftest import ON_THE_FIXTURE, ask, leftovers, wait_until
+from flows.server_api import ask
+from tasks.errors import RunError
+from tasks.fashion_mnist import FASHION_MNIST
+from tasks.settings import Settings
+from tests.conftest import PROJECT, leftovers, sha256_of, wait_until
+from tests.deployed import deployed
 
-# What follows `prefect` in the README, command by command.
-README = [
-    shlex.split(command)
-    for command in re.findall(r"^prefect (.*)$", (PROJECT / "README.md").read_text(), flags=re.MULTILINE)
-]
-
-
-def prefect(server, *arguments):
-    command = [sys.executable, "-m", "prefect", *arguments]
-    return subprocess.run(
-        command, cwd=PROJECT, env=server.environment, capture_output=True, text=True, check=False, timeout=300
-    )
+README = (PROJECT / "README.md").read_text()
+COMMANDS = re.findall(
+    r"^(?!```).+$", README.partition("## Scheduled runs\n\n```\n")[2].partition("```")[0], re.MULTILINE
+)
+SMOKE = {"preset": "smoke"}
+LONG = {"preset": "smoke", "networks": ["dropout"], "epochs": 1000}
 
 
 @pytest.fixture(scope="module")
-def deployments(server):
-    """The deployments that the README's commands make, by name."""
-    assert [command[:2] for command in README[:2]] == [["--no-prompt", "work-pool"], ["--no-prompt", "deploy"]]
-    for command in README[:2]:
-        done = prefect(server, *command)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return {d["name"]: d for d in ask(server, "deployments")}
+def copy(tmp_path_factory):
+    """A copy of the project in which the README's first commands have been given."""
+    assert COMMANDS[:3] == ["make server", "make deploy", "make worker"]
+    with deployed(tmp_path_factory.mktemp("deployed")) as copy:
+        have_the_data(copy.data)
+        for command in COMMANDS[:3]:
+            copy.command(command)
+        yield copy
 
 
-def test_the_scheduler_makes_runs_of_the_deployment_that_has_a_schedule(server, deployments):
-    assert deployments.keys() == {"nightly", "fast"}
-    nightly = deployments["nightly"]["id"]
-
-    def scheduled():
-        found = ask(server, "flow_runs", deployments={"id": {"any_": [nightly]}})
-        return [run for run in found if run["auto_scheduled"] and run["state_type"] == "SCHEDULED"]
-
-    wait_until(scheduled, 60)
-    assert {run["expected_start_time"][11:16] for run in scheduled()} == {"02:00"}
+def have_the_data(data: Path):
+    """Spare the download where this project has the real files: it has tests of its own."""
+    raw = PROJECT / "data" / "raw" / FASHION_MNIST.name
+    names = {file.name: file.sha256 for file in FASHION_MNIST.files.values()}
+    if all((raw / name).is_file() and sha256_of(raw / name) == digest for name, digest in names.items()):
+        shutil.copytree(raw, data / "raw" / FASHION_MNIST.name)
 
 
-def test_a_worker_runs_what_was_deployed_and_leaves_the_report(server, deployments, tmp_path):
-    folders = {"data_dir": str(tmp_path / "data"), "reports_dir": str(tmp_path / "reports")}
-    given = parse_settings(read_options(ON_THE_FIXTURE) | folders | {"networks": "dropout"})
-    settings = given.model_dump_json(exclude_unset=True)
-    (*run, example), worker = README[2:]
-    assert read_options(["--preset", "smoke"]) == json.loads(example.removeprefix("settings="))
-    done = prefect(server, *run, f"settings={settings}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    worked = prefect(server, *worker, "--run-once")
-    (run,) = [r for r in ask(server, "flow_runs") if r["deployment_id"] == deployments["fast"]["id"]]
-    assert run["state_name"] == "Completed", worked.stdout + worked.stderr
-    assert "Only dropout was trained" in (tmp_path / "reports" / "latest.html").read_text(encoding="utf-8")
-    assert leftovers(tmp_path) == []
+@pytest.fixture(scope="module")
+def first(copy):
+    """The first run, as the README starts it: its id."""
+    printed = copy.command("\n".join(COMMANDS[3:5]).replace("4200", str(copy.port)))
+    assert "Flow run finished successfully" in printed
+    (run,) = copy.runs("fast")
+    return run["id"]
 
 
-def test_a_parameter_out_of_bounds_is_refused_before_a_run_exists(server, deployments):
-    done = prefect(server, "deployment", "run", "fashion-mnist/fast", "-p", 'settings={"epochs": 0}')
-    assert done.returncode != 0
-    assert "less than the minimum" in done.stdout + done.stderr or "greater than or equal" in done.stdout + done.stderr
+@pytest.fixture(scope="module")
+def scheduled(copy, first):
+    """The first three runs that a schedule of 10 s has brought, complete."""
+    copy.schedule("watch", 10, SMOKE)
+    wait_until(lambda: len(copy.runs("watch", "COMPLETED")) >= 3, 120, lambda: str(copy.runs("watch")))
+    copy.unschedule("watch")
+    return [run for run in copy.runs("watch") if run["state_type"] == "COMPLETED"]
+
+
+def test_the_commands_may_be_given_again(copy):
+    assert "already runs" in copy.command("make server")
+    assert "fashion-mnist/nightly" in copy.command("make deploy")
+    assert "already runs" in copy.command("make worker")
+
+
+def test_server_and_pages_listen_on_this_machine_only(copy):
+    listening = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+    for port in (copy.port, copy.port + 1):
+        addresses = re.findall(rf"\d+: ([0-9A-F]+):{port:04X} 0+:0000 0A", listening)
+        assert addresses == ["0100007F"]
+
+
+def test_three_deployments_have_the_schedules_that_the_readme_names(copy):
+    found = {name: copy.deployment(name) for name in ("nightly", "watch", "fast")}
+    schedules = {name: [s["schedule"] for s in deployment["schedules"]] for name, deployment in found.items()}
+    assert [(s["cron"], s["timezone"]) for s in schedules["nightly"]] == [("0 2 * * *", "UTC")]
+    assert [s["interval"] for s in schedules["watch"]] in ([900.0], [])
+    assert schedules["fast"] == []
+    strategies = {name: d["concurrency_options"]["collision_strategy"] for name, d in found.items()}
+    assert strategies == {"nightly": "CANCEL_NEW", "watch": "CANCEL_NEW", "fast": "ENQUEUE"}
+    assert {d["global_concurrency_limit"]["limit"] for d in found.values()} == {1}
+    for deployment in found.values():
+        Settings.model_validate(deployment["parameters"]["settings"])
+        assert str(copy.project) not in json.dumps(deployment), "a path of this machine"
+
+
+def test_the_first_run_completes_and_is_named_by_recipe_and_key(copy, first):
+    run = copy.run(first)
+    assert run["state_name"] == "Completed"
+    (report,) = (copy.data / "report").iterdir()
+    assert run["name"] == f"smoke-{report.name[:8]}"
+    tasks = copy.tasks(first)
+    assert set(tasks.values()) == {"Completed"}
+    assert {"download", "train[baseline]", "train[dropout]", "evaluate[dropout]", "report"} <= tasks.keys()
+
+
+def test_each_scheduled_run_after_it_completes_with_every_task_cached(copy, first, scheduled):
+    assert len(scheduled) >= 3
+    assert {run["name"] for run in scheduled} == {copy.run(first)["name"]}
+    assert all(run["auto_scheduled"] for run in scheduled)
+    for run in scheduled:
+        assert set(copy.tasks(run["id"]).values()) == {"Cached"}
+    assert len(list((copy.data / "runs").glob("*.json"))) == 1, "runs that did nothing fill the folder"
+
+
+def test_the_log_says_where_code_data_and_reports_are(copy, first):
+    assert f"code {copy.project}" in copy.log_of(first)
+    assert f"data {copy.data}, reports {copy.project / 'reports'}" in copy.log_of(first)
+
+
+def test_the_trainings_progress_the_comparison_and_the_verdict_are_shown_beside_the_run(copy, first):
+    shown = copy.artifacts(first)
+    for network in ("baseline", "dropout"):
+        progress = shown[f"progress-of-train-{network}"]
+        assert (progress["type"], progress["data"]) == ("progress", 100)
+        assert "validation accuracy" in progress["description"]
+    rows = json.loads(shown["comparison"]["data"])
+    assert {row["network"] for row in rows} == {"baseline", "dropout"}
+    facts = json.loads(next((copy.data / "report").glob("*/manifest.json")).read_text())["facts"]
+    assert facts["verdict"][0] in shown["verdict"]["data"]
+
+
+def test_the_link_to_the_report_opens_in_a_browser(copy, first, chromium):
+    (link,) = re.findall(r"\((http://[^)]+)\)", copy.artifacts(first)["report"]["data"])
+    page = chromium.new_page()
+    page.goto(link)
+    assert "Which network" in page.title() or page.locator("h1").count() == 1
+    assert page.locator("section").count() >= 9
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"settings": {"epochs": 0}}, "0 is less than the minimum of 1"),
+        ({"settings": {"epoch": 3}}, "'epoch' was unexpected"),
+        ({"settings": {"networks": ["basline"]}}, "'basline' is not one of ['baseline', 'dropout']"),
+        ({"settings": {"preset": "quick"}}, "'quick' is not one of ['fast', 'article', 'smoke']"),
+        ({"settings": {"seed": "one"}}, "'one' is not of type 'integer'"),
+        ({"setings": {}}, "'setings' is not one of ['settings']"),
+        ({"epochs": 3}, "'epochs' is not one of ['settings']"),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_refused_before_there_is_a_run(copy, given, message):
+    before = len(copy.runs("fast"))
+    content = {"parameters": given, "state": {"type": "SCHEDULED"}}
+    with pytest.raises(RunError, match=re.escape(message)):
+        ask(copy.url, f"deployments/{copy.deployment('fast')['id']}/create_flow_run", content)
+    assert len(copy.runs("fast")) == before
+
+
+def test_every_setting_has_help_in_the_form(copy):
+    properties = copy.deployment("fast")["parameter_openapi_schema"]["definitions"]["Settings"]["properties"]
+    assert properties.keys() == Settings.model_fields.keys()
+    assert all(described["description"] for described in properties.values())
+
+
+def test_a_run_that_is_cancelled_ends_as_cancelled_with_its_children(copy, first):
+    run = copy.start("fast", LONG)
+    wait_until(lambda: list(copy.data.glob("checkpoints/*/*")), 60, lambda: str(copy.run(run)["state"]))
+    ask(copy.url, f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    assert copy.ended(run)["state_name"] == "Cancelled"
+    wait_until(lambda: not [line for line in copy.processes("worker").values() if "-m tasks." in line], 10)
+    assert leftovers(copy.data) == []
+    assert not {"Running", "Pending"} & set(copy.tasks(run).values())
+
+
+def test_the_status_is_well_where_all_is(copy, scheduled):
+    copy.schedule("watch", 600, SMOKE)
+    wait_until(lambda: copy.runs("watch", "SCHEDULED"), 60)
+    printed = copy.command(COMMANDS[5])
+    assert re.search(r"^last run +completed", printed, re.MULTILINE)
+    assert re.search(r"^worker +seen \d+ s ago", printed, re.MULTILINE)
+    assert re.search(r"^nightly +next 20\d\d-\d\d-\d\d 02:00 UTC", printed, re.MULTILINE)
+
+
+def test_nothing_runs_after_the_last_command(copy, scheduled):
+    assert COMMANDS[6:] == ["make stop"]
+    printed = copy.command(COMMANDS[6])
+    assert printed == "ended: worker, server, pages\n"
+    for service in ("server", "worker", "pages"):
+        assert copy.processes(service) == {}
+    assert copy.command(COMMANDS[6]) == "nothing runs\n"
+
+
+def test_make_says_who_is_in_the_way_of_a_port(tmp_path):
+    with (
+        deployed(tmp_path) as copy,
+        subprocess.Popen(
+            ["python3", "-m", "http.server", "--bind", "127.0.0.1", str(copy.port)], stdout=-3, stderr=-3
+        ) as other,
+    ):
+        try:
+            wait_until(lambda: f":{copy.port:04X} " in Path("/proc/net/tcp").read_text(), 20)
+            with pytest.raises(AssertionError, match=f"port {copy.port} is taken by another program"):
+                copy.command("make server")
+        finally:
+            other.kill()

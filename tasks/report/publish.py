@@ -36,8 +36,7 @@ def publish_refusal(artifact: Artifact, reports_dir: Path) -> Path:
 
 
 def _publish(artifact: Artifact, reports_dir: Path, page: bytes, numbers: bytes) -> Path:
-    made_at = artifact.manifest["made"]["at"][:19].replace(":", "").replace("-", "")
-    target = reports_dir / f"{made_at}-{artifact.key[:8]}.html"
+    target = page_of(artifact, reports_dir)
     try:
         for _ in abandoned(reports_dir):
             continue  # each goes when its turn is over
@@ -51,6 +50,12 @@ def _publish(artifact: Artifact, reports_dir: Path, page: bytes, numbers: bytes)
         why = (error.strerror or str(error)).lower()
         raise RunError(f"the report cannot be put into {reports_dir}: {why}; choose another --reports-dir") from error
     return target
+
+
+def page_of(artifact: Artifact, reports_dir: Path) -> Path:
+    """Return where the page of that result is, and stays."""
+    made_at = artifact.manifest["made"]["at"][:19].replace(":", "").replace("-", "")
+    return reports_dir / f"{made_at}-{artifact.key[:8]}.html"
 
 
 def list_pages(reports_dir: Path) -> None:

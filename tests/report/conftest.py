@@ -3,12 +3,10 @@
 import copy
 import dataclasses
 import json
-import os
 import shutil
 
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tasks.artifacts.store import Artifact
 from tasks.compare import compare_networks
@@ -19,7 +17,6 @@ from tasks.report.page import render, sprite_of, twin_of
 from tasks.report.publish import publish
 from tests.conftest import wait_until
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = '<script>document.title = "taken"</script>"&\' \N{RIGHT-TO-LEFT OVERRIDE}אב' + "x" * 200
 
 
@@ -106,17 +103,6 @@ def sharp(run, seed, sharpness=3.0):
     """Return made-up probabilities of the run's test images: the sharper, the more often right."""
     logits = np.random.default_rng(seed).normal(size=(len(run.labels), 10)) + sharpness * np.eye(10)[run.labels]
     return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    if not CHROMIUM and not os.environ.get("CI"):
-        pytest.skip("Chromium is not installed: the browser tests DID NOT RUN")
-    assert CHROMIUM, "CI must run the browser tests, and there is no Chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])  # its pages are ours
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
