@@ -44,7 +44,7 @@ def look_after(settings: Settings, actions: dict[str, Any]) -> int:
             told += "; add --yes to remove them"
         print("\n".join([*filter(None, [table(rows)]), told]))
         return 0
-    raise UserError("--plan, --verify, --status and --prune go one at a time, and --yes only with --prune")
+    raise UserError("--plan, --verify, --status and --prune go one at a time; --yes only with --prune")
 
 
 def table(rows: Sequence[Sequence[str]], aligned: str = "") -> str:

@@ -3,11 +3,15 @@
 import base64
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 from typing import Any
 
 from tasks.errors import RunError
+
+PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds before it is asked again where it is busy
+BUSY = (408, 429, 502, 503)  # 503: another holds its database
 
 
 def deployments(url: str) -> list[dict[str, Any]]:
@@ -26,17 +30,20 @@ def ask(url: str, path: str, content: Any = None, method: str | None = None) -> 
     request = urllib.request.Request(  # noqa: S310 (the address is the user's own)
         f"{url}/{path}", data=body, headers={"Content-Type": "application/json", **_authorization()}, method=method
     )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-            told = response.read()
-    except urllib.error.HTTPError as error:
-        if error.code == 404:
-            raise FileNotFoundError(path) from error
-        raise RunError(
-            f"the Prefect server at {url} refuses {path}: {error.read().decode(errors='replace')}"
-        ) from error
-    except OSError as error:
-        raise RunError(f"no Prefect server answers at {url} ({getattr(error, 'reason', error)})") from error
+    for pause in (*PAUSES, None):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+                told = response.read()
+            break
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                raise FileNotFoundError(path) from error
+            if error.code not in BUSY or pause is None:
+                said = error.read().decode(errors="replace")
+                raise RunError(f"the Prefect server at {url} refuses {path}: {said}") from error
+            time.sleep(pause)
+        except OSError as error:
+            raise RunError(f"no Prefect server answers at {url} ({getattr(error, 'reason', error)})") from error
     return json.loads(told) if told else None
 
 

@@ -48,8 +48,11 @@ def test_a_source_folder_of_nobody_in_the_environment_gets_one_sentence_and_stat
         (["--epochs"], "argument --epochs: expected one argument; see --help"),
         (["--fresh", "trian"], "fresh: no node is called 'trian'; did you mean 'train'?"),
         (["--prune", "0"], "argument --prune: '0' is not a number of runs; see --help"),
-        (["--plan", "--verify"], "--plan, --verify and --prune go one at a time, and --yes only with --prune"),
-        (["--yes"], "--plan, --verify and --prune go one at a time, and --yes only with --prune"),
+        (
+            ["--plan", "--verify"],
+            "--plan, --verify, --status and --prune go one at a time; --yes only with --prune",
+        ),
+        (["--yes"], "--plan, --verify, --status and --prune go one at a time; --yes only with --prune"),
         (["--verfy"], "no option is called '--verfy'; did you mean '--verify'?"),
     ],
 )

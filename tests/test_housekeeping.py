@@ -2,16 +2,20 @@
 
 import multiprocessing
 import os
+import re
 import signal
+import threading
 import time
 from dataclasses import replace
 
 import pytest
 
-from flows.housekeeping import damaged, remove, unneeded
+from flows.housekeeping import damaged, no_run_at_work, remove, retain, unneeded
 from tasks.artifacts.records import recorded
 from tasks.artifacts.store import Artifact
 from tasks.errors import RunError
+from tasks.report.publish import publish
+from tasks.settings import Settings
 from tests.conftest import IDENTITY, everything_in, produce
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -29,12 +33,18 @@ def age(folder):
     os.utime(folder, (old, old))
 
 
-def run(store, *artifacts):
-    """Record a run that needed these."""
+def run(store, *artifacts, kept=False):
+    """Record a run that made these, or kept them."""
     with recorded(store.data_dir, command="", flow_run=None) as record:
         for artifact in artifacts:
-            record.node(artifact.manifest["label"], artifact.key, True, artifact.manifest["made"])
+            record.node(artifact.manifest["label"], artifact.key, kept, artifact.manifest["made"])
         record.end("completed")
+
+
+def spare(store, runs):
+    """What is not needed of the store's own: records have tests of their own."""
+    found = unneeded(store.data_dir, store.data_dir.parent / "reports", runs)
+    return [item for item in found if item.folder.parent.name != "runs"]
 
 
 def names(items, store):
@@ -77,13 +87,13 @@ def test_what_none_of_the_last_runs_needs_is_listed_and_then_removed(store):
     first, second, third = (make(store, seed) for seed in (1, 2, 3))
     for artifact in (first, second, third):
         run(store, artifact)
-    assert names(unneeded(store.data_dir, 3), store) == []
-    assert names(unneeded(store.data_dir, 2), store) == [f"prepare/{first.key}"]
-    (item,) = unneeded(store.data_dir, 1)[:1]
-    assert names(unneeded(store.data_dir, 1), store) == sorted(f"prepare/{a.key}" for a in (first, second))
+    assert names(spare(store, 3), store) == []
+    assert names(spare(store, 2), store) == [f"prepare/{first.key}"]
+    (item,) = spare(store, 1)[:1]
+    assert names(spare(store, 1), store) == sorted(f"prepare/{a.key}" for a in (first, second))
     assert item.why == "needed by none of the last 1 runs"
     assert item.bytes > 18
-    remove(unneeded(store.data_dir, 1))
+    remove(spare(store, 1), store.data_dir)
     assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [third.key]
     assert isinstance(store.find(replace(IDENTITY, settings={"seed": 3})), Artifact)
 
@@ -92,16 +102,16 @@ def test_a_checkpoint_is_spared_while_the_run_that_left_it_is_recent(store):
     run(store)
     checkpoint = store.data_dir / "checkpoints" / "dropout-0123456789abcdef"
     checkpoint.mkdir(parents=True)
-    assert unneeded(store.data_dir, 1) == []
+    assert spare(store, 1) == []
     age(checkpoint)
-    assert names(unneeded(store.data_dir, 1), store) == ["checkpoints/dropout-0123456789abcdef"]
+    assert names(spare(store, 1), store) == ["checkpoints/dropout-0123456789abcdef"]
 
 
 def test_what_was_set_aside_as_damaged_is_listed(store, artifact):
     (artifact.folder / "numbers.txt").unlink()
     age(artifact.folder)
     run(store, store.make(IDENTITY, produce)[0])
-    assert [item.why for item in unneeded(store.data_dir, 1)] == ["set aside as damaged"]
+    assert [item.why for item in spare(store, 1)] == ["set aside as damaged"]
 
 
 def test_nothing_is_pruned_while_a_run_is_at_work_and_a_dead_one_does_not_stop_it(store, artifact):
@@ -110,10 +120,10 @@ def test_nothing_is_pruned_while_a_run_is_at_work_and_a_dead_one_does_not_stop_i
     process.join()
     run(store)
     age(artifact.folder)
-    assert len(unneeded(store.data_dir, 1)) == 1
+    assert len(spare(store, 1)) == 1
     refused = pytest.raises(RunError, match=f"^a run is at work in {store.data_dir}; prune when it has ended$")
-    with recorded(store.data_dir, command="", flow_run=None), refused:
-        unneeded(store.data_dir, 1)
+    with recorded(store.data_dir, command="", flow_run=None), refused, no_run_at_work(store.data_dir):
+        pass
 
 
 def test_runs_that_came_to_nothing_do_not_push_out_what_a_good_one_needs(store):
@@ -122,18 +132,18 @@ def test_runs_that_came_to_nothing_do_not_push_out_what_a_good_one_needs(store):
     for _ in range(10):
         with recorded(store.data_dir, command="", flow_run=None) as record:
             record.end("failed")
-    assert unneeded(store.data_dir, 1) == []
+    assert spare(store, 1) == []
 
 
 def test_what_was_made_since_the_last_run_began_is_spared_though_no_record_names_it(store):
     run(store)
     store.make(IDENTITY, produce)
-    assert unneeded(store.data_dir, 1) == []
+    assert spare(store, 1) == []
 
 
 def test_nothing_is_unneeded_where_no_run_is_known_to_have_completed(store, artifact):
     with pytest.raises(RunError, match="so nothing is known to be unneeded$"):
-        unneeded(store.data_dir, 1)
+        spare(store, 1)
 
 
 def test_what_the_store_has_not_made_is_not_its_to_list(store):
@@ -143,8 +153,65 @@ def test_what_the_store_has_not_made_is_not_its_to_list(store):
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine")
         age(path)
-    assert unneeded(store.data_dir, 1) == []
+    assert spare(store, 1) == []
     assert damaged(store.data_dir)[0] == []
+
+
+def make_report(store, reports, seed):
+    """Make a report's artifact, as far as publishing needs it, and publish it."""
+
+    def produce(folder, lock=None):
+        (folder / "report.html").write_text(f"<html>{seed}</html>")
+        (folder / "report.json").write_text("{}")
+        return {}
+
+    artifact, _ = store.make(replace(IDENTITY, node="report", settings={"seed": seed}), produce)
+    age(artifact.folder)
+    publish(artifact, reports)
+    return artifact
+
+
+def test_a_run_that_retains_removes_reports_pages_and_records_beyond_the_last(store, tmp_path):
+    reports = tmp_path / "reports"
+    made = [make_report(store, reports, seed) for seed in (1, 2, 3)]
+    for artifact in made:
+        run(store, artifact)
+    foreign = reports / "20260101T000000-01234567.html"
+    foreign.write_text("another data folder's")
+    told = retain(Settings(data_dir=store.data_dir, reports_dir=reports, keep=2))
+    assert re.match(r"removed 4 items of before the last 2 runs, [\d,]+ bytes$", told)
+    kept = sorted(artifact.key[:8] for artifact in made[1:])
+    assert [folder.name[:8] for folder in sorted((store.data_dir / "report").iterdir())] == kept
+    pages = [page for page in reports.glob("*T*-*.html") if page != foreign]
+    assert sorted(page.stem[-8:] for page in pages) == sorted(page.stem[-8:] for page in reports.glob("*.json")) == kept
+    assert foreign.exists()
+    assert made[0].key[:8] not in (reports / "index.html").read_text()
+    assert len(list((store.data_dir / "runs").glob("*.json"))) == 2
+
+
+def test_a_run_retains_all_while_another_is_at_work(store, tmp_path):
+    run(store, make(store, 1))
+    run(store, make(store, 2))
+    with recorded(store.data_dir, command="", flow_run=None):
+        told = retain(Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep=1))
+    assert told.startswith("nothing was removed: a run is at work in ")
+    assert len(list(store.artifacts())) == 2
+
+
+def test_a_run_that_begins_waits_for_what_is_being_removed(store):
+    begun = threading.Event()
+
+    def begin():
+        with recorded(store.data_dir, command="", flow_run=None):
+            begun.set()
+
+    run(store)
+    with no_run_at_work(store.data_dir):
+        thread = threading.Thread(target=begin)
+        thread.start()
+        assert not begun.wait(0.5)
+    thread.join()
+    assert begun.is_set()
 
 
 def be_killed_at_work(data_dir):

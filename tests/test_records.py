@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tasks.artifacts.records import asked_again, dead, end_in_a_hurry, recorded, records
+from tasks.artifacts.records import asked_again, dead, end_in_a_hurry, last_like, recorded, records
 from tasks.artifacts.store import Artifact
 from tests.conftest import everything_in
 
@@ -81,19 +81,39 @@ def test_a_run_that_is_stopped_in_a_hurry_is_recorded_as_stopped(tmp_path):
     assert found.content["state"] == "stopped"
 
 
+def kept_again(data_dir, key):
+    artifact = Artifact(data_dir, {"key": key, "made": MADE, "facts": {"keep": "dropout"}})
+    asked_again(data_dir, {"report": artifact}, "python flows/main.py")
+
+
 def test_a_run_that_needs_nothing_new_makes_its_last_record_the_newest(tmp_path):
-    run(tmp_path, "k1")
+    kept_again(tmp_path, "k1")
     run(tmp_path, "k2")
-    kept = {"train[dropout]": Artifact(tmp_path, {"key": "k1", "made": MADE})}
-    asked_again(tmp_path, kept, "python flows/main.py")
-    assert [record.content["nodes"]["train[dropout]"]["key"] for record in records(tmp_path)] == ["k1", "k2"]
+    kept_again(tmp_path, "k1")
+    assert [list(record.keys.values()) for record in records(tmp_path)] == [["k1"], ["k2"]]
 
 
 def test_a_run_that_needs_nothing_new_is_recorded_where_its_record_is_gone(tmp_path):
-    kept = {"train[dropout]": Artifact(tmp_path, {"key": "k1", "made": MADE})}
-    asked_again(tmp_path, kept, "python flows/main.py")
+    kept_again(tmp_path, "k1")
     (record,) = records(tmp_path)
-    assert record.content["nodes"]["train[dropout]"]["how"] == "kept"
+    assert record.content["nodes"]["report"]["how"] == "kept"
+    assert record.content["keep"] == "dropout"
+
+
+def test_a_run_that_did_something_is_recorded_though_it_came_to_the_same(tmp_path):
+    run(tmp_path)
+    run(tmp_path)
+    assert len(list(records(tmp_path))) == 2
+
+
+def test_the_last_run_of_the_same_recipe_is_found_whatever_ran_since(tmp_path):
+    run(tmp_path, "k1")
+    with recorded(tmp_path, command="another", flow_run=None) as record:
+        record.end("completed")
+    with recorded(tmp_path, command="python flows/main.py", flow_run=None) as record:
+        record.end("failed")
+    assert list(last_like(tmp_path, "python flows/main.py").keys.values()) == ["k1"]
+    assert last_like(tmp_path, "a third") is None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\x00", "[" * 200_000, '{"nodes": [1]}'], ids=range(7))
