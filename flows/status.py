@@ -80,7 +80,7 @@ def _deployment(url: str, deployment: dict[str, Any]) -> Told:
     if due and now - due[0] > LATE:
         yield f"{name} should have begun {_ago(due[0])} and did not: no worker takes its runs up"
     if scheduled and not due:
-        yield f"{name} has a schedule, but no run is planned: the server's scheduler does not work"
+        yield f"{name} has a schedule, but no run is planned: it never fires, or the server does not plan it"
     if last and last["state_type"] in ("FAILED", "CRASHED"):
         yield f"the last run of {name}, {last['name']}, {last['state_name'].lower()}: {last['state']['message']}"
 

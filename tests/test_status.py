@@ -1,0 +1,182 @@
+"""The status: what is said, and what counts as wrong; asked of a real server that has the deployments and no worker."""
+
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from flows import status as module
+from flows.server_api import ask, deployments
+from flows.status import status
+from tasks.artifacts.records import recorded
+from tasks.settings import PROJECT, Settings
+from tests.conftest import run_main, wait_until
+
+SPAWN = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture(scope="module")
+def url(server):
+    """The API of a server that has the deployments."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.services", "deploy"], cwd=PROJECT, env=server.environment, text=True, check=True
+    )
+    assert done.returncode == 0
+    return server.url
+
+
+@pytest.fixture
+def told(tmp_path, monkeypatch):
+    """Ask for the status of a data folder; return the rows as a dictionary, and what is wrong."""
+    monkeypatch.setattr(module, "HOME", tmp_path / "prefect")
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setattr(module, "LITTLE", 0)
+
+    def told(url=None):
+        if url:
+            monkeypatch.setenv("PREFECT_API_URL", url)
+        how, wrong = status(Settings(data_dir=tmp_path / "data"))
+        return dict(how), wrong
+
+    return told
+
+
+def run(tmp_path, state="completed", **known):
+    with recorded(tmp_path / "data", command="python flows/main.py --preset fast", flow_run=None) as record:
+        record.node("report", "k1", False, {"why": "", "seconds": 1.0})
+        record.end(state, **known)
+
+
+def be_killed(tmp_path):
+    with recorded(tmp_path / "data", command="python flows/main.py --preset fast", flow_run="f1"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def deployment(url, name):
+    return next(found for found in deployments(url) if found["name"] == name)
+
+
+def create(url, name, **state):
+    """Have the server know of a run in this state; return its id."""
+    return ask(url, f"deployments/{deployment(url, name)['id']}/create_flow_run", {"state": state})["id"]
+
+
+def test_where_nothing_is_scheduled_only_the_last_run_counts(told, tmp_path):
+    run(tmp_path, keep="dropout")
+    how, wrong = told()
+    assert re.fullmatch(r"completed \d s ago \(fast, keep dropout\)", how["last run"])
+    assert how["server"] == "none: nothing is scheduled"
+    assert wrong == []
+
+
+def test_a_folder_in_which_no_run_has_ended_is_not_well(told, tmp_path):
+    assert told()[1] == [f"no run has ended in {tmp_path / 'data'} yet"]
+
+
+def test_a_run_that_failed_is_said_with_its_reason(told, tmp_path):
+    run(tmp_path)
+    run(tmp_path, "failed", message="train[dropout]: the loss is nan\nand more")
+    how, wrong = told()
+    assert how["last run"].startswith("failed")
+    assert wrong == ["the last run failed: train[dropout]: the loss is nan"]
+
+
+def test_a_run_that_was_killed_is_said(told, tmp_path):
+    process = SPAWN.Process(target=be_killed, args=(tmp_path,))
+    process.start()
+    process.join()
+    assert told()[1] == ["the last run died: its process was killed"]
+
+
+def test_a_run_at_work_is_said(told, tmp_path):
+    run(tmp_path)
+    with recorded(tmp_path / "data", command="", flow_run=None):
+        assert told()[0]["now"] == "a run is at work"
+
+
+def test_the_time_of_a_run_that_found_everything_done_counts(told, tmp_path):
+    run(tmp_path)
+    (record,) = (tmp_path / "data" / "runs").glob("*.json")
+    long_ago = time.time() - 3 * 86400
+    os.utime(record, (long_ago, long_ago))
+    assert told()[0]["last run"].startswith("completed 3 days ago")
+    with recorded(tmp_path / "data", command="python flows/main.py --preset fast", flow_run=None) as again:
+        again.node("report", "k1", True, {"why": "", "seconds": 0.0})
+        again.end("completed")
+    assert re.match(r"completed \d s ago", told()[0]["last run"])
+
+
+def test_a_server_that_was_used_here_and_does_not_run_is_said(told, tmp_path):
+    run(tmp_path)
+    (tmp_path / "prefect").mkdir()
+    (tmp_path / "prefect" / "prefect.db").touch()
+    (wrong,) = told()[1]
+    assert wrong.startswith("no Prefect server runs here: start one with `make server`")
+
+
+def test_a_server_that_does_not_answer_is_said(told, tmp_path):
+    run(tmp_path)
+    assert told("http://127.0.0.1:9/api")[1] == [
+        "no Prefect server answers at http://127.0.0.1:9/api; start one with `make server`"
+    ]
+
+
+def test_the_next_run_of_each_schedule_is_said(told, url):
+    wait_until(lambda: "next" in told(url)[0]["nightly"], 60)
+    how, _ = told(url)
+    assert re.fullmatch(r"next 20\d\d-\d\d-\d\d 02:00 UTC, in \d+ \w+; has not run", how["nightly"])
+    assert how["fast"] == "has not run; not scheduled"
+
+
+def test_that_no_worker_is_there_is_said(told, url):
+    how, wrong = told(url)
+    assert how["worker"] == "none"
+    assert "no worker is there to run what is due; start one with `make worker`" in wrong
+
+
+def test_a_run_that_should_have_begun_and_did_not_is_said(told, url):
+    due = (datetime.now(UTC) - timedelta(hours=5)).isoformat()
+    late = create(url, "fast", type="SCHEDULED", state_details={"scheduled_time": due})
+    assert "fast should have begun 5 h ago and did not: no worker takes its runs up" in told(url)[1]
+    ask(url, f"flow_runs/{late}", method="DELETE")
+
+
+def test_a_schedule_that_never_fires_is_said(told, url):
+    identifier = deployment(url, "fast")["id"]
+    never = {"schedule": {"cron": "0 0 30 2 *", "timezone": "UTC"}, "active": True}
+    (made,) = ask(url, f"deployments/{identifier}/schedules", [never])
+    wrong = "fast has a schedule, but no run is planned: it never fires, or the server does not plan it"
+    assert wrong in told(url)[1]
+    ask(url, f"deployments/{identifier}/schedules/{made['id']}", method="DELETE")
+    assert wrong not in told(url)[1]
+
+
+def test_a_deployment_whose_last_run_crashed_is_said_until_one_goes_well(told, url):
+    crashed = {"state": {"type": "CRASHED", "name": "Crashed", "message": "its process was killed"}, "force": True}
+    ask(url, f"flow_runs/{create(url, 'watch', type='PENDING')}/set_state", crashed)
+    assert any(re.match(r"the last run of watch, [\w-]+, crashed: its process was killed", w) for w in told(url)[1])
+    completed = {"state": {"type": "COMPLETED", "name": "Completed"}, "force": True}
+    ask(url, f"flow_runs/{create(url, 'watch', type='PENDING')}/set_state", completed)
+    assert not any("of watch" in wrong for wrong in told(url)[1])
+    assert re.search(r"last run Completed \d s ago$", told(url)[0]["watch"])
+
+
+def test_too_little_room_is_said(told, tmp_path, monkeypatch):
+    run(tmp_path)
+    monkeypatch.setattr(module, "LITTLE", 1 << 60)
+    (wrong,) = told()[1]
+    assert re.fullmatch(r"only [\d.]+ GB are free in .+/data", wrong)
+
+
+def test_the_command_ends_with_status_1_where_something_is_wrong(tmp_path):
+    done = run_main(tmp_path, None, "--status")
+    assert done.returncode == 1
+    assert f"no run has ended in {tmp_path / 'data'} yet" in done.stdout
+    assert done.stderr == ""
+    assert not (tmp_path / "data").exists()
