@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from typing import IO, Any
@@ -21,6 +22,8 @@ from typing import IO, Any
 from tasks.artifacts.identity import PROJECT
 from tasks.errors import ChildDied, RunError
 from tasks.progress import Progress
+
+SILENCE = 600  # seconds without a word after which a child is taken to hang; a training speaks four times a second
 
 stopping = threading.Event()  # set for good once this process's run is over: what fails from then on is no news
 _running: set[subprocess.Popen[str]] = set()
@@ -46,14 +49,14 @@ def run_child(module: str, job: dict[str, Any], progress: Progress, lock: int | 
 
     Raises:
         RunError: the child says what went wrong, or it ended without a word.
-        ChildDied: a signal ended it.
+        ChildDied: a signal ended it, or it hung.
         OSError: what the child met when it read or wrote a file.
 
     What helps to find a fault, the child's traceback or its standard error, is in the exception's notes.
     """
     with _places, tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
-        with _started(module, complaints, lock) as child:
-            outcome = _converse(child, job, progress)
+        with _started(module, complaints, lock) as child, _killed_when_silent(child) as heard:
+            outcome = _converse(child, job, progress, heard)
             if not outcome:
                 child.wait()  # how it ended by itself is the news
         if "result" in outcome:
@@ -64,6 +67,8 @@ def run_child(module: str, job: dict[str, Any], progress: Progress, lock: int | 
             error, detail = RunError(outcome["error"]), outcome["traceback"]
         elif stopping.is_set():
             error, detail = RunError("stopped"), ""
+        elif heard.too_long_ago:
+            error, detail = ChildDied(f"its process said nothing for {SILENCE} seconds, and was killed"), ""
         else:
             complaints.seek(0)
             error, detail = _how_it_ended(child.returncode), complaints.read()[-4000:]
@@ -88,6 +93,40 @@ def _started(module: str, complaints: IO[str], lock: int | None) -> Iterator[sub
         )
     ) as child:
         yield child
+
+
+class Heard:
+    """When a child was last heard."""
+
+    def __init__(self) -> None:
+        self.again()
+
+    def again(self) -> None:
+        """Remember that it was heard now."""
+        self.last = time.monotonic()
+
+    @property
+    def too_long_ago(self) -> bool:
+        """Whether it must be taken to hang."""
+        return time.monotonic() - self.last > SILENCE
+
+
+@contextlib.contextmanager
+def _killed_when_silent(child: subprocess.Popen[str]) -> Iterator[Heard]:
+    """Kill a child that hangs: what waits for it would wait for ever."""
+    heard, over = Heard(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(min(SILENCE / 4, 5)):
+            if heard.too_long_ago:
+                child.kill()
+                return
+
+    threading.Thread(target=watch, name="silence", daemon=True).start()
+    try:
+        yield heard
+    finally:
+        over.set()
 
 
 @contextlib.contextmanager
@@ -138,7 +177,7 @@ def serve(work: Callable[[dict[str, Any], Progress], dict[str, Any]]) -> None:
     answers.close()
 
 
-def _converse(child: subprocess.Popen[str], job: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def _converse(child: subprocess.Popen[str], job: dict[str, Any], progress: Progress, heard: Heard) -> dict[str, Any]:
     """Give the child its job and hear it out; `{}` if it ends without an answer."""
     to_child, from_child = _pipes(child)
     try:
@@ -148,6 +187,7 @@ def _converse(child: subprocess.Popen[str], job: dict[str, Any], progress: Progr
         with contextlib.suppress(BrokenPipeError):  # what it did not hear would be sent once more
             to_child.close()
     for line in from_child:
+        heard.again()
         message = json.loads(line)
         if "progress" not in message:
             return message

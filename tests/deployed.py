@@ -29,7 +29,8 @@ class Deployed:
         self.url = f"http://127.0.0.1:{self.port}/api"
         ours = ("PREFECT_", "FASHION_MNIST_", "MAKE", "MFLAGS")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        self.environment = clean | {"PORT": str(self.port)}
+        # The packages are the project's own, whose editable install would bring its code, not the copy's.
+        self.environment = clean | {"PORT": str(self.port), "PYTHONPATH": str(project)}
 
     def command(self, line: str, **more: str) -> str:
         """Run a command of the README in the copy, and return what it prints."""

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from tasks.child import _converse, run_child
+from tasks import child as module
+from tasks.child import Heard, _converse, run_child
 from tasks.errors import ChildDied, RunError
 from tasks.progress import silent
 from tests.conftest import command_of, wait_until
@@ -99,4 +100,10 @@ def test_a_child_that_is_dead_before_it_hears_its_job_has_no_answer_and_breaks_n
         [sys.executable, "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
         child.wait()
-        assert _converse(child, {"job": "small"}, silent) == {}
+        assert _converse(child, {"job": "small"}, silent, Heard()) == {}
+
+
+def test_a_child_that_hangs_is_killed_and_worth_another_try(monkeypatch):
+    monkeypatch.setattr(module, "SILENCE", 1)
+    with pytest.raises(ChildDied, match="^its process said nothing for 1 seconds, and was killed$"):
+        run_child("tests.a_child", {"do": "wait"}, silent)
