@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
@@ -137,6 +139,26 @@ def finished_run(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Pa
     assert done.returncode == 0, done.stderr
     (folder / "output").write_text(done.stdout)
     return folder
+
+
+@pytest.fixture
+def receiver():
+    """A receiver, its address, and what it has got; it answers as it is told."""
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(answer["status"])
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    got, answer = [], {"status": 200}
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/hooks/a-secret", got, answer
+        server.shutdown()
 
 
 @pytest.fixture(scope="session")

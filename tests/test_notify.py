@@ -1,32 +1,8 @@
 """Notifications, to a real receiver on this machine."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 
 from flows.notify import WEBHOOK, notify
-
-
-@pytest.fixture
-def receiver():
-    """A receiver, its address, and what it has got; it answers as it is told."""
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self):
-            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(answer["status"])
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    got, answer = [], {"status": 200}
-    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/hooks/a-secret", got, answer
-        server.shutdown()
 
 
 def test_what_happened_is_posted_as_a_sentence_and_as_facts(receiver, monkeypatch, caplog):

@@ -9,17 +9,24 @@ from flows.command_line import read_options
 from tasks.settings import parse_settings
 from tests.conftest import ON_THE_FIXTURE, prefect_server, run_main
 from tests.faults.damages import damage_again_and_again
+from tests.faults.inflicted import FAULTS
 from tests.faults.kills import kill_again_and_again
+from tests.faults.scheduled import disturb
 from tests.faults.together import run_together
 
 
 def main() -> int:
     """Do what the arguments name, print the counts, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("what", choices=["kills", "damages", "together"])
+    parser.add_argument("what", choices=["kills", "damages", "together", "scheduled"])
+    parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"of scheduled: {', '.join(FAULTS)} (default: all)")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    if given.what == "scheduled":
+        with tempfile.TemporaryDirectory() as scratch:
+            disturb(Path(scratch), given.faults)
+        return 0
     with tempfile.TemporaryDirectory() as scratch, prefect_server(Path(scratch)) as server:
         folder = Path(scratch) / "runs"
         folder.mkdir()

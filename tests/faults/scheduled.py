@@ -1,23 +1,20 @@
 """Scheduled runs, each disturbed by a fault in mid-training; then the schedule alone has to bring the result."""
 
 import contextlib
-import os
 import shutil
-import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from flows.server_api import ask
-from tests.conftest import command_of, leftovers, wait_until
+from tasks.errors import RunError
+from tasks.fashion_mnist import FASHION_MNIST
+from tests.conftest import PROJECT, leftovers, wait_until
 from tests.deployed import Deployed, deployed
+from tests.faults.inflicted import CLOCK, EVERY, FAULTS, NODES, RECIPE, paused, the
 
-RECIPE: dict[str, Any] = {"preset": "smoke", "networks": ["dropout"], "epochs": 60}
-EVERY = 10  # seconds between two scheduled runs
-WORTH_A_LOOK = ("goes on after", "was killed", "slot away", "does not answer")  # in the log
-NODES = ("download", "validate", "prepare", "train", "evaluate", "compare", "report")
+WORTH_A_LOOK = ("goes on after", "was killed", "slot away", "does not answer", "Retry")  # in the log
 
 
 class Row(NamedTuple):
@@ -31,15 +28,15 @@ class Row(NamedTuple):
 
 def disturb(folder: Path, names: list[str]) -> list[Row]:
     """Do each fault to a run of its own; return what was seen. An AssertionError tells what must never be."""
-    with deployed(folder, "server", "deploy", "worker") as copy:
-        raw = Path(__file__).parents[2] / "data" / "raw"
-        if raw.is_dir():
-            shutil.copytree(raw, copy.data / "raw")
+    with small_disk(folder), deployed(folder) as copy:
+        specify(copy)
+        copy.environment |= clock_of(folder) if CLOCK in names else {}
+        copy.command("make server deploy worker")
         undisturbed = copy.ended(copy.start("fast", RECIPE))
         assert undisturbed["state_type"] == "COMPLETED", undisturbed["state"]
         expected = digests(copy)
         rows = []
-        for name in names or FAULTS:
+        for name in names or [name for name in FAULTS if name != CLOCK]:
             row = one(copy, name, expected)
             print(" | ".join(row), flush=True)
             rows.append(row)
@@ -56,43 +53,75 @@ def one(copy: Deployed, name: str, expected: dict[str, str]) -> Row:
     log = copy.data / "prefect" / "worker.log"
     seen = log.stat().st_size
     copy.schedule("watch", EVERY, RECIPE)
-    wait_until(lambda: at_work(copy, node), 120, lambda: str(copy.runs("watch")[-1:]))
-    (disturbed,) = (run for run in copy.runs("watch", "RUNNING") if run["id"] not in before)
-    told = fault(copy) or ""
+    deadline = time.monotonic() + 120
+    while not at_work(copy, node):
+        assert time.monotonic() < deadline, copy.runs("watch")[-1:]
+        time.sleep(0.001)
+    flow = the(copy, "prefect.engine")
+    with paused(flow):  # whatever is done in a moment is not done before the fault
+        (disturbed,) = [run for run in copy.runs("watch", "RUNNING") if run["id"] not in before]
+    told = fault(copy, flow)
 
     def brought() -> bool:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(RunError):  # the server is not back yet
             done = [run for run in copy.runs("watch", "COMPLETED") if run["id"] not in before]
             return bool(done) and not at_work(copy, node)
         return False
 
-    wait_until(brought, 900, lambda: str([(r["name"], r["state"]) for r in copy.runs("watch")[-5:]]))
+    wait_until(brought, 900, lambda: str([(run["name"], run["state"]) for run in copy.runs("watch")[-5:]]))
     copy.unschedule("watch")
-    new = [run for run in copy.runs("watch") if run["id"] not in before]
+    insist_on_the_same(copy, expected)
+    server = ""
+    with contextlib.suppress(FileNotFoundError):  # the server's database is another one
+        first = copy.run(disturbed["id"])
+        tasks = copy.tasks(disturbed["id"])
+        assert not {"Running", "Pending", "Scheduled"} & set(tasks.values()), (first["state"], tasks)
+        server = f"{first['state_name']} ({first['state']['message']}); tasks {', '.join(sorted(set(tasks.values())))}"
+    later = [run["state_name"] for run in copy.runs("watch") if run["id"] not in {*before, disturbed["id"]}]
+    with log.open() as lines:
+        lines.seek(seen)
+        logged = [line.strip()[15:] for line in lines if any(what in line for what in WORTH_A_LOOK)]
+    said = "; ".join([told, *dict.fromkeys(logged)])
+    return Row(name, f"{server}; then {', '.join(later[:4])}", said, f"the same {len(expected)} digests, nothing left")
+
+
+def specify(copy: Deployed) -> None:
+    """Give the copy the real data under another name; it comes from a mirror on this machine, and is there already."""
+    mirror = f"http://127.0.0.1:{copy.port + 2}/"
+    changed = {"name": "mirrored", "mirrors": (mirror,), "folders": (), "debian_package": None}
+    (copy.project / "dataset.json").write_text(FASHION_MNIST.model_copy(update=changed).model_dump_json())
+    shutil.copytree(PROJECT / "data" / "raw" / FASHION_MNIST.name, copy.data / "raw" / "mirrored")
+
+
+def insist_on_the_same(copy: Deployed, expected: dict[str, str]) -> None:
+    """See to it that the artifacts are those of the undisturbed run, each once, and that nothing else is left."""
     assert digests(copy) == expected, "another result"
     assert leftovers(copy.data) == [], leftovers(copy.data)
     assert not list(copy.data.glob("checkpoints/*")), "a checkpoint was left"
-    orphans = [line for line in copy.processes("worker").values() if "-m tasks." in line or "flow_engine" in line]
+    orphans = [line for line in copy.processes("worker").values() if "-m tasks." in line or "prefect.engine" in line]
     assert orphans == [], orphans
-    first = copy.run(disturbed["id"])
-    unfinished = {n: s for n, s in copy.tasks(disturbed["id"]).items() if s in ("Running", "Pending", "Scheduled")}
-    assert not unfinished, (first["state"], unfinished)
-    states = [f"{run['name']} {run['state_name']}" for run in new]
-    with log.open() as lines:
-        lines.seek(seen)
-        logged = [
-            line.strip() for line in lines if "goes on after" in line or "was killed" in line or "slot away" in line
-        ]
-    tasks = dict.fromkeys(copy.tasks(disturbed["id"]).values())
-    server = (
-        f"{first['state_name']} ({first['state']['message']}); tasks {', '.join(tasks)}; then {', '.join(states[1:4])}"
-    )
-    return Row(
-        name,
-        server,
-        "; ".join([told, *dict.fromkeys(logged)]),
-        f"same digests, {len(expected)} artifacts, nothing left",
-    )
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """Have a disk of its own for the folder, that can be filled: a tmpfs (for root alone)."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g", "fashion-mnist-faults", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def clock_of(folder: Path) -> dict[str, str]:
+    """Return the environment in which the clock is off by what `folder`/clock says (Debian's package libfaketime)."""
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    (folder / "clock").write_text("+0")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
 
 
 def at_work(copy: Deployed, node: str) -> bool:
@@ -110,135 +139,3 @@ def digests(copy: Deployed) -> dict[str, str]:
         assert node not in found, f"{node} was made twice"
         found[node] = manifest.read_text().split('"digest": "')[1][:64] if node != "report" else ""
     return found
-
-
-def the(copy: Deployed, what: str) -> int:
-    """Return the one process of the worker's that does this."""
-    return next(process for process, line in copy.processes("worker").items() if what in line)
-
-
-def kill_child(copy: Deployed) -> str:
-    """End the training as the kernel does where memory is short."""
-    os.kill(the(copy, "-m tasks.train"), signal.SIGKILL)
-    return "the child was killed"
-
-
-def kill_flow(copy: Deployed) -> str:
-    """End the run's own process."""
-    child = the(copy, "-m tasks.train")
-    parent = int(Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(parent, signal.SIGKILL)
-    return "the run's process was killed"
-
-
-def kill_worker(copy: Deployed) -> str:
-    """End the worker without a word, and start another."""
-    return _end_worker(copy, signal.SIGKILL)
-
-
-def terminate_worker(copy: Deployed) -> str:
-    """Ask the worker to end, as a service manager does, and start another."""
-    return _end_worker(copy, signal.SIGTERM)
-
-
-def _end_worker(copy: Deployed, number: signal.Signals) -> str:
-    worker = the(copy, "prefect worker start")
-    os.kill(worker, number)
-    wait_until(lambda: not command_of(worker), 30)
-    time.sleep(2)
-    still = (
-        "the run went on" if any("-m tasks." in line for line in copy.processes("worker").values()) else "the run ended"
-    )
-    # What went on is no worker: `make worker` has to see the difference.
-    copy.command("make worker")
-    return f"worker {number.name}: {still}; another started"
-
-
-def all_killed(copy: Deployed) -> str:
-    """Have the power fail, but for the server."""
-    for process in copy.processes("worker"):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-    copy.command("make worker")
-    return "worker, run and child were killed"
-
-
-def outage(seconds: float) -> Callable[[Deployed], str]:
-    """Make a fault: the server is away for so long."""
-
-    def away(copy: Deployed) -> str:
-        for process in copy.processes("server"):
-            os.kill(process, signal.SIGTERM)
-        wait_until(lambda: not copy.processes("server"), 30)
-        time.sleep(seconds)
-        copy.command("make server")
-        return f"no server for {seconds:.0f} s"
-
-    return away
-
-
-def lose_database(copy: Deployed) -> str:
-    """Delete the server's database under it, and do what `--status` then says."""
-    for process in copy.processes("server"):
-        os.kill(process, signal.SIGKILL)
-    for file in (copy.data / "prefect").glob("prefect.db*"):
-        file.unlink()
-    copy.command("make server deploy")
-    copy.schedule("watch", EVERY, RECIPE)
-    return "the database was deleted; `make server deploy`"
-
-
-def redeploy(copy: Deployed) -> str:
-    """Change the deployment while its run is at work."""
-    path = copy.project / "prefect.yaml"
-    content = path.read_text()
-    path.write_text(content.replace("The fast recipe again", "The fast recipe once more"))
-    copy.command("make deploy")
-    copy.schedule("watch", EVERY, RECIPE)
-    path.write_text(content)
-    return "the deployment was changed"
-
-
-def second_worker(copy: Deployed) -> str:
-    """Have two workers at the same pool."""
-    environment = copy.environment | {"PREFECT_API_URL": copy.url, "PYTHONPATH": str(copy.project)}
-    command = [
-        str(copy.project / ".venv/bin/prefect"),
-        "worker",
-        "start",
-        "--pool",
-        "fashion-mnist",
-        "--name",
-        "second",
-    ]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        time.sleep(3 * EVERY)
-    finally:
-        process.terminate()
-        process.wait(30)
-    return "two workers for 30 s"
-
-
-def cancel(copy: Deployed) -> str:
-    """Cancel the run, as the button of Prefect's UI does."""
-    (run,) = copy.runs("watch", "RUNNING")
-    ask(copy.url, f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
-    began = time.monotonic()
-    ended = copy.ended(run["id"])
-    return f"cancelled in {time.monotonic() - began:.0f} s ({ended['state_name']})"
-
-
-FAULTS: dict[str, tuple[str, Callable[[Deployed], str]]] = {
-    "child killed": ("train", kill_child),
-    "run killed": ("train", kill_flow),
-    "worker killed": ("train", kill_worker),
-    "worker terminated": ("train", terminate_worker),
-    "all killed": ("train", all_killed),
-    "server away for 30 s": ("train", outage(30)),
-    "server away for 5 minutes": ("train", outage(300)),
-    "database deleted": ("train", lose_database),
-    "deployment changed": ("train", redeploy),
-    "two workers": ("train", second_worker),
-    **{f"cancelled in {node}": (node, cancel) for node in NODES},
-}

@@ -1,0 +1,215 @@
+"""What is done to a scheduled run, and to what it depends on."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from flows.server_api import ask
+from tests.conftest import command_of, wait_until
+from tests.deployed import Deployed
+
+RECIPE: dict[str, Any] = {"preset": "smoke", "networks": ["dropout"], "epochs": 60, "dataset": "dataset.json"}
+EVERY = 10  # seconds between two scheduled runs
+NODES = ("download", "validate", "prepare", "train", "evaluate", "compare", "report")
+
+
+@contextlib.contextmanager
+def paused(process: int) -> Iterator[None]:
+    """Have a process stand still while the context lasts."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGCONT)
+
+
+def the(copy: Deployed, what: str) -> int:
+    """Return the one process of the worker's that does this."""
+    return next(process for process, line in copy.processes("worker").items() if what in line)
+
+
+def kill_child(copy: Deployed, flow: int) -> str:
+    """End the training without a word."""
+    os.kill(the(copy, "-m tasks.train"), signal.SIGKILL)
+    return "the child was killed"
+
+
+def out_of_memory(copy: Deployed, flow: int) -> str:
+    """Take the training's memory away: the kernel ends it."""
+    group = Path("/sys/fs/cgroup/memory/fashion-mnist-faults")
+    group.mkdir()
+    (group / "memory.limit_in_bytes").write_text(str(4 << 20))
+    child = the(copy, "-m tasks.train")
+    (group / "cgroup.procs").write_text(str(child))
+    wait_until(lambda: not command_of(child), 60)
+    wait_until(lambda: not (group / "cgroup.procs").read_text(), 10)
+    group.rmdir()
+    return "the kernel ended the child for want of memory"
+
+
+def kill_flow(copy: Deployed, flow: int) -> str:
+    """End the run's own process."""
+    os.kill(flow, signal.SIGKILL)
+    return "the run's process was killed"
+
+
+def kill_worker(copy: Deployed, flow: int) -> str:
+    """End the worker without a word, and start another."""
+    return _end_worker(copy, signal.SIGKILL)
+
+
+def terminate_worker(copy: Deployed, flow: int) -> str:
+    """Ask the worker to end, as a service manager does, and start another."""
+    return _end_worker(copy, signal.SIGTERM)
+
+
+def _end_worker(copy: Deployed, number: signal.Signals) -> str:
+    worker = the(copy, "prefect worker start")
+    os.kill(worker, number)
+    wait_until(lambda: not command_of(worker), 30)
+    wait_until(lambda: not any("-m tasks." in line for line in copy.processes("worker").values()), 30)
+    copy.command("make worker")
+    return f"the worker got {number.name}: the run ended with it; another worker was started"
+
+
+def all_killed(copy: Deployed, flow: int) -> str:
+    """Have the power fail, but for the server."""
+    for process in copy.processes("worker"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    copy.command("make worker")
+    return "worker, run and child were killed; another worker was started"
+
+
+def outage(seconds: float) -> Callable[[Deployed, int], str]:
+    """Make a fault: the server is away for so long."""
+
+    def away(copy: Deployed, flow: int) -> str:
+        for process in copy.processes("server"):
+            os.kill(process, signal.SIGTERM)
+        wait_until(lambda: not copy.processes("server"), 30)
+        time.sleep(seconds)
+        copy.command("make server")
+        return f"no server for {seconds:.0f} s"
+
+    return away
+
+
+def lose_database(copy: Deployed, flow: int) -> str:
+    """Delete the server's database under it, and do what `--status` then says."""
+    for process in copy.processes("server"):
+        os.kill(process, signal.SIGKILL)
+    wait_until(lambda: not copy.processes("server"), 30)
+    for file in (copy.data / "prefect").glob("prefect.db*"):
+        file.unlink()
+    copy.command("make server")
+    said = copy.command(".venv/bin/python flows/main.py --status || [ $? = 1 ]")
+    assert "the server knows no deployment; put them there with `make deploy`" in said
+    copy.command("make deploy worker")
+    copy.schedule("watch", EVERY, RECIPE)
+    return "the database was deleted, --status said `make deploy`"
+
+
+def fill_disk(copy: Deployed, flow: int) -> str:
+    """Leave no room for anything, until the run has failed of it."""
+    ballast = copy.data / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb") as file:
+        while True:
+            file.write(bytes(1 << 20))
+            file.flush()
+    wait_until(lambda: "-m tasks.train" not in str(copy.processes("worker")), 120)
+    time.sleep(EVERY)
+    ballast.unlink()
+    return "no room for some seconds"
+
+
+def redeploy(copy: Deployed, flow: int) -> str:
+    """Change the deployment while its run is at work."""
+    path = copy.project / "prefect.yaml"
+    content = path.read_text()
+    path.write_text(content.replace("The fast recipe again", "The fast recipe once more"))
+    copy.command("make deploy")
+    copy.schedule("watch", EVERY, RECIPE)
+    path.write_text(content)
+    return "the deployment was changed"
+
+
+def second_worker(copy: Deployed, flow: int) -> str:
+    """Have two workers at the same pool."""
+    environment = copy.environment | {"PREFECT_API_URL": copy.url}
+    command = (sys.executable, "-m", "prefect", "worker", "start", "--pool", "fashion-mnist", "--name", "second")
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(3 * EVERY)
+    finally:
+        process.terminate()
+        process.wait(30)
+    return f"two workers for {3 * EVERY} s"
+
+
+def step_clock(copy: Deployed, flow: int) -> str:
+    """Have the clock jump a day ahead, and then back again, for server, worker and run alike."""
+    clock = Path(copy.environment["FAKETIME_TIMESTAMP_FILE"])
+    for offset in ("+1d", "+0"):
+        clock.write_text(offset)
+        time.sleep(EVERY)
+    return "the clock went a day ahead and back"
+
+
+def no_source(copy: Deployed, flow: int) -> str:
+    """Have the only source of the data not answer for a while."""
+    raw, mirror = copy.data / "raw" / "mirrored", copy.project / "mirror"
+    mirror.mkdir()
+    for file in raw.iterdir():
+        file.rename(mirror / f"{file.name}.gz")  # its content says that it is none
+    os.kill(flow, signal.SIGKILL)  # it may have seen the files; the next run does not
+    time.sleep(3 * EVERY)
+    port = str(copy.port + 2)
+    command = (sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(mirror), port)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: len(list(raw.glob("*-ubyte"))) == 4, 120)
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(mirror)
+    return f"the source did not answer for {3 * EVERY} s"
+
+
+def cancel(copy: Deployed, flow: int) -> str:
+    """Cancel the run, as the button of Prefect's UI does."""
+    with paused(flow):
+        (run,) = copy.runs("watch", "RUNNING")
+        ask(copy.url, f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    began = time.monotonic()
+    ended = copy.ended(run["id"])
+    assert ended["state_name"] == "Cancelled", ended["state"]
+    return f"cancelled within {time.monotonic() - began:.0f} s"
+
+
+CLOCK = "clock stepped"
+FAULTS: dict[str, tuple[str, Callable[[Deployed, int], str]]] = {
+    "child killed": ("train", kill_child),
+    "out of memory": ("train", out_of_memory),
+    "run killed": ("train", kill_flow),
+    "worker killed": ("train", kill_worker),
+    "worker terminated": ("train", terminate_worker),
+    "all killed": ("train", all_killed),
+    "server away for 30 s": ("train", outage(30)),
+    "server away for 5 minutes": ("train", outage(300)),
+    "database deleted": ("train", lose_database),
+    "disk full": ("train", fill_disk),
+    "deployment changed": ("train", redeploy),
+    "two workers": ("train", second_worker),
+    CLOCK: ("train", step_clock),
+    "source away": ("download", no_source),
+    **{f"cancelled in {node}": (node, cancel) for node in NODES},
+}

@@ -1,0 +1,89 @@
+"""What a server that is kept is told of a run, and what whoever is to know is told."""
+
+import json
+import subprocess
+from asyncio import CancelledError
+
+import pytest
+from prefect import flow, task
+from prefect.logging import disable_run_logger
+from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+from prefect.states import Completed
+
+from flows.notify import WEBHOOK
+from flows.on_the_server import settle
+from flows.orchestrated import undeterred
+from flows.server_api import ask as ask_api
+from tests.conftest import ON_THE_FIXTURE, ask, run_main, wait_until
+
+
+@pytest.fixture
+def copied(finished_run, tmp_path):
+    """The finished run's data, to be run on."""
+    subprocess.run(["cp", "-a", str(finished_run / "data"), str(tmp_path / "data")], check=True)
+    return tmp_path
+
+
+def test_a_task_of_whose_end_the_server_has_not_heard_is_told_at_the_end(server):
+    @task
+    def lost():
+        return Completed(message="made")
+
+    @flow(persist_result=False)
+    def losing():
+        future = lost.submit()
+        future.wait()
+        unheard = {"state": {"type": "RUNNING", "name": "Running"}, "force": True}
+        wait_until(lambda: ask(server, "task_runs", task_runs={"id": {"any_": [str(future.task_run_id)]}}), 20)
+        ask_api(server.url, f"task_runs/{future.task_run_id}/set_state", unheard)
+        settle({future.task_run_id: Completed(message="made")})
+        return str(future.task_run_id)
+
+    with temporary_settings({PREFECT_API_URL: server.url, PREFECT_LOGGING_TO_API_ENABLED: False}):
+        identifier = losing()
+    (known,) = ask(server, "task_runs", task_runs={"id": {"any_": [identifier]}})
+    assert (known["state_name"], known["state"]["message"]) == ("Completed", "made")
+
+
+def test_a_run_whose_slot_is_given_away_goes_on():
+    times = []
+
+    def work():
+        times.append(1)
+        if len(times) == 1:
+            raise CancelledError
+        return "done"
+
+    with disable_run_logger():
+        assert undeterred(work) == "done"
+    assert len(times) == 2
+
+
+def test_a_verdict_that_names_another_network_than_before_is_told_once(copied, server, receiver):
+    address, got, _ = receiver
+    (record,) = (copied / "data" / "runs").glob("*.json")
+    content = json.loads(record.read_text())
+    record.write_text(json.dumps(content | {"keep": "another"}))
+    notified = server._replace(environment=server.environment | {WEBHOOK: address})
+    for _ in range(2):
+        done = run_main(copied, notified, *ON_THE_FIXTURE, "--fresh", "report")
+        assert done.returncode == 0, done.stderr
+    (told,) = got
+    assert told["event"] == "verdict changed"
+    assert told["text"].startswith(f"the verdict has changed: keep {content['keep']}, no longer another (fast ")
+    assert told["report"].startswith("file://")
+    assert told["report"].endswith(".html")
+
+
+def test_a_run_that_fails_and_one_that_takes_too_long_are_told(tmp_path, server, receiver):
+    address, got, _ = receiver
+    notified = server._replace(environment=server.environment | {WEBHOOK: address})
+    options = (*ON_THE_FIXTURE, "--networks", "dropout", "--epochs", "1000", "--time-limit", "0.004")
+    done = run_main(tmp_path, notified, *options)
+    assert done.returncode == 1
+    why = "stopped after 0.004 hours (time_limit); what was finished is kept"
+    assert done.stderr.splitlines()[-1] == f"error: {why}"
+    (told,) = got
+    assert told["event"] == "failed"
+    assert told["text"].endswith(f": Failed: {why}")
+    assert (tmp_path / "data" / "prepare").exists()
