@@ -7,13 +7,14 @@ failure is returned as a state with one sentence, not raised, so that no log sho
 import contextlib
 import threading
 import traceback
-from asyncio import CancelledError
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
 
-from prefect import Flow, Task, flow, get_run_logger
+from prefect import Flow, Task, flow, flow_engine, get_run_logger
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.concurrency._leases import maintain_concurrency_lease
 from prefect.futures import PrefectFuture, as_completed
 from prefect.runtime import deployment
 from prefect.runtime import flow_run as this_run
@@ -42,7 +43,19 @@ from tasks.report.live import LivePage
 from tasks.report.publish import page_of, publish, publish_refusal
 from tasks.settings import Settings
 
-Result = TypeVar("Result")
+
+@contextlib.contextmanager
+def keep_slot(lease: UUID, seconds: float, **_: Any) -> Iterator[None]:
+    """Keep this run's slot in its deployment for as long as the server can be told to, and go on without it after that.
+
+    Prefect would end the run, whatever its training has cost, because the server was away for some minutes. Two runs at
+    once do no harm here: each artifact has one maker.
+    """
+    with maintain_concurrency_lease(lease, seconds, raise_on_lease_renewal_failure=False):
+        yield
+
+
+flow_engine.maintain_concurrency_lease = keep_slot  # type: ignore[assignment]
 
 
 def _tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
@@ -92,7 +105,7 @@ def run_all(settings: Settings) -> State:
         else:
             record.end("completed", keep=artifact.facts["keep"])
     if deployment.id:
-        undeterred(lambda: settle({future.task_run_id: future.state for future in futures}))
+        settle({future.task_run_id: future.state for future in futures})
     if not ended.is_failed():
         tell_result(artifact, settings, before)
         if settings.keep:
@@ -115,7 +128,7 @@ def run_nodes(settings: Settings, record: Record, futures: dict[PrefectFuture[An
     with watching(live, *([] if is_temporary() else [ProgressArtifacts()])), limited(settings.time_limit) as over:
         try:
             report = dag(run, settings)
-            failed = undeterred(lambda: wait_for(futures, record))
+            failed = wait_for(futures, record)
         except BaseException:  # cancelled, or told to end: the children must not work on for nobody
             stop_children()
             record.end("stopped")
@@ -179,19 +192,6 @@ def _published(failed: State | None, report: PrefectFuture[Any], settings: Setti
         live.end("failed")
         failed = Failed(message=str(error), data=error)
     return failed
-
-
-def undeterred(work: Callable[[], Result]) -> Result:
-    """Do work that may be done twice, though the server may give this run's slot away meanwhile.
-
-    It does so when it has been away for some minutes, and Prefect would then throw a training away. Two runs at once do
-    no harm here: each artifact has one maker.
-    """
-    try:
-        return work()
-    except CancelledError:
-        get_run_logger().warning("the server has given this run's slot away; the work goes on")
-        return work()
 
 
 def wait_for(futures: dict[PrefectFuture[Any], str], record: Record) -> State | None:

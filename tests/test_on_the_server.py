@@ -2,17 +2,16 @@
 
 import json
 import subprocess
-from asyncio import CancelledError
+from uuid import UUID
 
 import pytest
-from prefect import flow, task
-from prefect.logging import disable_run_logger
+from prefect import flow, flow_engine, task
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.states import Completed
 
 from flows.notify import WEBHOOK
 from flows.on_the_server import settle
-from flows.orchestrated import undeterred
+from flows.orchestrated import keep_slot
 from flows.server_api import ask as ask_api
 from tests.conftest import ON_THE_FIXTURE, ask, run_main, wait_until
 
@@ -45,18 +44,14 @@ def test_a_task_of_whose_end_the_server_has_not_heard_is_told_at_the_end(server)
     assert (known["state_name"], known["state"]["message"]) == ("Completed", "made")
 
 
-def test_a_run_whose_slot_is_given_away_goes_on():
-    times = []
-
-    def work():
-        times.append(1)
-        if len(times) == 1:
-            raise CancelledError
-        return "done"
-
-    with disable_run_logger():
-        assert undeterred(work) == "done"
-    assert len(times) == 2
+def test_a_run_goes_on_that_cannot_keep_its_slot(server, caplog):
+    assert flow_engine.maintain_concurrency_lease is keep_slot
+    unknown = UUID(int=7)
+    with (
+        temporary_settings({PREFECT_API_URL: server.url, PREFECT_LOGGING_TO_API_ENABLED: False}),
+        flow_engine.maintain_concurrency_lease(unknown, 300, raise_on_lease_renewal_failure=True),
+    ):
+        wait_until(lambda: "Execution will continue" in caplog.text, 30)  # anything else would be raised here
 
 
 def test_a_verdict_that_names_another_network_than_before_is_told_once(copied, server, receiver):
