@@ -118,7 +118,8 @@ def deployed(folder: Path, *targets: str) -> Iterator[Deployed]:
         if source.is_dir():
             shutil.copytree(source, project / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy2(source, project / name)
+            shutil.copy(source, project / name)
+            os.utime(project / name, (0, 0))  # older than what was installed: nothing is to be installed again
     (project / ".venv").symlink_to(Path(sys.prefix))
     copy = Deployed(project)
     try:
