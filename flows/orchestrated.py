@@ -80,8 +80,8 @@ def fashion_mnist(settings: Settings = Settings()) -> Any:  # noqa: B008 (frozen
     """Download, validate, prepare, train the networks in parallel, evaluate, compare, report."""
     try:
         return run_all(settings)
-    except OSError as error:
-        fault = RunError(sentence_of(error))
+    except (UserError, OSError) as error:
+        fault = RunError(sentence_of(error)) if isinstance(error, OSError) else error
         return Failed(message=str(fault), data=fault)
 
 

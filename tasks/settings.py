@@ -37,6 +37,9 @@ PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing 
 NOT_THE_RECIPE = (*PLACES, "fresh", "time_limit", "keep")
 
 
+BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}
+
+
 class Preset(NamedTuple):
     """A named recipe: what a setting is when it is left unset. Epochs stand beside each network."""
 
@@ -54,10 +57,19 @@ PRESETS = {
 }
 
 
+def _tell_bounds(schema: dict[str, Any]) -> None:
+    """Put each setting's bounds or choices into its help, where a form shows that alone."""
+    for described in schema["properties"].values():
+        facts = {name: value for option in described.get("anyOf", [described]) for name, value in option.items()}
+        bounds = " ".join(f"{sign} {facts[name]:,}" for name, sign in BOUNDS.items() if name in facts)
+        if told := bounds or ", ".join(facts.get("enum", [])):
+            described["description"] += f" ({told})"
+
+
 class Settings(BaseModel):
     """What a run does."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_tell_bounds)
 
     preset: Literal["fast", "article", "smoke"] = Field(
         "fast", description="recipe that fills in what is left unset; smoke only proves that everything works"
@@ -189,7 +201,7 @@ class Settings(BaseModel):
         options = []
         for name in Settings.model_fields:
             if name not in NOT_THE_RECIPE and getattr(self, name) != getattr(usual, name):
-                options += [option_of(name), as_text(getattr(self, name))]
+                options += [option_of(name), as_text(getattr(self, name)).removeprefix(f"{PROJECT}/")]
         return options
 
     @property

@@ -152,10 +152,12 @@ def test_a_parameter_that_makes_no_sense_is_refused_before_there_is_a_run(copy, 
     assert len(copy.runs("fast")) == before
 
 
-def test_every_setting_has_help_in_the_form(copy):
+def test_every_setting_has_help_with_bounds_and_choices_in_the_form(copy):
     properties = copy.deployment("fast")["parameter_openapi_schema"]["definitions"]["Settings"]["properties"]
     assert properties.keys() == Settings.model_fields.keys()
     assert all(described["description"] for described in properties.values())
+    assert properties["epochs"]["description"].endswith("for every network (from 1 to 1,000)")
+    assert properties["schedule"]["description"].endswith("during training (constant, one-cycle)")
 
 
 def test_a_run_that_is_cancelled_ends_as_cancelled_with_its_children(copy, first):
