@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tasks.download import fetch
-from tasks.errors import RunError, UserError
+from tasks.errors import RunError, Unreachable, UserError
 from tasks.progress import silent
 from tests.conftest import FIRST, FIXTURE, WEB_PAGE, assert_whole
 
@@ -131,7 +131,7 @@ def test_a_connection_that_breaks_is_tried_again(data_set, raw, mirror, plan):
 
 def test_a_mirror_is_given_up_after_three_attempts(data_set, raw, mirror):
     mirror.plans[f"{FIRST}.gz"] = [503] * 9
-    with pytest.raises(RunError, match=f"\n  {mirror.url}: HTTP 503 Service Unavailable\n"):
+    with pytest.raises(Unreachable, match=f"\n  {mirror.url}: HTTP 503 Service Unavailable\n"):
         fetch(mirrored(data_set, mirror.url), raw, None, silent)
     assert mirror.asked == [f"{FIRST}.gz"] * 3
     assert list(raw.iterdir()) == []
@@ -139,10 +139,18 @@ def test_a_mirror_is_given_up_after_three_attempts(data_set, raw, mirror):
 
 def test_a_mirror_that_serves_a_web_page_is_not_believed(data_set, raw, mirror):
     mirror.content[f"{FIRST}.gz"] = WEB_PAGE
-    with pytest.raises(RunError, match=f"{mirror.url}: it is a web page, not IDX"):
+    with pytest.raises(RunError, match=f"{mirror.url}: it is a web page, not IDX") as refused:
         fetch(mirrored(data_set, mirror.url), raw, None, silent)
+    assert not isinstance(refused.value, Unreachable)
     assert mirror.asked == [f"{FIRST}.gz"]
     assert list(raw.iterdir()) == []
+
+
+def test_a_network_that_is_down_may_come_back(data_set, raw):
+    for address in ("http://127.0.0.1:9/", "http://nowhere.invalid/"):
+        nowhere = data_set.model_copy(update={"mirrors": (address,), "folders": (), "debian_package": None})
+        with pytest.raises(Unreachable):
+            fetch(nowhere, raw, None, silent)
 
 
 def test_where_no_source_has_a_file_each_is_listed_with_its_reason(data_set, raw, mirror, tmp_path):
