@@ -160,6 +160,15 @@ def test_every_setting_has_help_with_bounds_and_choices_in_the_form(copy):
     assert properties["schedule"]["description"].endswith("during training (constant, one-cycle)")
 
 
+def test_the_status_is_well_where_all_is(copy, scheduled):
+    copy.schedule("watch", 600, SMOKE)
+    wait_until(lambda: copy.runs("watch", "SCHEDULED"), 60)
+    printed = copy.command(COMMANDS[5])
+    assert re.search(r"^last run +completed", printed, re.MULTILINE)
+    assert re.search(r"^worker +seen \d+ s ago", printed, re.MULTILINE)
+    assert re.search(r"^nightly +next 20\d\d-\d\d-\d\d 02:00 UTC", printed, re.MULTILINE)
+
+
 def test_a_run_that_is_cancelled_ends_as_cancelled_with_its_children(copy, first):
     run = copy.start("fast", LONG)
     wait_until(lambda: list(copy.data.glob("checkpoints/*/*")), 60, lambda: str(copy.run(run)["state"]))
@@ -168,15 +177,6 @@ def test_a_run_that_is_cancelled_ends_as_cancelled_with_its_children(copy, first
     wait_until(lambda: not [line for line in copy.processes("worker").values() if "-m tasks." in line], 10)
     assert leftovers(copy.data) == []
     assert not {"Running", "Pending"} & set(copy.tasks(run).values())
-
-
-def test_the_status_is_well_where_all_is(copy, scheduled):
-    copy.schedule("watch", 600, SMOKE)
-    wait_until(lambda: copy.runs("watch", "SCHEDULED"), 60)
-    printed = copy.command(COMMANDS[5])
-    assert re.search(r"^last run +completed", printed, re.MULTILINE)
-    assert re.search(r"^worker +seen \d+ s ago", printed, re.MULTILINE)
-    assert re.search(r"^nightly +next 20\d\d-\d\d-\d\d 02:00 UTC", printed, re.MULTILINE)
 
 
 def test_nothing_runs_after_the_last_command(copy, scheduled):
