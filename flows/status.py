@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from flows.server_api import ask, deployments
@@ -99,10 +100,17 @@ def _worker(url: str) -> Told:
 def _room(settings: Settings) -> Told:
     folder = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
-    size = sum(path.lstat().st_size for path in settings.data_dir.rglob("*"))
+    size = sum(map(_size, settings.data_dir.rglob("*")))
     yield "disk", f"{free / 1e9:,.1f} GB free; {settings.data_dir} has {size / 1e6:,.0f} MB"
     if free < LITTLE:
         yield f"only {free / 1e9:.1f} GB are free in {folder}"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:  # a run at work has just removed it
+        return 0
 
 
 def _seconds(moment: str) -> float:
