@@ -96,9 +96,10 @@ def run_all(settings: Settings) -> State:
         log.warning("%s", error)
     Store(settings.data_dir).sweep()
     before = last_like(settings.data_dir, settings.command)
+    afresh = downstream(settings)
     futures: dict[PrefectFuture[Any], str] = {}
     with recorded(settings.data_dir, command=settings.command, flow_run=str(this_run.id)) as record:
-        ended = run_nodes(settings, record, futures)
+        ended = run_nodes(settings, afresh, record, futures)
         artifact: Any = ended.data
         if ended.is_failed():
             record.end("failed", ended.message or "")
@@ -113,9 +114,10 @@ def run_all(settings: Settings) -> State:
     return ended
 
 
-def run_nodes(settings: Settings, record: Record, futures: dict[PrefectFuture[Any], str]) -> State:
+def run_nodes(
+    settings: Settings, afresh: dict[str, str], record: Record, futures: dict[PrefectFuture[Any], str]
+) -> State:
     """Run every node as a task, and publish the report; return the state that the flow run ends in."""
-    afresh = downstream(settings)
 
     def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
         label = node.label(network)

@@ -106,6 +106,13 @@ def test_a_run_that_did_something_is_recorded_though_it_came_to_the_same(tmp_pat
     assert len(list(records(tmp_path))) == 2
 
 
+def test_a_run_that_breaks_off_is_recorded_as_failed_with_its_fault(tmp_path):
+    with pytest.raises(ValueError, match="no room"), recorded(tmp_path, command="", flow_run="f1"):
+        raise ValueError("no room")
+    (record,) = records(tmp_path)
+    assert (record.content["state"], record.content["message"]) == ("failed", "ValueError: no room")
+
+
 def test_the_last_run_of_the_same_recipe_is_found_whatever_ran_since(tmp_path):
     run(tmp_path, "k1")
     with recorded(tmp_path, command="another", flow_run=None) as record:

@@ -100,6 +100,9 @@ def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
         current.append(record)
         try:
             yield record
+        except Exception as error:
+            record.end("failed", f"{type(error).__name__}: {error}")
+            raise
         finally:
             current.remove(record)
             with contextlib.suppress(FileNotFoundError):  # the disk was full from the beginning
