@@ -63,7 +63,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 def run(settings: Settings) -> int:
     """Have the report, and print what it says; without Prefect or TensorFlow if everything stands."""
-    killed = dead(settings.data_dir)  # a server is still to be told of them: the flow does that
+    server = os.environ.get("PREFECT_API_URL")
+    killed = [
+        record for record in dead(settings.data_dir) if record.content.get("server") == server
+    ]  # it is to be told
     Store(settings.data_dir).sweep()
     try:
         found = None if settings.fresh or killed else standing(settings)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tasks.artifacts.records import Record, dead, records
+from tasks.artifacts.records import DIED, Record, dead, last_asked, records
 from tasks.artifacts.store import CHECKPOINTS, DAMAGED, RUNS, Artifact, Store, verify
 from tasks.artifacts.workspace import Held, in_use, workspace
-from tasks.errors import RunError, UserError
+from tasks.errors import RunError, UserError, sentence_of
 from tasks.report.publish import INDEX, PAGES, list_pages
 from tasks.settings import Settings
 
@@ -76,7 +76,7 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int) -> list[Unneeded]:
     if not recent:
         raise RunError(f"no run is known to have completed in {data_dir}, so nothing is known to be unneeded")
     needed = {key for record in recent for key in record.keys.values()}
-    since = min(datetime.fromisoformat(record.content["began"]).timestamp() for record in recent)
+    since = min(map(_began, recent))
     completed = sum(record.content["state"] == "completed" for record in recent)
     spare = f"needed by none of the last {completed} runs"
     candidates = [
@@ -92,7 +92,7 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int) -> list[Unneeded]:
     # A page goes with the artifact that it was taken from: other data folders may publish there too.
     keys = {item.folder.name[:8] for item in found if item.folder.parent.name in PUBLISHED}
     pages = [page for page in reports_dir.glob(f"{PAGES.removesuffix('html')}*") if page.stem[-8:] in keys]
-    old = {record.path for record in records(data_dir)} - {record.path for record in recent}
+    old = {record.path for record in records(data_dir) if DIED not in record.path.name} - {r.path for r in recent}
     listed = [*((page, "goes with its report") for page in pages), *((path, "an older run's") for path in old)]
     return found + [Unneeded(path, _size(path), why) for path, why in sorted(listed)]
 
@@ -105,7 +105,16 @@ def retain(settings: Settings) -> str:
             remove(items, settings.reports_dir)
     except RunError as error:
         return f"nothing was removed: {error}"
+    except OSError as error:
+        return f"not all was removed: {sentence_of(error)}"
     return f"removed {len(items)} items of before the last {settings.keep} runs, {sum(i.bytes for i in items):,} bytes"
+
+
+def _began(record: Record) -> float:
+    """Return since when what was made may be a run's that is needed: of one that found all done, when it did so."""
+    began = datetime.fromisoformat(record.content["began"]).timestamp()
+    seconds = sum(node["seconds"] for node in record.content["nodes"].values())
+    return max(began, last_asked(record.path) - seconds)
 
 
 def _recent(data_dir: Path, runs: int) -> list[Record]:
@@ -122,6 +131,9 @@ def _recent(data_dir: Path, runs: int) -> list[Record]:
 def remove(items: list[Unneeded], reports_dir: Path) -> None:
     """Remove them, each at once: what is killed half-way leaves no artifact with a file missing."""
     for item in items:
+        if item.folder.is_file():
+            item.folder.unlink()
+            continue
         with workspace(item.folder, f"room of {item.folder}") as desk:
             item.folder.rename(desk.folder / item.folder.name)
     if (reports_dir / INDEX).exists():

@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 EVERY = 5.0  # seconds between two tellings of how far the trainings are, at least
+WORKERS_TURN = 3  # tellings for which it is left to the worker to cancel the run
 AWAY_FOR = 86400  # seconds: a server that is away for longer is not told how a run has ended
 PASSES = 10  # looks, half a second apart, at what the server knows of the tasks before it is told
 
@@ -61,9 +62,15 @@ def _as_far_as_it_answers() -> Iterator[None]:
 
 
 class ProgressArtifacts:
-    """A reporter that keeps a progress artifact for each network in training while the context lasts."""
+    """A reporter that keeps a progress artifact for each network in training while the context lasts.
 
-    def __init__(self) -> None:
+    It also hears that the run is to be cancelled: a worker whose server was away for half a minute does not any more.
+    """
+
+    def __init__(self, cancel: Callable[[], None]) -> None:
+        """Have `cancel` called when the run is to be cancelled and is not."""
+        self.cancel = cancel
+        self.heard = 0  # how many times in a row
         self.newest: dict[str, tuple[float, str]] = {}  # of each node: percent, note
         self.tasks: dict[str, str] = {}  # task runs
         self.artifacts: dict[str, UUID] = {}
@@ -126,6 +133,10 @@ class ProgressArtifacts:
                     )
                     self.artifacts[label] = client.create_artifact(created).id
                 self.shown[label] = (share, note)
+            state = client.read_flow_run(self.flow_run).state
+            self.heard = self.heard + 1 if state and state.is_cancelling() else 0
+            if self.heard > WORKERS_TURN:
+                self.cancel()
 
 
 def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
@@ -161,16 +172,15 @@ def settle(ended: dict[UUID, State[Any]]) -> None:
     _await_the_server()
     unfinished = set(ended)
     for _ in range(PASSES):
-        with patient_for(EVERY) as client:
+        with _as_far_as_it_answers(), patient_for(EVERY) as client:
             tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[_this_run()])))
-        unfinished = set(ended) - {task.id for task in tasks if task.state and task.state.is_final()}
+            unfinished = set(ended) - {task.id for task in tasks if task.state and task.state.is_final()}
         if not unfinished:
             return
         time.sleep(0.5)
-    with patient_for(EVERY) as client:
-        for task in unfinished:
-            with _as_far_as_it_answers():
-                client.set_task_run_state(task, ended[task], force=True)
+    for task in unfinished:
+        with _as_far_as_it_answers(), patient_for(EVERY) as client:
+            client.set_task_run_state(task, ended[task], force=True)
 
 
 def _await_the_server() -> None:

@@ -7,7 +7,8 @@ failure is returned as a state with one sentence, not raised, so that no log sho
 import contextlib
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from prefect.futures import PrefectFuture, as_completed
 from prefect.runtime import deployment
 from prefect.runtime import flow_run as this_run
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
@@ -89,8 +90,9 @@ def run_all(settings: Settings) -> State:
     """Run what does not stand, record it, and tell how it ended whoever is to know."""
     log = get_run_logger()
     log.info("code %s (%s), data %s, reports %s", PROJECT, commit(), settings.data_dir, settings.reports_dir)
+    kept_server = "" if is_temporary() else PREFECT_API_URL.value() or ""
     try:
-        for told in mark_the_dead(PREFECT_API_URL.value() or "", settings.data_dir, str(this_run.id)):
+        for told in mark_the_dead(kept_server, settings.data_dir) if kept_server else []:
             log.info("%s", told)
     except RunError as error:  # the next run tells it
         log.warning("%s", error)
@@ -98,16 +100,17 @@ def run_all(settings: Settings) -> State:
     before = last_like(settings.data_dir, settings.command)
     afresh = downstream(settings)
     futures: dict[PrefectFuture[Any], str] = {}
-    with recorded(settings.data_dir, command=settings.command, flow_run=str(this_run.id)) as record:
+    run = str(this_run.id) if kept_server and not deployment.id else None  # of the others, `the_dead` knows otherwise
+    with recorded(settings.data_dir, command=settings.command, flow_run=run, server=kept_server) as record:
         ended = run_nodes(settings, afresh, record, futures)
         artifact: Any = ended.data
-        if ended.is_failed():
-            record.end("failed", ended.message or "")
-        else:
+        if ended.is_completed():
             record.end("completed", keep=artifact.facts["keep"])
+        else:
+            record.end("stopped" if ended.is_cancelled() else "failed", ended.message or "")
     if deployment.id:
         settle({future.task_run_id: future.state for future in futures})
-    if not ended.is_failed():
+    if ended.is_completed():
         tell_result(artifact, settings, before)
         if settings.keep:
             log.info("%s", retain(settings))
@@ -126,8 +129,16 @@ def run_nodes(
         futures[future] = label
         return future
 
+    stopped: list[State] = []  # how the run is to end that was stopped from without
+
+    def stop(state: State) -> None:
+        stopped.append(state)
+        stop_children()
+
     live = LivePage(settings.reports_dir, labels(settings))
-    with watching(live, *([] if is_temporary() else [ProgressArtifacts()])), limited(settings.time_limit) as over:
+    cancelled = partial(stop, Cancelled(message="cancelled from the server"))
+    shown = [] if is_temporary() else [ProgressArtifacts(cancelled)]
+    with watching(live, *shown), limited(settings.time_limit, stop):
         try:
             report = dag(run, settings)
             failed = wait_for(futures, record)
@@ -135,10 +146,7 @@ def run_nodes(
             stop_children()
             record.end("stopped")
             raise
-        if over.is_set():
-            fault = RunError(f"stopped after {settings.time_limit:g} hours (time_limit); what was finished is kept")
-            failed = Failed(message=str(fault), data=fault)
-        return _published(failed, report, settings, live)
+        return _published(next(iter(stopped), failed), report, settings, live)
 
 
 def tell_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
@@ -161,26 +169,22 @@ def watching(*reporters: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def limited(hours: float | None) -> Iterator[threading.Event]:
-    """Stop the run's children after so many hours; the event tells that this was done."""
-    over = threading.Event()
-
-    def stop() -> None:
-        over.set()
-        stop_children()
-
-    timer = threading.Timer(hours * 3600, stop) if hours else None
-    if timer:
-        timer.daemon = True
+def limited(hours: float | None, stop: Callable[[State], None]) -> Iterator[None]:
+    """Have the run stopped after so many hours, if it lasts so long."""
+    fault = RunError(f"stopped after {hours:g} hours (time_limit); what was finished is kept" if hours else "")
+    timer = threading.Timer((hours or 0) * 3600, stop, [Failed(message=str(fault), data=fault)])
+    timer.daemon = True
+    if hours:
         timer.start()
-    yield over
-    if timer:
+    try:
+        yield
+    finally:
         timer.cancel()
 
 
 def _published(failed: State | None, report: PrefectFuture[Any], settings: Settings, live: LivePage) -> State:
     """Put the page of the report, or of what was refused, into its place; return the state of the flow run."""
-    live.end("failed" if failed else "")
+    live.end(("stopped" if failed.is_cancelled() else "failed") if failed else "")
     try:
         if not failed:
             page = publish(report.result(), settings.reports_dir)

@@ -1,6 +1,7 @@
 """A Prefect server's API as plain HTTP: what only asks it need not import Prefect, which takes seconds."""
 
 import base64
+import http.client
 import json
 import os
 import time
@@ -42,9 +43,12 @@ def ask(url: str, path: str, content: Any = None, method: str | None = None) -> 
                 said = error.read().decode(errors="replace")
                 raise RunError(f"the Prefect server at {url} refuses {path}: {said}") from error
             time.sleep(pause)
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise RunError(f"no Prefect server answers at {url} ({getattr(error, 'reason', error)})") from error
-    return json.loads(told) if told else None
+    try:
+        return json.loads(told) if told else None
+    except ValueError as error:
+        raise RunError(f"what answers at {url} is no Prefect server") from error
 
 
 def _authorization() -> dict[str, str]:
@@ -60,5 +64,5 @@ def answers(address: str) -> bool:
     try:
         with urllib.request.urlopen(address, timeout=10) as response:  # noqa: S310 (as in `ask`)
             return response.status == 200
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False

@@ -53,14 +53,16 @@ def start_server() -> str:
         UserError: its port is not a number, or taken.
         RunError: it did not start.
     """
-    if running("server"):
-        return f"the server already runs: {_ui()}"
-    port = _port()
+    already = running("server")
+    port = _port_of_server() if already else _port()
     if not running("pages"):
         _insist_on_a_free(port + 1)
         (PROJECT / "reports").mkdir(exist_ok=True)
         pages = ("http.server", "--bind", "127.0.0.1", "--directory", str(PROJECT / "reports"), str(port + 1))
-        _start("pages", pages, {PAGES_URL: f"http://127.0.0.1:{port + 1}"})
+        address = f"http://127.0.0.1:{port + 1}"
+        _wait_for(_start("pages", pages, {PAGES_URL: address}), "pages", lambda: answers(address))
+    if already:
+        return f"the server already runs: {_ui()}"
     _insist_on_a_free(port)
     settings = {"PREFECT_HOME": str(HOME), "PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": _url(port)}
     process = _start("server", ("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)), settings)
@@ -99,8 +101,7 @@ def start_worker() -> str:
     if any("worker start" in _command(process) for process in running("worker")):  # not only a run that it has left
         return f"the worker already runs; its log: {log}"
     url = server_url()
-    for settings in ({}, *(deployment["parameters"].get("settings", {}) for deployment in deployments(url))):
-        mark_the_dead(url, PROJECT / Path(settings.get("data_dir", "data")).expanduser())
+    mark_the_dead(url, worker_starts=True)
     began = time.time()
     pages = next(({PAGES_URL: environment[PAGES_URL]} for environment in running("pages").values()), {})
     name = socket.gethostname()
@@ -132,12 +133,14 @@ def running(service: str, project: Path = PROJECT) -> dict[int, dict[str, str]]:
 
 
 def server_url() -> str:
-    """Return the API that `PREFECT_API_URL` names, or that of the server which `make server` started.
+    """Return the API that `PREFECT_API_URL` names, or that of the server or worker which was started here.
 
     Raises:
         RunError: there is none, or it does not answer.
     """
-    url = os.environ.get("PREFECT_API_URL") or (_url(_port_of_server()) if running("server") else "")
+    started = [environment for service in ("server", "worker") for environment in running(service).values()]
+    urls = [environment.get("PREFECT_API_URL") for environment in (os.environ, *started)]
+    url = next(filter(None, urls), None)
     if not url:
         raise RunError("no Prefect server runs here: start one with `make server`, or name one in PREFECT_API_URL")
     if not answers(f"{url}/health"):

@@ -1,6 +1,7 @@
 """Status: does what is scheduled happen? For a person, and by its exit status for a monitor; Prefect stays out."""
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from typing import Any
 
 from flows.server_api import ask, deployments
 from flows.services import HOME, POOL, running, server_url
+from flows.the_dead import is_alive, unfinished
+from tasks.artifacts.identity import PROJECT
 from tasks.artifacts.records import dead, records
 from tasks.artifacts.store import RUNS
 from tasks.artifacts.workspace import PREFIX
@@ -19,7 +22,10 @@ from tasks.settings import Settings
 LATE = 120  # seconds after which a run that is due should have begun
 UNSEEN = 100  # seconds after which a worker that tells of itself every 30 is taken for gone
 LITTLE = 2 << 30  # bytes free: a run makes about a tenth of that
-ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+IN_A_ROW = 3  # runs that were cancelled: then it is no overlap any more
+NEXT = "NEXT_SCHEDULED_START_TIME_ASC"
+DATABASE = HOME / "prefect.db"
+DEPLOYED = re.findall(r"^  - name: (\S+)", (PROJECT / "prefect.yaml").read_text(), re.MULTILINE)
 
 Row = tuple[str, str]  # what, how it is
 Told = Iterator[Row | str]  # a row, or what is wrong in a sentence
@@ -51,17 +57,20 @@ def _last_run(settings: Settings) -> Told:
 
 def _scheduled() -> Told:
     """Tell of server, worker and every deployment; nothing is wrong where nobody has set them up."""
-    if not (os.environ.get("PREFECT_API_URL") or running("server") or (HOME / "prefect.db").exists()):
+    if not (os.environ.get("PREFECT_API_URL") or running("server") or running("worker") or DATABASE.exists()):
         yield "server", "none: nothing is scheduled"
         return
     try:
         url = server_url()
         yield "server", url.removesuffix("/api")
         found = deployments(url)
-        if not found:
-            yield "the server knows no deployment; put them there with `make deploy`"
         for deployment in found:
             yield from _deployment(url, deployment)
+        if missing := set(DEPLOYED) - {deployment["name"] for deployment in found}:
+            yield f"the server does not know {', '.join(sorted(missing))}; put them there with `make deploy`"
+        for run in unfinished(url):
+            if not is_alive(run):
+                yield f"{run['name']} is {run['state_name'].lower()} for the server, but its process is gone"
         if found:
             yield from _worker(url)
     except RunError as error:
@@ -70,20 +79,28 @@ def _scheduled() -> Told:
 
 def _deployment(url: str, deployment: dict[str, Any]) -> Told:
     name, now = deployment["name"], time.time()
-    of_it = {"deployments": {"id": {"any_": [deployment["id"]]}}, "limit": 1}
-    planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}, "sort": "EXPECTED_START_TIME_ASC"}
-    ended = {"flow_runs": {"state": {"type": {"any_": list(ENDED)}}}, "sort": "END_TIME_DESC"}
-    scheduled = not deployment["paused"] and any(schedule["active"] for schedule in deployment["schedules"])
-    due = [_seconds(run["expected_start_time"]) for run in ask(url, "flow_runs/filter", of_it | planned)]
-    last = next(iter(ask(url, "flow_runs/filter", of_it | ended)), None)
+    due = [_seconds(run["next_scheduled_start_time"]) for run in _runs(url, deployment, NEXT, "SCHEDULED")]
+    ended = _runs(url, deployment, "END_TIME_DESC", "COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+    last = next(iter(ended), None)
     how = f"last run {last['state_name']} {_ago(_seconds(last['end_time']))}" if last else "has not run"
-    yield name, f"next {_at(due[0])}; {how}" if due else f"{how}; {'' if scheduled else 'not scheduled'}".strip("; ")
+    scheduled = not deployment["paused"] and any(schedule["active"] for schedule in deployment["schedules"])
+    at = f"next {_at(due[0])}" if due else "paused" if deployment["paused"] else "" if scheduled else "not scheduled"
+    yield name, "; ".join(filter(None, [at, how]))
     if due and now - due[0] > LATE:
         yield f"{name} should have begun {_ago(due[0])} and did not: no worker takes its runs up"
     if scheduled and not due:
         yield f"{name} has a schedule, but no run is planned: it never fires, or the server does not plan it"
     if last and last["state_type"] in ("FAILED", "CRASHED"):
         yield f"the last run of {name}, {last['name']}, {last['state_name'].lower()}: {last['state']['message']}"
+    at_work = _runs(url, deployment, "START_TIME_DESC", "RUNNING", "PENDING", "CANCELLING")
+    if not at_work and len(ended) == IN_A_ROW and {run["state_type"] for run in ended} == {"CANCELLED"}:
+        yield f"the last {IN_A_ROW} runs of {name} were cancelled: {ended[0]['state']['message']}"
+
+
+def _runs(url: str, deployment: dict[str, Any], sort: str, *states: str) -> list[dict[str, Any]]:
+    """Return the first few of a deployment's runs in these states."""
+    only = {"deployments": {"id": {"any_": [deployment["id"]]}}, "flow_runs": {"state": {"type": {"any_": states}}}}
+    return ask(url, "flow_runs/filter", {**only, "sort": sort, "limit": IN_A_ROW})
 
 
 def _worker(url: str) -> Told:

@@ -1,42 +1,68 @@
 """Runs that were killed: for a Prefect server they run for ever, and keep their deployment's slot from the next run.
 
-The kernel knows which are dead, by their records' locks. Who comes next, a run or a worker, tells the server.
+A run that a worker has started carries its id in its process's environment: if none on this host does, it is dead. Of
+one that a person has started, the kernel knows it, by the lock of its record. Whoever comes next tells the server.
 """
 
+import contextlib
+import os
+import socket
 from pathlib import Path
+from typing import Any
 
 from flows.notify import notify
 from flows.server_api import ask
-from tasks.artifacts.records import Record, dead
+from tasks.artifacts.records import dead
+
+CARRIED = "PREFECT__FLOW_RUN_ID"  # Prefect's worker gives it to the run, and that to its children
 
 
-def mark_the_dead(url: str, data_dir: Path, this_run: str = "") -> list[str]:
-    """Tell the server of runs in this data folder that were killed; return a sentence on each.
+def mark_the_dead(url: str, data_dir: Path | None = None, worker_starts: bool = False) -> list[str]:
+    """Tell the server of runs on this host that were killed; return a sentence on each.
+
+    A run that is pending may be about to be started by a worker, so that only one that has just started knows it dead.
 
     Raises:
         RunError: the server does not answer: whoever comes next tells it.
     """
-    told = []
-    for record in dead(data_dir):
-        run = record.content["flow_run"]
-        if run != this_run:  # else a worker has started it again
-            told += _mark(url, run, record)
-        record.told()
+    told = [_mark(url, run) for run in unfinished(url, *(["PENDING"] if worker_starts else [])) if not is_alive(run)]
+    for record in dead(data_dir) if data_dir else []:
+        if record.content.get("server") == url:
+            with contextlib.suppress(FileNotFoundError):  # the server has forgotten it
+                told.append(_mark(url, ask(url, f"flow_runs/{record.content['flow_run']}")))
+            record.told()
     return told
 
 
-def _mark(url: str, run: str, record: Record) -> list[str]:
-    message = f"its process, pid {record.content['pid']} on {record.content['host']}, was killed"
+def unfinished(url: str, *besides: str) -> list[dict[str, Any]]:
+    """Return the runs that this host's worker has begun, and that have not ended for the server."""
+    states = ["RUNNING", "CANCELLING", *besides]
+    flow_runs = {"state": {"type": {"any_": states}}, "deployment_id": {"is_null_": False}}
+    found = ask(url, "flow_runs/filter", {"flows": {"name": {"any_": ["fashion-mnist"]}}, "flow_runs": flow_runs})
+    return [run for run in found if run["labels"].get("prefect.worker.name") == socket.gethostname()]
+
+
+def is_alive(run: dict[str, Any]) -> bool:
+    """Tell whether a process on this host carries the run, or may do so but is another user's."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{CARRIED}={run['id']}\0".encode() in (folder / "environ").read_bytes():
+                return True
+        except PermissionError:
+            if folder.name == run["infrastructure_pid"] and os.geteuid():
+                return True
+        except OSError:  # it has ended
+            continue
+    return False
+
+
+def _mark(url: str, run: dict[str, Any]) -> str:
+    message = f"its process on {socket.gethostname()} was killed"
     crashed = {"state": {"type": "CRASHED", "name": "Crashed", "message": message}, "force": True}
-    unfinished = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
-    try:
-        known = ask(url, f"flow_runs/{run}")
-    except FileNotFoundError:  # it was another server's
-        return []
-    tasks = ask(url, "task_runs/filter", {"flow_runs": {"id": {"any_": [run]}}, "task_runs": unfinished})
-    for task in tasks:
+    going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
+    for task in ask(url, "task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}, "task_runs": going_on}):
         ask(url, f"task_runs/{task['id']}/set_state", crashed)
-    if known["state_type"] in ("RUNNING", "PENDING", "CANCELLING"):
-        ask(url, f"flow_runs/{run}/set_state", crashed)
-        notify("failed", f"{known['name']}: Crashed: {message}", run=run)
-    return [f"run {known['name']} crashed: {message}"]
+    if run["state_type"] in ("RUNNING", "PENDING", "CANCELLING"):
+        ask(url, f"flow_runs/{run['id']}/set_state", crashed)
+        notify("failed", f"{run['name']}: Crashed: {message}", run=run["id"])
+    return f"run {run['name']} crashed: {message}"

@@ -132,6 +132,13 @@ def prefect_server(home: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def url(server: Server) -> str:
+    """The API of the server, once it has the deployments."""
+    subprocess.run([sys.executable, "-m", "flows.services", "deploy"], cwd=PROJECT, env=server.environment, check=True)
+    return server.url
+
+
+@pytest.fixture(scope="session")
 def finished_run(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run over the fixture, both networks, one epoch: `data/`, `reports/`, `output`."""
     folder = tmp_path_factory.mktemp("run")

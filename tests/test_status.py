@@ -4,37 +4,26 @@ import multiprocessing
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from flows import status as module
-from flows.server_api import ask, deployments
+from flows.server_api import ask
 from flows.status import status
 from tasks.artifacts.records import recorded
-from tasks.settings import PROJECT, Settings
+from tasks.settings import Settings
 from tests.conftest import run_main, wait_until
+from tests.test_the_dead import create, deployment, ghost
 
 SPAWN = multiprocessing.get_context("spawn")
-
-
-@pytest.fixture(scope="module")
-def url(server):
-    """The API of a server that has the deployments."""
-    done = subprocess.run(
-        [sys.executable, "-m", "flows.services", "deploy"], cwd=PROJECT, env=server.environment, text=True, check=True
-    )
-    assert done.returncode == 0
-    return server.url
 
 
 @pytest.fixture
 def told(tmp_path, monkeypatch):
     """Ask for the status of a data folder; return the rows as a dictionary, and what is wrong."""
-    monkeypatch.setattr(module, "HOME", tmp_path / "prefect")
+    monkeypatch.setattr(module, "DATABASE", tmp_path / "prefect.db")
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setattr(module, "LITTLE", 0)
 
@@ -56,15 +45,6 @@ def run(tmp_path, state="completed", **known):
 def be_killed(tmp_path):
     with recorded(tmp_path / "data", command="python flows/main.py --preset fast", flow_run="f1"):
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-def deployment(url, name):
-    return next(found for found in deployments(url) if found["name"] == name)
-
-
-def create(url, name, **state):
-    """Have the server know of a run in this state; return its id."""
-    return ask(url, f"deployments/{deployment(url, name)['id']}/create_flow_run", {"state": state})["id"]
 
 
 def test_where_nothing_is_scheduled_only_the_last_run_counts(told, tmp_path):
@@ -114,8 +94,7 @@ def test_the_time_of_a_run_that_found_everything_done_counts(told, tmp_path):
 
 def test_a_server_that_was_used_here_and_does_not_run_is_said(told, tmp_path):
     run(tmp_path)
-    (tmp_path / "prefect").mkdir()
-    (tmp_path / "prefect" / "prefect.db").touch()
+    (tmp_path / "prefect.db").touch()
     (wrong,) = told()[1]
     assert wrong.startswith("no Prefect server runs here: start one with `make server`")
 
@@ -131,7 +110,7 @@ def test_the_next_run_of_each_schedule_is_said(told, url):
     wait_until(lambda: "next" in told(url)[0]["nightly"], 60)
     how, _ = told(url)
     assert re.fullmatch(r"next 20\d\d-\d\d-\d\d 02:00 UTC, in \d+ \w+; has not run", how["nightly"])
-    assert how["fast"] == "has not run; not scheduled"
+    assert how["fast"] == "not scheduled; has not run"
 
 
 def test_that_no_worker_is_there_is_said(told, url):
@@ -165,6 +144,37 @@ def test_a_deployment_whose_last_run_crashed_is_said_until_one_goes_well(told, u
     ask(url, f"flow_runs/{create(url, 'watch', type='PENDING')}/set_state", completed)
     assert not any("of watch" in wrong for wrong in told(url)[1])
     assert re.search(r"last run Completed \d s ago$", told(url)[0]["watch"])
+
+
+def test_a_run_that_waits_for_its_slot_is_not_late(told, url):
+    due = (datetime.now(UTC) - timedelta(hours=5)).isoformat()
+    waiting = create(url, "fast", type="SCHEDULED", state_details={"scheduled_time": due})
+    soon = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
+    again = {"type": "SCHEDULED", "name": "AwaitingConcurrencySlot", "state_details": {"scheduled_time": soon}}
+    ask(url, f"flow_runs/{waiting}/set_state", {"state": again, "force": True})
+    assert not any(wrong.startswith("fast should have begun") for wrong in told(url)[1])
+    ask(url, f"flow_runs/{waiting}", method="DELETE")
+
+
+def test_a_deployment_whose_runs_are_all_cancelled_is_said(told, url):
+    cancelled = {"state": {"type": "CANCELLED", "name": "Cancelled", "message": "limit reached"}, "force": True}
+    for times in (2, 1):
+        assert not any("were cancelled" in wrong for wrong in told(url)[1])
+        for _ in range(times):
+            ask(url, f"flow_runs/{create(url, 'nightly', type='PENDING')}/set_state", cancelled)
+    assert "the last 3 runs of nightly were cancelled: limit reached" in told(url)[1]
+
+
+def test_a_deployment_that_the_server_does_not_know_is_said(told, url, monkeypatch):
+    monkeypatch.setattr(module, "DEPLOYED", ["nightly", "weekly"])
+    assert "the server does not know weekly; put them there with `make deploy`" in told(url)[1]
+
+
+def test_a_run_whose_process_is_gone_is_said(told, url):
+    run = ghost(url, "RUNNING")
+    name = ask(url, f"flow_runs/{run}")["name"]
+    assert f"{name} is running for the server, but its process is gone" in told(url)[1]
+    ask(url, f"flow_runs/{run}", method="DELETE")
 
 
 def test_too_little_room_is_said(told, tmp_path, monkeypatch):

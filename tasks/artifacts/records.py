@@ -69,7 +69,8 @@ class Record:
     def told(self) -> None:
         """Record that a server knows how the run ended, or cannot be told."""
         self.final = self.path.with_name(self.path.name.replace(DIED, ""))
-        self.put()
+        with contextlib.suppress(FileNotFoundError):  # another has done so in the same moment
+            self.put()
 
     def _write(self) -> None:
         """Replace the file; on a full disk the run goes on without its record, and the node says what is wrong."""
@@ -131,9 +132,11 @@ def dead(data_dir: Path) -> list[Record]:
         path = folder / folder.name.removeprefix(PREFIX)
         content = _read(path)
         if content:
-            final = folder.with_name(f"{path.stem}{DIED if content['flow_run'] else ''}.json")
+            untold = content["state"] == "running" and content["flow_run"]
+            final = folder.with_name(f"{path.stem}{DIED if untold else ''}.json")
             record = Record(path, content, final)
-            record.end("died")
+            if content["state"] == "running":  # else it was killed while its record was put away
+                record.end("died")
             record.put()
     found = ((path, _read(path)) for path in sorted((data_dir / RUNS).glob(f"[!.]*{DIED}.json")))
     return [Record(path, content) for path, content in found if content]
@@ -141,11 +144,19 @@ def dead(data_dir: Path) -> list[Record]:
 
 def records(data_dir: Path) -> Iterator[Record]:
     """Give the records of the runs that ended, the last one to end or to be asked for again first."""
-    dated = ((path.stat().st_mtime_ns, path.name, path) for path in (data_dir / RUNS).glob("[!.]*.json"))
+    dated = ((last_asked(path), path.name, path) for path in (data_dir / RUNS).glob("[!.]*.json"))
     for *_, path in sorted(dated, reverse=True):
         content = _read(path)
         if content:
             yield Record(path, content)
+
+
+def last_asked(record: Path) -> float:
+    """Return when a record's run ended, or was last asked for again, in seconds since 1970."""
+    try:
+        return record.stat().st_mtime
+    except FileNotFoundError:  # it has just been put elsewhere
+        return 0.0
 
 
 def last_like(data_dir: Path, command: str) -> Record | None:

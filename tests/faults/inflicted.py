@@ -195,6 +195,41 @@ def cancel(copy: Deployed, flow: int) -> str:
     return f"cancelled within {time.monotonic() - began:.0f} s"
 
 
+def cancel_after_outage(copy: Deployed, flow: int) -> str:
+    """Cancel a long run whose server was away: its worker has given up asking whether it is to be cancelled."""
+    os.kill(flow, signal.SIGKILL)
+    copy.unschedule("watch")
+    shutil.rmtree(copy.data / "checkpoints", ignore_errors=True)
+    run = copy.start("fast", RECIPE | {"epochs": 1000})
+    wait_until(lambda: list(copy.data.glob("checkpoints/*/*")), 120)
+    outage(60)(copy, flow)
+    ask(copy.url, f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    began = time.monotonic()
+    ended = copy.ended(run)
+    assert ended["state_name"] == "Cancelled", ended["state"]
+    shutil.rmtree(copy.data / "checkpoints", ignore_errors=True)
+    copy.schedule("watch", EVERY, RECIPE)
+    return f"after 60 s without a server, cancelled within {time.monotonic() - began:.0f} s"
+
+
+def kill_while_away(copy: Deployed, flow: int) -> str:
+    """Kill worker and run after the run's end, while it waits for a server that is away."""
+    for process in copy.processes("server"):
+        os.kill(process, signal.SIGTERM)
+    wait_until(lambda: "does not answer: how" in worker_log(copy), 180)
+    for process in copy.processes("worker"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    shutil.rmtree(copy.data / "report")  # for the next run to have something to do
+    copy.command("make server worker")
+    return "no server from training to end, then worker and run were killed"
+
+
+def worker_log(copy: Deployed) -> str:
+    """Return what the worker has logged of late."""
+    return (copy.data / "prefect" / "worker.log").read_text(errors="replace")[-20_000:]
+
+
 CLOCK = "clock stepped"
 FAULTS: dict[str, tuple[str, Callable[[Deployed, int], str]]] = {
     "child killed": ("train", kill_child),
@@ -205,6 +240,8 @@ FAULTS: dict[str, tuple[str, Callable[[Deployed, int], str]]] = {
     "all killed": ("train", all_killed),
     "server away for 30 s": ("train", outage(30)),
     "server away for 5 minutes": ("train", outage(300)),
+    "killed while the server is away": ("train", kill_while_away),
+    "cancelled after the server was away": ("train", cancel_after_outage),
     "database deleted": ("train", lose_database),
     "disk full": ("train", fill_disk),
     "deployment changed": ("train", redeploy),

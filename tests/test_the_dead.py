@@ -1,0 +1,87 @@
+"""Which runs are dead: asked of a real server, by real processes that carry a run or do not."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from flows.server_api import ask, deployments
+from flows.the_dead import CARRIED, mark_the_dead, unfinished
+from tasks.artifacts.records import dead
+
+
+def deployment(url, name):
+    return next(found for found in deployments(url) if found["name"] == name)
+
+
+def create(url, name, **state):
+    """Have the server know of a run in this state; return its id."""
+    return ask(url, f"deployments/{deployment(url, name)['id']}/create_flow_run", {"state": state})["id"]
+
+
+def ghost(url, state, host=None):
+    """Have the server know of a run that a worker on that host has begun, and that nobody carries."""
+    run = create(url, "fast", type="PENDING")
+    ask(url, f"flow_runs/{run}/labels", {"prefect.worker.name": host or socket.gethostname()}, "PATCH")
+    ask(url, f"flow_runs/{run}/set_state", {"state": {"type": state}, "force": True})
+    return run
+
+
+def state_of(url, run):
+    return ask(url, f"flow_runs/{run}")["state_type"]
+
+
+@pytest.fixture(autouse=True)
+def nobody_else(url):
+    """Leave no unfinished run to another test."""
+    yield
+    for run in unfinished(url, "PENDING"):
+        ask(url, f"flow_runs/{run['id']}", method="DELETE")
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "CANCELLING"])
+def test_a_run_that_no_process_carries_crashes_with_its_tasks(url, state):
+    run = ghost(url, state)
+    task = {"flow_run_id": run, "task_key": "t", "dynamic_key": "0", "name": "train", "state": {"type": "RUNNING"}}
+    made = ask(url, "task_runs/", task)
+    (told,) = mark_the_dead(url)
+    assert told.endswith(f"crashed: its process on {socket.gethostname()} was killed")
+    assert state_of(url, run) == "CRASHED"
+    assert ask(url, f"task_runs/{made['id']}")["state_type"] == "CRASHED"
+    assert mark_the_dead(url) == []
+
+
+def test_a_run_that_a_process_carries_is_left_alone(url):
+    run = ghost(url, "RUNNING")
+    with subprocess.Popen([sys.executable, "-c", "input()"], env=os.environ | {CARRIED: run}, stdin=-1) as process:
+        assert mark_the_dead(url) == []
+        assert state_of(url, run) == "RUNNING"
+        process.kill()
+    assert len(mark_the_dead(url)) == 1
+
+
+def test_a_run_that_is_about_to_be_started_is_dead_only_where_no_worker_was(url):
+    run = ghost(url, "PENDING")
+    assert mark_the_dead(url) == []
+    assert len(mark_the_dead(url, worker_starts=True)) == 1
+    assert state_of(url, run) == "CRASHED"
+
+
+def test_the_run_of_another_host_is_its_own(url):
+    run = ghost(url, "RUNNING", "elsewhere")
+    assert mark_the_dead(url, worker_starts=True) == []
+    assert state_of(url, run) == "RUNNING"
+    ask(url, f"flow_runs/{run}", method="DELETE")
+
+
+@pytest.mark.parametrize(("of_another_server", "kept"), [(True, 1), (False, 0)])
+def test_a_run_by_hand_is_kept_in_mind_until_its_own_server_is_told(url, tmp_path, of_another_server, kept):
+    note = {"state": "died", "began": "", "pid": 1, "host": "", "command": "", "nodes": {}, "flow_run": "r1"}
+    note["server"] = "http://elsewhere/api" if of_another_server else url
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "20260101T000000000000-1.died.json").write_text(json.dumps(note))
+    mark_the_dead(url, tmp_path)
+    assert len(dead(tmp_path)) == kept
