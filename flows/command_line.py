@@ -76,7 +76,7 @@ def run(settings: Settings) -> int:
     if found:
         artifact = found["report"]
         with contextlib.suppress(OSError):  # it stands, though that it was asked for cannot be written down
-            asked_again(settings.data_dir, found, settings.command)
+            asked_again(settings.data_dir, found, command=settings.command, recipe=settings.recipe)
         publish(artifact, settings.reports_dir)
     else:
         artifact = run_flow(settings)

@@ -62,22 +62,24 @@ def no_run_at_work(data_dir: Path) -> Iterator[None]:
         raise RunError(f"a run is at work in {data_dir}; prune when it has ended") from held
 
 
-def unneeded(data_dir: Path, reports_dir: Path, runs: int) -> list[Unneeded]:
+def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None = None) -> list[Unneeded]:
     """Return what none of the last `runs` runs needs: artifacts, their pages, records, checkpoints, what was set aside.
 
-    Of runs, those are counted that completed. What was begun since the oldest of them is needed too, whatever it is.
+    Of runs, those are counted that completed, and if a command is given, only its own: what the others need is needed
+    then. What was begun since the oldest of those that count is needed too, whatever it is.
 
     Raises:
         RunError: no run has completed.
     """
     store = Store(data_dir)
     dead(data_dir)
-    recent = _recent(data_dir, runs)
+    recent = _recent(data_dir, runs, command)
     if not recent:
         raise RunError(f"no run is known to have completed in {data_dir}, so nothing is known to be unneeded")
     needed = {key for record in recent for key in record.keys.values()}
-    since = min(map(_began, recent))
-    completed = sum(record.content["state"] == "completed" for record in recent)
+    counted = [record for record in recent if command in (None, record.content["command"])]
+    since = min(map(_began, counted))
+    completed = sum(record.content["state"] == "completed" for record in counted)
     spare = f"needed by none of the last {completed} runs"
     candidates = [
         *((folder, spare) for folder in store.artifacts()),
@@ -98,10 +100,10 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int) -> list[Unneeded]:
 
 
 def retain(settings: Settings) -> str:
-    """Remove what none of the last `keep` runs needs, unless another run is at work; return what was done."""
+    """Remove what only older runs of this recipe than the last `keep` need, unless another run is at work; say so."""
     try:
         with no_run_at_work(settings.data_dir):
-            items = unneeded(settings.data_dir, settings.reports_dir, settings.keep or 1)
+            items = unneeded(settings.data_dir, settings.reports_dir, settings.keep or 1, settings.command)
             remove(items, settings.reports_dir)
     except RunError as error:
         return f"nothing was removed: {error}"
@@ -117,14 +119,15 @@ def _began(record: Record) -> float:
     return max(began, last_asked(record.path) - seconds)
 
 
-def _recent(data_dir: Path, runs: int) -> list[Record]:
-    """Return the records from the newest on to the last of so many that completed."""
+def _recent(data_dir: Path, runs: int, command: str | None) -> list[Record]:
+    """Return the newest records, to the last of so many that count and completed, and all that do not count."""
     found, completed = [], 0
     for record in records(data_dir):
+        counts = command in (None, record.content["command"])
+        if counts and completed == runs:
+            continue
         found.append(record)
-        completed += record.content["state"] == "completed"
-        if completed == runs:
-            break
+        completed += counts and record.content["state"] == "completed"
     return found if completed else []
 
 

@@ -8,6 +8,7 @@ import http.client
 import json
 import logging
 import os
+import socket
 import urllib.error
 import urllib.request
 
@@ -21,6 +22,12 @@ def notify(event: str, text: str, **facts: str | None) -> None:
     fault = _post(address, json.dumps({"event": event, "text": text, **facts}).encode()) if address else None
     if fault:
         logging.getLogger("prefect.fashion_mnist").warning("nobody was notified (%s): %s", event, fault)
+
+
+def notify_of_failure(url: str, name: str, run: str, why: str) -> None:
+    """Post that a run has failed, why, on which machine, and where a server that is kept shows it."""
+    link = f"{url.removesuffix('/api')}/runs/flow-run/{run}" if url else None
+    notify("failed", " · ".join(filter(None, [f"{name}: {why}", socket.gethostname(), link])), run=run, link=link)
 
 
 def _post(address: str, content: bytes) -> str | None:

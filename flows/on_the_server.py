@@ -4,7 +4,6 @@ Nothing here may hold a run up or fail it: where the server does not answer, the
 """
 
 import contextlib
-import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run, task_run
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from flows.services import PAGES_URL
+from flows.services import PAGES_URL, running
 from flows.temporary_server import is_temporary
 from tasks.artifacts.identity import PROJECT
 from tasks.artifacts.store import Artifact
@@ -201,7 +200,7 @@ def _this_run() -> UUID:
 
 def _address(page: Path) -> str:
     """Return where a browser finds a page: at the server of the pages, if this one is among them."""
-    pages = os.environ.get(PAGES_URL)
+    pages = next((environment[PAGES_URL] for environment in running("pages").values()), None)
     return f"{pages}/{page.name}" if pages and page.parent == PROJECT / "reports" else page.as_uri()
 
 

@@ -23,11 +23,12 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
+from pydantic import ValidationError
 
 import tasks.report.page  # noqa: F401 (what will run is what is here now, whatever is edited meanwhile)
 from flows.housekeeping import retain
 from flows.main import dag
-from flows.notify import notify
+from flows.notify import notify, notify_of_failure
 from flows.on_the_server import ProgressArtifacts, settle, show_result
 from flows.plan import downstream, labels
 from flows.temporary_server import is_temporary
@@ -61,7 +62,12 @@ flow_engine.maintain_concurrency_lease = keep_slot  # type: ignore[assignment]
 
 def _tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
     """Notify: Prefect calls this for a run that failed or crashed; where its process was killed, in the worker."""
-    notify("failed", f"{flow_run.name}: {state.name}: {state.message}", run=str(flow_run.id))
+    try:
+        name = Settings.model_validate(flow_run.parameters.get("settings", {})).recipe
+    except ValidationError:  # of which the state tells
+        name = flow_run.name
+    url = "" if is_temporary() else PREFECT_API_URL.value() or ""
+    notify_of_failure(url, name, str(flow_run.id), f"{state.name}: {state.message}")
 
 
 def _recipe() -> str:
@@ -101,7 +107,8 @@ def run_all(settings: Settings) -> State:
     afresh = downstream(settings)
     futures: dict[PrefectFuture[Any], str] = {}
     run = str(this_run.id) if kept_server and not deployment.id else None  # of the others, `the_dead` knows otherwise
-    with recorded(settings.data_dir, command=settings.command, flow_run=run, server=kept_server) as record:
+    known = {"command": settings.command, "recipe": settings.recipe, "server": kept_server}
+    with recorded(settings.data_dir, **known, flow_run=run) as record:
         ended = run_nodes(settings, afresh, record, futures)
         artifact: Any = ended.data
         if ended.is_completed():

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from flows.server_api import answers, ask, deployments
-from flows.the_dead import mark_the_dead
+from flows.the_dead import CARRIED, mark_the_dead
 from tasks.artifacts.identity import PROJECT
 from tasks.errors import RunError, UserError
 
 HOME = PROJECT / "data" / "prefect"
+PORT = HOME / "port"  # the server's last one
 POOL = "fashion-mnist"
 MARK = "FASHION_MNIST_SERVICE"  # "<service> of <project>"
 PAGES_URL = "FASHION_MNIST_PAGES_URL"  # where a browser finds reports/, told to the worker and so to its runs
@@ -54,7 +55,9 @@ def start_server() -> str:
         RunError: it did not start.
     """
     already = running("server")
-    port = _port_of_server() if already else _port()
+    port = _port()
+    if already and port != _port_of_server():
+        raise UserError(f"the server already runs, at {_ui()}; `make stop` it to have it at another port")
     if not running("pages"):
         _insist_on_a_free(port + 1)
         (PROJECT / "reports").mkdir(exist_ok=True)
@@ -67,6 +70,7 @@ def start_server() -> str:
     settings = {"PREFECT_HOME": str(HOME), "PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": _url(port)}
     process = _start("server", ("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)), settings)
     _wait_for(process, "server", lambda: answers(f"{_url(port)}/health"))
+    PORT.write_text(str(port))  # cron and the next shell know nothing of the one that was given
     return f"the server runs: {_ui()}"
 
 
@@ -97,27 +101,43 @@ def start_worker() -> str:
     Raises:
         RunError: the server does not answer, or the worker did not start.
     """
-    log = HOME / "worker.log"
-    if any("worker start" in _command(process) for process in running("worker")):  # not only a run that it has left
-        return f"the worker already runs; its log: {log}"
-    url = server_url()
+    log, url = HOME / "worker.log", server_url()
+    if worker := _worker():
+        if running("worker")[worker].get("PREFECT_API_URL") == url:
+            return f"the worker already runs; its log: {log}"
+        _end(lambda: [worker] if worker in running("worker") else [])  # it asks a server that is elsewhere by now
     mark_the_dead(url, worker_starts=True)
-    began = time.time()
-    pages = next(({PAGES_URL: environment[PAGES_URL]} for environment in running("pages").values()), {})
-    name = socket.gethostname()
+    began, name = time.time(), socket.gethostname()
     command = ("prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", name)
-    process = _start("worker", command, {"PREFECT_API_URL": url, **pages})
+    process = _start("worker", command, {"PREFECT_API_URL": url})
     _wait_for(process, "worker", lambda: _seen(url, name) >= began)
     return f"the worker runs; its log: {log}"
 
 
 def stop() -> str:
-    """End what was started here: the runs before their worker, and that before the server, which hears of it all."""
-    workers = running("worker")
-    runs = [process for process in workers if _parent(process) in workers and _parent(_parent(process)) not in workers]
-    _end(lambda: [run for run in runs if run in running("worker")])
+    """End what was started here: the runs, then their worker, then the server that hears of it all."""
+    if _worker() and _cancel_runs():
+        _wait(lambda: set(running("worker")) <= {_worker()})
     ended = [service for service in ("worker", "server", "pages") if _end(partial(running, service))]
     return f"ended: {', '.join(ended)}" if ended else "nothing runs"
+
+
+def _cancel_runs() -> bool:
+    """Have the worker's runs cancelled, as a person does in Prefect's UI: nobody is to be told that they failed."""
+    cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling", "message": "make stop"}}
+    carried = {environment.get(CARRIED): environment["PREFECT_API_URL"] for environment in running("worker").values()}
+    carried.pop(None, None)
+    try:
+        for run, url in carried.items():
+            ask(url, f"flow_runs/{run}/set_state", cancelling)
+    except (RunError, FileNotFoundError):  # the server is away: they end with their worker, and the next one tells it
+        return False
+    return bool(carried)
+
+
+def _worker() -> int:
+    """Return the worker's process, 0 if there is none: what it has started carries its mark too."""
+    return next((process for process in running("worker") if "worker start" in _command(process)), 0)
 
 
 def running(service: str, project: Path = PROJECT) -> dict[int, dict[str, str]]:
@@ -144,7 +164,7 @@ def server_url() -> str:
     if not url:
         raise RunError("no Prefect server runs here: start one with `make server`, or name one in PREFECT_API_URL")
     if not answers(f"{url}/health"):
-        raise RunError(f"no Prefect server answers at {url}; start one with `make server`")
+        raise RunError(f"no Prefect server's API answers at {url} (it ends in /api); start one with `make server`")
     return url
 
 
@@ -181,17 +201,14 @@ def _end(found: Callable[[], Iterable[int]]) -> bool:
         for process in found():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, number)
-        deadline = time.monotonic() + STOP_WITHIN
-        while found() and time.monotonic() < deadline:
-            time.sleep(0.1)
+        _wait(lambda: not found())
     return any_there
 
 
-def _parent(process: int) -> int:
-    try:
-        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:  # it has ended
-        return 0
+def _wait(ended: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + STOP_WITHIN
+    while not ended() and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def _command(process: int) -> str:
@@ -235,7 +252,9 @@ def _mark(service: str, project: Path) -> str:
 
 
 def _port() -> int:
-    given = os.environ.get("PORT") or "4200"
+    """Return the port that is asked for, or else the last one."""
+    last = PORT.read_text() if PORT.exists() else "4200"
+    given = os.environ.get("PORT") or last
     if not given.isdigit() or not 0 < int(given) < 65535:
         raise UserError(f"PORT is {given!r}: give a number from 1 to 65534")
     return int(given)

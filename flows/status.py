@@ -13,7 +13,7 @@ from flows.server_api import ask, deployments
 from flows.services import HOME, POOL, running, server_url
 from flows.the_dead import is_alive, unfinished
 from tasks.artifacts.identity import PROJECT
-from tasks.artifacts.records import dead, records
+from tasks.artifacts.records import dead, last_asked, records
 from tasks.artifacts.store import RUNS
 from tasks.artifacts.workspace import PREFIX
 from tasks.errors import RunError
@@ -47,9 +47,8 @@ def _last_run(settings: Settings) -> Told:
         yield f"no run has ended in {settings.data_dir} yet"
         return
     content = last.content
-    recipe = content["command"].partition("--preset ")[2]
-    keep = f", keep {content['keep']}" if "keep" in content else ""
-    yield "last run", f"{content['state']} {_ago(last.path.stat().st_mtime)} ({recipe}{keep})"
+    verdict = f", verdict: keep {content['keep']}" if "keep" in content else ""
+    yield "last run", f"{content['state']} {_ago(last_asked(last.path))} ({content.get('recipe', '')}{verdict})"
     if content["state"] in ("failed", "died"):
         why = content.get("message") or "its process was killed"
         yield f"the last run {content['state']}: {why.splitlines()[0]}"
@@ -88,10 +87,10 @@ def _deployment(url: str, deployment: dict[str, Any]) -> Told:
     yield name, "; ".join(filter(None, [at, how]))
     if due and now - due[0] > LATE:
         yield f"{name} should have begun {_ago(due[0])} and did not: no worker takes its runs up"
-    if scheduled and not due:
+    if scheduled and not due and now - _seconds(deployment["updated"]) > LATE:
         yield f"{name} has a schedule, but no run is planned: it never fires, or the server does not plan it"
     if last and last["state_type"] in ("FAILED", "CRASHED"):
-        yield f"the last run of {name}, {last['name']}, {last['state_name'].lower()}: {last['state']['message']}"
+        yield f"the last run of {name} ({last['name']}) {last['state_name'].lower()}: {last['state']['message']}"
     at_work = _runs(url, deployment, "START_TIME_DESC", "RUNNING", "PENDING", "CANCELLING")
     if not at_work and len(ended) == IN_A_ROW and {run["state_type"] for run in ended} == {"CANCELLED"}:
         yield f"the last {IN_A_ROW} runs of {name} were cancelled: {ended[0]['state']['message']}"

@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from flows.notify import notify
+from flows.notify import notify_of_failure
 from flows.server_api import ask
 from tasks.artifacts.records import dead
 
@@ -64,5 +64,5 @@ def _mark(url: str, run: dict[str, Any]) -> str:
         ask(url, f"task_runs/{task['id']}/set_state", crashed)
     if run["state_type"] in ("RUNNING", "PENDING", "CANCELLING"):
         ask(url, f"flow_runs/{run['id']}/set_state", crashed)
-        notify("failed", f"{run['name']}: Crashed: {message}", run=run["id"])
+        notify_of_failure(url, run["name"], run["id"], f"Crashed: {message}")
     return f"run {run['name']} crashed: {message}"

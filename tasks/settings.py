@@ -67,7 +67,7 @@ def _tell_bounds(schema: dict[str, Any]) -> None:
 
 
 class Settings(BaseModel):
-    """What a run does."""
+    """What a run does; of the recipe, what is left unset is the preset's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_tell_bounds)
 
@@ -111,7 +111,7 @@ class Settings(BaseModel):
         None, gt=0, le=8760, description="stop a run after so many hours; what it has finished is kept"
     )
     keep: int | None = Field(
-        None, ge=1, description="after a run, remove what none of this many last runs needs, their reports included"
+        None, ge=1, description="after a run, remove what only older ones than this many last of its recipe need"
     )
 
     @field_validator("networks", mode="before")

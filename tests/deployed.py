@@ -27,10 +27,12 @@ class Deployed:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/api"
-        ours = ("PREFECT_", "FASHION_MNIST_", "MAKE", "MFLAGS")
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        another = ("PREFECT_", "FASHION_MNIST_", "MAKE", "MFLAGS")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(another)}
         # The packages are the project's own, whose editable install would bring its code, not the copy's.
-        self.environment = clean | {"PORT": str(self.port), "PYTHONPATH": str(project)}
+        ours = {"PORT": str(self.port), "PYTHONPATH": str(project)}
+        # A schedule that is changed is looked at within seconds, not within a minute.
+        self.environment = clean | ours | {"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2"}
 
     def command(self, line: str, **more: str) -> str:
         """Run a command of the README in the copy, and return what it prints."""

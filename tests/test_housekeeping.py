@@ -1,5 +1,6 @@
 """Looking after `data/`: what is damaged, what no recent run needs, and that nothing else is touched."""
 
+import json
 import multiprocessing
 import os
 import re
@@ -33,9 +34,9 @@ def age(folder):
     os.utime(folder, (old, old))
 
 
-def run(store, *artifacts, kept=False):
+def run(store, *artifacts, kept=False, command=""):
     """Record a run that made these, or kept them."""
-    with recorded(store.data_dir, command="", flow_run=None) as record:
+    with recorded(store.data_dir, command=command, flow_run=None) as record:
         for artifact in artifacts:
             record.node(artifact.manifest["label"], artifact.key, kept, artifact.manifest["made"])
         record.end("completed")
@@ -175,7 +176,7 @@ def test_a_run_that_retains_removes_reports_pages_and_records_beyond_the_last(st
     reports = tmp_path / "reports"
     made = [make_report(store, reports, seed) for seed in (1, 2, 3)]
     for artifact in made:
-        run(store, artifact)
+        run(store, artifact, command=Settings().command)
     foreign = reports / "20260101T000000-01234567.html"
     foreign.write_text("another data folder's")
     told = retain(Settings(data_dir=store.data_dir, reports_dir=reports, keep=2))
@@ -189,9 +190,31 @@ def test_a_run_that_retains_removes_reports_pages_and_records_beyond_the_last(st
     assert len(list((store.data_dir / "runs").glob("*.json"))) == 2
 
 
+def test_a_run_retains_what_the_runs_of_other_recipes_need(store, tmp_path):
+    first, second, third = (make(store, seed) for seed in (1, 2, 3))
+    run(store, first, command="another recipe's")
+    settings = Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep=1)
+    for artifact in (second, third):
+        run(store, artifact, command=settings.command)
+    retain(settings)
+    assert sorted(folder.name for folder in (store.data_dir / "prepare").iterdir()) == sorted([first.key, third.key])
+
+
+def test_a_run_that_is_asked_for_again_and_again_does_not_hold_up_what_goes(store, tmp_path):
+    settings = Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep=1)
+    first, second = make(store, 1), make(store, 2)
+    run(store, first, command=settings.command)
+    (record,) = (store.data_dir / "runs").glob("*.json")
+    long_ago = json.loads(record.read_text()) | {"began": "2026-01-01T00:00:00+00:00"}
+    record.write_text(json.dumps(long_ago))
+    run(store, first, kept=True, command=settings.command)
+    retain(settings)
+    assert [folder.name for folder in (store.data_dir / "prepare").iterdir()] == [first.key], second
+
+
 def test_a_run_retains_all_while_another_is_at_work(store, tmp_path):
-    run(store, make(store, 1))
-    run(store, make(store, 2))
+    for seed in (1, 2):
+        run(store, make(store, seed), command=Settings().command)
     with recorded(store.data_dir, command="", flow_run=None):
         told = retain(Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep=1))
     assert told.startswith("nothing was removed: a run is at work in ")

@@ -83,7 +83,7 @@ def test_a_run_that_is_stopped_in_a_hurry_is_recorded_as_stopped(tmp_path):
 
 def kept_again(data_dir, key):
     artifact = Artifact(data_dir, {"key": key, "made": MADE, "facts": {"keep": "dropout"}})
-    asked_again(data_dir, {"report": artifact}, "python flows/main.py")
+    asked_again(data_dir, {"report": artifact}, command="python flows/main.py")
 
 
 def test_a_run_that_needs_nothing_new_makes_its_last_record_the_newest(tmp_path):

@@ -37,7 +37,7 @@ def told(tmp_path, monkeypatch):
 
 
 def run(tmp_path, state="completed", **known):
-    with recorded(tmp_path / "data", command="python flows/main.py --preset fast", flow_run=None) as record:
+    with recorded(tmp_path / "data", command="", recipe="fast", flow_run=None) as record:
         record.node("report", "k1", False, {"why": "", "seconds": 1.0})
         record.end(state, **known)
 
@@ -50,7 +50,7 @@ def be_killed(tmp_path):
 def test_where_nothing_is_scheduled_only_the_last_run_counts(told, tmp_path):
     run(tmp_path, keep="dropout")
     how, wrong = told()
-    assert re.fullmatch(r"completed \d s ago \(fast, keep dropout\)", how["last run"])
+    assert re.fullmatch(r"completed \d s ago \(fast, verdict: keep dropout\)", how["last run"])
     assert how["server"] == "none: nothing is scheduled"
     assert wrong == []
 
@@ -102,7 +102,7 @@ def test_a_server_that_was_used_here_and_does_not_run_is_said(told, tmp_path):
 def test_a_server_that_does_not_answer_is_said(told, tmp_path):
     run(tmp_path)
     assert told("http://127.0.0.1:9/api")[1] == [
-        "no Prefect server answers at http://127.0.0.1:9/api; start one with `make server`"
+        "no Prefect server's API answers at http://127.0.0.1:9/api (it ends in /api); start one with `make server`"
     ]
 
 
@@ -126,10 +126,11 @@ def test_a_run_that_should_have_begun_and_did_not_is_said(told, url):
     ask(url, f"flow_runs/{late}", method="DELETE")
 
 
-def test_a_schedule_that_never_fires_is_said(told, url):
+def test_a_schedule_that_never_fires_is_said(told, url, monkeypatch):
     identifier = deployment(url, "fast")["id"]
     never = {"schedule": {"cron": "0 0 30 2 *", "timezone": "UTC"}, "active": True}
     (made,) = ask(url, f"deployments/{identifier}/schedules", [never])
+    monkeypatch.setattr(module, "LATE", -1)  # it was deployed a moment ago
     wrong = "fast has a schedule, but no run is planned: it never fires, or the server does not plan it"
     assert wrong in told(url)[1]
     ask(url, f"deployments/{identifier}/schedules/{made['id']}", method="DELETE")
@@ -139,7 +140,7 @@ def test_a_schedule_that_never_fires_is_said(told, url):
 def test_a_deployment_whose_last_run_crashed_is_said_until_one_goes_well(told, url):
     crashed = {"state": {"type": "CRASHED", "name": "Crashed", "message": "its process was killed"}, "force": True}
     ask(url, f"flow_runs/{create(url, 'watch', type='PENDING')}/set_state", crashed)
-    assert any(re.match(r"the last run of watch, [\w-]+, crashed: its process was killed", w) for w in told(url)[1])
+    assert any(re.match(r"the last run of watch \([\w-]+\) crashed: its process was killed", w) for w in told(url)[1])
     completed = {"state": {"type": "COMPLETED", "name": "Completed"}, "force": True}
     ask(url, f"flow_runs/{create(url, 'watch', type='PENDING')}/set_state", completed)
     assert not any("of watch" in wrong for wrong in told(url)[1])

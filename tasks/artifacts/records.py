@@ -165,9 +165,9 @@ def last_like(data_dir: Path, command: str) -> Record | None:
     return next((record for record in alike if record.content["state"] == "completed"), None)
 
 
-def asked_again(data_dir: Path, found: dict[str, Artifact], command: str) -> None:
+def asked_again(data_dir: Path, found: dict[str, Artifact], **known: str) -> None:
     """Record that everything a run needs was kept."""
-    with recorded(data_dir, command=command, flow_run=None) as record:
+    with recorded(data_dir, **known, flow_run=None) as record:
         for label, artifact in found.items():
             record.node(label, artifact.key, True, artifact.manifest["made"])
         record.end("completed", keep=found["report"].facts["keep"])
