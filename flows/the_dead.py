@@ -14,6 +14,7 @@ from flows.notify import notify_of_failure
 from flows.server_api import ask
 from tasks.artifacts.records import dead
 
+OURS = {"name": {"any_": ["fashion-mnist"]}}
 CARRIED = "PREFECT__FLOW_RUN_ID"  # Prefect's worker gives it to the run, and that to its children
 
 
@@ -31,6 +32,7 @@ def mark_the_dead(url: str, data_dir: Path | None = None, worker_starts: bool = 
             with contextlib.suppress(FileNotFoundError):  # the server has forgotten it
                 told.append(_mark(url, ask(url, f"flow_runs/{record.content['flow_run']}")))
             record.told()
+    _end_tasks(url, {"state": {"type": {"any_": ["CRASHED"]}}}, "its run crashed")  # a worker tells of the run alone
     return told
 
 
@@ -38,7 +40,7 @@ def unfinished(url: str, *besides: str) -> list[dict[str, Any]]:
     """Return the runs that this host's worker has begun, and that have not ended for the server."""
     states = ["RUNNING", "CANCELLING", *besides]
     flow_runs = {"state": {"type": {"any_": states}}, "deployment_id": {"is_null_": False}}
-    found = ask(url, "flow_runs/filter", {"flows": {"name": {"any_": ["fashion-mnist"]}}, "flow_runs": flow_runs})
+    found = ask(url, "flow_runs/filter", {"flows": OURS, "flow_runs": flow_runs})
     return [run for run in found if run["labels"].get("prefect.worker.name") == socket.gethostname()]
 
 
@@ -58,11 +60,18 @@ def is_alive(run: dict[str, Any]) -> bool:
 
 def _mark(url: str, run: dict[str, Any]) -> str:
     message = f"its process on {socket.gethostname()} was killed"
-    crashed = {"state": {"type": "CRASHED", "name": "Crashed", "message": message}, "force": True}
-    going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
-    for task in ask(url, "task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}, "task_runs": going_on}):
-        ask(url, f"task_runs/{task['id']}/set_state", crashed)
+    _end_tasks(url, {"id": {"any_": [run["id"]]}}, message)
     if run["state_type"] in ("RUNNING", "PENDING", "CANCELLING"):
-        ask(url, f"flow_runs/{run['id']}/set_state", crashed)
+        ask(url, f"flow_runs/{run['id']}/set_state", _crashed(message))
         notify_of_failure(url, run["name"], run["id"], f"Crashed: {message}")
     return f"run {run['name']} crashed: {message}"
+
+
+def _end_tasks(url: str, of_runs: dict[str, Any], message: str) -> None:
+    going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
+    for task in ask(url, "task_runs/filter", {"flows": OURS, "flow_runs": of_runs, "task_runs": going_on}):
+        ask(url, f"task_runs/{task['id']}/set_state", _crashed(message))
+
+
+def _crashed(message: str) -> dict[str, Any]:
+    return {"state": {"type": "CRASHED", "name": "Crashed", "message": message}, "force": True}

@@ -54,6 +54,15 @@ def test_a_run_that_no_process_carries_crashes_with_its_tasks(url, state):
     assert mark_the_dead(url) == []
 
 
+def test_the_tasks_of_a_run_of_whose_crash_its_worker_has_told_end_too(url):
+    run = ghost(url, "RUNNING")
+    task = {"flow_run_id": run, "task_key": "t", "dynamic_key": "0", "name": "train", "state": {"type": "RUNNING"}}
+    made = ask(url, "task_runs/", task)
+    ask(url, f"flow_runs/{run}/set_state", {"state": {"type": "CRASHED"}, "force": True})
+    assert mark_the_dead(url) == []
+    assert ask(url, f"task_runs/{made['id']}")["state_type"] == "CRASHED"
+
+
 def test_a_run_that_a_process_carries_is_left_alone(url):
     run = ghost(url, "RUNNING")
     with subprocess.Popen([sys.executable, "-c", "input()"], env=os.environ | {CARRIED: run}, stdin=-1) as process:
