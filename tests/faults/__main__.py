@@ -25,8 +25,8 @@ def main() -> int:
     given = parser.parse_args()
     if given.what == "scheduled":
         with tempfile.TemporaryDirectory() as scratch:
-            disturb(Path(scratch), given.faults)
-        return 0
+            rows = disturb(Path(scratch), given.faults)
+        return 1 if any("FAULT" in row.data for row in rows) else 0
     with tempfile.TemporaryDirectory() as scratch, prefect_server(Path(scratch)) as server:
         folder = Path(scratch) / "runs"
         folder.mkdir()

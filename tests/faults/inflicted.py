@@ -15,7 +15,7 @@ from flows.server_api import ask
 from tests.conftest import command_of, wait_until
 from tests.deployed import Deployed
 
-RECIPE: dict[str, Any] = {"preset": "smoke", "networks": ["dropout"], "epochs": 60, "dataset": "dataset.json"}
+RECIPE: dict[str, Any] = {"preset": "smoke", "networks": ["dropout"], "epochs": 40, "dataset": "dataset.json"}
 EVERY = 10  # seconds between two scheduled runs
 NODES = ("download", "validate", "prepare", "train", "evaluate", "compare", "report")
 
