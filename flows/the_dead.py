@@ -26,11 +26,13 @@ def mark_the_dead(url: str, data_dir: Path | None = None, worker_starts: bool = 
     Raises:
         RunError: the server does not answer: whoever comes next tells it.
     """
-    told = [_mark(url, run) for run in unfinished(url, *(["PENDING"] if worker_starts else [])) if not is_alive(run)]
+    begun = unfinished(url, *(["PENDING"] if worker_starts else []))
+    told = [_mark(url, run, run["infrastructure_pid"]) for run in begun if not is_alive(run)]
     for record in dead(data_dir) if data_dir else []:
         if record.content.get("server") == url:
             with contextlib.suppress(FileNotFoundError):  # the server has forgotten it
-                told.append(_mark(url, ask(url, f"flow_runs/{record.content['flow_run']}")))
+                run = ask(url, f"flow_runs/{record.content['flow_run']}")
+                told.append(_mark(url, run, record.content["pid"]))
             record.told()
     _end_tasks(url, {"state": {"type": {"any_": ["CRASHED"]}}}, "its run crashed")  # a worker tells of the run alone
     return told
@@ -58,8 +60,8 @@ def is_alive(run: dict[str, Any]) -> bool:
     return False
 
 
-def _mark(url: str, run: dict[str, Any]) -> str:
-    message = f"its process on {socket.gethostname()} was killed"
+def _mark(url: str, run: dict[str, Any], process: object) -> str:
+    message = f"its process, pid {process} on {socket.gethostname()}, was killed"
     _end_tasks(url, {"id": {"any_": [run["id"]]}}, message)
     if run["state_type"] in ("RUNNING", "PENDING", "CANCELLING"):
         ask(url, f"flow_runs/{run['id']}/set_state", _crashed(message))

@@ -1,6 +1,7 @@
 """What a server that is kept is told of a run, and what whoever is to know is told."""
 
 import json
+import socket
 import subprocess
 from uuid import UUID
 
@@ -80,5 +81,6 @@ def test_a_run_that_fails_and_one_that_takes_too_long_are_told(tmp_path, server,
     assert done.stderr.splitlines()[-1] == f"error: {why}"
     (told,) = got
     assert told["event"] == "failed"
-    assert told["text"].endswith(f": Failed: {why}")
+    assert f": Failed: {why} · {socket.gethostname()} · http://127.0.0.1:" in told["text"]
+    assert told["link"] == f"{server.url.removesuffix('/api')}/runs/flow-run/{told['run']}"
     assert (tmp_path / "data" / "prepare").exists()
