@@ -74,6 +74,11 @@ def terminate_worker(copy: Deployed, flow: int) -> str:
 def _end_worker(copy: Deployed, number: signal.Signals) -> str:
     worker = the(copy, "prefect worker start")
     os.kill(worker, number)
+    deadline = time.monotonic() + 20
+    while command_of(worker) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if command_of(worker):  # Prefect's worker sometimes works on after a SIGTERM; a service manager is not that patient
+        os.kill(worker, signal.SIGKILL)
     wait_until(lambda: not command_of(worker), 30)
     wait_until(lambda: not any("-m tasks." in line for line in copy.processes("worker").values()), 30)
     copy.command("make worker")
