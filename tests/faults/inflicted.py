@@ -117,7 +117,7 @@ def lose_database(copy: Deployed, flow: int) -> str:
         file.unlink()
     copy.command("make server")
     said = copy.command(".venv/bin/python flows/main.py --status || [ $? = 1 ]")
-    assert "the server knows no deployment; put them there with `make deploy`" in said
+    assert "the server does not know fast, nightly, watch; put them there with `make deploy`" in said, said
     copy.command("make deploy worker")
     copy.schedule("watch", EVERY, RECIPE)
     return "the database was deleted, --status said `make deploy`"
