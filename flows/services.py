@@ -81,10 +81,12 @@ def deploy() -> str:
         RunError: the server does not answer, or Prefect refuses something.
     """
     url = server_url()
-    try:
-        ask(url, f"work_pools/{POOL}")
-    except FileNotFoundError:
-        _prefect(url, "work-pool", "create", POOL, "--type", "process")
+    if not _has_pool(url):
+        try:
+            _prefect(url, "work-pool", "create", POOL, "--type", "process")
+        except RunError:
+            if not _has_pool(url):  # else a worker that waits for it has made it in this moment
+                raise
     _prefect(url, "deploy", "--all")
     found = deployments(url)
     for deployment in found:
@@ -234,6 +236,14 @@ def _prefect(url: str, *arguments: str) -> None:
     done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RunError(f"`prefect {' '.join(arguments)}` failed:\n{(done.stdout + done.stderr).strip()}")
+
+
+def _has_pool(url: str) -> bool:
+    try:
+        ask(url, f"work_pools/{POOL}")
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _seen(url: str, name: str) -> float:
