@@ -25,7 +25,8 @@ from prefect.exceptions import PrefectException
 from prefect.runtime import flow_run, task_run
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-from flows.services import PAGES_URL, running
+from flows.processes import running
+from flows.services import PAGES_URL
 from flows.temporary_server import is_temporary
 from tasks.artifacts.identity import PROJECT
 from tasks.artifacts.store import Artifact

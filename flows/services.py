@@ -8,6 +8,7 @@ all that it starts inherits; so it is found again, and ended, without a file tha
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,9 +16,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import NoReturn
 
+from flows.processes import MARK, command_of, mark_of, running
 from flows.server_api import answers, ask, deployments
 from flows.the_dead import CARRIED, mark_the_dead
 from tasks.artifacts.identity import PROJECT
@@ -26,9 +27,9 @@ from tasks.errors import RunError, UserError
 HOME = PROJECT / "data" / "prefect"
 PORT = HOME / "port"  # the server's last one
 POOL = "fashion-mnist"
-MARK = "FASHION_MNIST_SERVICE"  # "<service> of <project>"
 PAGES_URL = "FASHION_MNIST_PAGES_URL"  # where a browser finds reports/, told to the worker and so to its runs
 START_WITHIN = 180  # seconds: the first start makes the database
+LOG_BYTES = 20 << 20  # of each log: what is over that becomes the old one
 STOP_WITHIN = 20  # seconds for what is told to end, before it is killed
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
@@ -139,19 +140,7 @@ def _cancel_runs() -> bool:
 
 def _worker() -> int:
     """Return the worker's process, 0 if there is none: what it has started carries its mark too."""
-    return next((process for process in running("worker") if "worker start" in _command(process)), 0)
-
-
-def running(service: str, project: Path = PROJECT) -> dict[int, dict[str, str]]:
-    """Return the processes of a service of a project, and what they have started, each with its environment."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended, or is another user's
-            parts = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
-            environment = dict(part.split("=", 1) for part in parts if "=" in part)
-            if environment.get(MARK) == _mark(service, project):
-                found[int(folder.name)] = environment
-    return found
+    return next((process for process in running("worker") if "worker start" in command_of(process)), 0)
 
 
 def server_url() -> str:
@@ -176,12 +165,20 @@ def _start(service: str, command: tuple[str, ...], settings: dict[str, str]) -> 
         return subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=PROJECT,
-            env={**ENVIRONMENT, **os.environ, **settings, MARK: _mark(service, PROJECT), "PYTHONPATH": str(PROJECT)},
+            env={**ENVIRONMENT, **os.environ, **settings, MARK: mark_of(service), "PYTHONPATH": str(PROJECT)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # it outlives this terminal
         )
+
+
+def _bound_logs() -> None:
+    """Keep logs from filling the disk over the years: their services append, so that they may be emptied under them."""
+    for log in HOME.glob("*.log"):
+        if log.stat().st_size > LOG_BYTES:
+            shutil.copy(log, log.with_suffix(".log.old"))
+            os.truncate(log, 0)
 
 
 def _wait_for(process: "subprocess.Popen[bytes]", service: str, ready: Callable[[], bool]) -> None:
@@ -211,13 +208,6 @@ def _wait(ended: Callable[[], bool]) -> None:
     deadline = time.monotonic() + STOP_WITHIN
     while not ended() and time.monotonic() < deadline:
         time.sleep(0.1)
-
-
-def _command(process: int) -> str:
-    try:
-        return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""
 
 
 def _insist_on_a_free(port: int) -> None:
@@ -257,10 +247,6 @@ def _seen(url: str, name: str) -> float:
     return 0.0
 
 
-def _mark(service: str, project: Path) -> str:
-    return f"{service} of {project}"
-
-
 def _port() -> int:
     """Return the port that is asked for, or else the last one."""
     last = PORT.read_text() if PORT.exists() else "4200"
@@ -287,6 +273,7 @@ SERVICES = {"server": start_server, "deploy": deploy, "worker": start_worker, "s
 
 def main() -> NoReturn:
     """Do what the arguments name, one after the other, and exit."""
+    _bound_logs()
     for name in sys.argv[1:]:
         try:
             print(SERVICES[name]())

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from flows.processes import running
 from flows.server_api import ask, deployments
-from flows.services import HOME, POOL, running, server_url
+from flows.services import HOME, POOL, server_url
 from flows.the_dead import is_alive, unfinished
 from tasks.artifacts.identity import PROJECT
 from tasks.artifacts.records import dead, last_asked, records

@@ -5,12 +5,12 @@ one that a person has started, the kernel knows it, by the lock of its record. W
 """
 
 import contextlib
-import os
 import socket
 from pathlib import Path
 from typing import Any
 
 from flows.notify import notify_of_failure
+from flows.processes import environments
 from flows.server_api import ask
 from tasks.artifacts.records import dead
 
@@ -48,16 +48,11 @@ def unfinished(url: str, *besides: str) -> list[dict[str, Any]]:
 
 def is_alive(run: dict[str, Any]) -> bool:
     """Tell whether a process on this host carries the run, or may do so but is another user's."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"{CARRIED}={run['id']}\0".encode() in (folder / "environ").read_bytes():
-                return True
-        except PermissionError:
-            if folder.name == run["infrastructure_pid"] and os.geteuid():
-                return True
-        except OSError:  # it has ended
-            continue
-    return False
+    seen = environments()
+    if any(environment.get(CARRIED) == run["id"] for environment in seen.values()):
+        return True
+    process = int(run["infrastructure_pid"] or 0)
+    return process not in seen and Path(f"/proc/{process}").exists()
 
 
 def _mark(url: str, run: dict[str, Any], process: object) -> str:

@@ -228,14 +228,6 @@ def children_of(process: int) -> list[int]:
     return children
 
 
-def command_of(process: int) -> str:
-    """Return a process's command line, empty once it has ended."""
-    try:
-        return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
 def answers(url: str) -> bool:
     """Tell whether a server answers there."""
     try:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from flows.processes import command_of, running
 from flows.server_api import ask
-from flows.services import running
-from tests.conftest import PROJECT, command_of, wait_until
+from tests.conftest import PROJECT, wait_until
 
 COPIED = ("Makefile", "flows", "prefect.yaml", "pyproject.toml", "requirements.lock", "setup.sh", "tasks")
 LATENESS = 60  # seconds: a run that has not begun by then does not

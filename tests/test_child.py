@@ -5,11 +5,12 @@ import sys
 
 import pytest
 
+from flows.processes import command_of
 from tasks import child as module
 from tasks.child import Heard, _converse, run_child
 from tasks.errors import ChildDied, RunError
 from tasks.progress import silent
-from tests.conftest import command_of, wait_until
+from tests.conftest import wait_until
 
 
 def test_a_child_answers_and_its_progress_is_passed_on():

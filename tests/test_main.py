@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from flows.command_line import read_options
+from flows.processes import command_of
 from tasks.artifacts.records import dead
 from tasks.download import fetch
 from tasks.fashion_mnist import FASHION_MNIST
@@ -23,7 +24,6 @@ from tests.conftest import (
     ON_THE_FIXTURE,
     ask,
     children_of,
-    command_of,
     everything_in,
     leftovers,
     run_main,

@@ -6,11 +6,12 @@ import signal
 import numpy as np
 import pytest
 
+from flows.processes import command_of
 from tasks.child import run_child
 from tasks.errors import ChildDied, RunError
 from tasks.progress import silent
 from tasks.train import epoch_order, learning_rate_at
-from tests.conftest import children_of, command_of
+from tests.conftest import children_of
 
 RECIPE = {
     "network": "dropout",

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from flows.processes import command_of
 from flows.server_api import ask
-from tests.conftest import command_of, wait_until
+from tests.conftest import wait_until
 from tests.deployed import Deployed
 
 RECIPE: dict[str, Any] = {"preset": "smoke", "networks": ["dropout"], "epochs": 40, "dataset": "dataset.json"}

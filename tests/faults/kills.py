@@ -11,8 +11,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from flows.processes import command_of
 from tasks.artifacts.records import records
-from tests.conftest import ON_THE_FIXTURE, PROJECT, Server, children_of, command_of, leftovers, start_main, wait_until
+from tests.conftest import ON_THE_FIXTURE, PROJECT, Server, children_of, leftovers, start_main, wait_until
 from tests.faults.killed import FUNCTIONS
 
 OPTIONS = (*ON_THE_FIXTURE, "--networks", "dropout", "--epochs", "2", "--batch-size", "16")

@@ -1,0 +1,63 @@
+"""What `make server` and the others do, beside what `tests/test_deployment.py` sees of them."""
+
+import os
+
+import pytest
+
+from flows import services as module
+from flows.processes import MARK, running
+from tasks.errors import RunError, UserError
+from tasks.settings import PROJECT
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "HOME", tmp_path)
+    monkeypatch.setattr(module, "PORT", tmp_path / "port")
+    monkeypatch.delenv("PORT", raising=False)
+    return tmp_path
+
+
+def test_a_log_that_has_grown_large_becomes_the_old_one_while_its_service_writes_on(home, monkeypatch):
+    monkeypatch.setattr(module, "LOG_BYTES", 10)
+    with (home / "worker.log").open("ab", buffering=0) as log:
+        log.write(b"what was a year ago\n")
+        module._bound_logs()
+        log.write(b"now\n")
+    assert (home / "worker.log").read_bytes() == b"now\n"
+    assert (home / "worker.log.old").read_bytes() == b"what was a year ago\n"
+
+
+def test_the_port_is_the_one_that_is_asked_for_or_the_last_one(home, monkeypatch):
+    assert module._port() == 4200
+    module.PORT.write_text("4300")
+    assert module._port() == 4300
+    monkeypatch.setenv("PORT", "4400")
+    assert module._port() == 4400
+
+
+@pytest.mark.parametrize("given", ["abc", "0", "65535", "-1", "4200 "])
+def test_a_port_that_is_none_gets_a_sentence(home, monkeypatch, given):
+    monkeypatch.setenv("PORT", given)
+    with pytest.raises(UserError, match=f"^PORT is '{given}': give a number from 1 to 65534$"):
+        module.start_server()
+
+
+def test_a_process_that_does_not_start_is_told_with_its_log(home):
+    process = module._start("server", ("no_such_module",), {})
+    with pytest.raises(RunError, match=f"^the server did not start; see {home / 'server.log'}$"):
+        module._wait_for(process, "server", lambda: False)
+    assert "No module named no_such_module" in (home / "server.log").read_text()
+
+
+def test_what_another_project_has_started_is_not_ours(home):
+    process = module._start("worker", ("http.server", "--help"), {})
+    process.wait()
+    assert running("worker", PROJECT.parent) == {}
+    assert os.environ.get(MARK) is None
+
+
+def test_what_is_worked_on_is_the_worker_s_own_clone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert module.enter_project() == {"directory": str(PROJECT)}
+    assert os.getcwd() == str(PROJECT)
