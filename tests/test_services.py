@@ -1,6 +1,7 @@
 """What `make server` and the others do, beside what `tests/test_deployment.py` sees of them."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -60,4 +61,4 @@ def test_what_another_project_has_started_is_not_ours(home):
 def test_what_is_worked_on_is_the_worker_s_own_clone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert module.enter_project() == {"directory": str(PROJECT)}
-    assert os.getcwd() == str(PROJECT)
+    assert Path.cwd() == PROJECT
