@@ -30,7 +30,8 @@ POOL = "fashion-mnist"
 PAGES_URL = "FASHION_MNIST_PAGES_URL"  # where a browser finds reports/, told to the worker and so to its runs
 START_WITHIN = 180  # seconds: the first start makes the database
 LOG_BYTES = 20 << 20  # of each log: what is over that becomes the old one
-STOP_WITHIN = 20  # seconds for what is told to end, before it is killed
+CANCEL_WITHIN = 30  # seconds for runs that are to be cancelled
+STOP_WITHIN = 5  # seconds for what is told to end, before it is killed: Prefect's worker does not always hear it
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -120,7 +121,7 @@ def start_worker() -> str:
 def stop() -> str:
     """End what was started here: the runs, then their worker, then the server that hears of it all."""
     if _worker() and _cancel_runs():
-        _wait(lambda: set(running("worker")) <= {_worker()})
+        _wait(CANCEL_WITHIN, lambda: set(running("worker")) <= {_worker()})
     ended = [service for service in ("worker", "server", "pages") if _end(partial(running, service))]
     return f"ended: {', '.join(ended)}" if ended else "nothing runs"
 
@@ -200,12 +201,12 @@ def _end(found: Callable[[], Iterable[int]]) -> bool:
         for process in found():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, number)
-        _wait(lambda: not found())
+        _wait(STOP_WITHIN, lambda: not found())
     return any_there
 
 
-def _wait(ended: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + STOP_WITHIN
+def _wait(seconds: float, ended: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + seconds
     while not ended() and time.monotonic() < deadline:
         time.sleep(0.1)
 

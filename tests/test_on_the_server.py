@@ -74,13 +74,13 @@ def test_a_verdict_that_names_another_network_than_before_is_told_once(copied, s
 def test_a_run_that_fails_and_one_that_takes_too_long_are_told(tmp_path, server, receiver):
     address, got, _ = receiver
     notified = server._replace(environment=server.environment | {WEBHOOK: address})
-    options = (*ON_THE_FIXTURE, "--networks", "dropout", "--epochs", "1000", "--time-limit", "0.004")
+    options = (*ON_THE_FIXTURE, "--networks", "dropout", "--epochs", "1000", "--time-limit", "0.001")
     done = run_main(tmp_path, notified, *options)
     assert done.returncode == 1
-    why = "stopped after 0.004 hours (time_limit); what was finished is kept"
+    why = "stopped after 0.001 hours (time_limit); what was finished is kept"
     assert done.stderr.splitlines()[-1] == f"error: {why}"
     (told,) = got
     assert told["event"] == "failed"
     assert f": Failed: {why} · {socket.gethostname()} · http://127.0.0.1:" in told["text"]
     assert told["link"] == f"{server.url.removesuffix('/api')}/runs/flow-run/{told['run']}"
-    assert (tmp_path / "data" / "prepare").exists()
+    assert (tmp_path / "data" / "download").exists()
