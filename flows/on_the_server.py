@@ -159,8 +159,8 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     with _as_far_as_it_answers(), patient_for(EVERY) as client:
         client.set_flow_run_name(_this_run(), f"{recipe}-{artifact.key[:8]}")
         create_table_artifact(rows, key="comparison", description="Of each network; the gap is after training.")
-        create_markdown_artifact("\n\n".join(told), key="verdict")
-        create_link_artifact(link, link_text="The report", key="report")
+        create_markdown_artifact("\n\n".join(told), key="verdict", description="Which network to keep, and why.")
+        create_link_artifact(link, link_text="The report", key="report", description="The page of this result.")
     return link
 
 
