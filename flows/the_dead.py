@@ -34,7 +34,8 @@ def mark_the_dead(url: str, data_dir: Path | None = None, worker_starts: bool = 
                 run = ask(url, f"flow_runs/{record.content['flow_run']}")
                 told.append(_mark(url, run, record.content["pid"]))
             record.told()
-    _end_tasks(url, {"state": {"type": {"any_": ["CRASHED"]}}}, "its run crashed")  # a worker tells of the run alone
+    # A worker tells of the run alone, and a run whose server has no room cannot tell of its tasks.
+    _end_tasks(url, {"state": {"type": {"any_": ["CRASHED", "FAILED", "CANCELLED"]}}}, "its run has ended")
     return told
 
 

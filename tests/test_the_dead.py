@@ -55,11 +55,12 @@ def test_a_run_that_no_process_carries_crashes_with_its_tasks(url, state):
     assert mark_the_dead(url) == []
 
 
-def test_the_tasks_of_a_run_of_whose_crash_its_worker_has_told_end_too(url):
+@pytest.mark.parametrize("state", ["CRASHED", "FAILED", "CANCELLED"])
+def test_the_tasks_of_a_run_that_has_ended_end_too(url, state):
     run = ghost(url, "RUNNING")
     task = {"flow_run_id": run, "task_key": "t", "dynamic_key": "0", "name": "train", "state": {"type": "RUNNING"}}
     made = ask(url, "task_runs/", task)
-    ask(url, f"flow_runs/{run}/set_state", {"state": {"type": "CRASHED"}, "force": True})
+    ask(url, f"flow_runs/{run}/set_state", {"state": {"type": state}, "force": True})
     assert mark_the_dead(url) == []
     assert ask(url, f"task_runs/{made['id']}")["state_type"] == "CRASHED"
 
