@@ -63,11 +63,12 @@ def one(copy: Deployed, name: str, expected: dict[str, str]) -> Row:
     with paused(flow):  # whatever is done in a moment is not done before the fault
         (disturbed,) = [run for run in copy.runs("watch", "RUNNING") if run["id"] not in before]
     told = fault(copy, flow)
+    going_on = {"Running", "Pending", "Scheduled"}  # of its tasks, a later run tells where it could not
 
     def brought() -> bool:
         with contextlib.suppress(RunError):  # the server is not back yet
             done = [run for run in copy.runs("watch", "COMPLETED") if run["id"] not in before]
-            return bool(done) and not at_work(copy, node)
+            return bool(done) and not at_work(copy, node) and not going_on & set(copy.tasks(disturbed["id"]).values())
         return False
 
     wait_until(brought, 900, lambda: str([(run["name"], run["state"]) for run in copy.runs("watch")[-5:]]))
@@ -78,7 +79,7 @@ def one(copy: Deployed, name: str, expected: dict[str, str]) -> Row:
     with contextlib.suppress(FileNotFoundError):  # the server's database is another one
         first = copy.run(disturbed["id"])
         tasks = copy.tasks(disturbed["id"])
-        assert not {"Running", "Pending", "Scheduled"} & set(tasks.values()), (first["state"], tasks)
+        assert not going_on & set(tasks.values()), (first["state"], tasks)
         server = f"{first['state_name']} ({first['state']['message']}); tasks {', '.join(sorted(set(tasks.values())))}"
     later = [run["state_name"] for run in copy.runs("watch") if run["id"] not in {*before, disturbed["id"]}]
     with log.open() as lines:
