@@ -156,8 +156,8 @@ def second_worker(copy: Deployed, flow: int) -> str:
     try:
         time.sleep(3 * EVERY)
     finally:
-        process.terminate()
-        process.wait(30)
+        process.kill()
+        process.wait()
     return f"two workers for {3 * EVERY} s"
 
 
