@@ -161,15 +161,6 @@ def second_worker(copy: Deployed, flow: int) -> str:
     return f"two workers for {3 * EVERY} s"
 
 
-def step_clock(copy: Deployed, flow: int) -> str:
-    """Have the clock jump a day ahead, and then back again, for server, worker and run alike."""
-    clock = Path(copy.environment["FAKETIME_TIMESTAMP_FILE"])
-    for offset in ("+1d", "+0"):
-        clock.write_text(offset)
-        time.sleep(EVERY)
-    return "the clock went a day ahead and back"
-
-
 def no_source(copy: Deployed, flow: int) -> str:
     """Have the only source of the data not answer for a while."""
     raw, mirror = copy.data / "raw" / "mirrored", copy.project / "mirror"
@@ -236,7 +227,6 @@ def worker_log(copy: Deployed) -> str:
     return (copy.data / "prefect" / "worker.log").read_text(errors="replace")[-20_000:]
 
 
-CLOCK = "clock stepped"
 FAULTS: dict[str, tuple[str, Callable[[Deployed, int], str]]] = {
     "child killed": ("train", kill_child),
     "out of memory": ("train", out_of_memory),
@@ -252,7 +242,6 @@ FAULTS: dict[str, tuple[str, Callable[[Deployed, int], str]]] = {
     "disk full": ("train", fill_disk),
     "deployment changed": ("train", redeploy),
     "two workers": ("train", second_worker),
-    CLOCK: ("train", step_clock),
     "source away": ("download", no_source),
     **{f"cancelled in {node}": (node, cancel) for node in NODES},
 }

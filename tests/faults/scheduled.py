@@ -12,7 +12,7 @@ from tasks.errors import RunError
 from tasks.fashion_mnist import FASHION_MNIST
 from tests.conftest import PROJECT, leftovers, wait_until
 from tests.deployed import Deployed, deployed
-from tests.faults.inflicted import CLOCK, EVERY, FAULTS, NODES, RECIPE, paused, the
+from tests.faults.inflicted import EVERY, FAULTS, NODES, RECIPE, paused, the
 
 WORTH_A_LOOK = ("goes on after", "was killed", "slot away", "does not answer", "Retry")  # in the log
 
@@ -30,13 +30,12 @@ def disturb(folder: Path, names: list[str]) -> list[Row]:
     """Do each fault to a run of its own; return what was seen. An AssertionError tells what must never be."""
     with small_disk(folder), deployed(folder) as copy:
         specify(copy)
-        copy.environment |= clock_of(folder) if CLOCK in names else {}
         copy.command("make server deploy worker")
         undisturbed = copy.ended(copy.start("fast", RECIPE))
         assert undisturbed["state_type"] == "COMPLETED", undisturbed["state"]
         expected = digests(copy)
         rows = []
-        for name in names or [name for name in FAULTS if name != CLOCK]:
+        for name in names or FAULTS:
             try:
                 rows.append(one(copy, name, expected))
             except AssertionError as error:
@@ -113,18 +112,6 @@ def small_disk(folder: Path) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def clock_of(folder: Path) -> dict[str, str]:
-    """Return the environment in which the clock is off by what `folder`/clock says (Debian's package libfaketime)."""
-    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-    (folder / "clock").write_text("+0")
-    return {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
 
 
 def at_work(copy: Deployed, node: str) -> bool:
