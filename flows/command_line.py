@@ -13,8 +13,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
-from flows.instead import ACTIONS, look_after, table
+from flows.instead import ACTIONS, FLAGS, look_after
 from flows.plan import downstream, standing
+from flows.summary import summary
 from tasks.artifacts.records import asked_again, dead, end_in_a_hurry
 from tasks.artifacts.store import Artifact, Store
 from tasks.artifacts.workspace import abandon
@@ -24,7 +25,6 @@ from tasks.fashion_mnist import FASHION_MNIST
 from tasks.progress import TerminalReporter, at_a_terminal, watchers
 from tasks.report.publish import LATEST, publish, publish_refusal
 from tasks.settings import PLACES, PRESETS, Settings, as_text, nearest, option_of, parse_settings
-from tasks.wording import percent, points
 
 if TYPE_CHECKING:
     from prefect.states import State
@@ -90,6 +90,19 @@ def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
     Raises:
         UserError: an option is unknown, or has no value.
     """
+    known, unknown = _parser().parse_known_args(arguments)
+    if unknown:
+        options = [option_of(name) for name in (*Settings.model_fields, *ACTIONS)]
+        raise UserError(f"no option is called {unknown[0]!r}{nearest(unknown[0], options)}")
+    values = vars(known)
+    for name in ("dataset", *PLACES):
+        given = values.get(name)
+        if given and given != FASHION_MNIST.name and not given.startswith("~"):
+            values[name] = str(Path.cwd() / given)
+    return values
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python flows/main.py",
         description="Compare networks on Fashion-MNIST: which should I keep, and why?",
@@ -110,18 +123,8 @@ def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
             help=f"{field.description} (default: {shown})".replace("%", "%%"),
         )
     instead = parser.add_argument_group("instead of running")
-    instead.add_argument(
-        "--plan", action="store_true", default=argparse.SUPPRESS, help="say what a run would do, and why"
-    )
-    instead.add_argument(
-        "--verify", action="store_true", default=argparse.SUPPRESS, help="check every artifact, and say what is damaged"
-    )
-    instead.add_argument(
-        "--status",
-        action="store_true",
-        default=argparse.SUPPRESS,
-        help="say how the last run ended and whether what is scheduled happens; status 1 if not",
-    )
+    for name, meaning in FLAGS.items():
+        instead.add_argument(f"--{name}", action="store_true", default=argparse.SUPPRESS, help=meaning)
     instead.add_argument(
         "--prune",
         type=_count,
@@ -131,17 +134,7 @@ def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
         metavar="RUNS",
         help=f"list what none of the last RUNS runs needs (default: {RUNS_KEPT})",
     )
-    instead.add_argument("--yes", action="store_true", default=argparse.SUPPRESS, help="with --prune: remove it")
-    known, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        options = [option_of(name) for name in (*Settings.model_fields, *ACTIONS)]
-        raise UserError(f"no option is called {unknown[0]!r}{nearest(unknown[0], options)}")
-    values = vars(known)
-    for name in ("dataset", *PLACES):
-        given = values.get(name)
-        if given and given != FASHION_MNIST.name and not given.startswith("~"):
-            values[name] = str(Path.cwd() / given)
-    return values
+    return parser
 
 
 class _Parser(argparse.ArgumentParser):
@@ -184,24 +177,6 @@ def run_flow(settings: Settings) -> Artifact:
     raise RunError(
         f"the run broke off ({type(result).__name__}: {what}); what was finished is kept, run the same command to go on"
     )
-
-
-def summary(artifact: Artifact, page: Path) -> str:
-    """Return the verdict, the table and where the report is."""
-    header = ("network", "train", "validation", "test", "gap", "parameters", "seconds")
-    rows = [
-        (
-            name,
-            *(percent(row[f"{split}_accuracy"]) for split in ("train", "validation", "test")),
-            points(row["gap"]),
-            f"{row['parameters']:,}",
-            f"{row['training_seconds']:.0f}",
-        )
-        for name, row in artifact.facts["networks"].items()
-    ]
-    lines = table([header, *rows], aligned="<" + ">" * (len(header) - 1))
-    told = [*artifact.facts["verdict"], *filter(None, [artifact.facts["caution"]])]
-    return "\n".join(["", *told, "", lines, "", f"Report: {page}"])
 
 
 def _stop_on_signals() -> None:

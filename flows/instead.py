@@ -1,15 +1,21 @@
 """What the command does instead of a run: look, check, tell, tidy up."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from flows.housekeeping import damaged, no_run_at_work, remove, unneeded
 from flows.plan import plan
+from flows.summary import table
 from tasks.errors import UserError
 from tasks.settings import Settings
 
-ACTIONS = ("plan", "verify", "status", "prune", "yes")
+FLAGS = {
+    "plan": "say what a run would do, and why",
+    "verify": "check every artifact, and say what is damaged",
+    "status": "say how the last run ended and whether what is scheduled happens; status 1 if not",
+    "yes": "with --prune: remove it",
+}
+ACTIONS = ("prune", *FLAGS)
 
 
 def look_after(settings: Settings, actions: dict[str, Any]) -> int:
@@ -45,16 +51,6 @@ def look_after(settings: Settings, actions: dict[str, Any]) -> int:
         print("\n".join([*filter(None, [table(rows)]), told]))
         return 0
     raise UserError("--plan, --verify, --status and --prune go one at a time; --yes only with --prune")
-
-
-def table(rows: Sequence[Sequence[str]], aligned: str = "") -> str:
-    """Return rows of equal length as lines, their columns as wide as need be."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    sides = aligned or "<" * len(widths)
-    return "\n".join(
-        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
-        for row in rows
-    )
 
 
 def _shown(path: Path, settings: Settings) -> str:

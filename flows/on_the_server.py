@@ -27,11 +27,11 @@ from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RET
 
 from flows.processes import running
 from flows.services import PAGES_URL
+from flows.summary import figures, verdict
 from flows.temporary_server import is_temporary
 from tasks.artifacts.identity import PROJECT
 from tasks.artifacts.store import Artifact
 from tasks.progress import Background, History
-from tasks.wording import percent, points
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -58,7 +58,7 @@ def _as_far_as_it_answers() -> Iterator[None]:
     try:
         yield
     except (httpx.HTTPError, PrefectException) as error:
-        get_run_logger().warning("not shown on the server: %s", type(error).__name__)
+        get_run_logger().warning("the server was not told: %s", type(error).__name__)
 
 
 class ProgressArtifacts:
@@ -144,21 +144,10 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     link = _address(page)
     if is_temporary():
         return link
-    networks = artifact.facts["networks"]
-    rows = [
-        {
-            "network": name,
-            **{f"{split} accuracy": percent(row[f"{split}_accuracy"]) for split in ("train", "validation", "test")},
-            "gap": points(row["gap"]),
-            "parameters": f"{row['parameters']:,}",
-            "seconds": f"{row['training_seconds']:.0f}",
-        }
-        for name, row in networks.items()
-    ]
-    told = [*artifact.facts["verdict"], *filter(None, [artifact.facts["caution"]]), f"[The report]({link})"]
+    told = [*verdict(artifact), f"[The report]({link})"]
     with _as_far_as_it_answers(), patient_for(EVERY) as client:
         client.set_flow_run_name(_this_run(), f"{recipe}-{artifact.key[:8]}")
-        create_table_artifact(rows, key="comparison", description="Of each network; the gap is after training.")
+        create_table_artifact(figures(artifact), key="comparison", description="Accuracies; the gap is after training.")
         create_markdown_artifact("\n\n".join(told), key="verdict", description="Which network to keep, and why.")
         create_link_artifact(link, link_text="The report", key="report", description="The page of this result.")
     return link

@@ -7,6 +7,7 @@ import os
 import time
 import urllib.error
 import urllib.request
+from datetime import datetime
 from typing import Any
 
 from tasks.errors import RunError
@@ -49,6 +50,11 @@ def ask(url: str, path: str, content: Any = None, method: str | None = None) -> 
         return json.loads(told) if told else None
     except ValueError as error:
         raise RunError(f"what answers at {url} is no Prefect server") from error
+
+
+def seconds_of(moment: str) -> float:
+    """Return a moment that the server names, in seconds since 1970."""
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def _authorization() -> dict[str, str]:

@@ -19,7 +19,7 @@ from functools import partial
 from typing import NoReturn
 
 from flows.processes import MARK, command_of, mark_of, running
-from flows.server_api import answers, ask, deployments
+from flows.server_api import answers, ask, deployments, seconds_of
 from flows.the_dead import CARRIED, mark_the_dead
 from tasks.artifacts.identity import PROJECT
 from tasks.errors import RunError, UserError
@@ -27,7 +27,7 @@ from tasks.errors import RunError, UserError
 HOME = PROJECT / "data" / "prefect"
 PORT = HOME / "port"  # the server's last one
 POOL = "fashion-mnist"
-PAGES_URL = "FASHION_MNIST_PAGES_URL"  # where a browser finds reports/, told to the worker and so to its runs
+PAGES_URL = "FASHION_MNIST_PAGES_URL"  # where a browser finds reports/: in the environment of who serves it
 START_WITHIN = 180  # seconds: the first start makes the database
 LOG_BYTES = 20 << 20  # of each log: what is over that becomes the old one
 CANCEL_WITHIN = 30  # seconds for runs that are to be cancelled
@@ -242,9 +242,7 @@ def _seen(url: str, name: str) -> float:
     with contextlib.suppress(FileNotFoundError):  # the worker makes the pool where there is none
         for worker in ask(url, f"work_pools/{POOL}/workers/filter", {}):
             if worker["name"] == name and worker["last_heartbeat_time"]:
-                from datetime import datetime
-
-                return datetime.fromisoformat(worker["last_heartbeat_time"]).timestamp()
+                return seconds_of(worker["last_heartbeat_time"])
     return 0.0
 
 

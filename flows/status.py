@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.processes import running
-from flows.server_api import ask, deployments
+from flows.server_api import ask, deployments, seconds_of
 from flows.services import HOME, POOL, server_url
 from flows.the_dead import is_alive, unfinished
 from tasks.artifacts.identity import PROJECT
@@ -79,16 +79,16 @@ def _scheduled() -> Told:
 
 def _deployment(url: str, deployment: dict[str, Any]) -> Told:
     name, now = deployment["name"], time.time()
-    due = [_seconds(run["next_scheduled_start_time"]) for run in _runs(url, deployment, NEXT, "SCHEDULED")]
+    due = [seconds_of(run["next_scheduled_start_time"]) for run in _runs(url, deployment, NEXT, "SCHEDULED")]
     ended = _runs(url, deployment, "END_TIME_DESC", "COMPLETED", "FAILED", "CRASHED", "CANCELLED")
     last = next(iter(ended), None)
-    how = f"last run {last['state_name']} {_ago(_seconds(last['end_time']))}" if last else "has not run"
+    how = f"last run {last['state_name']} {_ago(seconds_of(last['end_time']))}" if last else "has not run"
     scheduled = not deployment["paused"] and any(schedule["active"] for schedule in deployment["schedules"])
     at = f"next {_at(due[0])}" if due else "paused" if deployment["paused"] else "" if scheduled else "not scheduled"
     yield name, "; ".join(filter(None, [at, how]))
     if due and now - due[0] > LATE:
         yield f"{name} should have begun {_ago(due[0])} and did not: no worker takes its runs up"
-    if scheduled and not due and now - _seconds(deployment["updated"]) > LATE:
+    if scheduled and not due and now - seconds_of(deployment["updated"]) > LATE:
         yield f"{name} has a schedule, but no run is planned: it never fires, or the server does not plan it"
     if last and last["state_type"] in ("FAILED", "CRASHED"):
         yield f"the last run of {name} ({last['name']}) {last['state_name'].lower()}: {last['state']['message']}"
@@ -108,7 +108,7 @@ def _worker(url: str) -> Told:
         workers = ask(url, f"work_pools/{POOL}/workers/filter", {})
     except FileNotFoundError:
         workers = []
-    seen = max((_seconds(worker["last_heartbeat_time"]) for worker in workers), default=0.0)
+    seen = max((seconds_of(worker["last_heartbeat_time"]) for worker in workers), default=0.0)
     yield "worker", f"seen {_ago(seen)}" if seen else "none"
     if time.time() - seen > UNSEEN:
         yield "no worker is there to run what is due; start one with `make worker`"
@@ -128,10 +128,6 @@ def _size(path: Path) -> int:
         return path.lstat().st_size
     except FileNotFoundError:  # a run at work has just removed it
         return 0
-
-
-def _seconds(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()
 
 
 def _at(moment: float) -> str:

@@ -54,19 +54,7 @@ def prefect_api() -> Iterator[None]:
         watcher.started(LABEL, "no server is configured")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        server = subprocess.Popen(
-            [sys.executable, "-P", "-m", "flows.temporary_server", str(listener.fileno())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            pass_fds=[listener.fileno()],
-            start_new_session=True,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(PROJECT),
-                "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-                "PREFECT__SERVER_EPHEMERAL": "1",
-            },
-        )
+        server = _started(listener)
     _own.append(server)
     try:
         _wait_for_health(port, server)
@@ -81,6 +69,22 @@ def prefect_api() -> Iterator[None]:
             server.wait(timeout=5)
         except subprocess.TimeoutExpired:
             server.kill()
+
+
+def _started(listener: socket.socket) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "flows.temporary_server", str(listener.fileno())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        pass_fds=[listener.fileno()],
+        start_new_session=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(PROJECT),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT__SERVER_EPHEMERAL": "1",
+        },
+    )
 
 
 def _insist_on_an_answer(url: str) -> None:

@@ -10,9 +10,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from datetime import datetime
 from pathlib import Path
 
+from flows.server_api import seconds_of
 from tasks.settings import PROJECT
 from tests.deployed import Deployed, deployed
 
@@ -36,7 +36,7 @@ def main(count: int) -> None:
         print(f"states: {dict(Counter(run['state_name'] for run in runs))}")
         tasks = Counter(state for run in runs for state in copy.tasks(run["id"]).values())
         print(f"states of tasks: {dict(tasks)}")
-        took = [seconds(run["end_time"]) - seconds(run["expected_start_time"]) for run in runs]
+        took = [seconds_of(run["end_time"]) - seconds_of(run["expected_start_time"]) for run in runs]
         middle, most = statistics.median(took), statistics.quantiles(took, n=20)[-1]
         print(f"from due to done: median {middle:.1f} s, 95 % within {most:.1f} s, {max(took):.1f} s at most")
 
@@ -61,11 +61,6 @@ def peak(copy: Deployed, service: str) -> float:
     told = {"worker": "worker start", "server": ""}[service]
     statuses = [Path(f"/proc/{process}/status") for process, line in copy.processes(service).items() if told in line]
     return sum(int(path.read_text().partition("VmHWM:")[2].split()[0]) for path in statuses) / 1e3
-
-
-def seconds(moment: str) -> float:
-    """Return a moment in seconds."""
-    return datetime.fromisoformat(moment).timestamp()
 
 
 if __name__ == "__main__":

@@ -47,9 +47,8 @@ def disturb(folder: Path, names: list[str]) -> list[Row]:
 def one(copy: Deployed, name: str, expected: dict[str, str]) -> Row:
     """Disturb one run and see to it that the schedule alone brings the same result."""
     node, fault = FAULTS[name]
-    for done in NODES[NODES.index(node) :]:
+    for done in (*NODES[NODES.index(node) :], "checkpoints"):
         shutil.rmtree(copy.data / done, ignore_errors=True)
-    shutil.rmtree(copy.data / "checkpoints", ignore_errors=True)
     before = {run["id"] for run in copy.runs("watch")}
     log = copy.data / "prefect" / "worker.log"
     seen = log.stat().st_size
