@@ -15,7 +15,6 @@ from flows.server_api import ask
 from tests.conftest import PROJECT, wait_until
 
 COPIED = ("Makefile", "flows", "prefect.yaml", "pyproject.toml", "requirements.lock", "setup.sh", "tasks")
-LATENESS = 60  # seconds: a run that has not begun by then does not
 
 
 class Deployed:

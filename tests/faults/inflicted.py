@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from flows.processes import command_of
-from flows.server_api import ask
+from flows.server_api import ask, seconds_of
 from tests.conftest import wait_until
 from tests.deployed import Deployed
 
 RECIPE: dict[str, Any] = {"preset": "smoke", "networks": ["dropout"], "epochs": 40, "dataset": "dataset.json"}
+CLOCK = Path(__file__).with_name("clock.c")
 EVERY = 10  # seconds between two scheduled runs
 NODES = ("download", "validate", "prepare", "train", "evaluate", "compare", "report")
 
@@ -161,6 +162,37 @@ def second_worker(copy: Deployed, flow: int) -> str:
     return f"two workers for {3 * EVERY} s"
 
 
+def step_clock(seconds: int) -> Callable[[Deployed, int], str]:
+    """Make a fault: the clock of server, worker and run jumps by so many seconds, and stays so."""
+
+    def step(copy: Deployed, flow: int) -> str:
+        known = {run["id"] for run in [*copy.runs("watch"), *copy.runs("watch", "SCHEDULED")]}
+        error = set_clock(copy.project.parent, seconds)
+        due = min(seconds_of(run["expected_start_time"]) for run in copy.runs("watch", "SCHEDULED"))
+        told = f"the clock went {seconds} s; the first planned run was due in {due - time.time() - error:.0f} s then"
+        if seconds > 0:  # runs are planned from the new time on, and done
+            wait_until(lambda: {run["id"] for run in copy.runs("watch", "COMPLETED")} - known, 300)
+        return told
+
+    return step
+
+
+def set_clock(folder: Path, seconds: int) -> int:
+    """Put the clock of what has `clock_of` forward by so many seconds; return by how many it is wrong now."""
+    with (folder / "clock").open("r+b") as file:  # processes have mapped it: it is never another file
+        error = int.from_bytes(file.read(8), sys.byteorder, signed=True) + seconds
+        file.seek(0)
+        file.write(error.to_bytes(8, sys.byteorder, signed=True))
+    return error
+
+
+def clock_of(folder: Path) -> dict[str, str]:
+    """Return the environment that has processes take their time from a clock that can be stepped (needs a compiler)."""
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", folder / "clock.so", CLOCK], check=True)
+    (folder / "clock").write_bytes(bytes(8))
+    return {"LD_PRELOAD": str(folder / "clock.so"), "CLOCK_ERROR": str(folder / "clock")}
+
+
 def no_source(copy: Deployed, flow: int) -> str:
     """Have the only source of the data not answer for a while."""
     raw, mirror = copy.data / "raw" / "mirrored", copy.project / "mirror"
@@ -242,6 +274,8 @@ FAULTS: dict[str, tuple[str, Callable[[Deployed, int], str]]] = {
     "disk full": ("train", fill_disk),
     "deployment changed": ("train", redeploy),
     "two workers": ("train", second_worker),
+    "clock an hour ahead": ("train", step_clock(3600)),
+    "clock an hour back": ("train", step_clock(-3600)),
     "source away": ("download", no_source),
     **{f"cancelled in {node}": (node, cancel) for node in NODES},
 }

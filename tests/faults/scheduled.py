@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from tasks.errors import RunError
 from tasks.fashion_mnist import FASHION_MNIST
 from tests.conftest import PROJECT, leftovers, wait_until
 from tests.deployed import Deployed, deployed
-from tests.faults.inflicted import EVERY, FAULTS, NODES, RECIPE, paused, the
+from tests.faults.inflicted import EVERY, FAULTS, NODES, RECIPE, clock_of, paused, the
 
 WORTH_A_LOOK = ("goes on after", "was killed", "slot away", "does not answer", "Retry")  # in the log
 
@@ -30,6 +31,7 @@ def disturb(folder: Path, names: list[str]) -> list[Row]:
     """Do each fault to a run of its own; return what was seen. An AssertionError tells what must never be."""
     with small_disk(folder), deployed(folder) as copy:
         specify(copy)
+        copy.environment |= clock_of(folder)
         copy.command("make server deploy worker")
         undisturbed = copy.ended(copy.start("fast", RECIPE))
         assert undisturbed["state_type"] == "COMPLETED", undisturbed["state"]
@@ -79,12 +81,12 @@ def one(copy: Deployed, name: str, expected: dict[str, str]) -> Row:
         tasks = copy.tasks(disturbed["id"])
         assert not going_on & set(tasks.values()), (first["state"], tasks)
         server = f"{first['state_name']} ({first['state']['message']}); tasks {', '.join(sorted(set(tasks.values())))}"
-    later = [run["state_name"] for run in copy.runs("watch") if run["id"] not in {*before, disturbed["id"]}]
+    later = Counter(run["state_name"] for run in copy.runs("watch") if run["id"] not in {*before, disturbed["id"]})
     with log.open() as lines:
         lines.seek(seen)
         logged = [line.strip()[15:] for line in lines if any(what in line for what in WORTH_A_LOOK)]
     said = "; ".join([told, *dict.fromkeys(logged)])
-    return Row(name, f"{server}; then {', '.join(later[:4])}", said, f"the same {len(expected)} digests, nothing left")
+    return Row(name, f"{server}; then {dict(later)}", said, f"the same {len(expected)} digests, nothing left")
 
 
 def specify(copy: Deployed) -> None:
