@@ -3,8 +3,8 @@
 python -m tests.faults kills --count 200
 python -m tests.faults damages --count 1000
 python -m tests.faults together
-python -m tests.faults scheduled                      # all of them, on a server and a worker of their own; as root, with a C compiler
-python -m tests.faults scheduled "worker killed"
+python -m tests.faults scheduled                      # all of them, on a server and a worker of their own
+python -m tests.faults scheduled "worker killed"      # root's, for a disk of its own; a C compiler, for a clock
 
 Each prints what it counted, and ends with status 1 if anything was lost, served damaged, left behind or made twice.
 """
