@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.errors import RunError
 from tasks.fashion_mnist import FASHION_MNIST
 from tests.conftest import PROJECT, leftovers, wait_until
 from tests.deployed import Deployed, deployed
-from tests.faults.inflicted import EVERY, FAULTS, NODES, RECIPE, clock_of, paused, the
+from tests.faults.inflicted import EVERY, FAULTS, NODES, RECIPE, answered, clock_of, paused, the
 
 WORTH_A_LOOK = ("goes on after", "was killed", "slot away", "does not answer", "Retry")  # in the log
 
@@ -66,12 +65,10 @@ def one(copy: Deployed, name: str, expected: dict[str, str]) -> Row:
     going_on = {"Running", "Pending", "Scheduled"}  # of its tasks, a later run tells where it could not
 
     def brought() -> bool:
-        with contextlib.suppress(RunError):  # the server is not back yet
-            done = [run for run in copy.runs("watch", "COMPLETED") if run["id"] not in before]
-            return bool(done) and not at_work(copy, node) and not going_on & set(copy.tasks(disturbed["id"]).values())
-        return False
+        done = [run for run in copy.runs("watch", "COMPLETED") if run["id"] not in before]
+        return bool(done) and not at_work(copy, node) and not going_on & set(copy.tasks(disturbed["id"]).values())
 
-    wait_until(brought, 900, lambda: str([(run["name"], run["state"]) for run in copy.runs("watch")[-5:]]))
+    wait_until(answered(brought), 900, lambda: str([(run["name"], run["state"]) for run in copy.runs("watch")[-5:]]))
     copy.unschedule("watch")
     wait_until(lambda: "prefect.engine" not in str(copy.processes("worker")), 60, lambda: "a run's process is left")
     insist_on_the_same(copy, expected)
