@@ -88,6 +88,12 @@ def _deployment(url: str, deployment: dict[str, Any]) -> Told:
     yield name, "; ".join(filter(None, [at, how]))
     if due and now - due[0] > LATE:
         yield f"{name} should have begun {_ago(due[0])} and did not: no worker takes its runs up"
+    every = [
+        schedule["schedule"]["interval"] for schedule in deployment["schedules"] if "interval" in schedule["schedule"]
+    ]
+    if due and every and due[0] - now > min(every) + LATE:
+        told = f"{name} is to begin every {min(every) / 60:.0f} min, but its next run is planned {_ago(due[0])}"
+        yield f"{told}: was the clock put back? `make stop server deploy worker` plans anew"
     if scheduled and not due and now - seconds_of(deployment["updated"]) > LATE:
         yield f"{name} has a schedule, but no run is planned: it never fires, or the server does not plan it"
     if last and last["state_type"] in ("FAILED", "CRASHED"):

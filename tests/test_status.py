@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -135,6 +136,17 @@ def test_a_schedule_that_never_fires_is_said(told, url, monkeypatch):
     assert wrong in told(url)[1]
     ask(url, f"deployments/{identifier}/schedules/{made['id']}", method="DELETE")
     assert wrong not in told(url)[1]
+
+
+def test_a_schedule_that_waits_for_a_clock_that_was_put_back_is_said(told, url, monkeypatch):
+    wait_until(lambda: "next" in told(url)[0]["watch"], 60)
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: time.time() - 3600))
+    (wrong,) = [wrong for wrong in told(url)[1] if wrong.startswith("watch ")]
+    assert re.fullmatch(
+        r"watch is to begin every 15 min, but its next run is planned in \d+ min: was the clock put back\? "
+        "`make stop server deploy worker` plans anew",
+        wrong,
+    )
 
 
 def test_a_deployment_whose_last_run_crashed_is_said_until_one_goes_well(told, url):

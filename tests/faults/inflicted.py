@@ -182,8 +182,12 @@ def step_clock(seconds: int) -> Callable[[Deployed, int], str]:
         error = set_clock(copy.project.parent, seconds)
         due = min(seconds_of(run["expected_start_time"]) for run in copy.runs("watch", "SCHEDULED"))
         told = f"the clock went {seconds} s; the first planned run was due in {due - time.time() - error:.0f} s then"
-        if seconds > 0:  # runs are planned from the new time on, and done
-            wait_until(answered(lambda: bool({run["id"] for run in copy.runs("watch", "COMPLETED")} - known)), 300)
+        if seconds < 0:  # the server's own services wait until the clock has caught up
+            wait_until(answered(lambda: not copy.runs("watch", "RUNNING")), 180)
+            copy.command("make stop server deploy worker")
+            copy.schedule("watch", EVERY, RECIPE)
+            told += "; `make stop server deploy worker` planned anew"
+        wait_until(answered(lambda: bool({run["id"] for run in copy.runs("watch", "COMPLETED")} - known)), 300)
         return told
 
     return step
