@@ -22,6 +22,7 @@ class Deployed:
 
     def __init__(self, project: Path) -> None:
         self.project = project
+        self.as_deployed: dict[str, dict[str, Any]] = {}  # what the server was told of each deployment at first
         self.data = project / "data"
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]

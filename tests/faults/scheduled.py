@@ -32,6 +32,7 @@ def disturb(folder: Path, names: list[str]) -> list[Row]:
         specify(copy)
         copy.environment |= clock_of(folder)
         copy.command("make server deploy worker")
+        copy.unschedule("watch")  # at the next quarter of an hour it would begin
         undisturbed = copy.ended(copy.start("fast", RECIPE))
         assert undisturbed["state_type"] == "COMPLETED", undisturbed["state"]
         expected = digests(copy)
