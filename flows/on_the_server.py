@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx
-from prefect import get_run_logger
+from prefect import Task, get_run_logger
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
@@ -153,23 +153,27 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     return link
 
 
-def settle(ended: dict[UUID, State[Any]]) -> None:
-    """Wait for a server that is away, and tell it how each task has ended that it does not know of.
+def settle(ended: dict[UUID, tuple[str, State[Any]]]) -> None:
+    """Wait for a server that is away, and tell it how each task (its name, its state) has ended, unless it knows.
 
-    Prefect tells of tasks in passing, and drops what it cannot deliver for a while.
+    Prefect tells of tasks in passing, and drops what it cannot deliver for a while. A server whose disk was full may
+    take none of it until it is started again.
     """
     _await_the_server()
-    unfinished = set(ended)
+    known: dict[UUID, bool] = {}  # whether it has ended
     for _ in range(PASSES):
         with _as_far_as_it_answers(), patient_for(EVERY) as client:
             tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[_this_run()])))
-            unfinished = set(ended) - {task.id for task in tasks if task.state and task.state.is_final()}
-        if not unfinished:
+            known = {task.id: bool(task.state and task.state.is_final()) for task in tasks}
+        if all(known.get(identifier) for identifier in ended):
             return
         time.sleep(0.5)
-    for task in unfinished:
+    for identifier in [identifier for identifier in ended if not known.get(identifier)]:
+        name, state = ended[identifier]
         with _as_far_as_it_answers(), patient_for(EVERY) as client:
-            client.set_task_run_state(task, ended[task], force=True)
+            if identifier not in known:
+                client.create_task_run(Task(settle, name=name), _this_run(), name, id=identifier, name=name)
+            client.set_task_run_state(identifier, state, force=True)
 
 
 def _await_the_server() -> None:

@@ -116,7 +116,7 @@ def run_all(settings: Settings) -> State:
         else:
             record.end("stopped" if ended.is_cancelled() else "failed", ended.message or "")
     if deployment.id:
-        settle({future.task_run_id: future.state for future in futures})
+        settle({future.task_run_id: (label, future.state) for future, label in futures.items()})
     if ended.is_completed():
         tell_result(artifact, settings, before)
         if settings.keep:

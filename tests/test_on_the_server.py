@@ -3,12 +3,12 @@
 import json
 import socket
 import subprocess
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from prefect import flow, flow_engine, task
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from flows.notify import WEBHOOK
 from flows.on_the_server import settle
@@ -36,13 +36,20 @@ def test_a_task_of_whose_end_the_server_has_not_heard_is_told_at_the_end(server)
         unheard = {"state": {"type": "RUNNING", "name": "Running"}, "force": True}
         wait_until(lambda: ask(server, "task_runs", task_runs={"id": {"any_": [str(future.task_run_id)]}}), 20)
         ask_api(server.url, f"task_runs/{future.task_run_id}/set_state", unheard)
-        settle({future.task_run_id: Completed(message="made")})
-        return str(future.task_run_id)
+        unknown = uuid4()
+        settle({future.task_run_id: ("lost", Completed(message="made")), unknown: ("train", Failed(message="no room"))})
+        return str(future.task_run_id), str(unknown)
 
     with temporary_settings({PREFECT_API_URL: server.url, PREFECT_LOGGING_TO_API_ENABLED: False}):
-        identifier = losing()
-    (known,) = ask(server, "task_runs", task_runs={"id": {"any_": [identifier]}})
-    assert (known["state_name"], known["state"]["message"]) == ("Completed", "made")
+        identifiers = losing()
+    told = ask(server, "task_runs", task_runs={"id": {"any_": list(identifiers)}})
+    states = {
+        task["id"]: (task["name"].partition("-")[0], task["state_name"], task["state"]["message"]) for task in told
+    }
+    assert states == {
+        identifiers[0]: ("lost", "Completed", "made"),
+        identifiers[1]: ("train", "Failed", "no room"),
+    }
 
 
 def test_a_run_goes_on_that_cannot_keep_its_slot(server, caplog):
