@@ -8,6 +8,7 @@ test set is opened.
 import json
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,6 @@ from tasks.train import load_split, start_tensorflow
 if TYPE_CHECKING:
     import keras
 
-BATCH = 500
 SHOWN = ("filters", "kernel_size", "pool_size", "units", "rate", "strides", "padding", "activation")  # of a layer
 
 
@@ -48,6 +48,8 @@ def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]
     start_tensorflow(job["threads"])
     import keras
 
+    from tasks.parts import PREDICTED, predictor
+
     model = keras.saving.load_model(job["model"], safe_mode=True)
     output, prepared = Path(job["output"]), Path(job["prepared"])
     splits = {split: load_split(prepared, split) for split in SPLITS}
@@ -55,20 +57,21 @@ def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]
     done = 0
     metrics: dict[str, Any] = {}
     milliseconds: dict[str, float] = {}
-    for split, (images, labels) in splits.items():
-        for size in {min(BATCH, len(images)), len(images) % BATCH or BATCH}:
-            model.predict_on_batch(images[:size])  # so that no batch that is timed waits for tracing
-        began = time.perf_counter()
-        batches = []
-        for start in range(0, len(images), BATCH):
-            batches.append(model.predict_on_batch(images[start : start + BATCH]))
-            progress(done + start, total, split, False)
-        seconds = time.perf_counter() - began
-        done += len(images)
-        probabilities = np.concatenate(batches).astype(np.float32)
-        save_array(output / f"{split}_probabilities.npy", probabilities)
-        metrics[split] = measure(probabilities, labels)
-        milliseconds[split] = round(1000 * seconds / len(images), 4)
+    with ThreadPoolExecutor(job["threads"]) as pool:
+        predict = predictor(model, pool)
+        for split, (images, labels) in splits.items():
+            list(predict(images[:PREDICTED]))  # so that none that is timed waits for TensorFlow to get ready
+            began = time.perf_counter()
+            parts = []
+            for part in predict(images):
+                parts.append(part)
+                done += len(part)
+                progress(done, total, split, False)
+            seconds = time.perf_counter() - began
+            probabilities = np.concatenate(parts).astype(np.float32)
+            save_array(output / f"{split}_probabilities.npy", probabilities)
+            metrics[split] = measure(probabilities, labels)
+            milliseconds[split] = round(1000 * seconds / len(images), 4)
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1))
     (output / "layers.json").write_text(json.dumps(layers_of(model), indent=1))
     accuracies = {f"{split}_accuracy": metrics[split]["accuracy"] for split in SPLITS}

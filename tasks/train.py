@@ -13,6 +13,7 @@ import os
 import re
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from tasks.artifacts.store import Artifact
 from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.child import Child, cores, serve
 from tasks.errors import RunError
+from tasks.metrics import surprise
 from tasks.networks import NETWORKS
 from tasks.node import node
 from tasks.progress import Progress
@@ -35,7 +37,7 @@ SAVE_EVERY = 30  # seconds between two checkpoints within an epoch: what a kill 
 SET_ELSEWHERE = ("KERAS_", "TF_", "XLA_", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "MKL_")  # what shapes the arithmetic
 
 
-@node(libraries=("keras", "numpy", "tensorflow"), unkeyed=("networks",), retries=2)
+@node(libraries=("keras", "numpy", "tensorflow"), retries=2)
 def train(
     output: Path,
     *,
@@ -47,11 +49,10 @@ def train(
     schedule: str,
     seed: int,
     precision: str,
-    networks: tuple[str, ...],
     checkpoints: Path,
     child: Child,
 ) -> dict[str, Any]:
-    """Fill the artifact with the trained network, by a child that has its share of the cores."""
+    """Fill the artifact with the trained network, by a child that may use all cores: others at work get their share."""
     job = {
         "output": str(output),
         "network": network,
@@ -64,7 +65,7 @@ def train(
         "precision": precision,
         "checkpoints": str(checkpoints),
         "seconds_between_checkpoints": SAVE_EVERY,
-        "threads": max(1, cores() // len(networks)),
+        "threads": cores(),
     }
     return child("tasks.train", job)
 
@@ -75,12 +76,11 @@ def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
     checkpoint, refused = load_checkpoint(Path(job["checkpoints"]))
     for reason in refused:
         progress(0, job["epochs"], f"checkpoint {reason}", True)
-    # Sums are taken in another order by other threads: those that it was begun with go on.
-    threads = checkpoint.state["threads"] if checkpoint else job["threads"]
-    start_tensorflow(threads)
-    model = compiled_network(job["network"], job["learning_rate"], job["seed"], job["precision"])
-    training = Training(model, job | {"threads": threads}, checkpoint)
-    training.run(progress)
+    start_tensorflow(job["threads"])
+    model = built_network(job["network"], job["seed"], job["precision"])
+    with ThreadPoolExecutor(job["threads"]) as pool:
+        training = Training(model, job, checkpoint, pool)
+        training.run(progress)
     output = Path(job["output"])
     save_model(model, output / "model.keras")
     (output / "history.json").write_text(json.dumps(training.history, indent=1))
@@ -88,31 +88,30 @@ def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
         "parameters": model.count_params(),
         "validation_accuracy": training.history[-1]["validation_accuracy"],
         "seconds": round(training.seconds, 3),
-        "threads": threads,
+        "threads": job["threads"],
     }
 
 
-def compiled_network(name: str, learning_rate: float, seed: int, precision: str) -> keras.Model:
-    """Build a network with the weights that the seed gives, ready to be trained."""
+def built_network(name: str, seed: int, precision: str) -> keras.Model:
+    """Build a network with the weights that the seed gives."""
     import keras
 
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision])
-    model = NETWORKS[name].build()
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
-    model.optimizer.build(model.trainable_variables)
-    return model
+    return NETWORKS[name].build()
 
 
 class Training:
-    """A compiled model on its way through the epochs, from the start or from a checkpoint."""
+    """A model on its way through the epochs, from the start or from a checkpoint."""
 
-    def __init__(self, model: keras.Model, recipe: dict[str, Any], checkpoint: Checkpoint | None) -> None:
-        self.model = model
+    def __init__(
+        self, model: keras.Model, recipe: dict[str, Any], checkpoint: Checkpoint | None, pool: ThreadPoolExecutor
+    ) -> None:
+        from tasks.parts import Update, predictor
+
         self.recipe = recipe
-        self.variables = [*model.variables, *model.optimizer.variables]
+        self.update = Update(model, recipe["seed"], pool)
+        self.predict = predictor(model, pool)
         self.train = load_split(Path(recipe["prepared"]), "train")
         self.validation = load_split(Path(recipe["prepared"]), "validation")
         self.batches = math.ceil(len(self.train[1]) / recipe["batch_size"])  # in an epoch
@@ -159,23 +158,25 @@ class Training:
         images, labels = self.train
         if batch == 0:
             self.running = {"loss": 0.0, "accuracy": 0.0}
-        self.model.optimizer.learning_rate.assign(self._learning_rate(self.step))
-        of_batch = self.model.train_on_batch(images[chosen], labels[chosen], return_dict=True)
+        of_batch = self.update(images[chosen], labels[chosen], self.step, self._learning_rate(self.step))
         _insist_on_finite(of_batch["loss"], f"epoch {epoch + 1}, batch {batch + 1}")
         seen = batch * self.recipe["batch_size"] + len(chosen)
         for name in self.running:
-            self.running[name] += (float(of_batch[name]) - self.running[name]) * len(chosen) / seen
+            self.running[name] += (of_batch[name] - self.running[name]) * len(chosen) / seen
         self.step += 1
 
     def _end_epoch(self, epoch: int) -> None:
-        validated = self.model.evaluate(*self.validation, batch_size=500, verbose=0, return_dict=True)
-        _insist_on_finite(validated["loss"], f"epoch {epoch + 1}, on validation data")
+        images, labels = self.validation
+        probabilities = np.concatenate(list(self.predict(images)))
+        finite = np.isfinite(probabilities).all()  # of the other classes too
+        loss = float(surprise(probabilities, labels).mean()) if finite else math.nan
+        _insist_on_finite(loss, f"epoch {epoch + 1}, on validation data")
         self.history.append(
             {
                 "epoch": epoch + 1,
                 **self.running,
-                "validation_loss": float(validated["loss"]),
-                "validation_accuracy": float(validated["accuracy"]),
+                "validation_loss": loss,
+                "validation_accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
                 "learning_rate": self._learning_rate(self.step - 1),
             }
         )
@@ -189,14 +190,13 @@ class Training:
             "history": self.history,
             "running": self.running,
             "seconds": self.seconds,
-            "threads": self.recipe["threads"],
         }
-        variables = [variable.numpy() for variable in self.variables]
+        variables = [variable.numpy() for variable in self.update.variables]
         save_checkpoint(Path(self.recipe["checkpoints"]), Checkpoint(self.step, state, variables))
         self.saved = time.perf_counter()
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        for variable, value in zip(self.variables, checkpoint.variables, strict=True):
+        for variable, value in zip(self.update.variables, checkpoint.variables, strict=True):
             variable.assign(value)
         self.step = checkpoint.step
         self.history = checkpoint.state["history"]
@@ -259,14 +259,14 @@ def save_model(model: keras.Model, path: Path) -> None:
 def start_tensorflow(threads: int) -> None:
     """Give TensorFlow its threads before it starts any, and nothing of what the user has set for it elsewhere.
 
-    With deterministic operations, the same machine and the same number of threads, a training gives the same bits.
+    With deterministic operations, each on one thread, a training gives the same bits on the same kind of processor.
     """
     for name in [name for name in os.environ if name.startswith(SET_ELSEWHERE)]:
         del os.environ[name]  # a backend, a limit on steps, other kernels
     os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull, "TF_CPP_MIN_LOG_LEVEL": "2"}
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
 

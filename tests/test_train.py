@@ -132,16 +132,17 @@ def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(prepa
     assert again | {"seconds": 0} == facts | {"seconds": 0}
 
 
-def test_a_training_goes_on_with_the_threads_that_it_was_begun_with(prepared, tmp_path):
+def test_how_many_threads_there_are_and_when_that_changes_does_not_shape_the_bits(prepared, tmp_path):
     def kill_after_an_epoch(*told):
         if told[3]:
             (child,) = (c for c in children_of(os.getpid()) if "tasks.train" in command_of(c))
             os.kill(child, signal.SIGKILL)
 
+    _, undisturbed = train(prepared, tmp_path / "one", threads=1)
     with pytest.raises(ChildDied):
-        train(prepared, tmp_path, kill_after_an_epoch, threads=1)
-    facts, _ = train(prepared, tmp_path, threads=2)
-    assert facts["threads"] == 1
+        train(prepared, tmp_path / "changing", kill_after_an_epoch, threads=3)
+    _, changing = train(prepared, tmp_path / "changing", threads=2)
+    assert content_of(changing) == content_of(undisturbed)
 
 
 def test_a_damaged_checkpoint_is_said_and_the_one_before_it_used(prepared, tmp_path):

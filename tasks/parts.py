@@ -1,0 +1,99 @@
+"""Parts: what a network computes of many images, some at a time, on several threads.
+
+The images that one thread works on are so few that what it keeps of them stays in its core's cache. Each part is
+computed by one thread alone and sums are taken in the order of the parts, so that the threads, however many, do not
+shape the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+PART = 32  # images: see docs/decisions/0012
+PREDICTED = 500  # images, where nothing is kept of them
+
+
+class Update:
+    """Steps of Adam that a model takes.
+
+    The gradient of a batch is the sum of its parts' gradients, so that a step is the same as one on the batch as a
+    whole, but for the rounding. Where a layer's output depends on the other images of the batch and so has weights that
+    no gradient reaches, as batch normalization does, the batch stays whole.
+    """
+
+    def __init__(self, model: keras.Model, seed: int, pool: ThreadPoolExecutor) -> None:
+        self.model, self.seed, self.pool = model, seed, pool
+        self.optimizer = keras.optimizers.Adam()
+        self.optimizer.build(model.trainable_variables)
+        self.variables = [*model.weights, *self.optimizer.variables]
+        self._random = [
+            v for v in model.non_trainable_variables if not any(v is w for w in model.non_trainable_weights)
+        ]
+
+    def __call__(self, images: np.ndarray, labels: np.ndarray, step: int, learning_rate: float) -> dict[str, float]:
+        """Take one step on these images (n × height × width × 1); return their mean loss and their accuracy.
+
+        What is random, such as which activations are dropped, is a function of the seed, the step and the part.
+        """
+        size = PART if not self.model.non_trainable_weights else len(images)
+
+        def of_part(start: int) -> list[tf.Tensor]:
+            chosen = slice(start, start + size)
+            seeds = np.random.SeedSequence([self.seed, step, start]).generate_state(2 * len(self._random))
+            return self._sums(*map(tf.constant, (images[chosen], labels[chosen], seeds.reshape(-1, 2))))
+
+        parts = self.pool.map(of_part, range(0, len(images), size))
+        sums = next(parts)
+        for part in parts:
+            sums = self._add(sums, part)
+        self.optimizer.learning_rate.assign(learning_rate)
+        self._apply(sums[2:], tf.constant(len(images), tf.float32))
+        return {"loss": float(sums[0]) / len(images), "accuracy": float(sums[1]) / len(images)}
+
+    @tf.function(reduce_retracing=True)
+    def _sums(self, images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor) -> list[tf.Tensor]:
+        """Return the sums of loss, of hits and of each weight's gradient over these images."""
+        model = self.model
+        weights = [tf.convert_to_tensor(variable) for variable in model.trainable_variables]
+        states = {
+            id(variable): seed
+            for variable, seed in zip(self._random, tf.unstack(seeds, len(self._random)), strict=True)
+        }
+        others = [states.get(id(variable), variable.value) for variable in model.non_trainable_variables]
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            probabilities, after, penalties = model.stateless_call(
+                weights, others, images, training=True, return_losses=True
+            )
+            losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
+            loss = tf.reduce_sum(losses) + tf.add_n([*penalties, 0.0]) * tf.cast(tf.shape(images)[0], tf.float32)
+        for variable, value in zip(model.non_trainable_variables, after, strict=True):
+            if id(variable) not in states:
+                variable.assign(value)
+        hits = tf.math.count_nonzero(tf.argmax(probabilities, -1) == tf.cast(labels, tf.int64), dtype=tf.float32)
+        return [loss, hits, *tape.gradient(loss, weights)]
+
+    @tf.function
+    def _add(self, sums: list[tf.Tensor], more: list[tf.Tensor]) -> list[tf.Tensor]:
+        return [one + other for one, other in zip(sums, more, strict=True)]
+
+    @tf.function
+    def _apply(self, sums: list[tf.Tensor], images: tf.Tensor) -> None:
+        self.optimizer.apply([gradient / images for gradient in sums], self.model.trainable_variables)
+
+
+def predictor(model: keras.Model, pool: ThreadPoolExecutor) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
+    """Return a function that yields a model's probabilities of images, in inference mode, part by part, float32."""
+    shape = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    predict = tf.function(lambda part: model(part, training=False), input_signature=[shape])
+
+    def of(images: np.ndarray) -> Iterator[np.ndarray]:
+        starts = range(0, len(images), PREDICTED)
+        return pool.map(lambda start: predict(tf.constant(images[start : start + PREDICTED])).numpy(), starts)
+
+    return of

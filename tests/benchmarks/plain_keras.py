@@ -1,0 +1,66 @@
+"""What a user would write instead: load, divide by 255, shuffle, fit the networks one after the other, evaluate.
+
+python -m tests.benchmarks.plain_keras '{"raw": "data/raw/fashion-mnist", "epochs": {"baseline": 2}, "batch_size": 512}'
+
+Prints a line of JSON: seconds to start and to load, those of each epoch with its validation, those to evaluate. It
+checks nothing, keeps nothing and reports nothing; TensorFlow has its own defaults.
+"""
+
+import json
+import sys
+import time
+
+began = time.perf_counter()
+
+import keras  # noqa: E402 (its import is timed)
+import numpy as np  # noqa: E402
+
+from tasks.networks import NETWORKS  # noqa: E402
+
+
+class Epochs(keras.callbacks.Callback):
+    """Notes when each epoch begins and ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+        self.began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        self.seconds.append(time.perf_counter() - self.began)
+
+
+def main(recipe: dict) -> None:
+    """Do it, and print what it took."""
+    started = time.perf_counter()
+    images, labels, test_images, test_labels = (np.fromfile(f"{recipe['raw']}/{name}", np.uint8) for name in FILES)
+    images, test_images = (pixels[16:].reshape(-1, 28, 28, 1) / np.float32(255) for pixels in (images, test_images))
+    labels, test_labels = labels[8:], test_labels[8:]
+    order = np.random.default_rng(0).permutation(len(images))[: recipe.get("limit")]
+    images, labels = images[order], labels[order]
+    loaded = time.perf_counter()
+    told = {"start": started - began, "load": loaded - started, "epochs": {}, "evaluate": 0.0, "test_accuracy": {}}
+    for name, epochs in recipe["epochs"].items():
+        keras.utils.set_random_seed(0)
+        model = NETWORKS[name].build()
+        model.compile(
+            keras.optimizers.Adam(recipe.get("learning_rate", 0.001)),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+        timed = Epochs()
+        how = {"epochs": epochs, "batch_size": recipe["batch_size"], "validation_split": 0.1, "verbose": 0}
+        model.fit(images, labels, callbacks=[timed], **how)
+        told["epochs"][name] = timed.seconds
+        trained = time.perf_counter()
+        told["test_accuracy"][name] = model.evaluate(test_images, test_labels, batch_size=500, verbose=0)[1]
+        told["evaluate"] += time.perf_counter() - trained
+    print(json.dumps(told))
+
+
+FILES = [f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

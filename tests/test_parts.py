@@ -1,0 +1,78 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from tasks.networks import NETWORKS
+from tasks.parts import PART, Update, predictor
+
+GENERATOR = np.random.default_rng(0)
+IMAGES = GENERATOR.random((2 * PART + 7, 28, 28, 1), dtype=np.float32)
+LABELS = GENERATOR.integers(0, 10, len(IMAGES)).astype(np.uint8)
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+def small(middle):
+    """Build a network with the layers that `middle` makes, always with the same weights."""
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [keras.Input((28, 28, 1)), layers.Flatten(), *middle(), layers.Dense(10, activation="softmax")]
+    )
+
+
+def two_dropouts():
+    return layers.Dropout(0.5), layers.Dropout(0.5)
+
+
+def baseline():
+    keras.utils.set_random_seed(0)
+    return NETWORKS["baseline"].build()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        baseline,
+        lambda: small(lambda: [layers.Dense(16, kernel_regularizer="l2")]),
+        lambda: small(lambda: [layers.Dense(16), layers.BatchNormalization()]),
+    ],
+    ids=["baseline", "with a penalty on its weights", "with batch normalization"],
+)
+def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(build, pool):
+    ours, theirs = build(), build()
+    theirs.compile(keras.optimizers.Adam(0.001), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    update = Update(ours, 0, pool)
+    for step in range(3):
+        told = update(IMAGES, LABELS, step, 0.001)
+        expected = theirs.train_on_batch(IMAGES, LABELS)
+        theirs.reset_metrics()
+        assert [told["loss"], told["accuracy"]] == pytest.approx([float(figure) for figure in expected], rel=1e-4)
+    for mine, other in zip(ours.weights, theirs.weights, strict=True):
+        assert mine.numpy() == pytest.approx(other.numpy(), abs=1e-4), mine.path
+
+
+def test_what_is_dropped_differs_with_part_step_and_seed_and_with_nothing_else(pool):
+
+    def loss(seed, step, size=PART):
+        model = small(two_dropouts)
+        return Update(model, seed, pool)(np.repeat(IMAGES[:1], size, axis=0), np.repeat(LABELS[:1], size), step, 0.0)
+
+    losses = [loss(seed, step)["loss"] for seed, step in [(0, 0), (0, 1), (1, 0), (1, 1)]]
+    assert len(set(losses)) == 4
+    assert loss(0, 0)["loss"] == losses[0]
+    assert loss(0, 0, 2 * PART)["loss"] != losses[0], "the second part's masks are those of the first"
+
+
+def test_the_probabilities_are_the_models_own_in_the_order_of_the_images(pool):
+    model = small(two_dropouts)
+    images = np.concatenate([IMAGES] * 20)
+    found = np.concatenate(list(predictor(model, pool)(images)))
+    assert found.shape == (len(images), 10)
+    assert found == pytest.approx(model.predict(images, verbose=0), abs=1e-6)
