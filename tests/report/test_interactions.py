@@ -54,12 +54,17 @@ def test_a_cell_of_the_difference_shows_the_images_that_only_one_of_the_two_call
 
 def test_arrow_keys_move_within_a_matrix_and_enter_shows_the_cell(visit, report):
     page = visit(report)
-    buttons = page.locator('[data-matrix="0"] button')
-    buttons.first.focus()
-    before = buttons.first.get_attribute("data-called")
+    before, neighbour = page.evaluate(
+        """() => {
+            const all = [...document.querySelectorAll('[data-matrix="0"] button')];
+            const first = all.findIndex((button, at) => button.dataset.true === all[at + 1]?.dataset.true);
+            all[first].focus();
+            return [first, first + 1].map((at) => [all[at].dataset.true, all[at].dataset.called]);
+        }"""
+    )
+    assert int(neighbour[1]) > int(before[1])
     page.keyboard.press("ArrowRight")
-    after = page.evaluate("document.activeElement.dataset.called")
-    assert int(after) > int(before)
+    assert page.evaluate("(({ true: label, called }) => [label, called])(document.activeElement.dataset)") == neighbour
     page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.tabIndex") == 0
     page.keyboard.press("Enter")
