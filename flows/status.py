@@ -83,14 +83,13 @@ def _deployment(url: str, deployment: dict[str, Any]) -> Told:
     ended = _runs(url, deployment, "END_TIME_DESC", "COMPLETED", "FAILED", "CRASHED", "CANCELLED")
     last = next(iter(ended), None)
     how = f"last run {last['state_name']} {_ago(seconds_of(last['end_time']))}" if last else "has not run"
-    scheduled = not deployment["paused"] and any(schedule["active"] for schedule in deployment["schedules"])
+    active = [schedule["schedule"] for schedule in deployment["schedules"] if schedule["active"]]
+    scheduled = not deployment["paused"] and bool(active)
     at = f"next {_at(due[0])}" if due else "paused" if deployment["paused"] else "" if scheduled else "not scheduled"
     yield name, "; ".join(filter(None, [at, how]))
     if due and now - due[0] > LATE:
         yield f"{name} should have begun {_ago(due[0])} and did not: no worker takes its runs up"
-    every = [
-        schedule["schedule"]["interval"] for schedule in deployment["schedules"] if "interval" in schedule["schedule"]
-    ]
+    every = [schedule["interval"] for schedule in active if "interval" in schedule]
     if due and every and due[0] - now > min(every) + LATE:
         told = f"{name} is to begin every {min(every) / 60:.0f} min, but its next run is planned {_ago(due[0])}"
         yield f"{told}: was the clock put back? `make stop server deploy worker` plans anew"

@@ -59,7 +59,6 @@ def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(build, 
 
 
 def test_what_is_dropped_differs_with_part_step_and_seed_and_with_nothing_else(pool):
-
     def loss(seed, step, size=PART):
         model = small(two_dropouts)
         return Update(model, seed, pool)(np.repeat(IMAGES[:1], size, axis=0), np.repeat(LABELS[:1], size), step, 0.0)
