@@ -55,7 +55,7 @@ class Update:
         self._apply(sums[2:], tf.constant(len(images), tf.float32))
         return {"loss": float(sums[0]) / len(images), "accuracy": float(sums[1]) / len(images)}
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _sums(self, images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor) -> list[tf.Tensor]:
         """Return the sums of loss, of hits and of each weight's gradient over these images."""
         model = self.model
@@ -78,11 +78,11 @@ class Update:
         hits = tf.math.count_nonzero(tf.argmax(probabilities, -1) == tf.cast(labels, tf.int64), dtype=tf.float32)
         return [loss, hits, *tape.gradient(loss, weights)]
 
-    @tf.function
+    @tf.function(autograph=False)
     def _add(self, sums: list[tf.Tensor], more: list[tf.Tensor]) -> list[tf.Tensor]:
         return [one + other for one, other in zip(sums, more, strict=True)]
 
-    @tf.function
+    @tf.function(autograph=False)
     def _apply(self, sums: list[tf.Tensor], images: tf.Tensor) -> None:
         self.optimizer.apply([gradient / images for gradient in sums], self.model.trainable_variables)
 
@@ -90,7 +90,7 @@ class Update:
 def predictor(model: keras.Model, pool: ThreadPoolExecutor) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
     """Return a function that yields a model's probabilities of images, in inference mode, part by part, float32."""
     shape = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-    predict = tf.function(lambda part: model(part, training=False), input_signature=[shape])
+    predict = tf.function(lambda part: model(part, training=False), input_signature=[shape], autograph=False)
 
     def of(images: np.ndarray) -> Iterator[np.ndarray]:
         starts = range(0, len(images), PREDICTED)

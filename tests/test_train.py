@@ -102,6 +102,14 @@ def test_what_the_user_has_set_for_keras_elsewhere_does_not_shape_a_training(pre
     assert contents[0] == contents[1]
 
 
+def test_a_training_leaves_nothing_where_temporary_files_are_kept(prepared, tmp_path, monkeypatch):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    train(prepared, tmp_path)
+    assert not list(scratch.iterdir())
+
+
 def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(prepared, tmp_path):
     recipe = {"threads": 2, "batch_size": 8, "seconds_between_checkpoints": 0.1}
     facts, undisturbed = train(prepared, tmp_path / "undisturbed", **recipe)
