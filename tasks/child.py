@@ -1,7 +1,8 @@
 """Child processes: where TensorFlow lives, so that the parent stays small and survives what kills a training.
 
-The job goes to the child as one line of JSON on its standard input, which then stays open: when it closes, the parent
-is gone and the child ends. Lines of JSON come back: progress, then the result or an error.
+The job goes to the child as JSON over a socket that is its standard input and then stays open: when it closes, the
+parent is gone and the child ends. Lines of JSON come back: progress, then the result or an error. A child that has done
+its job may be kept for another one, which so finds TensorFlow started.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
+import runpy
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,16 +21,19 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import Any
 
 from tasks.artifacts.identity import PROJECT
 from tasks.errors import ChildDied, RunError
 from tasks.progress import Progress
 
+KEPT = 10  # seconds for which a child waits for another job
+MESSAGE = 65_536  # bytes that a job has at most
 SILENCE = 600  # seconds without a word after which a child is taken to hang; a training speaks four times a second
 
 stopping = threading.Event()  # set for good once this process's run is over: what fails from then on is no news
 _running: set[subprocess.Popen[str]] = set()
+_waiting: list[Process] = []  # children that have done their job, for another one
 
 
 def cores() -> int:
@@ -38,14 +45,18 @@ _places = threading.BoundedSemaphore(cores())
 
 
 # What a node gets to run a module as a child: the module's name and the job in, the result out.
-Child = Callable[[str, dict[str, Any]], dict[str, Any]]
+Child = Callable[..., dict[str, Any]]
 
 
-def run_child(module: str, job: dict[str, Any], progress: Progress, lock: int | None = None) -> dict[str, Any]:
+def run_child(
+    module: str, job: dict[str, Any], progress: Progress, lock: int | None = None, *, keep: bool = False
+) -> dict[str, Any]:
     """Run `python -m module` with this job, pass its progress on, and return its result.
 
-    At most as many children as there are cores run at once. The lock's file descriptor stays open in the child, so that
-    what this process has locked stays so until the child is gone too, if this process is killed.
+    At most as many children as there are cores run at once. The lock's file descriptor is held by the child too, so
+    that what this process has locked stays so until the child is gone, if this process is killed.
+
+    With `keep`, the process is a new one, and waits a while after its job for another one, given without.
 
     Raises:
         RunError: the child says what went wrong, or it ended without a word.
@@ -54,45 +65,104 @@ def run_child(module: str, job: dict[str, Any], progress: Progress, lock: int | 
 
     What helps to find a fault, the child's traceback or its standard error, is in the exception's notes.
     """
-    with _places, tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
-        with _started(module, complaints, lock) as child, _killed_when_silent(child) as heard:
-            outcome = _converse(child, job, progress, heard)
-            if not outcome:
-                child.wait()  # how it ended by itself is the news
+    with _places, _process(module, keep) as child, _killed_when_silent(child.process) as heard:
+        outcome = child.converse(job, lock, progress, heard)
         if "result" in outcome:
+            child.kept = keep
             return outcome["result"]
-        if "os_error" in outcome:
-            raise OSError(*outcome["os_error"])
-        if "error" in outcome:
-            error, detail = RunError(outcome["error"]), outcome["traceback"]
-        elif stopping.is_set():
-            error, detail = RunError("stopped"), ""
-        elif heard.too_long_ago:
-            error, detail = ChildDied(f"its process said nothing for {SILENCE} seconds, and was killed"), ""
-        else:
-            complaints.seek(0)
-            error, detail = _how_it_ended(child.returncode), complaints.read()[-4000:]
+        if not outcome:
+            child.process.wait()  # how it ended by itself is the news
+    if "os_error" in outcome:
+        raise OSError(*outcome["os_error"])
+    if "error" in outcome:
+        error, detail = RunError(outcome["error"]), outcome["traceback"]
+    elif stopping.is_set():
+        error, detail = RunError("stopped"), ""
+    elif heard.too_long_ago:
+        error, detail = ChildDied(f"its process said nothing for {SILENCE} seconds, and was killed"), ""
+    else:
+        error, detail = _how_it_ended(child.process.returncode), child.complaint
     if detail:
         error.add_note(detail)
     raise error
 
 
+class Process:
+    """A child process: the socket by which it gets its jobs, and what it prints."""
+
+    def __init__(self, module: str) -> None:
+        self.jobs, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.kept, self.complaint = False, ""
+        with its, tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", module],  # not what lies in the current folder
+                stdin=its.fileno(),
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(PROJECT)},
+                start_new_session=True,  # Ctrl-C reaches the parent alone, which stops its children
+            )
+            self.complaints = os.fdopen(os.dup(complaints.fileno()), errors="replace")
+        _running.add(self.process)
+
+    def converse(self, job: dict[str, Any], lock: int | None, progress: Progress, heard: Heard) -> dict[str, Any]:
+        """Give the child its job and hear it out; `{}` if it ends without an answer."""
+        self.send(json.dumps(job), lock)
+        for line in self.process.stdout or ():
+            heard.again()
+            message = json.loads(line)
+            if "progress" not in message:
+                return message
+            progress(*message["progress"])
+        return {}
+
+    def send(self, text: str, lock: int | None = None) -> None:
+        """Send it a message; if it is dead before it can listen, what it does not answer tells so."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            socket.send_fds(self.jobs, [text.encode()], [] if lock is None else [lock])
+
+    def end(self) -> None:
+        """Kill it, if it still lives, and read what it has complained of."""
+        with self.jobs, self.complaints, self.process:
+            self.process.kill()
+            self.process.wait()
+            self.complaints.seek(0)
+            self.complaint = self.complaints.read()[-4000:]
+        _running.discard(self.process)
+
+
 @contextlib.contextmanager
-def _started(module: str, complaints: IO[str], lock: int | None) -> Iterator[subprocess.Popen[str]]:
-    """Have a child process while the context lasts; it is killed after that."""
-    with stoppable(
-        subprocess.Popen(
-            [sys.executable, "-P", "-m", module],  # not what lies in the current folder
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(PROJECT)},
-            pass_fds=[] if lock is None else [lock],
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which stops its children
-        )
-    ) as child:
+def _process(module: str, new: bool) -> Iterator[Process]:
+    """Have a child while the context lasts: a kept one where it need not be new; it is ended or kept after that."""
+    child = Process(module) if new else _waiting_process(module) or Process(module)
+    try:
+        if stopping.is_set():
+            raise RunError("stopped")
         yield child
+    finally:
+        if child.kept and not stopping.is_set():
+            _waiting.append(child)
+            ending = threading.Timer(KEPT, _end_waiting, [child])
+            ending.daemon = True
+            ending.start()
+        else:
+            child.end()
+
+
+def _waiting_process(module: str) -> Process | None:
+    with contextlib.suppress(IndexError):
+        child = _waiting.pop()
+        child.kept = False
+        child.send(module)
+        return child
+    return None
+
+
+def _end_waiting(child: Process) -> None:
+    with contextlib.suppress(ValueError):  # it has another job
+        _waiting.remove(child)
+        child.end()
 
 
 class Heard:
@@ -155,50 +225,51 @@ def stop_children() -> None:
 
 
 def serve(work: Callable[[dict[str, Any], Progress], dict[str, Any]]) -> None:
-    """Be the child: read the job, do the work, answer; end at once if the parent goes."""
-    job = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    """Be the child: do the job that comes, answer, run the module that comes next; end at once if the parent goes."""
+    _works.append(work)
+    if len(_works) > 1:
+        return  # run by the loop below, for the next job
+    jobs: queue.Queue[tuple[str, list[int]]] = queue.Queue()
+    threading.Thread(target=_hear_the_parent, args=[jobs], daemon=True).start()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print goes to standard error, so that each line of the answer is JSON
 
     def tell(*told: Any) -> None:
         answers.write(json.dumps({"progress": told}) + "\n")
 
-    outcome: dict[str, Any]
+    while True:
+        job, locks = jobs.get()
+        outcome = _outcome(_works[-1], json.loads(job), tell)
+        for lock in locks:
+            os.close(lock)
+        answers.write(json.dumps(outcome) + "\n")
+        module, _ = jobs.get()
+        runpy.run_module(module, run_name="__main__")
+
+
+_works: list[Callable[[dict[str, Any], Progress], dict[str, Any]]] = []  # of each module that this child has run
+
+
+def _outcome(
+    work: Callable[[dict[str, Any], Progress], dict[str, Any]], job: dict[str, Any], tell: Progress
+) -> dict[str, Any]:
     try:
-        outcome = {"result": work(job, tell)}
+        return {"result": work(job, tell)}
     except RunError as error:
-        outcome = {"error": str(error), "traceback": ""}
+        return {"error": str(error), "traceback": ""}
     except OSError as error:
-        outcome = {"os_error": [error.errno, error.strerror or str(error), error.filename]}
+        return {"os_error": [error.errno, error.strerror or str(error), error.filename]}
     except Exception as error:
-        outcome = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
-    answers.write(json.dumps(outcome) + "\n")
-    answers.close()
+        return {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
 
 
-def _converse(child: subprocess.Popen[str], job: dict[str, Any], progress: Progress, heard: Heard) -> dict[str, Any]:
-    """Give the child its job and hear it out; `{}` if it ends without an answer."""
-    to_child, from_child = _pipes(child)
-    try:
-        to_child.write(json.dumps(job) + "\n")
-        to_child.flush()
-    except BrokenPipeError:  # it died before it could listen: the loop below finds no answer
-        with contextlib.suppress(BrokenPipeError):  # what it did not hear would be sent once more
-            to_child.close()
-    for line in from_child:
-        heard.again()
-        message = json.loads(line)
-        if "progress" not in message:
-            return message
-        progress(*message["progress"])
-    return {}
-
-
-def _pipes(child: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
-    if child.stdin is None or child.stdout is None:
-        raise AssertionError("a child is started with pipes")
-    return child.stdin, child.stdout
+def _hear_the_parent(jobs: queue.Queue[tuple[str, list[int]]]) -> None:
+    with socket.socket(fileno=0) as parent:
+        while True:
+            message, descriptors, _, _ = socket.recv_fds(parent, MESSAGE, 1)
+            if not message:
+                os._exit(1)
+            jobs.put((message.decode(), descriptors))
 
 
 def _how_it_ended(status: int) -> RunError:
@@ -207,8 +278,3 @@ def _how_it_ended(status: int) -> RunError:
     name = signal.Signals(-status).name
     hint = " (out of memory?)" if name == "SIGKILL" else ""
     return ChildDied(f"its process was killed by {name}{hint}")
-
-
-def _end_with_the_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)

@@ -28,16 +28,14 @@ if TYPE_CHECKING:
 SHOWN = ("filters", "kernel_size", "pool_size", "units", "rate", "strides", "padding", "activation")  # of a layer
 
 
-@node(libraries=("keras", "numpy", "scipy", "tensorflow"), unkeyed=("networks",), retries=2)
-def evaluate(
-    output: Path, *, train: Artifact, prepare: Artifact, networks: tuple[str, ...], child: Child
-) -> dict[str, Any]:
-    """Fill the artifact with probabilities and metrics, by a child that has its share of the cores."""
+@node(libraries=("keras", "numpy", "scipy", "tensorflow"), retries=2)
+def evaluate(output: Path, *, train: Artifact, prepare: Artifact, child: Child) -> dict[str, Any]:
+    """Fill the artifact with probabilities and metrics, by a child that may use all cores."""
     job = {
         "output": str(output),
         "model": str(train.folder / "model.keras"),
         "prepared": str(prepare.folder),
-        "threads": max(1, cores() // len(networks)),
+        "threads": cores(),
     }
     return child("tasks.evaluate", job)
 
@@ -61,13 +59,13 @@ def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]
         predict = predictor(model, pool)
         for split, (images, labels) in splits.items():
             list(predict(images[:PREDICTED]))  # so that none that is timed waits for TensorFlow to get ready
-            began = time.perf_counter()
+            began = time.process_time()
             parts = []
             for part in predict(images):
                 parts.append(part)
                 done += len(part)
                 progress(done, total, split, False)
-            seconds = time.perf_counter() - began
+            seconds = time.process_time() - began  # of all its threads, whoever else is at work
             probabilities = np.concatenate(parts).astype(np.float32)
             save_array(output / f"{split}_probabilities.npy", probabilities)
             metrics[split] = measure(probabilities, labels)

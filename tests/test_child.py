@@ -1,3 +1,4 @@
+import fcntl
 import os
 import signal
 import subprocess
@@ -7,7 +8,7 @@ import pytest
 
 from flows.processes import command_of
 from tasks import child as module
-from tasks.child import Heard, _converse, run_child
+from tasks.child import Heard, Process, run_child
 from tasks.errors import ChildDied, RunError
 from tasks.progress import silent
 from tests.conftest import wait_until
@@ -97,14 +98,57 @@ run_child("tests.a_child", {"do": "wait"}, lambda done, total, note, milestone: 
 
 
 def test_a_child_that_is_dead_before_it_hears_its_job_has_no_answer_and_breaks_no_pipe():
-    with subprocess.Popen(
-        [sys.executable, "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as child:
-        child.wait()
-        assert _converse(child, {"job": "small"}, silent, Heard()) == {}
+    child = Process("tests.a_child")
+    child.process.kill()
+    child.process.wait()
+    try:
+        assert child.converse({"job": "small"}, None, silent, Heard()) == {}
+    finally:
+        child.end()
 
 
 def test_a_child_that_hangs_is_killed_and_worth_another_try(monkeypatch):
     monkeypatch.setattr(module, "SILENCE", 1)
     with pytest.raises(ChildDied, match="^its process said nothing for 1 seconds, and was killed$"):
         run_child("tests.a_child", {"do": "wait"}, silent)
+
+
+def test_a_kept_child_does_the_next_job_of_another_module_and_answers_no_third(monkeypatch):
+    monkeypatch.setattr(module, "KEPT", 30)
+    first = run_child("tests.a_child", {"do": "tell"}, silent, keep=True)
+    second = run_child("tests.another_child", {"do": "tell"}, silent)
+    third = run_child("tests.another_child", {"do": "tell"}, silent)
+    assert (first["module"], second["module"], third["module"]) == ("a_child", "another_child", "another_child")
+    assert first["pid"] == second["pid"] != third["pid"]
+
+
+def test_a_job_that_is_to_be_kept_for_the_next_one_gets_a_process_of_its_own(monkeypatch):
+    monkeypatch.setattr(module, "KEPT", 30)
+    first, second = (run_child("tests.a_child", {"do": "tell"}, silent, keep=True)["pid"] for _ in range(2))
+    assert first != second
+    assert {run_child("tests.a_child", {"do": "tell"}, silent)["pid"] for _ in range(2)} == {first, second}
+
+
+def test_a_kept_child_that_gets_no_job_ends(monkeypatch):
+    monkeypatch.setattr(module, "KEPT", 0.1)
+    kept = run_child("tests.a_child", {"do": "tell"}, silent, keep=True)["pid"]
+    wait_until(lambda: not command_of(kept), 5)
+    assert run_child("tests.a_child", {"do": "tell"}, silent)["pid"] != kept
+
+
+def test_a_kept_child_that_was_killed_meanwhile_is_worth_another_try(monkeypatch):
+    monkeypatch.setattr(module, "KEPT", 30)
+    os.kill(run_child("tests.a_child", {"do": "tell"}, silent, keep=True)["pid"], signal.SIGKILL)
+    with pytest.raises(ChildDied, match="^its process was killed by SIGKILL"):
+        run_child("tests.a_child", {"do": "tell"}, silent)
+
+
+def test_a_child_holds_the_lock_while_it_is_at_its_job_and_no_longer(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "KEPT", 30)
+    for keep in (True, False):  # a new child, and the same one with its next job
+        with (tmp_path / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            told = run_child("tests.a_child", {"do": "tell"}, silent, lock=lock.fileno(), keep=keep)
+        assert str(tmp_path / "lock") in told["open"]
+        with (tmp_path / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -26,7 +26,7 @@ RECIPE = {
 }
 
 
-def train(prepared, folder, progress=silent, **changes):
+def train(prepared, folder, progress=silent, keep=False, **changes):
     """Train in a child; return its facts and the folder that it filled."""
     output = folder / "output"
     shutil.rmtree(output, ignore_errors=True)
@@ -36,7 +36,7 @@ def train(prepared, folder, progress=silent, **changes):
         "output": str(output),
         "checkpoints": str(folder / "checkpoints" / "dropout-0"),
     }
-    return run_child("tasks.train", RECIPE | changes | places, progress), output
+    return run_child("tasks.train", RECIPE | changes | places, progress, keep=keep), output
 
 
 def content_of(output):
@@ -180,6 +180,16 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_pa
     assert epoch["loss"] == pytest.approx(metrics["train"]["cross_entropy"], rel=1e-5)
     assert epoch["validation_accuracy"] == pytest.approx(metrics["validation"]["accuracy"], abs=1e-6)
     assert epoch["validation_loss"] == pytest.approx(metrics["validation"]["cross_entropy"], rel=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_an_evaluation_in_the_trainings_process_has_the_bits_of_one_in_its_own(prepared, tmp_path, precision):
+    _, output = train(prepared, tmp_path, keep=True, precision=precision, epochs=1)
+    job = {"model": str(output / "model.keras"), "prepared": str(prepared), "threads": 1}
+    for name in ("kept", "own"):
+        (tmp_path / name).mkdir()
+        run_child("tasks.evaluate", job | {"output": str(tmp_path / name)}, silent)
+    assert content_of(tmp_path / "kept") == content_of(tmp_path / "own")
 
 
 @pytest.mark.parametrize(("batch_size", "where"), [(64, "batch 2"), (400, "on validation data")])

@@ -36,7 +36,7 @@ QUANTITIES = {
     "multiply_adds": Quantity("multiply-adds an image", "", "lower"),
     "file_bytes": Quantity("model.keras, with the optimizer’s state, MB", "bytes", "lower"),
     "training_seconds": Quantity("training, seconds", "s"),
-    "milliseconds_per_image": Quantity("an image in a batch of 500, milliseconds", "ms"),
+    "milliseconds_per_image": Quantity("processor time for an image in a batch of 500, milliseconds", "ms"),
 }
 
 
