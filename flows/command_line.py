@@ -156,11 +156,12 @@ def run_flow(settings: Settings) -> Artifact:
             watchers.append(stack.enter_context(TerminalReporter()))
         from flows.temporary_server import prefect_api
 
-        stack.enter_context(prefect_api())
+        wait_for_the_server = stack.enter_context(prefect_api())
         from prefect.logging.handlers import APILogHandler
 
         from flows.orchestrated import fashion_mnist
 
+        wait_for_the_server()  # which has started while Prefect was imported here
         try:
             state: State[Any] = fashion_mnist(settings, return_state=True)  # type: ignore[assignment]
             result = state.result(raise_on_failure=False)

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from tasks.artifacts.identity import PROJECT
@@ -38,17 +38,17 @@ def is_temporary() -> bool:
 
 
 @contextlib.contextmanager
-def prefect_api() -> Iterator[None]:
-    """Have a Prefect API while the context lasts.
+def prefect_api() -> Iterator[Callable[[], None]]:
+    """Have a Prefect API while the context lasts; what it gives waits until the API answers.
 
     Raises:
-        RunError: the configured server does not answer, or our own did not start.
+        RunError: the configured server does not answer, or (from what waits) our own did not start.
     """
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     if url := PREFECT_API_URL.value():
         _insist_on_an_answer(url)
-        yield
+        yield lambda: None
         return
     for watcher in watchers:
         watcher.started(LABEL, "no server is configured")
@@ -57,11 +57,8 @@ def prefect_api() -> Iterator[None]:
         server = _started(listener)
     _own.append(server)
     try:
-        _wait_for_health(port, server)
-        for watcher in watchers:
-            watcher.ended(LABEL, f"at http://127.0.0.1:{port} while the run lasts")
         with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
-            yield
+            yield lambda: _wait_for_health(port, server)
     finally:
         _own.remove(server)
         server.terminate()
@@ -124,6 +121,8 @@ def _wait_for_health(port: int, server: subprocess.Popen[bytes]) -> None:
         connection.close()
     if not healthy:
         raise RunError(f"the temporary Prefect server did not start (status {server.poll()}); its error is above")
+    for watcher in watchers:
+        watcher.ended(LABEL, f"at http://127.0.0.1:{port} while the run lasts")
 
 
 def _serve(descriptor: int) -> None:

@@ -13,7 +13,8 @@ from flows.temporary_server import prefect_api
 def many_tasks():
     task(lambda number: number).map(range(40)).wait()
 
-with prefect_api():
+with prefect_api() as wait:
+    wait()
     logging.disable()
     many_tasks()
 print("ended")
