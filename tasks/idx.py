@@ -13,6 +13,7 @@ import numpy as np
 from tasks.errors import RunError
 
 IMAGES, LABELS = 0x00000803, 0x00000801
+AT_ONCE = 2_000  # images that are worked on at a time, so that memory does not grow with their number
 
 
 def read_header(path: Path) -> tuple[int, ...]:
@@ -45,10 +46,10 @@ def read_header(path: Path) -> tuple[int, ...]:
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Read an IDX file: images (n, height, width) or labels (n,), uint8.
+    """Map an IDX file into memory: images (n, height, width) or labels (n,), uint8.
 
     Raises:
         RunError: as `read_header`.
     """
     shape = read_header(path)
-    return np.fromfile(path, dtype=np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+    return np.memmap(path, np.uint8, "r", 4 + 4 * len(shape), shape).view(np.ndarray)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tasks.artifacts.store import Artifact
 from tasks.fashion_mnist import DataSet
-from tasks.idx import read_idx
+from tasks.idx import AT_ONCE, read_idx
 from tasks.node import node
 
 SPLITS = ("train", "validation", "test")
@@ -35,7 +35,7 @@ def prepare(
     test = np.arange(len(arrays["test_images"]))[:limit]
     for name, indices in zip(SPLITS, (train, validation, test), strict=True):
         file = "test" if name == "test" else "train"
-        save_array(output / f"{name}_images.npy", scale(arrays[f"{file}_images"][indices]))
+        save_images(output / f"{name}_images.npy", arrays[f"{file}_images"], indices)
         save_array(output / f"{name}_labels.npy", arrays[f"{file}_labels"][indices])
         save_array(output / f"{name}_indices.npy", indices.astype(np.int32))
     return {"images": dict(zip(SPLITS, map(len, (train, validation, test)), strict=True))}
@@ -51,6 +51,16 @@ def split(count: int, limit: int | None, validation_fraction: float, seed: int) 
 def scale(images: np.ndarray) -> np.ndarray:
     """Return uint8 images (n, height, width) as float32 (n, height, width, 1) between 0 and 1."""
     return (images.astype(np.float32) / 255)[..., np.newaxis]
+
+
+def save_images(path: Path, images: np.ndarray, indices: np.ndarray) -> None:
+    """Write the images (uint8) of these indices, in this order, scaled, as a `.npy` file; few at a time."""
+    shape = (len(indices), *images.shape[1:], 1)
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(indices), AT_ONCE):
+            file.write(scale(images[indices[start : start + AT_ONCE]]).data)
 
 
 def save_array(path: Path, array: np.ndarray) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from tasks.artifacts.store import Artifact, sha256_of
 from tasks.errors import DataRefused, RunError
 from tasks.fashion_mnist import DataSet
-from tasks.idx import read_idx
+from tasks.idx import AT_ONCE, read_idx
 from tasks.node import node
 
 if TYPE_CHECKING:
@@ -92,28 +92,37 @@ def check_images(arrays: dict[str, np.ndarray], data_set: DataSet, identical: bo
 
 
 def summarize(images: np.ndarray, labels: np.ndarray, split: str) -> "pd.DataFrame":
-    """Return a frame of one row an image: index, label, height, width, minimum, maximum, mean, digest, duplicate."""
+    """Return a frame of one row an image: index, label, what `_summaries` tells, whether it is a duplicate."""
     import pandas as pd
 
     if images.ndim != 3 or labels.ndim != 1:
         raise RunError(f"{split} has labels where its images belong, or the reverse")
     if len(images) != len(labels):
         raise RunError(f"{split} has {len(images):,} images but {len(labels):,} labels; each image needs one")
-    flat = images.reshape(len(images), math.prod(images.shape[1:]))
-    frame = pd.DataFrame(
+    starts = range(0, len(images), AT_ONCE)
+    frame = pd.concat([_summaries(images[start : start + AT_ONCE]) for start in starts], ignore_index=True)
+    frame.insert(0, "index", np.arange(len(images)))
+    frame.insert(1, "label", labels.astype(np.int64) if labels.dtype == np.uint8 else labels)
+    frame["duplicate"] = frame["digest"].duplicated(keep="first")
+    return frame
+
+
+def _summaries(images: np.ndarray) -> "pd.DataFrame":
+    """Return of each image height, width, minimum, maximum, mean, mean square, digest."""
+    import pandas as pd
+
+    flat = np.ascontiguousarray(images.reshape(len(images), math.prod(images.shape[1:])))
+    return pd.DataFrame(
         {
-            "index": np.arange(len(images)),
-            "label": labels.astype(np.int64) if labels.dtype == np.uint8 else labels,
             "height": images.shape[1],
             "width": images.shape[2],
             "minimum": flat.min(axis=1).astype(np.int64),
             "maximum": flat.max(axis=1).astype(np.int64),
             "mean": flat.mean(axis=1),
-            "digest": [hashlib.blake2b(image, digest_size=16).hexdigest() for image in np.ascontiguousarray(flat)],
+            "mean_square": np.square(flat, dtype=np.float64).mean(axis=1),
+            "digest": [hashlib.blake2b(image, digest_size=16).hexdigest() for image in flat],
         }
     )
-    frame["duplicate"] = frame["digest"].duplicated(keep="first")
-    return frame
 
 
 def facts(
@@ -127,7 +136,7 @@ def facts(
         classes = frames[split]["label"].value_counts().reindex(range(class_count), fill_value=0)
         row[f"{split}_dtype"] = str(arrays[f"{split}_images"].dtype)
         row[f"{split}_imbalance"] = float(classes.max() / max(1, classes.min()))
-    deviations = [float(arrays[f"{split}_images"].std()) for split in SPLITS]
+    deviations = [math.sqrt(frames[s]["mean_square"].mean() - frames[s]["mean"].mean() ** 2) for s in SPLITS]
     row["mean_drift"] = abs(float(frames["train"]["mean"].mean() - frames["test"]["mean"].mean()))
     row["deviation_drift"] = abs(deviations[0] - deviations[1])
     return pd.DataFrame([row])
