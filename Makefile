@@ -3,7 +3,7 @@
 # make server deploy worker    a Prefect server, what runs on it and when, and who runs it      (make stop ends them)
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run article server deploy worker stop test browser lint lock schema fixtures clean
+.PHONY: run article server deploy worker stop test bench browser lint lock schema fixtures clean
 unexport PYTHONDONTWRITEBYTECODE
 export GX_ANALYTICS_ENABLED := false
 
@@ -38,6 +38,10 @@ lint: .venv/ready
 .venv/ready: requirements.lock pyproject.toml setup.sh
 	@./setup.sh
 	@touch $@
+
+# everything that is timed, against plain Keras and DVC, into benchmarks.json (an hour at most; QUICK=1: minutes, held against that file)
+bench: .venv/ready
+	@$(PYTHON) -m tests.benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-strip-extras --group dev pyproject.toml --no-header -o requirements.lock

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-PART = 32  # images: see docs/decisions/0012
+PART = {2: 64, 4: 32}  # images, by the bytes of a number in the arithmetic: see docs/decisions/0012
 PREDICTED = 500  # images, where nothing is kept of them
 
 
@@ -40,7 +40,7 @@ class Update:
 
         What is random, such as which activations are dropped, is a function of the seed, the step and the part.
         """
-        size = PART if not self.model.non_trainable_weights else len(images)
+        size = PART[tf.as_dtype(self.model.compute_dtype).size] if not self.model.non_trainable_weights else len(images)
 
         def of_part(start: int) -> list[tf.Tensor]:
             chosen = slice(start, start + size)

@@ -9,7 +9,7 @@ from tasks.networks import NETWORKS
 from tasks.parts import PART, Update, predictor
 
 GENERATOR = np.random.default_rng(0)
-IMAGES = GENERATOR.random((2 * PART + 7, 28, 28, 1), dtype=np.float32)
+IMAGES = GENERATOR.random((2 * PART[4] + 7, 28, 28, 1), dtype=np.float32)
 LABELS = GENERATOR.integers(0, 10, len(IMAGES)).astype(np.uint8)
 
 
@@ -59,14 +59,14 @@ def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(build, 
 
 
 def test_what_is_dropped_differs_with_part_step_and_seed_and_with_nothing_else(pool):
-    def loss(seed, step, size=PART):
+    def loss(seed, step, size=PART[4]):
         model = small(two_dropouts)
         return Update(model, seed, pool)(np.repeat(IMAGES[:1], size, axis=0), np.repeat(LABELS[:1], size), step, 0.0)
 
     losses = [loss(seed, step)["loss"] for seed, step in [(0, 0), (0, 1), (1, 0), (1, 1)]]
     assert len(set(losses)) == 4
     assert loss(0, 0)["loss"] == losses[0]
-    assert loss(0, 0, 2 * PART)["loss"] != losses[0], "the second part's masks are those of the first"
+    assert loss(0, 0, 2 * PART[4])["loss"] != losses[0], "the second part's masks are those of the first"
 
 
 def test_the_probabilities_are_the_models_own_in_the_order_of_the_images(pool):

@@ -37,9 +37,8 @@ def main(count: int) -> None:
         print(f"states: {dict(Counter(run['state_name'] for run in runs))}")
         for run in runs:
             if run["state_type"] != "COMPLETED":
-                print(
-                    f"{run['state_name']}, due {run['expected_start_time']}: {run['state']['message']}; {run['parameters']}"
-                )
+                what = f"{run['state_name']}, due {run['expected_start_time']}: {run['state']['message']}"
+                print(f"{what}; {run['parameters']}")
         tasks = Counter(state for run in runs for state in copy.tasks(run["id"]).values())
         print(f"states of tasks: {dict(tasks)}")
         took = [seconds_of(run["end_time"]) - seconds_of(run["expected_start_time"]) for run in runs]

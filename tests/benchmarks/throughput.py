@@ -1,19 +1,17 @@
-"""Images per second in training, each network alone on all cores, against plain Keras: pair by pair.
+"""How fast a training is, against plain Keras in float32, and both trainings at once against one after the other.
 
-python -m tests.benchmarks.throughput [--pairs 5] [--images 6000] [--precision float32] [--batch-size 512]
-
-Of each training the last epoch counts, with its validation; in the first one, TensorFlow traces and warms up. The plain
-one is always float32.
+Of each training the last epoch counts, with its validation; in the first one, TensorFlow traces and warms up.
 """
 
-import argparse
-import itertools
+import contextlib
 import json
-import statistics
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,48 +20,47 @@ from tasks.fashion_mnist import FASHION_MNIST
 from tasks.idx import read_idx
 from tasks.networks import NETWORKS
 from tasks.prepare import save_array, scale
-from tasks.settings import PROJECT
+from tasks.settings import PROJECT, Settings
+from tests.benchmarks.figures import Figure, pairwise
 
 RAW = PROJECT / "data" / "raw" / FASHION_MNIST.name
+ARTICLE_S_BATCH = 512
 EPOCHS = 2
 VALIDATED = 0.1  # share of the images
 
 
-def main() -> None:
-    """Measure, and print each pair's ratio and the median."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--networks", nargs="+", default=list(NETWORKS))
-    parser.add_argument("--images", type=int, default=6_000)
-    parser.add_argument("--batch-size", type=int, default=512)
-    parser.add_argument("--precision", default="float32")
-    given = parser.parse_args()
+def measure(quick: bool) -> Iterator[tuple[str, Figure]]:
+    """Measure, figure by figure."""
+    pairs, images = (1, 3_000) if quick else (5, 6_000)
+    precisions = {"float32": "≥ 1.2"}
+    if Settings(precision="auto").resolved().precision == "bfloat16":
+        precisions["bfloat16"] = "≥ 1.8"
     with tempfile.TemporaryDirectory() as folder:
-        prepare(Path(folder), given.images)
-        for network in given.networks:
-            rates = {"ours": [], "plain": []}
-            for _, order in zip(
-                range(given.pairs), itertools.cycle([("plain", "ours"), ("ours", "plain")]), strict=False
-            ):
-                for which in order:
-                    seconds = {"plain": plain, "ours": ours}[which](network, Path(folder), given)
-                    rates[which].append(given.images * (1 - VALIDATED) / seconds)
-                print(f"{network}: ours {rates['ours'][-1]:.0f}, plain {rates['plain'][-1]:.0f} images/s", flush=True)
-            ratios = [ours / plain for ours, plain in zip(rates["ours"], rates["plain"], strict=True)]
-            how = f"{given.precision}, batches of {given.batch_size}, {cores()} cores"
-            spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-            print(f"{network}, {how}: {statistics.median(ratios):.2f} × plain Keras ({spread})", flush=True)
+        prepared = prepare(Path(folder), images)
+        for precision, goal in precisions.items():
+            for name in NETWORKS:
+                ratios = pairwise(lambda: plain(name, images), lambda: ours(name, prepared, precision), pairs)  # noqa: B023
+                yield f"training {name}, {precision}, plain Keras / ours", Figure(ratios, "×", goal, "more")
+        few = prepare(Path(folder, "few"), images // 2)
+        for at_once, available in ((2, cores()), (2, 1)):
+            if available <= cores():
+                with only(available):
+                    ratios = pairwise(lambda: both(few, 1), lambda: both(few, at_once), 1 if quick else 3)  # noqa: B023
+                what = f"both trainings, {available} core{'s' if available > 1 else ''}, in turn / at once"
+                yield what, Figure(ratios, "×", "≥ 1" if available > 1 else "")
 
 
-def prepare(folder: Path, images: int) -> None:
+def prepare(folder: Path, images: int) -> Path:
     """Fill a folder with the first real images, as the node of this name would."""
+    folder.mkdir(exist_ok=True)
     cut = round(images * (1 - VALIDATED))
     for split, chosen in (("train", slice(0, cut)), ("validation", slice(cut, images))):
         save_array(folder / f"{split}_images.npy", scale(read_idx(RAW / "train-images-idx3-ubyte")[chosen]))
         save_array(folder / f"{split}_labels.npy", read_idx(RAW / "train-labels-idx1-ubyte")[chosen])
+    return folder
 
 
-def ours(network: str, prepared: Path, given: Any) -> float:
+def ours(network: str, prepared: Path, precision: str, **changes: Any) -> float:
     """Train as a run does, and return the last epoch's seconds."""
     ends = []
 
@@ -78,25 +75,45 @@ def ours(network: str, prepared: Path, given: Any) -> float:
             "output": scratch,
             "checkpoints": f"{scratch}/checkpoints/training",
             "epochs": EPOCHS,
-            "batch_size": given.batch_size,
+            "batch_size": ARTICLE_S_BATCH,
             "learning_rate": 0.001,
             "schedule": "constant",
             "seed": 0,
-            "precision": given.precision,
+            "precision": precision,
             "seconds_between_checkpoints": 30,
             "threads": cores(),
         }
-        run_child("tasks.train", job, progress)
+        run_child("tasks.train", job | changes, progress)
     return ends[-1] - ends[-2]
 
 
-def plain(network: str, prepared: Path, given: Any) -> float:
+def both(prepared: Path, at_once: int) -> float:
+    """Train both networks, so many at once, and return the seconds that it took in all."""
+    began = time.perf_counter()
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(lambda name: ours(name, prepared, "float32"), NETWORKS))
+    return time.perf_counter() - began
+
+
+def plain(network: str, images: int) -> float:
     """Train in plain Keras, and return the last epoch's seconds."""
-    recipe = {"raw": str(RAW), "limit": given.images, "epochs": {network: EPOCHS}, "batch_size": given.batch_size}
-    command = [sys.executable, "-m", "tests.benchmarks.plain_keras", json.dumps(recipe)]
+    recipe = {"limit": images, "epochs": {network: EPOCHS}, "batch_size": ARTICLE_S_BATCH}
+    return plain_keras(recipe)["epochs"][network][-1]
+
+
+def plain_keras(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Run the plain script, and return what it took."""
+    command = [sys.executable, "-m", "tests.benchmarks.plain_keras", json.dumps({"raw": str(RAW), **recipe})]
     told = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
-    return json.loads(told.splitlines()[-1])["epochs"][network][-1]
+    return json.loads(told.splitlines()[-1])
 
 
-if __name__ == "__main__":
-    main()
+@contextlib.contextmanager
+def only(available: int) -> Iterator[None]:
+    """Let this process and its children use so many cores while the context lasts."""
+    all_of_them = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(all_of_them)[:available])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, all_of_them)

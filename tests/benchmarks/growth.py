@@ -1,0 +1,115 @@
+"""How each node's time and memory grow with the images: the real ones, and four and sixteen times as many with noise.
+
+Memory is a process's own (anonymous), at most; files that are mapped are the kernel's to drop. Each node runs in a
+process of its own, evaluation and training in theirs.
+"""
+
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flows.main import dag
+from tasks.artifacts.store import sha256_of
+from tasks.fashion_mnist import FASHION_MNIST
+from tasks.idx import read_idx
+from tasks.progress import Several
+from tasks.settings import PROJECT, Settings
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.throughput import RAW
+from tests.benchmarks.watched import watched
+
+TIMES = (1, 4, 16)
+NODES = ("download", "validate", "prepare", "train[dropout]", "evaluate[dropout]", "compare", "report")
+
+
+def measure(quick: bool) -> Iterator[tuple[str, Figure]]:
+    """Measure, figure by figure, and draw `docs/growth.svg`; nothing if it is to be quick."""
+    if quick:
+        return
+    took = {times: every_node(times) for times in TIMES}
+    draw(took)
+    for node in NODES:
+        for what, unit in (("seconds", "s"), ("megabytes", "MB")):
+            sizes = [took[times][node][what] for times in TIMES]
+            for times, size in zip(TIMES, sizes, strict=True):
+                yield f"{node}, {times} × 60,000 images, {what}", Figure([size], unit)
+            power = math.log(sizes[-1] / sizes[0]) / math.log(TIMES[-1] / TIMES[0])
+            yield f"{node}, power of the images by which its {what} grow", Figure([power], "", "≤ 1")
+
+
+def every_node(times: int) -> dict[str, dict[str, float]]:
+    """Make the artifact of each node in a process of its own; return seconds and megabytes of each."""
+    took = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        (source := Path(scratch, "source")).mkdir()
+        job = {"dataset": str(enlarged(source, times)), "source": str(source), "data_dir": f"{scratch}/data"}
+        for node in NODES:
+            command = [sys.executable, "-m", "tests.benchmarks.growth", node, json.dumps(job)]
+            memory = watched(command, memory="Pss_Anon", cwd=PROJECT).megabytes
+            (manifest,) = Path(scratch, "data").glob(f"{node.partition('[')[0]}/*/manifest.json")
+            took[node] = {"seconds": json.loads(manifest.read_text())["made"]["seconds"], "megabytes": memory}
+    return took
+
+
+def make(label: str, settings: Settings) -> None:
+    """Make a node's artifact, once those that it needs stand."""
+
+    def run(node: Any, network: str | None = None, after: Any = None, **inputs: Any) -> Any:
+        artifact, _ = node.run(settings, network, inputs, Several())
+        if node.label(network) == label:
+            sys.exit()
+        return artifact
+
+    dag(run, settings)
+
+
+def draw(took: dict[int, dict[str, dict[str, float]]]) -> None:
+    """Draw both against the number of images, with a line for what grows as they do."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "growth"
+    from matplotlib.figure import Figure as Drawing
+
+    drawing = Drawing(figsize=(10, 4.5), layout="constrained")
+    for axes, what in zip(drawing.subplots(1, 2), ("seconds", "megabytes"), strict=True):
+        images = [60_000 * times for times in took]
+        for node in NODES:
+            axes.loglog(images, [each[node][what] for each in took.values()], "o-", label=node)
+        low = min(each[node][what] for each in took.values() for node in NODES)
+        axes.loglog(images, [low * times for times in took], ":", color="grey", label="as the images")
+        axes.set(xlabel="training images", ylabel=what)
+    axes.legend(fontsize="small")
+    drawing.savefig(PROJECT / "docs" / "growth.svg", metadata={"Date": None})
+
+
+def enlarged(folder: Path, times: int) -> Path:
+    """Fill a folder with the real images, each so many times over with other noise; return its specification."""
+    generator = np.random.default_rng(0)
+    files, counts = {}, {}
+    for role, file in FASHION_MNIST.files.items():
+        split, kind = role.split("_")
+        few = read_idx(RAW / file.name)
+        counts[split] = times * len(few)
+        with (folder / file.name).open("wb") as output:
+            shape = (counts[split], *few.shape[1:])
+            output.write(np.array([0x0800 | len(shape), *shape], ">u4").tobytes())
+            for _ in range(times):
+                noise = generator.integers(-3, 4, few.shape) * (few > 3) * (few < 250) if kind == "images" else 0
+                output.write((few + noise).astype(np.uint8).tobytes())
+        size, digest = (folder / file.name).stat().st_size, sha256_of(folder / file.name)
+        files[role] = {"name": file.name, "bytes": size, "sha256": digest}
+    told = {"name": f"times-{times}", "class_names": FASHION_MNIST.class_names, "counts": counts, "files": files}
+    specification = folder / "dataset.json"
+    specification.write_text(json.dumps(told))
+    return specification
+
+
+if __name__ == "__main__":
+    make(sys.argv[1], Settings(networks=("dropout",), epochs=1, **json.loads(sys.argv[2])))
