@@ -24,7 +24,7 @@ from tasks.wording import listed, p_value, percent, points
 SIGNIFICANT = 0.05  # the p-value that goes with 95 % intervals
 
 
-@node(libraries=("numpy", "scipy"))
+@node(libraries=("numpy", "scipy"), apart=True, retries=2)
 def compare(
     output: Path, *, train: dict[str, Artifact], evaluate: dict[str, Artifact], prepare: Artifact
 ) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Node:
     unkeyed: tuple[str, ...] = ()  # settings that it reads though they do not shape the result
     by_provenance: bool = False  # its result tells when and where its inputs were made, not only what is in them
     retries: int = 0  # after what can heal by itself
+    apart: bool = False  # in a child process, with which the memory goes that it needs
     check: Callable[[Artifact], None] = field(default=lambda _: None)  # raises where the run must not go on
 
     @property
@@ -65,8 +66,8 @@ class Node:
         """Return the name that people see."""
         return label_of(self.name, network)
 
-    def identity(self, settings: Settings, network: str | None, inputs: Inputs) -> Identity:
-        """Return what decides the node's result."""
+    def identity(self, settings: Settings, network: str | None, inputs: Inputs, again: bool = False) -> Identity:
+        """Return what decides the node's result; `again` reads the code anew."""
         read = self._settings(settings, network, inputs)
         keyed = {name: value for name, value in read.items() if name not in self.unkeyed}
         return Identity(
@@ -74,7 +75,7 @@ class Node:
             network=network,
             settings={name: _plain(value) for name, value in keyed.items()},
             inputs={name: self._input_digest(artifact) for name, artifact in _flat(inputs).items()},
-            code=code_of(self.function.__module__, self.name, network),
+            code=code_of(self.function.__module__, self.name, network, again=again),
             versions=versions_of(self.libraries),
         )
 
@@ -133,8 +134,9 @@ class Node:
         run: str,
     ) -> tuple[Artifact, bool]:
         label, store = self.label(network), Store(settings.data_dir)
-        identity = self.identity(settings, network, inputs)
-        keywords = {**inputs, **self._settings(settings, network, inputs), "network": network}
+        identity = self.identity(settings, network, inputs, again=self.apart)
+        own = self._settings(settings, network, inputs)
+        keywords = {**inputs, **own, "network": network}
 
         def progress(*told: Any) -> None:
             reporter.advanced(label, *told)
@@ -150,7 +152,10 @@ class Node:
             keywords["progress"] = progress
             keywords["checkpoints"] = store.checkpoints(identity)
             keywords["child"] = partial(run_child, progress=first_progress, lock=lock)
-            facts = self.function(folder, **{name: keywords[name] for name in self.parameters})
+            if self.apart:
+                facts = keywords["child"]("tasks.apart", self._job(folder, identity, own, inputs))
+            else:
+                facts = self.function(folder, **{name: keywords[name] for name in self.parameters})
             for name, artifact in _flat(inputs).items():
                 if not artifact.stands():
                     raise RunError(f"its input {name} has changed while it ran; run again")
@@ -166,6 +171,20 @@ class Node:
         told: set[str] = set()
         first = threading.Event()
         return store.make(identity, produce, why=why, run=run, fresh=fresh, waiting=waiting)
+
+    def _job(self, folder: Path, identity: Identity, own: dict[str, Any], inputs: Inputs) -> dict[str, Any]:
+        """Return what the child needs to know that calls the function."""
+        return {
+            "module": self.function.__module__,
+            "node": self.name,
+            "modules": sorted({_module_of(name) for name in identity.code if ".py:" in name}),
+            "output": str(folder),
+            "settings": {name: _plain(value) for name, value in own.items()},
+            "inputs": {
+                name: str(given.folder) if isinstance(given, Artifact) else {n: str(a.folder) for n, a in given.items()}
+                for name, given in inputs.items()
+            },
+        }
 
     def _insist_on_the_code(self, identity: Identity) -> None:
         """Raise RunError if the files do not hold the code any more that the key was made of."""
@@ -202,6 +221,11 @@ def _named(label: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise RunError(f"{label}: {sentence_of(error)}") from error
+
+
+def _module_of(definition: str) -> str:
+    """Return the module of a definition as `code_of` names it, such as `tasks/report/__init__.py: report`."""
+    return definition.partition(".py:")[0].removesuffix("/__init__").replace("/", ".")
 
 
 def _plain(value: Any) -> Any:

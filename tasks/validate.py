@@ -57,7 +57,7 @@ def stop_if_critical(artifact: Artifact) -> None:
         raise refusal
 
 
-@node(libraries=("great-expectations", "numpy", "pandas"), check=stop_if_critical)
+@node(libraries=("great-expectations", "numpy", "pandas"), check=stop_if_critical, apart=True, retries=2)
 def validate(output: Path, *, download: Artifact, data_set: DataSet) -> dict[str, Any]:
     """Fill the artifact with the result of every expectation."""
     paths = {role: download.folder / file.name for role, file in data_set.files.items()}

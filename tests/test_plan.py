@@ -73,7 +73,7 @@ def test_a_damaged_file_is_named_and_only_what_it_touches_is_not_kept(settings):
 
 
 def test_a_changed_definition_is_named(settings, monkeypatch):
-    def code_of(module, name, entry):
+    def code_of(module, name, entry, again=False):
         code = real(module, name, entry)
         return code | {"tasks/networks.py: baseline": "changed"} if entry == "baseline" and name == "train" else code
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tasks.artifacts.circumstances import commit, machine
 from tasks.artifacts.identity import Identity, digest_of
@@ -33,6 +33,11 @@ class Artifact:
 
     folder: Path
     manifest: dict[str, Any]
+
+    @classmethod
+    def at(cls, folder: Path) -> Self:
+        """Return the one in this folder, which another process has verified."""
+        return cls(folder, json.loads((folder / MANIFEST).read_bytes()))
 
     @property
     def digest(self) -> str:

@@ -12,7 +12,7 @@ from tasks.fashion_mnist import DataSet
 from tasks.node import node
 
 
-@node(libraries=("jinja2", "matplotlib", "pillow", "pydantic"), by_provenance=True)
+@node(libraries=("jinja2", "matplotlib", "pillow", "pydantic"), by_provenance=True, apart=True, retries=2)
 def report(
     output: Path,
     *,
