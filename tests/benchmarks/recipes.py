@@ -32,9 +32,19 @@ class Recipe(NamedTuple):
 TRIED = {
     "baseline": [
         Recipe(2, 128, 0.002),
+        Recipe(3, 256, 0.003),
+        Recipe(3, 128, 0.002),
+        Recipe(3, 128, 0.003),
+        Recipe(4, 128, 0.002),
+        Recipe(4, 128, 0.003),
     ],
     "dropout": [
-        Recipe(3, 128, 0.002),
+        Recipe(5, 128, 0.004),
+        Recipe(6, 128, 0.002),
+        Recipe(8, 128, 0.004),
+        Recipe(10, 128, 0.003),
+        Recipe(12, 128, 0.003),
+        Recipe(16, 128, 0.003),
     ],
 }
 
