@@ -310,7 +310,7 @@ def apply(folder, edit):
 def digests_of(folder, nodes, monkeypatch):
     """Return each node's code as a new process finds it."""
     monkeypatch.setattr(code, "PROJECT", folder)
-    code.project_at.cache_clear()
+    code.files_at.cache_clear()
     return {name: code_of(*node) for name, node in nodes.items()}
 
 
@@ -338,7 +338,7 @@ def kept_of_the_real_project():
 @pytest.fixture(autouse=True)
 def _forget_the_project():
     yield
-    code.project_at.cache_clear()
+    code.files_at.cache_clear()
 
 
 LOAD, HELPER, DEEPER, TABLE, RECORD = (f"tasks/{name}.py" for name in ("load", "helper", "deeper", "table", "record"))
@@ -842,7 +842,8 @@ def test_each_definition_has_a_digest_of_sixteen_digits_sorted_by_name():
 
 def test_the_digests_are_the_same_in_every_process_and_nothing_is_imported_for_them():
     program = (
-        "import sys; from tasks.artifacts.code import code_of; print(code_of('tasks.report', 'report'));"
+        "import sys; from pathlib import Path; from tasks.artifacts import files; files.ANSWERS = Path('no', 'where');"
+        "from tasks.artifacts.code import code_of; print(code_of('tasks.report', 'report'));"
         "print(sorted(name for name in sys.modules if name.partition('.')[0] in ('tasks', 'flows', 'numpy')))"
     )
     printed = {
@@ -851,15 +852,15 @@ def test_the_digests_are_the_same_in_every_process_and_nothing_is_imported_for_t
     }
     assert printed == {
         f"{code_of('tasks.report', 'report')}\n"
-        "['tasks', 'tasks.artifacts', 'tasks.artifacts.code', 'tasks.artifacts.identity', 'tasks.artifacts.project', "
-        "'tasks.artifacts.syntax']\n"
+        "['tasks', 'tasks.artifacts', 'tasks.artifacts.code', 'tasks.artifacts.files', 'tasks.artifacts.identity', "
+        "'tasks.artifacts.project', 'tasks.artifacts.syntax']\n"
     }
 
 
 def test_many_threads_find_the_same(tmp_path, monkeypatch):
     project_of(tmp_path)
     expected = digests_of(tmp_path, NODES, monkeypatch)
-    code.project_at.cache_clear()
+    code.files_at.cache_clear()
     found = []
     threads = [
         threading.Thread(target=lambda: found.append({name: code_of(*node) for name, node in NODES.items()}))

@@ -17,22 +17,21 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from tasks.artifacts.files import PACKAGES, Files, files_at
 from tasks.artifacts.identity import PROJECT, digest_of
 from tasks.artifacts.project import (
     ANY_MODULE,
     DOTTED,
     OURS,
-    PACKAGES,
     Module,
     Project,
     Step,
     Unit,
     module_name,
-    project_at,
 )
 from tasks.artifacts.syntax import Chain, Import, Use, words
 
@@ -61,13 +60,25 @@ def code_of(module: str, name: str, entry: str | None = None, again: bool = Fals
         LookupError: the project has no such module.
     """
     with _alone:
-        project = Project(PROJECT) if again else project_at(PROJECT)
-        if not project.module(module):
-            raise LookupError(f"{module} is not a module of {PROJECT}")
-        reach = _Reach(project, (*module.split("."), name), entry, looks=False)
-        if reach.looked:
-            reach = _Reach(project, (*module.split("."), name), entry, looks=True)
-        return reach.items()
+        files = Files(PROJECT) if again else files_at(PROJECT)
+        question = " ".join([module, name, entry or ""])
+        return files.answers.get(question) or _worked_out(files, question, module, name, entry)
+
+
+def _worked_out(files: Files, question: str, module: str, name: str, entry: str | None) -> dict[str, str]:
+    project = _project_of(files)
+    if not project.module(module):
+        raise LookupError(f"{module} is not a module of {PROJECT}")
+    reach = _Reach(project, (*module.split("."), name), entry, looks=False)
+    if reach.looked:
+        reach = _Reach(project, (*module.split("."), name), entry, looks=True)
+    answer = reach.items()
+    if not project.looked_elsewhere:
+        files.keep(question, answer)
+    return answer
+
+
+_project_of = lru_cache(2)(Project)  # the files as they were at the start, and as they are now
 
 
 class _Reach:
@@ -111,7 +122,7 @@ class _Reach:
             if self.looks and module in self.imported and not module.excluded:
                 found[f"{path}: __doc__"] = [module.doc]
         for file in self.files | self._data_files():
-            found[file.as_posix()] = [_sha256((self.project.root / file).read_bytes())]
+            found[file.as_posix()] = [_sha256(self.project.source.contents[file])]
         return {name: digest_of(found[name])[:16] for name in sorted(found)}
 
     def _data_files(self) -> set[Path]:

@@ -8,6 +8,7 @@ from functools import cache
 from itertools import takewhile
 from pathlib import Path
 
+from tasks.artifacts.files import PACKAGES, Files
 from tasks.artifacts.syntax import (
     Chain,
     Definition,
@@ -19,8 +20,6 @@ from tasks.artifacts.syntax import (
     is_for_type_checker,
     words,
 )
-
-PACKAGES = ("tasks", "flows")
 
 # How an artifact is kept and shown says nothing about what is in it.
 NOT_IN_THE_RESULT = ("tasks.artifacts", "tasks.node", "tasks.errors", "tasks.settings", "tasks.progress", "tasks.child")
@@ -108,17 +107,15 @@ _module_of = cache(Module)  # a project that is read again shares what is as it 
 class Project:
     """All modules, and who may change what in them."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.tops = {path.stem for path in root.iterdir()}
+    def __init__(self, source: Files) -> None:
+        self.source = source
+        self.looked_elsewhere = False  # whether it depends on files that are not among those
         self.modules: dict[str, Module | None] = {}
         self.files: dict[str, list[Path]] = defaultdict(list)  # by their names
-        inside = [path for package in PACKAGES for path in sorted((root / package).rglob("*"))]
-        for path in (file.relative_to(root) for file in (*root.iterdir(), *inside) if file.is_file()):
-            if not _is_hidden(path):
-                self.files[path.name].append(path)
-                if path.suffix == ".py" and path.parent.name:
-                    self.module(module_name(path))
+        for path in source.contents:
+            self.files[path.name].append(path)
+            if path.suffix == ".py" and path.parent.name:
+                self.module(module_name(path))
         self.everything = [module for module in self.modules.values() if module]
         self.changers: dict[Place, set[Unit]] = defaultdict(set)
         self.entries: dict[Place, set[Unit]] = defaultdict(set)  # those of the changers that are told by their names
@@ -131,13 +128,22 @@ class Project:
     def module(self, name: str) -> Module | None:
         """Return a module of the project, or None for another's."""
         if name not in self.modules:
-            paths: list[Path] = []
-            if name.partition(".")[0] in self.tops:
-                stem = self.root.joinpath(*name.split("."))
-                paths = [path for path in (stem / "__init__.py", stem.with_suffix(".py")) if path.is_file()]
-            found = _module_of(name, paths[0].relative_to(self.root), paths[0].read_bytes()) if paths else None
-            self.modules[name] = found
+            self.modules[name] = None
+            stem = Path(*name.split("."))
+            for path in (stem / "__init__.py", stem.with_suffix(".py")):
+                if stem.parts[0] in self.source.tops and (content := self._content(path)) is not None:
+                    self.modules[name] = _module_of(name, path, content)
+                    break
         return self.modules[name]
+
+    def _content(self, path: Path) -> bytes | None:
+        """Return what is in a file, or None if there is none."""
+        if path in self.source.contents or path.parts[0] in PACKAGES:
+            return self.source.contents.get(path)
+        elsewhere = self.source.root / path
+        there = elsewhere.is_file()
+        self.looked_elsewhere |= there or path.parts[0] in self.source.other_packages
+        return elsewhere.read_bytes() if there else None
 
     def steps(self, chain: Chain, module: str = "") -> list[Step]:
         """Return every place on the way to what a dotted name may mean, absolute or in a module."""
@@ -266,12 +272,6 @@ class Project:
                     self._registering.add(changer)
 
 
-@cache
-def project_at(folder: Path) -> Project:
-    """Return the project in a folder as it is at the first call."""
-    return Project(folder)
-
-
 def module_name(path: Path) -> str:
     """Return the dotted name of the module in a file."""
     return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
@@ -279,7 +279,3 @@ def module_name(path: Path) -> str:
 
 def _is_excluded(name: str) -> bool:
     return any(f"{name}.".startswith(f"{other}.") for other in NOT_IN_THE_RESULT)
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith((".", "#")) or part.endswith("~") or part == "__pycache__" for part in path.parts)

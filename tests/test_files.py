@@ -1,0 +1,83 @@
+import json
+
+import pytest
+
+from tasks.artifacts import code
+from tasks.artifacts.code import code_of
+from tasks.artifacts.files import ANSWERS, Files
+
+LOAD = "from tasks.helper import help\n\ndef load():\n    return help(1)\n"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    (tmp_path / "flows").mkdir()
+    (tmp_path / ANSWERS).parent.mkdir(parents=True)
+    for name, content in {"__init__": "", "load": LOAD, "helper": "def help(x):\n    return x\n"}.items():
+        (tmp_path / "tasks" / f"{name}.py").write_text(content)
+    monkeypatch.setattr(code, "PROJECT", tmp_path)
+    return tmp_path
+
+
+def ask():
+    """Ask as a new process would."""
+    code.files_at.cache_clear()
+    return code_of("tasks.load", "load")
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """How often the code has been read through."""
+    times = []
+    monkeypatch.setattr(code, "_project_of", lambda files: times.append(1) or code.Project(files))
+    return times
+
+
+def test_an_answer_is_kept_for_the_next_process(project, reads):
+    answer = ask()
+    assert list(answer) == ["tasks/helper.py: help", "tasks/load.py: help", "tasks/load.py: load"]
+    assert ask() == answer
+    assert len(reads) == 1
+
+
+@pytest.mark.parametrize("path", ["tasks/helper.py", "tasks/new.py", "flows/other.py", "table.json", "lib/new.py"])
+def test_no_answer_outlives_a_change_of_any_file(project, reads, path):
+    before = ask()
+    (project / path).parent.mkdir(exist_ok=True)
+    (project / path).write_text("def help(x):\n    return 2 * x\n")
+    assert (ask() != before) == (path == "tasks/helper.py")
+    assert len(reads) == 2
+
+
+def test_answers_that_were_altered_or_cut_are_worked_out_again(project, reads):
+    answer = ask()
+    kept = (project / ANSWERS).read_text()
+    other = json.loads(kept)
+    other["answers"]["tasks.load load "]["tasks/load.py: load"] = "0" * 16
+    for content in (json.dumps(other), kept[:-20], "", "[]"):
+        (project / ANSWERS).write_text(content)
+        assert ask() == answer
+    assert len(reads) == 5
+
+
+def test_what_depends_on_files_that_are_not_counted_is_not_kept(project, reads):
+    (project / "lib").mkdir()
+    (project / "lib" / "__init__.py").write_text("")
+    (project / "lib" / "more.py").write_text("X = 1\n")
+    (project / "tasks" / "helper.py").write_text("from lib.more import X\n\ndef help(x):\n    return X\n")
+    before = ask()
+    (project / "lib" / "more.py").write_text("X = 2\n")
+    assert ask() != before
+    assert len(reads) == 2
+
+
+def test_where_nothing_may_be_written_it_is_worked_out_each_time(project, reads):
+    (project / ANSWERS).parent.rmdir()
+    assert ask() == ask()
+    assert len(reads) == 2
+
+
+def test_the_content_is_that_of_one_moment(project):
+    files = Files(project)
+    (project / "tasks" / "load.py").write_text("")
+    assert files.contents[(project / "tasks" / "load.py").relative_to(project)].decode() == LOAD
