@@ -21,7 +21,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterId,
 )
 from prefect.client.schemas.objects import State
-from prefect.exceptions import PrefectException
+from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.runtime import flow_run, task_run
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
@@ -154,7 +154,7 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
 
 
 def settle(ended: dict[UUID, tuple[str, State[Any]]]) -> None:
-    """Wait for a server that is away, and tell it how each task (its name, its state) has ended, unless it knows.
+    """Wait for a server that takes nothing, and tell it how each task (its name, its state) has ended, unless it knows.
 
     Prefect tells of tasks in passing, and drops what it cannot deliver for a while. A server whose disk was full may
     take none of it until it is started again.
@@ -177,15 +177,21 @@ def settle(ended: dict[UUID, tuple[str, State[Any]]]) -> None:
 
 
 def _await_the_server() -> None:
+    """Wait until the server writes down what it is told: one whose disk is full answers, but takes nothing."""
     told, deadline = False, time.monotonic() + AWAY_FOR
     while time.monotonic() < deadline:
-        with patient_for(EVERY) as client:
-            if not client.api_healthcheck():
-                return
-        if not told:
-            get_run_logger().warning("the server does not answer: how the run has ended is told when it is back")
-            told = True
-        time.sleep(EVERY)
+        try:
+            with patient_for(EVERY) as client:
+                client.set_flow_run_name(_this_run(), client.read_flow_run(_this_run()).name)
+        except ObjectNotFound:  # it has forgotten the run
+            return
+        except (httpx.HTTPError, PrefectException):
+            if not told:
+                get_run_logger().warning("the server takes nothing: how the run has ended is told when it does")
+                told = True
+            time.sleep(EVERY)
+        else:
+            return
 
 
 def _this_run() -> UUID:

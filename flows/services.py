@@ -100,7 +100,7 @@ def deploy() -> str:
 
 
 def start_worker() -> str:
-    """Have a worker for the pool; return where its log is.
+    """Have a worker for the pool; return where its log is, and which runs have died that it has not told of.
 
     Raises:
         RunError: the server does not answer, or the worker did not start.
@@ -108,7 +108,7 @@ def start_worker() -> str:
     log, url = HOME / "worker.log", server_url()
     if worker := _worker():
         if running("worker")[worker].get("PREFECT_API_URL") == url:
-            return f"the worker already runs; its log: {log}"
+            return "\n".join([*mark_the_dead(url), f"the worker already runs; its log: {log}"])
         _end(lambda: [worker] if worker in running("worker") else [])  # it asks a server that is elsewhere by now
     mark_the_dead(url, worker_starts=True)
     began, name = time.time(), socket.gethostname()

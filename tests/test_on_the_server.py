@@ -2,7 +2,10 @@
 
 import json
 import socket
+import sqlite3
 import subprocess
+import threading
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -50,6 +53,28 @@ def test_a_task_of_whose_end_the_server_has_not_heard_is_told_at_the_end(server)
         identifiers[0]: ("lost", "Completed", "made"),
         identifiers[1]: ("train", "Failed", "no room"),
     }
+
+
+def test_a_server_that_answers_and_takes_nothing_is_told_once_it_does(server, caplog):
+    """Another holds its database, which looks to the run like a full disk."""
+    database = sqlite3.connect(Path(server.environment["PREFECT_HOME"], "prefect.db"), 30, check_same_thread=False)
+    free = threading.Event()
+
+    def let_go():
+        database.rollback()
+        free.set()
+
+    @flow(persist_result=False)
+    def ending():
+        database.isolation_level = None
+        database.execute("BEGIN IMMEDIATE")
+        threading.Timer(7, let_go).start()
+        settle({})
+        return free.is_set()
+
+    with temporary_settings({PREFECT_API_URL: server.url, PREFECT_LOGGING_TO_API_ENABLED: False}):
+        assert ending()
+    database.close()
 
 
 def test_a_run_goes_on_that_cannot_keep_its_slot(server, caplog):
