@@ -182,6 +182,13 @@ def test_a_run_that_is_cancelled_ends_as_cancelled_with_its_children(copy, first
     assert not {"Running", "Pending"} & set(copy.tasks(run).values())
 
 
+def test_make_worker_tells_of_a_run_that_died_while_nobody_could(copy, first):
+    """Such as one whose worker found the server without room for the news."""
+    ask(copy.url, f"flow_runs/{first}/set_state", {"state": {"type": "RUNNING", "name": "Running"}, "force": True})
+    assert "was killed\nthe worker already runs" in copy.command("make worker")
+    assert copy.run(first)["state_type"] == "CRASHED"
+
+
 def test_nothing_runs_after_the_last_command(copy, scheduled):
     assert COMMANDS[6:] == ["make stop"]
     printed = copy.command(COMMANDS[6])

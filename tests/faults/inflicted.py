@@ -261,7 +261,7 @@ def kill_while_away(copy: Deployed, flow: int) -> str:
     """Kill worker and run after the run's end, while it waits for a server that is away."""
     for process in copy.processes("server"):
         os.kill(process, signal.SIGTERM)
-    wait_until(lambda: "does not answer: how" in worker_log(copy), 180)
+    wait_until(lambda: "takes nothing: how" in worker_log(copy), 180)
     for process in copy.processes("worker"):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
