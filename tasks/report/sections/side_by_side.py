@@ -34,7 +34,7 @@ QUANTITIES = {
     "calibration_error": Quantity("calibration error, test, points", "points", "lower", "calibration_error_difference"),
     "parameters": Quantity("parameters", "", "lower"),
     "multiply_adds": Quantity("multiply-adds an image", "", "lower"),
-    "file_bytes": Quantity("model.keras, with the optimizer’s state, MB", "bytes", "lower"),
+    "file_bytes": Quantity("model.keras, MB", "bytes", "lower"),
     "training_seconds": Quantity("training, seconds", "s"),
     "milliseconds_per_image": Quantity("processor time for an image in a batch of 500, milliseconds", "ms"),
 }
