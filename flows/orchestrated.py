@@ -25,7 +25,6 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 from pydantic import ValidationError
 
-import tasks.report.page  # noqa: F401 (what will run is what is here now, whatever is edited meanwhile)
 from flows.housekeeping import retain
 from flows.main import dag
 from flows.notify import notify, notify_of_failure

@@ -8,6 +8,7 @@ its job may be kept for another one, which so finds TensorFlow started.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import queue
@@ -28,6 +29,12 @@ from tasks.errors import ChildDied, RunError
 from tasks.progress import Progress
 
 KEPT = 10  # seconds for which a child waits for another job
+STAYS = (
+    "tasks.child",
+    "tasks.errors",
+    "tasks.progress",
+    "tasks.artifacts",
+)  # code that a kept child does not read anew
 MESSAGE = 65_536  # bytes that a job has at most
 SILENCE = 600  # seconds without a word after which a child is taken to hang; a training speaks four times a second
 
@@ -244,10 +251,21 @@ def serve(work: Callable[[dict[str, Any], Progress], dict[str, Any]]) -> None:
             os.close(lock)
         answers.write(json.dumps(outcome) + "\n")
         module, _ = jobs.get()
+        _forget_the_code()
         runpy.run_module(module, run_name="__main__")
 
 
 _works: list[Callable[[dict[str, Any], Progress], dict[str, Any]]] = []  # of each module that this child has run
+
+
+def _forget_the_code() -> None:
+    """Have the next job read the code anew, as its key tells of what is there now; what shapes no result stays."""
+    for name in [name for name in sys.modules if name.startswith("tasks.") and not name.startswith(STAYS)]:
+        parent, _, last = name.rpartition(".")
+        if parent in sys.modules:
+            vars(sys.modules[parent]).pop(last, None)  # where `from tasks import …` would find it
+        del sys.modules[name]
+    importlib.invalidate_caches()
 
 
 def _outcome(

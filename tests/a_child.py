@@ -17,6 +17,11 @@ def work(job, progress):
     if job["do"] == "tell":
         descriptors = [path for path in Path("/proc/self/fd").iterdir() if path.exists()]
         return {"pid": os.getpid(), "module": "a_child", "open": [str(path.readlink()) for path in descriptors]}
+    if job["do"] == "mark":
+        from tasks import wording
+
+        found, wording.mark = hasattr(wording, "mark"), True
+        return {"found": found, "pid": os.getpid()}
     if job["do"] == "refuse":
         raise RunError("the numbers do not add up")
     if job["do"] == "break":

@@ -129,6 +129,14 @@ def test_a_job_that_is_to_be_kept_for_the_next_one_gets_a_process_of_its_own(mon
     assert {run_child("tests.a_child", {"do": "tell"}, silent)["pid"] for _ in range(2)} == {first, second}
 
 
+def test_a_kept_child_reads_the_code_of_its_next_job_anew(monkeypatch):
+    monkeypatch.setattr(module, "KEPT", 30)
+    first = run_child("tests.a_child", {"do": "mark"}, silent, keep=True)
+    second = run_child("tests.another_child", {"do": "mark"}, silent)
+    assert (first["found"], second["found"]) == (False, False)
+    assert first["pid"] == second["pid"]
+
+
 def test_a_kept_child_that_gets_no_job_ends(monkeypatch):
     monkeypatch.setattr(module, "KEPT", 0.1)
     kept = run_child("tests.a_child", {"do": "tell"}, silent, keep=True)["pid"]
