@@ -7,6 +7,7 @@ shape the result.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,12 +15,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-PART = {2: 64, 4: 32}  # images, by the bytes of a number in the arithmetic: see docs/decisions/0012
+PART = {2: 64, 4: 32}  # images at least, by the bytes of a number in the arithmetic: see docs/decisions/0012
+PARTS = 8  # of a batch at most: each has a gradient as large as the weights
+DECAY, SQUARES_DECAY, EPSILON = 0.9, 0.999, 1e-7  # Adam's, as Keras has them
 PREDICTED = 500  # images, where nothing is kept of them
 
 
 class Update:
-    """Steps of Adam that a model takes.
+    """Steps of Adam that a model takes, after Kingma and Ba (2014), https://arxiv.org/abs/1412.6980.
 
     The gradient of a batch is the sum of its parts' gradients, so that a step is the same as one on the batch as a
     whole, but for the rounding. Where a layer's output depends on the other images of the batch and so has weights that
@@ -28,32 +31,35 @@ class Update:
 
     def __init__(self, model: keras.Model, seed: int, pool: ThreadPoolExecutor) -> None:
         self.model, self.seed, self.pool = model, seed, pool
-        self.optimizer = keras.optimizers.Adam()
-        self.optimizer.build(model.trainable_variables)
-        self.variables = [*model.weights, *self.optimizer.variables]
+        self.means, self.squares = (
+            [tf.Variable(tf.zeros(variable.shape)) for variable in model.trainable_variables] for _ in range(2)
+        )
+        self.variables = [*model.weights, *self.means, *self.squares]
         self._random = [
             v for v in model.non_trainable_variables if not any(v is w for w in model.non_trainable_weights)
         ]
 
     def __call__(self, images: np.ndarray, labels: np.ndarray, step: int, learning_rate: float) -> dict[str, float]:
-        """Take one step on these images (n × height × width × 1); return their mean loss and their accuracy.
+        """Take step number `step`, from 0, on these images (n × height × width × 1); return mean loss and accuracy.
 
         What is random, such as which activations are dropped, is a function of the seed, the step and the part.
         """
-        size = PART[tf.as_dtype(self.model.compute_dtype).size] if not self.model.non_trainable_weights else len(images)
+        size = self._part(len(images))
 
         def of_part(start: int) -> list[tf.Tensor]:
             chosen = slice(start, start + size)
             seeds = np.random.SeedSequence([self.seed, step, start]).generate_state(2 * len(self._random))
             return self._sums(*map(tf.constant, (images[chosen], labels[chosen], seeds.reshape(-1, 2))))
 
-        parts = self.pool.map(of_part, range(0, len(images), size))
-        sums = next(parts)
-        for part in parts:
-            sums = self._add(sums, part)
-        self.optimizer.learning_rate.assign(learning_rate)
-        self._apply(sums[2:], tf.constant(len(images), tf.float32))
-        return {"loss": float(sums[0]) / len(images), "accuracy": float(sums[1]) / len(images)}
+        losses, hits, *gradients = zip(*self.pool.map(of_part, range(0, len(images), size)), strict=True)
+        self._apply(gradients, *(tf.constant(float(n)) for n in (len(images), step + 1, learning_rate)))
+        return {"loss": float(sum(losses)) / len(images), "accuracy": float(sum(hits)) / len(images)}
+
+    def _part(self, images: int) -> int:
+        """Return how many of a batch's images a part has."""
+        if self.model.non_trainable_weights:
+            return images
+        return max(PART[tf.as_dtype(self.model.compute_dtype).size], math.ceil(images / PARTS))
 
     @tf.function(reduce_retracing=True, autograph=False)
     def _sums(self, images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor) -> list[tf.Tensor]:
@@ -78,13 +84,25 @@ class Update:
         hits = tf.math.count_nonzero(tf.argmax(probabilities, -1) == tf.cast(labels, tf.int64), dtype=tf.float32)
         return [loss, hits, *tape.gradient(loss, weights)]
 
-    @tf.function(autograph=False)
-    def _add(self, sums: list[tf.Tensor], more: list[tf.Tensor]) -> list[tf.Tensor]:
-        return [one + other for one, other in zip(sums, more, strict=True)]
-
-    @tf.function(autograph=False)
-    def _apply(self, sums: list[tf.Tensor], images: tf.Tensor) -> None:
-        self.optimizer.apply([gradient / images for gradient in sums], self.model.trainable_variables)
+    @tf.function(reduce_retracing=True, autograph=False)
+    def _apply(self, gradients: list[list[tf.Tensor]], images: tf.Tensor, step: tf.Tensor, rate: tf.Tensor) -> None:
+        """Move each weight by its gradient, the parts' summed up: in one pass, where Keras' Adam makes several."""
+        powers = {"beta1_power": DECAY**step, "beta2_power": SQUARES_DECAY**step}
+        constants = {"beta1": DECAY, "beta2": SQUARES_DECAY, "epsilon": EPSILON}
+        for weight, mean, square, parts in zip(
+            self.model.trainable_variables, self.means, self.squares, gradients, strict=True
+        ):
+            tf.raw_ops.ResourceApplyAdam(
+                var=weight.value.handle,
+                m=mean.handle,
+                v=square.handle,
+                lr=rate,
+                grad=tf.add_n(parts) / images,
+                **powers,
+                **constants,
+            )
+            if weight.constraint:
+                weight.assign(weight.constraint(weight))
 
 
 def predictor(model: keras.Model, pool: ThreadPoolExecutor) -> Callable[[np.ndarray], Iterator[np.ndarray]]:

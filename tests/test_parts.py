@@ -41,20 +41,35 @@ def baseline():
     [
         baseline,
         lambda: small(lambda: [layers.Dense(16, kernel_regularizer="l2")]),
+        lambda: small(lambda: [layers.Dense(16, kernel_constraint=keras.constraints.UnitNorm())]),
         lambda: small(lambda: [layers.Dense(16), layers.BatchNormalization()]),
     ],
-    ids=["baseline", "with a penalty on its weights", "with batch normalization"],
+    ids=["baseline", "with a penalty on its weights", "with bounds on its weights", "with batch normalization"],
 )
 def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(build, pool):
     ours, theirs = build(), build()
-    theirs.compile(keras.optimizers.Adam(0.001), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    theirs.compile(keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     update = Update(ours, 0, pool)
     for step in range(3):
-        told = update(IMAGES, LABELS, step, 0.001)
+        told = update(IMAGES, LABELS, step, 1e-5)
         expected = theirs.train_on_batch(IMAGES, LABELS)
         theirs.reset_metrics()
         assert [told["loss"], told["accuracy"]] == pytest.approx([float(figure) for figure in expected], rel=1e-4)
-    for mine, other in zip(ours.weights, theirs.weights, strict=True):
+    _, _, *moments = theirs.optimizer.variables  # after the steps' number and the learning rate
+    for mine, mean, square, weight, m, v in zip(
+        ours.trainable_variables,
+        update.means,
+        update.squares,
+        theirs.trainable_variables,
+        moments[::2],
+        moments[1::2],
+        strict=True,
+    ):
+        assert mean.numpy() == pytest.approx(m.numpy(), abs=1e-6), mine.path
+        assert square.numpy() == pytest.approx(v.numpy(), abs=1e-8), mine.path
+        told = np.abs(m) > 1e-5  # Adam steps as far for a gradient that is nothing but rounding as for any other
+        assert mine.numpy()[told] == pytest.approx(weight.numpy()[told], abs=1e-6), mine.path
+    for mine, other in zip(ours.non_trainable_weights, theirs.non_trainable_weights, strict=True):
         assert mine.numpy() == pytest.approx(other.numpy(), abs=1e-4), mine.path
 
 
