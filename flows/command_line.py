@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
 from flows.instead import ACTIONS, FLAGS, look_after
-from flows.plan import downstream, standing
+from flows.plan import downstream, standing, trainings_ahead
 from flows.summary import summary
 from tasks.artifacts.records import asked_again, dead, end_in_a_hurry
 from tasks.artifacts.store import Artifact, Store
 from tasks.artifacts.workspace import abandon
-from tasks.child import stop_children
+from tasks.child import cores, start_early, stop_children
 from tasks.errors import DataRefused, RunError, UserError, sentence_of
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.progress import TerminalReporter, at_a_terminal, watchers
@@ -157,11 +157,12 @@ def run_flow(settings: Settings) -> Artifact:
         from flows.temporary_server import prefect_api
 
         wait_for_the_server = stack.enter_context(prefect_api())
+        start_early("tasks.start", {"threads": cores()}, trainings_ahead(settings))
         from prefect.logging.handlers import APILogHandler
 
         from flows.orchestrated import fashion_mnist
 
-        wait_for_the_server()  # which has started while Prefect was imported here
+        wait_for_the_server()  # which has started while Prefect was imported here, as TensorFlow has
         try:
             state: State[Any] = fashion_mnist(settings, return_state=True)  # type: ignore[assignment]
             result = state.result(raise_on_failure=False)

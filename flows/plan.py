@@ -8,6 +8,7 @@ from tasks.artifacts.store import Artifact, Miss
 from tasks.errors import RunError, UserError
 from tasks.node import Node
 from tasks.settings import Settings, nearest
+from tasks.train import train
 
 Step = tuple[str, str, str]  # label, what happens to it, why
 
@@ -81,6 +82,12 @@ def plan(settings: Settings) -> list[Step]:
 
     dag(visit, settings)
     return steps
+
+
+def trainings_ahead(settings: Settings) -> int:
+    """Return how many networks a run would train, or may have to."""
+    trainings = [train.label(network) for network in settings.networks]
+    return sum(label in trainings and what in ("run", "wait") for label, what, _ in plan(settings))
 
 
 def standing(settings: Settings) -> dict[str, Artifact] | None:

@@ -7,8 +7,8 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter
 
 from tasks.artifacts.store import Artifact
-from tasks.child import serve
 from tasks.progress import Progress
+from tasks.serve import serve
 
 
 def call_node(job: dict[str, Any], progress: Progress) -> dict[str, Any]:

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.artifacts.store import Artifact
-from tasks.child import Child, cores, serve
+from tasks.child import Child, cores
 from tasks.metrics import measure
 from tasks.node import node
 from tasks.prepare import SPLITS, save_array
 from tasks.progress import Progress
-from tasks.train import load_split, start_tensorflow
+from tasks.serve import serve
+from tasks.start import start_tensorflow
+from tasks.train import load_split
 
 if TYPE_CHECKING:
     import keras

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import time
 import zipfile
@@ -21,12 +20,14 @@ import numpy as np
 
 from tasks.artifacts.store import Artifact
 from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from tasks.child import Child, cores, serve
+from tasks.child import Child, cores
 from tasks.errors import RunError
 from tasks.metrics import surprise
 from tasks.networks import NETWORKS
 from tasks.node import node
 from tasks.progress import Progress
+from tasks.serve import serve
+from tasks.start import start_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 WARM_UP = 0.3  # share of a one-cycle schedule that rises
 TELL_EVERY = 0.25  # seconds between two lines of progress
 SAVE_EVERY = 30  # seconds between two checkpoints within an epoch: what a kill may cost, and a little more
-SET_ELSEWHERE = ("KERAS_", "TF_", "XLA_", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "MKL_")  # what shapes the arithmetic
 
 
 @node(libraries=("keras", "numpy", "tensorflow"), retries=2)
@@ -67,7 +67,7 @@ def train(
         "seconds_between_checkpoints": SAVE_EVERY,
         "threads": cores(),
     }
-    return child("tasks.train", job, keep=True)  # for the evaluation
+    return child("tasks.train", job, new=True)  # nothing that was before shapes it
 
 
 def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -254,21 +254,6 @@ def save_model(model: keras.Model, path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in parts.items():
             archive.writestr(zipfile.ZipInfo(name), content)
-
-
-def start_tensorflow(threads: int) -> None:
-    """Give TensorFlow its threads before it starts any, and nothing of what the user has set for it elsewhere.
-
-    With deterministic operations, each on one thread, a training gives the same bits on the same kind of processor.
-    """
-    for name in [name for name in os.environ if name.startswith(SET_ELSEWHERE)]:
-        del os.environ[name]  # a backend, a limit on steps, other kernels
-    os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    tf.config.experimental.enable_op_determinism()
 
 
 def _insist_on_finite(loss: float, where: str) -> None:

@@ -5,8 +5,8 @@ import signal
 import threading
 from pathlib import Path
 
-from tasks.child import serve
 from tasks.errors import RunError
+from tasks.serve import serve
 
 
 def work(job, progress):

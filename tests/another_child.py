@@ -1,6 +1,6 @@
 """Another child process for the tests of `tasks.child`."""
 
-from tasks.child import serve
+from tasks.serve import serve
 from tests import a_child
 
 

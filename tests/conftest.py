@@ -254,3 +254,9 @@ def wait_until(condition, seconds: float, describe=str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {describe()}"
         time.sleep(0.05)
+
+
+@pytest.fixture
+def prepared(finished_run):
+    """Return the folder of its prepared splits."""
+    return next((finished_run / "data" / "prepare").glob("*"))

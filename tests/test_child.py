@@ -8,7 +8,7 @@ import pytest
 
 from flows.processes import command_of
 from tasks import child as module
-from tasks.child import Heard, Process, run_child
+from tasks.child import Heard, Process, cores, run_child
 from tasks.errors import ChildDied, RunError
 from tasks.progress import silent
 from tests.conftest import wait_until
@@ -113,50 +113,99 @@ def test_a_child_that_hangs_is_killed_and_worth_another_try(monkeypatch):
         run_child("tests.a_child", {"do": "wait"}, silent)
 
 
-def test_a_kept_child_does_the_next_job_of_another_module_and_answers_no_third(monkeypatch):
-    monkeypatch.setattr(module, "KEPT", 30)
-    first = run_child("tests.a_child", {"do": "tell"}, silent, keep=True)
-    second = run_child("tests.another_child", {"do": "tell"}, silent)
-    third = run_child("tests.another_child", {"do": "tell"}, silent)
-    assert (first["module"], second["module"], third["module"]) == ("a_child", "another_child", "another_child")
-    assert first["pid"] == second["pid"] != third["pid"]
+def tell(name="a_child", **options):
+    return run_child(f"tests.{name}", {"do": "tell"}, silent, **options)
 
 
-def test_a_job_that_is_to_be_kept_for_the_next_one_gets_a_process_of_its_own(monkeypatch):
-    monkeypatch.setattr(module, "KEPT", 30)
-    first, second = (run_child("tests.a_child", {"do": "tell"}, silent, keep=True)["pid"] for _ in range(2))
-    assert first != second
-    assert {run_child("tests.a_child", {"do": "tell"}, silent)["pid"] for _ in range(2)} == {first, second}
+@pytest.fixture(autouse=True)
+def no_child_yet(monkeypatch):
+    for name in ("_waiting", "_early"):
+        monkeypatch.setattr(module, name, [])
+    yield
+    for child in [*module._waiting, *module._early]:
+        child.end()
 
 
-def test_a_kept_child_reads_the_code_of_its_next_job_anew(monkeypatch):
-    monkeypatch.setattr(module, "KEPT", 30)
-    first = run_child("tests.a_child", {"do": "mark"}, silent, keep=True)
+def test_a_child_that_has_done_its_job_does_the_next_ones_of_other_modules_too():
+    first, second, third = tell(), tell("another_child"), tell()
+    assert (first["module"], second["module"], third["module"]) == ("a_child", "another_child", "a_child")
+    assert first["pid"] == second["pid"] == third["pid"]
+
+
+def test_a_job_for_a_new_child_gets_one():
+    first, second = tell(), tell(new=True)
+    assert first["pid"] != second["pid"]
+    assert tell()["pid"] == second["pid"], "it waits as any other"
+
+
+def test_a_child_that_was_started_early_does_the_first_job_for_a_new_one():
+    module.start_early("tests.a_child", {"do": "answer", "numbers": []}, 1)
+    (early,) = module._early
+    first, second = tell("another_child", new=True), tell(new=True)
+    assert (first["pid"], first["module"]) == (early.process.pid, "another_child")
+    assert second["pid"] != first["pid"]
+
+
+def test_the_progress_of_a_child_that_is_started_early_is_told_and_its_result_is_not_that_of_the_job():
+    module.start_early("tests.a_child", {"do": "answer", "numbers": [7]}, 1)
+    heard = []
+    job = {"do": "answer", "numbers": [1, 2]}
+    assert run_child("tests.a_child", job, lambda *told: heard.append(told), new=True) == {"sum": 3}
+    assert heard == [(1, 2, "half", True)] * 2
+
+
+def test_what_goes_wrong_in_a_child_that_was_started_early_is_told_with_its_job():
+    module.start_early("tests.a_child", {"do": "break"}, 1)
+    with pytest.raises(RunError, match="^ZeroDivisionError: a fault in the code"):
+        tell(new=True)
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_a_child_that_was_killed_before_its_job_does_not_get_it(new):
+    if new:
+        module.start_early("tests.a_child", {"do": "tell"}, 1)
+    else:
+        tell()
+    (child,) = module._early + module._waiting
+    child.process.kill()
+    child.process.wait()
+    assert tell(new=new)["pid"] != child.process.pid
+    assert child.process not in module._running
+
+
+def test_no_more_children_are_started_early_than_there_are_cores():
+    module.start_early("tests.a_child", {"do": "tell"}, 99)
+    assert len(module._early) == cores()
+
+
+def test_a_child_reads_the_code_of_its_next_job_anew():
+    first = run_child("tests.a_child", {"do": "mark"}, silent)
     second = run_child("tests.another_child", {"do": "mark"}, silent)
     assert (first["found"], second["found"]) == (False, False)
     assert first["pid"] == second["pid"]
 
 
-def test_a_kept_child_that_gets_no_job_ends(monkeypatch):
-    monkeypatch.setattr(module, "KEPT", 0.1)
-    kept = run_child("tests.a_child", {"do": "tell"}, silent, keep=True)["pid"]
-    wait_until(lambda: not command_of(kept), 5)
-    assert run_child("tests.a_child", {"do": "tell"}, silent)["pid"] != kept
+def test_a_child_that_gets_no_other_job_ends(monkeypatch):
+    monkeypatch.setattr(module, "WAITS", 0.1)
+    first = tell()["pid"]
+    wait_until(lambda: not command_of(first), 5)
+    assert tell()["pid"] != first
 
 
-def test_a_kept_child_that_was_killed_meanwhile_is_worth_another_try(monkeypatch):
-    monkeypatch.setattr(module, "KEPT", 30)
-    os.kill(run_child("tests.a_child", {"do": "tell"}, silent, keep=True)["pid"], signal.SIGKILL)
-    with pytest.raises(ChildDied, match="^its process was killed by SIGKILL"):
-        run_child("tests.a_child", {"do": "tell"}, silent)
+def test_a_child_waits_as_long_after_its_second_job_as_after_its_first(monkeypatch):
+    monkeypatch.setattr(module, "WAITS", 0.5)
+    tell()
+    ending = module._waiting[0].ending
+    tell()
+    assert ending.finished.is_set(), "it would be ended in the midst of its second waiting"
+    assert module._waiting[0].ending is not ending
 
 
-def test_a_child_holds_the_lock_while_it_is_at_its_job_and_no_longer(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "KEPT", 30)
-    for keep in (True, False):  # a new child, and the same one with its next job
+def test_a_child_holds_the_lock_while_it_is_at_its_job_and_no_longer(tmp_path):
+    for _ in range(2):  # a new child, and the same one with its next job
         with (tmp_path / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            told = run_child("tests.a_child", {"do": "tell"}, silent, lock=lock.fileno(), keep=keep)
+            told = tell(lock=lock.fileno())
         assert str(tmp_path / "lock") in told["open"]
         with (tmp_path / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

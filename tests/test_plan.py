@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from flows.command_line import read_options
-from flows.plan import downstream, plan, standing
+from flows.plan import downstream, plan, standing, trainings_ahead
 from tasks import node
 from tasks.artifacts.store import Store
 from tasks.errors import UserError
@@ -98,6 +98,14 @@ def test_where_there_is_nothing_only_the_first_node_is_decided(tmp_path):
     assert verbs(steps) == ["run"] + ["wait"] * 8
     assert steps[0] == ("download", "run", "not made before")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [([], 0), (["--fresh", "report"], 0), (["--fresh", "train[dropout]"], 1), (["--seed", "1"], 2)],
+)
+def test_a_training_is_ahead_where_it_is_asked_for_or_what_it_takes_may_change(settings, options, count):
+    assert trainings_ahead(settings(*options)) == count
 
 
 def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):

@@ -26,7 +26,7 @@ RECIPE = {
 }
 
 
-def train(prepared, folder, progress=silent, keep=False, **changes):
+def train(prepared, folder, progress=silent, new=False, **changes):
     """Train in a child; return its facts and the folder that it filled."""
     output = folder / "output"
     shutil.rmtree(output, ignore_errors=True)
@@ -36,16 +36,11 @@ def train(prepared, folder, progress=silent, keep=False, **changes):
         "output": str(output),
         "checkpoints": str(folder / "checkpoints" / "dropout-0"),
     }
-    return run_child("tasks.train", RECIPE | changes | places, progress, keep=keep), output
+    return run_child("tasks.train", RECIPE | changes | places, progress, new=new), output
 
 
 def content_of(output):
     return {path.name: path.read_bytes() for path in output.iterdir()}
-
-
-@pytest.fixture
-def prepared(finished_run):
-    return next((finished_run / "data" / "prepare").glob("*"))
 
 
 def test_each_epoch_has_an_order_of_its_own_that_seed_and_epoch_decide():
@@ -88,18 +83,6 @@ def test_training_saves_the_model_and_an_entry_of_history_an_epoch(prepared, tmp
     milestones = [told[2:] for told in heard if told[3]]
     assert [note[:9] for note, *_ in milestones] == ["epoch 1/2", "epoch 2/2"]
     assert [told for *_, told in milestones] == [history[:1], history]
-
-
-def test_what_the_user_has_set_for_keras_elsewhere_does_not_shape_a_training(prepared, tmp_path, monkeypatch):
-    contents = []
-    for name in ("before", "after"):
-        contents.append(content_of(train(prepared, tmp_path / name)[1]))
-        (tmp_path / "keras.json").write_text('{"epsilon": 0.01, "image_data_format": "channels_first"}')
-        monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-        monkeypatch.setenv("KERAS_BACKEND", "jax")
-        monkeypatch.setenv("KERAS_MAX_STEPS_PER_EPOCH", "1")
-        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    assert contents[0] == contents[1]
 
 
 def test_a_training_leaves_nothing_where_temporary_files_are_kept(prepared, tmp_path, monkeypatch):
@@ -184,7 +167,7 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_pa
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_evaluation_in_the_trainings_process_has_the_bits_of_one_in_its_own(prepared, tmp_path, precision):
-    _, output = train(prepared, tmp_path, keep=True, precision=precision, epochs=1)
+    _, output = train(prepared, tmp_path, new=True, precision=precision, epochs=1)
     job = {"model": str(output / "model.keras"), "prepared": str(prepared), "threads": 1}
     for name in ("kept", "own"):
         (tmp_path / name).mkdir()

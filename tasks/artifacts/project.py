@@ -22,7 +22,10 @@ from tasks.artifacts.syntax import (
 )
 
 # How an artifact is kept and shown says nothing about what is in it.
-NOT_IN_THE_RESULT = ("tasks.artifacts", "tasks.node", "tasks.errors", "tasks.settings", "tasks.progress", "tasks.child")
+NOT_IN_THE_RESULT = (
+    *("tasks.artifacts", "tasks.node", "tasks.settings"),
+    *("tasks.errors", "tasks.progress", "tasks.child", "tasks.serve"),
+)
 
 # A word after which any module may be meant.
 ANY_MODULE = words(

@@ -3,20 +3,26 @@
 python -m tests.benchmarks.recipes [SEEDS]
 
 Prints a table and draws `docs/recipes.svg`: validation accuracy, the mean over the seeds, against the share of the
-article recipe's training time, all in the same arithmetic on the same machine. The trainings go into `data/` as a run's
-do, so that one that was stopped goes on. Nothing here opens the test set.
+article recipe's training time, in the same arithmetic and in float32, the article's own. An epoch's time is measured by
+itself: epochs of one batch size all take the same. The trainings go into `data/` as a run's do, so that one that was
+stopped goes on. Nothing here opens the test set.
 """
 
 import statistics
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from flows.main import dag
 from tasks.artifacts.store import Artifact
 from tasks.networks import NETWORKS
 from tasks.progress import Several
-from tasks.settings import PRESETS, PROJECT, Settings
+from tasks.settings import PRESETS, PROJECT, Precision, Settings
+from tests.benchmarks.throughput import ours, prepare
 
+PRECISIONS: tuple[Precision, ...] = ("auto", "float32")
+WHOLE = {(PRESETS["article"].batch_size, precision) for precision in PRECISIONS}
 UNTIL_TRAINED = ("download", "validate", "prepare", "train")
 
 
@@ -52,25 +58,42 @@ TRIED = {
 def main() -> None:
     """Train them all, print the table, and draw the curves."""
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    article = PRESETS["article"]
     points: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    print("| network | epochs | batch | rate | schedule | share of the article's time | validation accuracy |")
-    print("|---|---|---|---|---|---|---|")
+    print("| network | epochs | batch | rate | schedule | of the article's time | in float32 | validation accuracy |")
+    print("|---|---|---|---|---|---|---|---|")
     for name, recipes in TRIED.items():
-        whole = Recipe(NETWORKS[name].epochs["article"], article.batch_size, article.learning_rate, article.schedule)
-        trained = train(name, whole, 0)
-        seconds, epochs = trained.facts["seconds"], trained.json("history.json")
+        preset = PRESETS["article"]
+        article = Recipe(NETWORKS[name].epochs["article"], preset.batch_size, preset.learning_rate, preset.schedule)
+        epochs = train(name, article, 0).json("history.json")
         by_epoch = [((n + 1) / len(epochs), epoch["validation_accuracy"]) for n, epoch in enumerate(epochs)]
-        points[name] = {"article, epoch by epoch, one seed": by_epoch, "fast": []}
-        for recipe in recipes:
-            facts = [train(name, recipe, seed).facts for seed in range(seeds)]
-            accuracies = [told["validation_accuracy"] for told in facts]
-            share = statistics.mean(told["seconds"] for told in facts) / seconds
-            points[name]["fast"].append((share, statistics.mean(accuracies)))
-            spread = f"{statistics.mean(accuracies):.2%} ({min(accuracies):.2%} to {max(accuracies):.2%})"
-            how = " | ".join(map(str, recipe))
-            print(f"| {name} | {how} | {share:.1%} | {spread} |", flush=True)
+        points[name] = {"article's, epoch by epoch": by_epoch, "one-cycle": [], "the same against float32": []}
+        seconds = epochs_of(name, {(each.batch_size, "auto") for each in recipes} | WHOLE)
+        for recipe in (article, *recipes):
+            histories = [train(name, recipe, seed).json("history.json") for seed in range(seeds)]
+            accuracies = [history[-1]["validation_accuracy"] for history in histories]
+            took = recipe.epochs * seconds[recipe.batch_size, "auto"]
+            shares = [took / (article.epochs * seconds[article.batch_size, precision]) for precision in PRECISIONS]
+            if recipe is not article:
+                points[name]["one-cycle"].append((shares[0], statistics.mean(accuracies)))
+                points[name]["the same against float32"].append((shares[1], statistics.mean(accuracies)))
+            told = [*recipe, *(f"{share:.1%}" for share in shares), f"{statistics.mean(accuracies):.2%}"]
+            print(
+                f"| {name} | {' | '.join(map(str, told))} ({min(accuracies):.2%} to {max(accuracies):.2%}) |",
+                flush=True,
+            )
     draw(points)
+
+
+def epochs_of(name: str, asked: set[tuple[int, Precision]]) -> dict[tuple[int, Precision], float]:
+    """Return the seconds of an epoch with all images, by batch size and precision."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = prepare(Path(folder), 60_000)
+        return {
+            (batch_size, precision): ours(
+                name, prepared, str(Settings(precision=precision).resolved().precision), batch_size=batch_size
+            )
+            for batch_size, precision in sorted(asked)
+        }
 
 
 def train(name: str, recipe: Recipe, seed: int) -> Artifact:

@@ -1,0 +1,22 @@
+from tasks import child
+from tests.test_train import content_of, train
+
+
+def test_what_the_user_has_set_for_keras_elsewhere_does_not_shape_a_training(prepared, tmp_path, monkeypatch):
+    contents = []
+    for name in ("before", "after"):
+        contents.append(content_of(train(prepared, tmp_path / name)[1]))
+        (tmp_path / "keras.json").write_text('{"epsilon": 0.01, "image_data_format": "channels_first"}')
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+        monkeypatch.setenv("KERAS_BACKEND", "jax")
+        monkeypatch.setenv("KERAS_MAX_STEPS_PER_EPOCH", "1")
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert contents[0] == contents[1]
+
+
+def test_a_training_in_a_child_that_was_started_early_has_the_bits_of_one_in_its_own(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr(child, "_early", [])
+    child.start_early("tasks.start", {"threads": 1}, 1)
+    early, own = (train(prepared, tmp_path / name, new=True)[1] for name in ("early", "own"))
+    assert not child._early
+    assert content_of(early) == content_of(own)
