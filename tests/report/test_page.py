@@ -191,6 +191,12 @@ def test_every_expectation_stands_on_the_page(run, text):
         assert result["sentence"] in text
 
 
+def test_the_brightness_is_the_mean_and_deviation_of_all_pixels(run, twin):
+    for file, images in run.images.items():
+        told = twin.data.brightness[file]
+        assert (told.mean, told.deviation) == pytest.approx((images.mean(), images.std()))
+
+
 def test_how_the_recipe_departs_from_the_articles_is_told(run, text):
     assert "This run’s recipe is not the article’s: epochs 4 instead of 20." in text
     assert "recipe is not" not in page_of(dataclasses.replace(run, departures=()))
