@@ -46,14 +46,21 @@ Child = Callable[..., dict[str, Any]]
 
 
 def run_child(
-    module: str, job: dict[str, Any], progress: Progress, lock: int | None = None, *, new: bool = False
+    module: str,
+    job: dict[str, Any],
+    progress: Progress,
+    lock: int | None = None,
+    *,
+    new: bool = False,
+    waits: bool = True,
 ) -> dict[str, Any]:
     """Run `python -m module` with this job, pass its progress on, and return its result.
 
     At most as many children as there are cores run at once. The lock's file descriptor is held by the child too, so
     that what this process has locked stays so until the child is gone, if this process is killed.
 
-    Where another child waits, that one is taken, unless it has to be `new`: then it has had no job before.
+    Where another child waits, that one is taken, unless it has to be `new`: then it has had no job before. A process
+    that is started for this job waits for another one after it, unless told not to.
 
     Raises:
         RunError: the child says what went wrong, or it ended without a word.
@@ -62,10 +69,10 @@ def run_child(
 
     What helps to find a fault, the child's traceback or its standard error, is in the exception's notes.
     """
-    with _places, _process(module, new) as child, _killed_when_silent(child.process) as heard:
+    with _places, _process(module, new, waits) as child, _killed_when_silent(child.process) as heard:
         outcome = child.converse(job, lock, progress, heard)
         if "result" in outcome:
-            child.may_wait = True
+            child.done = True
             return outcome["result"]
         if not outcome:
             child.process.wait()  # how it ended by itself is the news
@@ -87,9 +94,9 @@ def run_child(
 class Process:
     """A child process: the socket by which it gets its jobs, and what it prints."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, waits: bool = True) -> None:
         self.jobs, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.may_wait, self.starting, self.complaint = False, False, ""
+        self.waits, self.done, self.starting, self.complaint = waits, False, False, ""
         with its, tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", module],  # not what lies in the current folder
@@ -125,7 +132,7 @@ class Process:
 
     def wait(self) -> None:
         """Let it wait for another job, and end it if there is none."""
-        self.may_wait = False
+        self.done = False
         _waiting.append(self)
         self.ending = threading.Timer(WAITS, _end_waiting, [self])
         self.ending.daemon = True
@@ -142,15 +149,15 @@ class Process:
 
 
 @contextlib.contextmanager
-def _process(module: str, new: bool) -> Iterator[Process]:
+def _process(module: str, new: bool, waits: bool) -> Iterator[Process]:
     """Have a child while the context lasts, one that is there already if it may be; after that it waits or ends."""
-    child = _one_of(_early if new else _waiting, module) or Process(module)
+    child = _one_of(_early if new else _waiting, module) or Process(module, waits)
     try:
         if stopping.is_set():
             raise RunError("stopped")
         yield child
     finally:
-        if child.may_wait and not stopping.is_set():
+        if child.done and child.waits and not stopping.is_set():
             child.wait()
         else:
             child.end()

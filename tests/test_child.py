@@ -132,6 +132,13 @@ def test_a_child_that_has_done_its_job_does_the_next_ones_of_other_modules_too()
     assert first["pid"] == second["pid"] == third["pid"]
 
 
+def test_a_child_that_is_started_for_a_job_alone_ends_with_it():
+    alone = tell(waits=False)
+    assert not command_of(alone["pid"])
+    waiting = tell()
+    assert tell(waits=False)["pid"] == tell()["pid"] == waiting["pid"], "it was not started for that job"
+
+
 def test_a_job_for_a_new_child_gets_one():
     first, second = tell(), tell(new=True)
     assert first["pid"] != second["pid"]
