@@ -2,7 +2,7 @@
 
 The job goes to the child (`tasks/serve.py`) as JSON over a socket that is its standard input and then stays open: when
 it closes, the parent is gone and the child ends. Lines of JSON come back: progress, then the result or an error. A
-child that has done its job waits a while for another one, and one may be started early: what it imported is there.
+child that has done its job may be kept for another one, and one may be started early: both find TensorFlow started.
 """
 
 from __future__ import annotations
@@ -46,21 +46,14 @@ Child = Callable[..., dict[str, Any]]
 
 
 def run_child(
-    module: str,
-    job: dict[str, Any],
-    progress: Progress,
-    lock: int | None = None,
-    *,
-    new: bool = False,
-    waits: bool = True,
+    module: str, job: dict[str, Any], progress: Progress, lock: int | None = None, *, keep: bool = False
 ) -> dict[str, Any]:
     """Run `python -m module` with this job, pass its progress on, and return its result.
 
     At most as many children as there are cores run at once. The lock's file descriptor is held by the child too, so
     that what this process has locked stays so until the child is gone, if this process is killed.
 
-    Where another child waits, that one is taken, unless it has to be `new`: then it has had no job before. A process
-    that is started for this job waits for another one after it, unless told not to.
+    With `keep`, the process has had no job, and waits a while after this one for another, given without.
 
     Raises:
         RunError: the child says what went wrong, or it ended without a word.
@@ -69,10 +62,10 @@ def run_child(
 
     What helps to find a fault, the child's traceback or its standard error, is in the exception's notes.
     """
-    with _places, _process(module, new, waits) as child, _killed_when_silent(child.process) as heard:
+    with _places, _process(module, keep) as child, _killed_when_silent(child.process) as heard:
         outcome = child.converse(job, lock, progress, heard)
         if "result" in outcome:
-            child.done = True
+            child.kept = keep
             return outcome["result"]
         if not outcome:
             child.process.wait()  # how it ended by itself is the news
@@ -94,9 +87,9 @@ def run_child(
 class Process:
     """A child process: the socket by which it gets its jobs, and what it prints."""
 
-    def __init__(self, module: str, waits: bool = True) -> None:
+    def __init__(self, module: str) -> None:
         self.jobs, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.waits, self.done, self.starting, self.complaint = waits, False, False, ""
+        self.kept, self.starting, self.complaint = False, False, ""
         with its, tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", module],  # not what lies in the current folder
@@ -108,7 +101,6 @@ class Process:
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which stops its children
             )
             self.complaints = os.fdopen(os.dup(complaints.fileno()), errors="replace")
-        self.ending: threading.Timer | None = None
         _running.add(self.process)
 
     def converse(self, job: dict[str, Any], lock: int | None, progress: Progress, heard: Heard) -> dict[str, Any]:
@@ -130,14 +122,6 @@ class Process:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             socket.send_fds(self.jobs, [text.encode()], [] if lock is None else [lock])
 
-    def wait(self) -> None:
-        """Let it wait for another job, and end it if there is none."""
-        self.done = False
-        _waiting.append(self)
-        self.ending = threading.Timer(WAITS, _end_waiting, [self])
-        self.ending.daemon = True
-        self.ending.start()
-
     def end(self) -> None:
         """Kill it, if it still lives, and read what it has complained of."""
         with self.jobs, self.complaints, self.process:
@@ -149,22 +133,25 @@ class Process:
 
 
 @contextlib.contextmanager
-def _process(module: str, new: bool, waits: bool) -> Iterator[Process]:
-    """Have a child while the context lasts, one that is there already if it may be; after that it waits or ends."""
-    child = _one_of(_early if new else _waiting, module) or Process(module, waits)
+def _process(module: str, new: bool) -> Iterator[Process]:
+    """Have a child while the context lasts, one that is there already if it may be; after that it is kept or ends."""
+    child = _one_of(_early if new else _waiting, module) or Process(module)
     try:
         if stopping.is_set():
             raise RunError("stopped")
         yield child
     finally:
-        if child.done and child.waits and not stopping.is_set():
-            child.wait()
+        if child.kept and not stopping.is_set():
+            _waiting.append(child)
+            ending = threading.Timer(WAITS, _end_waiting, [child])
+            ending.daemon = True
+            ending.start()
         else:
             child.end()
 
 
 def start_early(module: str, job: dict[str, Any], count: int) -> None:
-    """Have so many children, or one a core if those are fewer, do what precedes any job for a new one."""
+    """Have so many children, or one a core if those are fewer, do what precedes any job that is given with `keep`."""
     for _ in range(min(count, cores())):
         child = Process(module)
         child.starting = True
@@ -176,8 +163,7 @@ def _one_of(children: list[Process], module: str) -> Process | None:
     with contextlib.suppress(IndexError):
         while (child := children.pop()).process.poll() is not None:
             child.end()  # it was killed meanwhile
-        if child.ending:
-            child.ending.cancel()
+        child.kept = False
         child.send(module)
         return child
     return None

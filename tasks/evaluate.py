@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SHOWN = ("filters", "kernel_size", "pool_size", "units", "rate", "strides", "padding", "activation")  # of a layer
 
 
-@node(libraries=("keras", "numpy", "scipy", "tensorflow"), retries=2)
+@node(libraries=("keras", "numpy", "tensorflow"), retries=2)
 def evaluate(output: Path, *, train: Artifact, prepare: Artifact, child: Child) -> dict[str, Any]:
     """Fill the artifact with probabilities and metrics, by a child that may use all cores."""
     job = {

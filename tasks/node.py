@@ -153,7 +153,7 @@ class Node:
             keywords["checkpoints"] = store.checkpoints(identity)
             keywords["child"] = partial(run_child, progress=first_progress, lock=lock)
             if self.apart:
-                facts = keywords["child"]("tasks.apart", self._job(folder, identity, own, inputs), waits=False)
+                facts = keywords["child"]("tasks.apart", self._job(folder, identity, own, inputs))
             else:
                 facts = self.function(folder, **{name: keywords[name] for name in self.parameters})
             for name, artifact in _flat(inputs).items():

@@ -67,7 +67,7 @@ def train(
         "seconds_between_checkpoints": SAVE_EVERY,
         "threads": cores(),
     }
-    return child("tasks.train", job, new=True)  # nothing that was before shapes it
+    return child("tasks.train", job, keep=True)  # for the evaluation
 
 
 def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:

@@ -126,29 +126,22 @@ def no_child_yet(monkeypatch):
         child.end()
 
 
-def test_a_child_that_has_done_its_job_does_the_next_ones_of_other_modules_too():
-    first, second, third = tell(), tell("another_child"), tell()
-    assert (first["module"], second["module"], third["module"]) == ("a_child", "another_child", "a_child")
-    assert first["pid"] == second["pid"] == third["pid"]
+def test_a_kept_child_does_the_next_job_of_another_module_and_no_third():
+    first, second, third = tell(keep=True), tell("another_child"), tell("another_child")
+    assert (first["module"], second["module"], third["module"]) == ("a_child", "another_child", "another_child")
+    assert first["pid"] == second["pid"] != third["pid"]
 
 
-def test_a_child_that_is_started_for_a_job_alone_ends_with_it():
-    alone = tell(waits=False)
-    assert not command_of(alone["pid"])
-    waiting = tell()
-    assert tell(waits=False)["pid"] == tell()["pid"] == waiting["pid"], "it was not started for that job"
+def test_a_job_that_is_to_be_kept_for_the_next_one_gets_a_process_of_its_own():
+    first, second = tell(keep=True)["pid"], tell(keep=True)["pid"]
+    assert first != second
+    assert {tell()["pid"], tell()["pid"]} == {first, second}
 
 
-def test_a_job_for_a_new_child_gets_one():
-    first, second = tell(), tell(new=True)
-    assert first["pid"] != second["pid"]
-    assert tell()["pid"] == second["pid"], "it waits as any other"
-
-
-def test_a_child_that_was_started_early_does_the_first_job_for_a_new_one():
+def test_a_child_that_was_started_early_does_the_first_job_that_is_given_with_keep():
     module.start_early("tests.a_child", {"do": "answer", "numbers": []}, 1)
     (early,) = module._early
-    first, second = tell("another_child", new=True), tell(new=True)
+    first, second = tell("another_child", keep=True), tell(keep=True)
     assert (first["pid"], first["module"]) == (early.process.pid, "another_child")
     assert second["pid"] != first["pid"]
 
@@ -157,26 +150,26 @@ def test_the_progress_of_a_child_that_is_started_early_is_told_and_its_result_is
     module.start_early("tests.a_child", {"do": "answer", "numbers": [7]}, 1)
     heard = []
     job = {"do": "answer", "numbers": [1, 2]}
-    assert run_child("tests.a_child", job, lambda *told: heard.append(told), new=True) == {"sum": 3}
+    assert run_child("tests.a_child", job, lambda *told: heard.append(told), keep=True) == {"sum": 3}
     assert heard == [(1, 2, "half", True)] * 2
 
 
 def test_what_goes_wrong_in_a_child_that_was_started_early_is_told_with_its_job():
     module.start_early("tests.a_child", {"do": "break"}, 1)
     with pytest.raises(RunError, match="^ZeroDivisionError: a fault in the code"):
-        tell(new=True)
+        tell(keep=True)
 
 
-@pytest.mark.parametrize("new", [True, False])
-def test_a_child_that_was_killed_before_its_job_does_not_get_it(new):
-    if new:
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_child_that_was_killed_before_its_job_does_not_get_it(keep):
+    if keep:
         module.start_early("tests.a_child", {"do": "tell"}, 1)
     else:
-        tell()
+        tell(keep=True)
     (child,) = module._early + module._waiting
     child.process.kill()
     child.process.wait()
-    assert tell(new=new)["pid"] != child.process.pid
+    assert tell(keep=keep)["pid"] != child.process.pid
     assert child.process not in module._running
 
 
@@ -185,34 +178,25 @@ def test_no_more_children_are_started_early_than_there_are_cores():
     assert len(module._early) == cores()
 
 
-def test_a_child_reads_the_code_of_its_next_job_anew():
-    first = run_child("tests.a_child", {"do": "mark"}, silent)
+def test_a_kept_child_reads_the_code_of_its_next_job_anew():
+    first = run_child("tests.a_child", {"do": "mark"}, silent, keep=True)
     second = run_child("tests.another_child", {"do": "mark"}, silent)
     assert (first["found"], second["found"]) == (False, False)
     assert first["pid"] == second["pid"]
 
 
-def test_a_child_that_gets_no_other_job_ends(monkeypatch):
+def test_a_kept_child_that_gets_no_job_ends(monkeypatch):
     monkeypatch.setattr(module, "WAITS", 0.1)
-    first = tell()["pid"]
-    wait_until(lambda: not command_of(first), 5)
-    assert tell()["pid"] != first
-
-
-def test_a_child_waits_as_long_after_its_second_job_as_after_its_first(monkeypatch):
-    monkeypatch.setattr(module, "WAITS", 0.5)
-    tell()
-    ending = module._waiting[0].ending
-    tell()
-    assert ending.finished.is_set(), "it would be ended in the midst of its second waiting"
-    assert module._waiting[0].ending is not ending
+    kept = tell(keep=True)["pid"]
+    wait_until(lambda: not command_of(kept), 5)
+    assert tell()["pid"] != kept
 
 
 def test_a_child_holds_the_lock_while_it_is_at_its_job_and_no_longer(tmp_path):
-    for _ in range(2):  # a new child, and the same one with its next job
+    for keep in (True, False):  # a new child, and the same one with its next job
         with (tmp_path / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            told = tell(lock=lock.fileno())
+            told = tell(lock=lock.fileno(), keep=keep)
         assert str(tmp_path / "lock") in told["open"]
         with (tmp_path / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,6 +17,6 @@ def test_what_the_user_has_set_for_keras_elsewhere_does_not_shape_a_training(pre
 def test_a_training_in_a_child_that_was_started_early_has_the_bits_of_one_in_its_own(prepared, tmp_path, monkeypatch):
     monkeypatch.setattr(child, "_early", [])
     child.start_early("tasks.start", {"threads": 1}, 1)
-    early, own = (train(prepared, tmp_path / name, new=True)[1] for name in ("early", "own"))
+    early, own = (train(prepared, tmp_path / name, keep=True)[1] for name in ("early", "own"))
     assert not child._early
     assert content_of(early) == content_of(own)

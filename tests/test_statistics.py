@@ -23,6 +23,22 @@ def test_the_wilson_interval_is_newcombes_worked_example(hits, count, low, high)
     assert wilson_interval(hits, count) == pytest.approx([low, high], abs=5e-5)
 
 
+@pytest.mark.parametrize(("hits", "count"), [(0, 1), (1, 1), (3, 10), (9_207, 10_000), (10_000, 10_000)])
+def test_the_wilson_interval_is_scipys(hits, count):
+    from scipy.stats import binomtest
+
+    expected = binomtest(hits, count).proportion_ci(0.95, method="wilson")
+    assert wilson_interval(hits, count) == pytest.approx([expected.low, expected.high], abs=1e-12)
+
+
+@pytest.mark.parametrize(("only_first", "only_second"), [(0, 1), (3, 10), (212, 341), (1_000, 9_000)])
+def test_mcnemar_is_scipys_exact_test(only_first, only_second):
+    from scipy.stats import binomtest
+
+    expected = binomtest(only_first, only_first + only_second, 0.5).pvalue
+    assert mcnemar(only_first, only_second) == pytest.approx(expected, rel=1e-9)
+
+
 def test_the_wilson_interval_stays_within_nought_and_one_and_mirrors_itself():
     low, high = wilson_interval(20, 20)
     assert high == pytest.approx(1.0)

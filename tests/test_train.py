@@ -26,7 +26,7 @@ RECIPE = {
 }
 
 
-def train(prepared, folder, progress=silent, new=False, **changes):
+def train(prepared, folder, progress=silent, keep=False, **changes):
     """Train in a child; return its facts and the folder that it filled."""
     output = folder / "output"
     shutil.rmtree(output, ignore_errors=True)
@@ -36,7 +36,7 @@ def train(prepared, folder, progress=silent, new=False, **changes):
         "output": str(output),
         "checkpoints": str(folder / "checkpoints" / "dropout-0"),
     }
-    return run_child("tasks.train", RECIPE | changes | places, progress, new=new), output
+    return run_child("tasks.train", RECIPE | changes | places, progress, keep=keep), output
 
 
 def content_of(output):
@@ -167,7 +167,7 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_pa
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_evaluation_in_the_trainings_process_has_the_bits_of_one_in_its_own(prepared, tmp_path, precision):
-    _, output = train(prepared, tmp_path, new=True, precision=precision, epochs=1)
+    _, output = train(prepared, tmp_path, keep=True, precision=precision, epochs=1)
     job = {"model": str(output / "model.keras"), "prepared": str(prepared), "threads": 1}
     for name in ("kept", "own"):
         (tmp_path / name).mkdir()
