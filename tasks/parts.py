@@ -18,7 +18,7 @@ import tensorflow as tf
 PART = {2: 64, 4: 32}  # images at least, by the bytes of a number in the arithmetic: see docs/decisions/0012
 PARTS = 8  # of a batch at most: each has a gradient as large as the weights
 DECAY, SQUARES_DECAY, EPSILON = 0.9, 0.999, 1e-7  # Adam's, as Keras has them
-PREDICTED = 500  # images, where nothing is kept of them
+PREDICTED = 100  # images, of which nothing is kept: of 500, a network's activations take 400 MB more
 
 
 class Update:
