@@ -291,12 +291,17 @@ def test_a_server_that_goes_away_gets_one_sentence_and_what_was_finished_is_kept
 
 
 def training_child(process, besides=()):
-    """Wait for the run's next training child and return its process id."""
+    """Wait for the run's next child that has a training's lock, and return its process id."""
     found = []
+
+    def trains(child):
+        with contextlib.suppress(OSError):
+            return any("/data/train/" in str(held.readlink()) for held in Path(f"/proc/{child}/fd").iterdir())
+        return False
 
     def appeared():
         assert process.poll() is None, process.communicate()
-        found[:] = [c for c in children_of(process.pid) if "tasks.train" in command_of(c) and c not in besides]
+        found[:] = [c for c in children_of(process.pid) if c not in besides and trains(c)]
         return found
 
     wait_until(appeared, 120)
