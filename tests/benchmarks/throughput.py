@@ -1,6 +1,7 @@
 """How fast a training is, against plain Keras in float32, and both trainings at once against one after the other.
 
-An epoch counts with its validation, and only after TensorFlow has traced and warmed up. It is an epoch of all images: plain Keras spends some seconds on each epoch besides, which in a short one look like our speed.
+An epoch counts with its validation, and only after TensorFlow has traced and warmed up. It is an epoch of all images:
+plain Keras spends some seconds on each epoch besides, which in a short one look like our speed.
 """
 
 import contextlib
