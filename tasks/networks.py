@@ -35,7 +35,7 @@ def network(*, fast: int, article: int, smoke: int) -> Callable[[Callable[[], ke
     return register
 
 
-@network(fast=4, article=20, smoke=1)
+@network(fast=3, article=20, smoke=1)
 def baseline() -> keras.Model:
     """Build three convolutions and one pooling: 2,076,554 parameters, most of them in the dense layer."""
     from keras import Input, Sequential, layers
@@ -55,7 +55,7 @@ def baseline() -> keras.Model:
     )
 
 
-@network(fast=6, article=30, smoke=1)
+@network(fast=16, article=30, smoke=1)
 def dropout() -> keras.Model:
     """Build the baseline with a pooling more and half of the activations dropped twice: 503,690 parameters."""
     from keras import Input, Sequential, layers

@@ -51,7 +51,7 @@ class Preset(NamedTuple):
 
 
 PRESETS = {
-    "fast": Preset(128, 0.002, "one-cycle", "auto", None),  # all images, a fraction of the article's time
+    "fast": Preset(128, 0.003, "one-cycle", "auto", None),  # the soonest to the article's accuracy: docs/decisions/0014
     "article": Preset(512, 0.001, "constant", "float32", None),  # exactly the article's: Adam at Keras' default rate
     "smoke": Preset(128, 0.002, "one-cycle", "auto", 2_000),  # does everything work? its accuracies mean nothing
 }
