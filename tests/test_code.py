@@ -779,7 +779,7 @@ REAL_ROWS = [
     Row("one network", ("tasks/networks.py", "Conv2D(128, 3", "Conv2D(129, 3"), {"train[baseline]"}),
     Row("the other network", ("tasks/networks.py", "Dropout(0.5)", "Dropout(0.4)"), {"train[dropout]"}),
     Row("a network's hint", ("tasks/networks.py", "def baseline() -> keras.Model", "def baseline() -> object"), NONE),
-    Row("a new network", ("tasks/networks.py", "\n\n@network(fast=4", f"{NEW_NETWORK}\n\n@network(fast=4"), NONE),
+    Row("a new network", ("tasks/networks.py", "\n\n@network(fast=3", f"{NEW_NETWORK}\n\n@network(fast=3"), NONE),
     Row("the learning rate's schedule", ("tasks/train.py", "0.1 + 0.9", "0.2 + 0.8"), TRAIN),
     Row("the length of the warm-up", ("tasks/train.py", "WARM_UP = 0.3", "WARM_UP = 0.4"), TRAIN),
     Row("how a split is loaded", ("tasks/train.py", 'mmap_mode="r"', 'mmap_mode="c"'), TRAIN | EVALUATE),

@@ -23,8 +23,8 @@ def test_the_layers_are_the_article_s():
 
 def test_every_network_has_epochs_in_every_preset():
     assert {name: of_network.epochs for name, of_network in NETWORKS.items()} == {
-        "baseline": {"fast": 4, "article": 20, "smoke": 1},
-        "dropout": {"fast": 6, "article": 30, "smoke": 1},
+        "baseline": {"fast": 3, "article": 20, "smoke": 1},
+        "dropout": {"fast": 16, "article": 30, "smoke": 1},
     }
 
 

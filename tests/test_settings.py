@@ -138,7 +138,7 @@ def test_what_is_set_stands_against_every_preset(preset, name, value):
 
 def test_epochs_stand_beside_each_network():
     settings = Settings(preset="fast")
-    assert (settings.resolved("baseline").epochs, settings.resolved("dropout").epochs) == (4, 6)
+    assert (settings.resolved("baseline").epochs, settings.resolved("dropout").epochs) == (3, 16)
     assert settings.resolved().epochs is None
 
 
@@ -251,9 +251,9 @@ def test_what_is_not_as_in_the_article_is_named():
     assert Settings(preset="article", seed=5).departures == ()
     assert Settings(preset="article", epochs=20).departures == ("dropout’s epochs 20 instead of 30",)
     assert Settings(precision="float32", validation_fraction=0.2, limit=500, networks=("baseline",)).departures == (
-        "baseline’s epochs 4 instead of 20",
+        "baseline’s epochs 3 instead of 20",
         "batch size 128 instead of 512",
-        "learning rate 0.002 instead of 0.001",
+        "learning rate 0.003 instead of 0.001",
         "schedule one-cycle instead of constant",
         "limit 500 instead of none",
         "validation fraction 0.2 instead of 0.1",
