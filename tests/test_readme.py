@@ -1,11 +1,13 @@
 """The README and the code say the same."""
 
+import json
 import re
 import subprocess
 
 from flows.command_line import read_options
 from tasks.networks import NETWORKS
 from tasks.settings import PRESETS, PROJECT, Settings
+from tests.benchmarks.figures import table
 
 README = (PROJECT / "README.md").read_text()
 
@@ -35,6 +37,15 @@ def test_the_table_of_presets_is_the_presets():
         assert rate == ("one-cycle to " if preset.schedule == "one-cycle" else "") + str(preset.learning_rate)
         assert precision == preset.precision
         assert (int(baseline), int(dropout)) == tuple(NETWORKS[n].epochs[name] for n in ("baseline", "dropout"))
+
+
+def test_the_table_of_what_is_timed_is_what_was_measured():
+    told = json.loads((PROJECT / "benchmarks.json").read_text())
+    section = README.partition("## How fast")[2].partition("\n## ")[0]
+    _, _, *quoted = [line for line in section.splitlines() if line.startswith("|")]
+    assert quoted
+    assert set(quoted) <= set(table(told["figures"]).splitlines())
+    assert f"{told['machine']['cores']} cores" in section
 
 
 def test_every_make_target_that_it_names_is_there():

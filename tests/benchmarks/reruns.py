@@ -117,7 +117,7 @@ def environment_of_dvc() -> Path:
     python = PROJECT / ".venv" / "dvc" / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", DVC], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", DVC], check=True)
     return python
 
 
