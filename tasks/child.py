@@ -24,7 +24,7 @@ from tasks.artifacts.identity import PROJECT
 from tasks.errors import ChildDied, RunError
 from tasks.progress import Progress
 
-WAITS = 10  # seconds for which a child waits for another job
+KEPT = 10  # seconds for which a child waits for another job
 SILENCE = 600  # seconds without a word after which a child is taken to hang; a training speaks four times a second
 
 stopping = threading.Event()  # set for good once this process's run is over: what fails from then on is no news
@@ -109,10 +109,10 @@ class Process:
         for line in self.process.stdout or ():
             heard.again()
             message = json.loads(line)
-            if "progress" in message:
+            if self.starting and "error" not in message and "os_error" not in message:
+                self.starting = "result" not in message  # what it tells before is not of this job, nor of its code
+            elif "progress" in message:
                 progress(*message["progress"])
-            elif self.starting and "result" in message:
-                self.starting = False
             else:
                 return message
         return {}
@@ -143,7 +143,7 @@ def _process(module: str, new: bool) -> Iterator[Process]:
     finally:
         if child.kept and not stopping.is_set():
             _waiting.append(child)
-            ending = threading.Timer(WAITS, _end_waiting, [child])
+            ending = threading.Timer(KEPT, _end_waiting, [child])
             ending.daemon = True
             ending.start()
         else:
