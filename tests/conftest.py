@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -98,11 +99,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+def free_port() -> int:
+    """Return a port that is free, as the next two are, and that the system gives to nobody who asks for any port."""
+    while True:
+        port = random.randrange(10_000, 30_000)  # the system's own begin at 32,768, or at 49,152
+        with contextlib.suppress(OSError), contextlib.ExitStack() as sockets:
+            for each in range(port, port + 3):
+                sockets.enter_context(socket.create_server(("127.0.0.1", each)))
+            return port
+
+
 @contextlib.contextmanager
 def prefect_server(home: Path) -> Iterator[Server]:
     """Have a Prefect server while the context lasts."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = os.environ | {
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",

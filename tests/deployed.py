@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 
 from flows.processes import command_of, running
 from flows.server_api import ask
-from tests.conftest import PROJECT, wait_until
+from tests.conftest import PROJECT, free_port, wait_until
 
 COPIED = ("Makefile", "flows", "prefect.yaml", "pyproject.toml", "requirements.lock", "setup.sh", "tasks")
 
@@ -24,8 +23,7 @@ class Deployed:
         self.project = project
         self.as_deployed: dict[str, dict[str, Any]] = {}  # what the server was told of each deployment at first
         self.data = project / "data"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/api"
         another = ("PREFECT_", "FASHION_MNIST_", "MAKE", "MFLAGS")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(another)}
