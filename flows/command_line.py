@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
 from flows.instead import ACTIONS, FLAGS, look_after
-from flows.plan import downstream, standing, trainings_ahead
+from flows.plan import downstream, plan
 from flows.summary import summary
 from tasks.artifacts.records import asked_again, dead, end_in_a_hurry
 from tasks.artifacts.store import Artifact, Store
@@ -68,18 +68,17 @@ def run(settings: Settings) -> int:
         record for record in dead(settings.data_dir) if record.content.get("server") == server
     ]  # it is to be told
     Store(settings.data_dir).sweep()
-    try:
-        found = None if settings.fresh or killed else standing(settings)
-    except DataRefused as refusal:
-        page = publish_refusal(refusal.artifact, settings.reports_dir)
-        raise RunError(f"{refusal}; see {page}") from refusal
-    if found:
-        artifact = found["report"]
+    ahead = plan(settings)
+    if isinstance(ahead.refusal, DataRefused) and not killed:
+        page = publish_refusal(ahead.refusal.artifact, settings.reports_dir)
+        raise RunError(f"{ahead.refusal}; see {page}") from ahead.refusal
+    if ahead.whole and not killed:
+        artifact = ahead.kept["report"]
         with contextlib.suppress(OSError):  # it stands, though that it was asked for cannot be written down
-            asked_again(settings.data_dir, found, command=settings.command, recipe=settings.recipe)
+            asked_again(settings.data_dir, ahead.kept, command=settings.command, recipe=settings.recipe)
         publish(artifact, settings.reports_dir)
     else:
-        artifact = run_flow(settings)
+        artifact = run_flow(settings, ahead.trainings)
     print(summary(artifact, settings.reports_dir / LATEST))
     return 0
 
@@ -142,8 +141,8 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; see --help")
 
 
-def run_flow(settings: Settings) -> Artifact:
-    """Run the Prefect flow, showing its progress, and return the report.
+def run_flow(settings: Settings, trainings: int) -> Artifact:
+    """Run the Prefect flow, with so many trainings ahead, showing its progress, and return the report.
 
     Raises:
         RunError: a node failed, or Prefect itself.
@@ -157,7 +156,7 @@ def run_flow(settings: Settings) -> Artifact:
         from flows.temporary_server import prefect_api
 
         wait_for_the_server = stack.enter_context(prefect_api())
-        start_early("tasks.start", {"threads": cores()}, trainings_ahead(settings))
+        start_early("tasks.start", {"threads": cores()}, trainings)
         from prefect.logging.handlers import APILogHandler
 
         from flows.orchestrated import fashion_mnist

@@ -26,7 +26,7 @@ def look_after(settings: Settings, actions: dict[str, Any]) -> int:
         RunError: a run is at work, or nothing can be read.
     """
     if actions.keys() == {"plan"}:
-        print(table(plan(settings)))
+        print(table(plan(settings).steps))
         return 0
     if actions.keys() == {"verify"}:
         faults, told = damaged(settings.data_dir)

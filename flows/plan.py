@@ -1,10 +1,11 @@
 """What a run would do, without doing it: the DAG walked from artifact to artifact."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from flows.main import dag
-from tasks.artifacts.store import Artifact, Miss
+from tasks.artifacts.store import Artifact
 from tasks.errors import RunError, UserError
 from tasks.node import Node
 from tasks.settings import Settings, nearest
@@ -50,10 +51,30 @@ def labels(settings: Settings) -> list[str]:
     return found
 
 
-def plan(settings: Settings) -> list[Step]:
-    """Return what happens to each node: keep, run, wait for an input that may change, or stop at a failed check."""
+@dataclass
+class Plan:
+    """What happens to each node: keep, run, wait for an input that may change, or stop at a failed check."""
+
+    steps: list[Step] = field(default_factory=list)
+    kept: dict[str, Artifact] = field(default_factory=dict)  # by label; verified
+    refusal: RunError | None = None  # of the check that failed
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that is asked for stands."""
+        return len(self.kept) == len(self.steps)
+
+    @property
+    def trainings(self) -> int:
+        """How many networks are to be trained, or may have to be."""
+        return sum(label.startswith(train.name) and what in ("run", "wait") for label, what, _ in self.steps)
+
+
+def plan(settings: Settings) -> Plan:
+    """Return what a run would do; without Prefect or TensorFlow."""
     afresh = downstream(settings)
-    steps: list[Step] = []
+    found = Plan()
+    steps = found.steps
     stopped: set[str] = set()
 
     def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:
@@ -68,46 +89,20 @@ def plan(settings: Settings) -> list[Step]:
             steps.append((label, "wait", f"(input {undecided[0]} may change)"))
         else:
             try:
-                found = node.find(settings, network, inputs)
+                artifact = node.find(settings, network, inputs)
             except RunError as error:
+                found.refusal = error
                 stopped.add(label)
                 steps.append((label, "stop", str(error).removeprefix(f"{label}: ")))
                 return label
-            if isinstance(found, Miss):
-                steps.append((label, "run", found.reason))
-            else:
-                steps.append((label, "keep", f"{found.key} verified"))
-                return found
+            if isinstance(artifact, Artifact):
+                steps.append((label, "keep", f"{artifact.key} verified"))
+                found.kept[label] = artifact
+                return artifact
+            steps.append((label, "run", artifact.reason))
         return label
 
     dag(visit, settings)
-    return steps
-
-
-def trainings_ahead(settings: Settings) -> int:
-    """Return how many networks a run would train, or may have to."""
-    trainings = [train.label(network) for network in settings.networks]
-    return sum(label in trainings and what in ("run", "wait") for label, what, _ in plan(settings))
-
-
-def standing(settings: Settings) -> dict[str, Artifact] | None:
-    """Return every node's artifact if all stand and are verified; without Prefect or TensorFlow."""
-    found: dict[str, Artifact] = {}
-
-    class NotKept(Exception):
-        pass
-
-    def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact:  # noqa: ARG001
-        artifact = node.find(settings, network, inputs)
-        if isinstance(artifact, Miss):
-            raise NotKept  # the flow finds the same, and says why
-        found[node.label(network)] = artifact
-        return artifact
-
-    try:
-        dag(visit, settings)
-    except NotKept:
-        return None
     return found
 
 

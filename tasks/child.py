@@ -25,6 +25,7 @@ from tasks.errors import ChildDied, RunError
 from tasks.progress import Progress
 
 KEPT = 10  # seconds for which a child waits for another job
+START = PROJECT / "tasks" / "start.py"  # what it has done by then, and does not do again
 SILENCE = 600  # seconds without a word after which a child is taken to hang; a training speaks four times a second
 
 stopping = threading.Event()  # set for good once this process's run is over: what fails from then on is no news
@@ -90,6 +91,7 @@ class Process:
     def __init__(self, module: str) -> None:
         self.jobs, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.kept, self.starting, self.complaint = False, False, ""
+        self.start = START.read_bytes()
         with its, tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", module],  # not what lies in the current folder
@@ -161,8 +163,8 @@ def start_early(module: str, job: dict[str, Any], count: int) -> None:
 
 def _one_of(children: list[Process], module: str) -> Process | None:
     with contextlib.suppress(IndexError):
-        while (child := children.pop()).process.poll() is not None:
-            child.end()  # it was killed meanwhile
+        while (child := children.pop()).process.poll() is not None or child.start != START.read_bytes():
+            child.end()  # it was killed meanwhile, or began with other code
         child.kept = False
         child.send(module)
         return child

@@ -1,5 +1,5 @@
 from flows.command_line import read_options
-from flows.plan import standing
+from flows.plan import plan
 from tasks.compare import compare
 from tasks.report import report
 from tasks.settings import parse_settings
@@ -9,7 +9,7 @@ from tests.conftest import ON_THE_FIXTURE
 
 def test_what_a_child_makes_of_a_node_is_what_its_function_makes_here(finished_run, tmp_path):
     settings = parse_settings(read_options([*ON_THE_FIXTURE, "--data-dir", str(finished_run / "data")]))
-    found = standing(settings)
+    found = plan(settings).kept
     each = {node: {name: found[f"{node}[{name}]"] for name in settings.networks} for node in ("train", "evaluate")}
     download, prepare = found["download"], found["prepare"]
     singles = {"download": download, "validate": found["validate"], "prepare": prepare, "compare": found["compare"]}

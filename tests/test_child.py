@@ -173,6 +173,20 @@ def test_a_child_that_was_killed_before_its_job_does_not_get_it(keep):
     assert child.process not in module._running
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_child_that_began_with_other_code_than_there_is_now_does_not_get_the_next_job(keep, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "START", tmp_path / "start.py")
+    module.START.write_text("threads = 1")
+    if keep:
+        module.start_early("tests.a_child", {"do": "tell"}, 1)
+    else:
+        tell(keep=True)
+    (child,) = module._early + module._waiting
+    module.START.write_text("threads = 2")
+    assert tell(keep=keep)["pid"] != child.process.pid
+    assert child.process.returncode is not None
+
+
 def test_no_more_children_are_started_early_than_there_are_cores():
     module.start_early("tests.a_child", {"do": "tell"}, 99)
     assert len(module._early) == cores()

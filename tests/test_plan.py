@@ -6,10 +6,10 @@ import shutil
 import pytest
 
 from flows.command_line import read_options
-from flows.plan import downstream, plan, standing, trainings_ahead
+from flows.plan import downstream, plan
 from tasks import node
 from tasks.artifacts.store import Store
-from tasks.errors import UserError
+from tasks.errors import DataRefused, UserError
 from tasks.settings import parse_settings
 from tasks.validate import validate
 from tests.conftest import ON_THE_FIXTURE, everything_in
@@ -49,7 +49,7 @@ def reasons(steps, verb):
 
 def test_a_plan_after_a_run_keeps_everything_verified_and_changes_nothing(settings):
     before = everything_in(settings().data_dir)
-    steps = plan(settings())
+    steps = plan(settings()).steps
     assert [label for label, _, _ in steps] == NODES
     assert verbs(steps) == ["keep"] * 9
     assert all(why.endswith(" verified") and len(why) == 25 for _, _, why in steps)
@@ -57,7 +57,7 @@ def test_a_plan_after_a_run_keeps_everything_verified_and_changes_nothing(settin
 
 
 def test_a_changed_setting_is_named_and_what_comes_after_waits(settings):
-    steps = plan(settings("--epochs", "2"))
+    steps = plan(settings("--epochs", "2")).steps
     assert verbs(steps) == ["keep"] * 3 + ["run"] * 2 + ["wait"] * 4
     assert reasons(steps, "run") == dict.fromkeys(["train[baseline]", "train[dropout]"], "epochs 1 → 2")
     assert reasons(steps, "wait")["evaluate[dropout]"] == "(input train[dropout] may change)"
@@ -67,7 +67,7 @@ def test_a_changed_setting_is_named_and_what_comes_after_waits(settings):
 def test_a_damaged_file_is_named_and_only_what_it_touches_is_not_kept(settings):
     (history,) = settings().data_dir.glob("train/dropout-*/history.json")
     history.write_text(history.read_text().replace("0", "1", 1))
-    steps = plan(settings())
+    steps = plan(settings()).steps
     assert reasons(steps, "run") == {"train[dropout]": "history.json altered since it was made"}
     assert list(reasons(steps, "wait")) == ["evaluate[dropout]", "compare", "report"]
 
@@ -79,11 +79,11 @@ def test_a_changed_definition_is_named(settings, monkeypatch):
 
     real = node.code_of
     monkeypatch.setattr(node, "code_of", code_of)
-    assert reasons(plan(settings()), "run") == {"train[baseline]": "code: tasks/networks.py: baseline changed"}
+    assert reasons(plan(settings()).steps, "run") == {"train[baseline]": "code: tasks/networks.py: baseline changed"}
 
 
 def test_another_network_alone_needs_no_training_again(settings):
-    steps = plan(settings("--networks", "dropout"))
+    steps = plan(settings("--networks", "dropout")).steps
     assert [label for label, verb, _ in steps if verb == "keep"] == [
         "download",
         "validate",
@@ -94,7 +94,7 @@ def test_another_network_alone_needs_no_training_again(settings):
 
 
 def test_where_there_is_nothing_only_the_first_node_is_decided(tmp_path):
-    steps = plan(parse_settings({"data_dir": str(tmp_path / "data")}))
+    steps = plan(parse_settings({"data_dir": str(tmp_path / "data")})).steps
     assert verbs(steps) == ["run"] + ["wait"] * 8
     assert steps[0] == ("download", "run", "not made before")
     assert list(tmp_path.iterdir()) == []
@@ -105,11 +105,17 @@ def test_where_there_is_nothing_only_the_first_node_is_decided(tmp_path):
     [([], 0), (["--fresh", "report"], 0), (["--fresh", "train[dropout]"], 1), (["--seed", "1"], 2)],
 )
 def test_a_training_is_ahead_where_it_is_asked_for_or_what_it_takes_may_change(settings, options, count):
-    assert trainings_ahead(settings(*options)) == count
+    assert plan(settings(*options)).trainings == count
+
+
+def test_a_run_has_nothing_to_do_only_where_every_artifact_stands(settings):
+    assert plan(settings()).whole
+    assert list(plan(settings()).kept) == NODES
+    assert not plan(settings("--fresh", "report")).whole
 
 
 def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
-    found = standing(settings())
+    found = plan(settings()).kept
     identity = validate.identity(settings(), None, {"download": found["download"]})
     failed = {"success": False, "severity": "critical", "failure": "train labels must be 0–9: 3 are not"}
 
@@ -118,7 +124,9 @@ def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
         return found["validate"].facts
 
     Store(settings().data_dir).make(identity, fail, fresh=True)
-    steps = {label: (verb, why) for label, verb, why in plan(settings())}
+    stopped = plan(settings())
+    steps = {label: (verb, why) for label, verb, why in stopped.steps}
+    assert isinstance(stopped.refusal, DataRefused)
     assert steps["validate"] == ("stop", "train labels must be 0–9: 3 are not")
     assert steps["prepare"] == steps["report"] == ("wait", "(a failed check stops the run)")
 

@@ -12,7 +12,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from flows.command_line import read_options
-from flows.plan import standing
+from flows.plan import plan
 from tasks.report.gather import gather
 from tasks.report.page import render, sprite_of, twin_of
 from tasks.settings import parse_settings
@@ -31,9 +31,10 @@ LOADED = """() => new Promise((resolve) => {
 def main() -> None:
     """Measure, and print bytes and milliseconds."""
     settings = parse_settings(read_options(sys.argv[1:]))
-    found = standing(settings)
-    if not found:
+    ahead = plan(settings)
+    if not ahead.whole:
         sys.exit("that run does not stand; make it first")
+    found = ahead.kept
     stands = (found["report"].folder / "report.html").read_text(encoding="utf-8")
     numbers = (found["report"].folder / "report.json").read_bytes()
     print(f"page {len(stands.encode()):,} bytes, numbers {len(numbers):,} bytes")
