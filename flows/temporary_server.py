@@ -44,11 +44,13 @@ def prefect_api() -> Iterator[Callable[[], None]]:
     Raises:
         RunError: the configured server does not answer, or (from what waits) our own did not start.
     """
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+    no_heartbeat = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}  # the run's end would wait for its next second
     if url := PREFECT_API_URL.value():
         _insist_on_an_answer(url)
-        yield lambda: None
+        with temporary_settings(no_heartbeat):
+            yield lambda: None
         return
     for watcher in watchers:
         watcher.started(LABEL, "no server is configured")
@@ -57,7 +59,7 @@ def prefect_api() -> Iterator[Callable[[], None]]:
         server = _started(listener)
     _own.append(server)
     try:
-        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api", **no_heartbeat}):
             yield lambda: _wait_for_health(port, server)
     finally:
         _own.remove(server)
