@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.store import sha256_of
+from tasks.artifacts.hashing import sha256_of
 from tasks.artifacts.workspace import workspace
 from tasks.child import stoppable
 from tasks.errors import RunError, Unreachable, UserError

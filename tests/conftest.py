@@ -19,8 +19,9 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tasks.artifacts.hashing import sha256_of
 from tasks.artifacts.identity import Identity
-from tasks.artifacts.store import Store, sha256_of
+from tasks.artifacts.store import Store
 from tasks.fashion_mnist import DataSet, load_data_set
 from tasks.settings import PROJECT
 

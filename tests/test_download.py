@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from tasks.artifacts.store import sha256_of
+from tasks.artifacts.hashing import sha256_of
 from tasks.download import PIECE, download, fetch
 from tasks.errors import UserError
 from tasks.idx import IMAGES

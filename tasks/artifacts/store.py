@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import re
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tasks.artifacts.circumstances import commit, machine
+from tasks.artifacts.hashing import sha256_of, sha256_unless_known
 from tasks.artifacts.identity import Identity, digest_of
 from tasks.artifacts.workspace import LOCK, PREFIX, REPLACED, Held, abandoned, give_up, workspace
 
@@ -192,12 +192,6 @@ def verify(folder: Path, node: str) -> Artifact | Miss:
     return Miss(fault) if fault else Artifact(folder, manifest)
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _manifest(
     identity: Identity, folder: Path, facts: dict[str, Any], seconds: float, **circumstances: str
 ) -> dict[str, Any]:
@@ -251,7 +245,7 @@ def _fault_of_files(folder: Path, entries: dict[str, str], files: dict[str, dict
         if size > described["bytes"]:
             return f"{name} altered since it was made"
     for name, described in files.items():
-        if sha256_of(folder / name) != described["sha256"]:
+        if sha256_unless_known(folder / name) != described["sha256"]:
             return f"{name} altered since it was made"
     return None
 
