@@ -1,7 +1,8 @@
 """How each node's time and memory grow with the images: the real ones, and four and sixteen times as many with noise.
 
-Memory is a process's own (anonymous), at most; files that are mapped are the kernel's to drop. Each node runs in a
-process of its own, evaluation and training in theirs.
+Time is from a process's start until the artifact is on the disk, what it takes verified. Memory is a process's own
+(anonymous), at most; files that are mapped are the kernel's to drop. Each node runs in a process of its own, evaluation
+and training in theirs.
 """
 
 import json
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from flows.main import dag
-from tasks.artifacts.store import sha256_of
+from tasks.artifacts.hashing import sha256_of
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.idx import read_idx
 from tasks.progress import Several
@@ -51,9 +52,8 @@ def every_node(times: int) -> dict[str, dict[str, float]]:
         job = {"dataset": str(enlarged(source, times)), "source": str(source), "data_dir": f"{scratch}/data"}
         for node in NODES:
             command = [sys.executable, "-m", "tests.benchmarks.growth", node, json.dumps(job)]
-            memory = watched(command, memory="Pss_Anon", cwd=PROJECT).megabytes
-            (manifest,) = Path(scratch, "data").glob(f"{node.partition('[')[0]}/*/manifest.json")
-            took[node] = {"seconds": json.loads(manifest.read_text())["made"]["seconds"], "megabytes": memory}
+            process = watched(command, memory="Pss_Anon", cwd=PROJECT)
+            took[node] = {"seconds": process.seconds, "megabytes": process.megabytes}
     return took
 
 

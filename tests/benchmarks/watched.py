@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-EVERY = 0.2  # seconds between two looks at the memory
+EVERY = 0.05  # seconds between two looks at the memory
 
 
 class Watched(NamedTuple):
