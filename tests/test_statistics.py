@@ -1,14 +1,18 @@
 import numpy as np
 import pytest
+from scipy.stats import bootstrap, ttest_1samp
 
 from tasks.statistics import (
+    bootstrap_mean,
     difference_of,
     f1_interval,
     holm,
     mcnemar,
+    mean_over_trainings,
     paired_difference,
     paired_mean_difference,
     resampled_counts,
+    trainings_to_settle,
     wilson_interval,
 )
 
@@ -155,3 +159,31 @@ def test_resampled_counts_are_of_as_many_images_and_always_the_same():
     assert drawn.mean(axis=0) == pytest.approx(counts, rel=0.05)
     assert drawn[:, 0].std() == pytest.approx(np.sqrt(100 * 0.7 * 0.3), rel=0.05)
     assert (resampled_counts(counts) == drawn).all()
+
+
+@pytest.mark.parametrize("values", [[0.92, 0.93], [0.921, 0.925, 0.93, 0.918, 0.929]])
+def test_the_interval_of_a_mean_over_trainings_is_scipys(values):
+    expected = ttest_1samp(values, 0).confidence_interval(0.95)
+    mean, interval = mean_over_trainings(np.array(values))
+    assert mean == pytest.approx(np.mean(values))
+    assert interval == pytest.approx([expected.low, expected.high])
+
+
+def test_the_bootstrap_interval_is_scipys():
+    values = np.random.default_rng(1).normal(0.5, 1, 40)
+    expected = bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=2).confidence_interval
+    assert bootstrap_mean(values)[1] == pytest.approx([expected.low, expected.high], abs=0.02)
+
+
+# Cohen, "Statistical Power Analysis for the Behavioral Sciences" (1988): power 0.80 at the two-sided 5 % level for
+# one mean of paired differences; the same as G*Power's: d = 0.5 takes 34 pairs, d = 0.8 takes 15, d = 0.2 takes 199.
+@pytest.mark.parametrize(("effect", "count"), [(0.2, 199), (0.5, 34), (0.8, 15)])
+def test_the_trainings_to_settle_are_those_of_the_paired_t_test_s_power(effect, count):
+    assert trainings_to_settle(effect * 0.003, 0.003) == count
+    assert trainings_to_settle(-effect * 0.003, 0.003) == count
+
+
+def test_no_number_settles_what_is_no_difference_and_two_settle_what_never_varies():
+    assert trainings_to_settle(0.0, 0.01) is None
+    assert trainings_to_settle(1e-6, 0.01) is None
+    assert trainings_to_settle(0.01, 0.0) == 2
