@@ -1,0 +1,55 @@
+"""Fold: split the training images into folds of equal classes; one of them validates, the others train.
+
+Takes the downloaded IDX files. Makes what `prepare` makes of train and validation, and nothing of the test set, which
+cross-validation has no use for.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.artifacts.store import Artifact
+from tasks.errors import RunError
+from tasks.fashion_mnist import DataSet
+from tasks.idx import read_idx
+from tasks.node import node
+from tasks.prepare import save_array, save_images
+
+
+@node(libraries=("numpy",))
+def fold(
+    output: Path, *, download: Artifact, data_set: DataSet, seed: int, limit: int | None, fold: int, folds: int
+) -> dict[str, Any]:
+    """Fill the artifact with the two splits of one fold.
+
+    Raises:
+        RunError: a class has fewer images than there are folds.
+    """
+    images, labels = (read_idx(download.folder / data_set.files[f"train_{what}"].name) for what in ("images", "labels"))
+    order = np.random.default_rng(seed).permutation(len(labels))[:limit]
+    validating = folds_of(labels[order], folds) == fold
+    for name, indices in (("train", order[~validating]), ("validation", order[validating])):
+        save_images(output / f"{name}_images.npy", images, indices)
+        save_array(output / f"{name}_labels.npy", labels[indices])
+        save_array(output / f"{name}_indices.npy", indices.astype(np.int32))
+    return {"images": {"train": int((~validating).sum()), "validation": int(validating.sum())}}
+
+
+def folds_of(labels: np.ndarray, folds: int) -> np.ndarray:
+    """Return the fold, from 1, of each of these shuffled images, by their labels (n): each class is dealt out in turn.
+
+    Two folds have equally many images of a class, and equally many in all, or one of them has one more.
+
+    Raises:
+        RunError: a class has fewer images than there are folds.
+    """
+    places = np.empty(len(labels), np.int32)
+    dealt = 0
+    for label in np.unique(labels):
+        of_class = np.flatnonzero(labels == label)
+        if len(of_class) < folds:
+            raise RunError(f"class {label} has {len(of_class)} images, too few for {folds} folds; ask for fewer")
+        places[of_class] = 1 + (dealt + np.arange(len(of_class))) % folds
+        dealt += len(of_class)
+    return places

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from tasks.artifacts.store import Artifact
+from tasks.download import fetch
+from tasks.errors import RunError
+from tasks.fold import fold, folds_of
+from tasks.idx import read_idx
+from tasks.progress import silent
+from tests.conftest import FIXTURE
+
+
+@pytest.fixture(scope="module")
+def downloaded(data_set, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("downloaded")
+    fetch(data_set, folder, FIXTURE, silent)
+    return Artifact(folder, {})
+
+
+@pytest.fixture(scope="module")
+def every_fold(downloaded, data_set, tmp_path_factory):
+    """The folders of three folds, without and with a limit."""
+
+    def filled(number, limit):
+        folder = tmp_path_factory.mktemp("fold")
+        settings = {"seed": 5, "limit": limit, "fold": number, "folds": 3}
+        fold(folder, download=downloaded, data_set=data_set, **settings)
+        return folder
+
+    return {limit: [filled(number, limit) for number in (1, 2, 3)] for limit in (None, 100)}
+
+
+def indices(folder, split):
+    return np.load(folder / f"{split}_indices.npy")
+
+
+@pytest.mark.parametrize(("limit", "count"), [(None, 400), (100, 100)])
+def test_every_image_validates_in_one_fold_and_trains_in_all_others(every_fold, limit, count):
+    validating = np.concatenate([indices(folder, "validation") for folder in every_fold[limit]])
+    assert len(set(validating)) == len(validating) == count
+    for folder in every_fold[limit]:
+        assert set(indices(folder, "train")) == set(validating) - set(indices(folder, "validation"))
+
+
+def test_a_fold_has_as_many_images_of_each_class_as_the_next_or_one_more(every_fold, downloaded, data_set):
+    labels = read_idx(downloaded.folder / data_set.files["train_labels"].name)
+    counts = [np.bincount(labels[indices(folder, "validation")], minlength=10) for folder in every_fold[None]]
+    assert (np.ptp(counts, axis=0) <= 1).all()
+    assert np.ptp(np.sum(counts, axis=1)) <= 1
+
+
+def test_images_and_labels_are_those_of_the_indices_and_no_test_image_is_among_them(every_fold, downloaded, data_set):
+    files = {role: read_idx(downloaded.folder / file.name) for role, file in data_set.files.items()}
+    folder = every_fold[None][1]
+    for split in ("train", "validation"):
+        chosen = indices(folder, split)
+        np.testing.assert_array_equal(np.load(folder / f"{split}_labels.npy"), files["train_labels"][chosen])
+        images = np.load(folder / f"{split}_images.npy")
+        np.testing.assert_array_equal(np.rint(images[..., 0] * 255), files["train_images"][chosen])
+    assert not list(folder.glob("test*"))
+
+
+def test_the_folds_are_shuffled_by_the_seed():
+    labels = np.arange(40) % 4
+    assert list(folds_of(labels, 5)) == list(folds_of(labels, 5))
+    assert sorted(folds_of(labels, 5)) == sorted(list(range(1, 6)) * 8)
+
+
+def test_a_class_that_is_smaller_than_the_folds_is_refused():
+    with pytest.raises(RunError, match=r"^class 1 has 2 images, too few for 3 folds; ask for fewer$"):
+        folds_of(np.array([0, 0, 0, 1, 1]), 3)
