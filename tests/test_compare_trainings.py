@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from tasks.compare_trainings import compare_over
+
+BIG, SMALL = 2_000_000, 500_000
+
+
+def measured(parameters, validation, test=None):
+    found = [{"parameters": parameters, "validation_accuracy": value} for value in validation]
+    for figures, value in zip(found, test or [], strict=bool(test)):
+        figures["test_accuracy"] = value
+    return found
+
+
+def compared(kind="seed", **networks):
+    count = len(next(iter(networks.values())))
+    return compare_over(kind, [f"{kind} {number}" for number in range(count)], networks)
+
+
+def said(study):
+    return [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in study["verdict"]]
+
+
+CLEAR = {"first": measured(BIG, [0.92, 0.93, 0.94]), "second": measured(SMALL, [0.90, 0.911, 0.919])}
+UNCLEAR = {"first": measured(BIG, [0.92, 0.93, 0.94]), "second": measured(SMALL, [0.93, 0.92, 0.935])}
+
+
+def test_the_higher_mean_wins_where_the_pairs_differences_are_clear_of_zero():
+    study = compared(**CLEAR)
+    assert (study["keep"], study["tied"]) == ("first", [])
+    assert said(study) == [
+        "Keep first: over 3 seeds, its mean validation accuracy is 93.00 %, 2.00 points higher"
+        " (95 % interval 1.75 to 2.25) than that of second, and higher in 3 of 3."
+    ]
+
+
+def test_of_what_cannot_be_told_apart_the_smaller_is_kept_and_how_many_would_show_it_is_said():
+    study = compared(**UNCLEAR)
+    assert (study["keep"], study["tied"]) == ("second", ["first", "second"])
+    assert "cannot be told from that of first (93.00 %), and it has fewer parameters" in said(study)[0]
+    settle = study["pairs"][0]["validation_accuracy"]["to_settle"]
+    assert said(study)[1] == (
+        f"If first is as much better than second as it was here, about {settle} seeds would show it."
+    )
+
+
+def test_trainings_with_the_same_seed_are_compared_and_the_interval_is_scipys():
+    found = compared(**UNCLEAR)["pairs"][0]["validation_accuracy"]
+    expected = stats.ttest_rel([0.92, 0.93, 0.94], [0.93, 0.92, 0.935]).confidence_interval(0.95)
+    assert found["interval"] == pytest.approx([expected.low, expected.high])
+    assert found["values"] == pytest.approx([-0.01, 0.01, 0.005])
+    assert found["better"] == 2
+
+
+def test_the_test_set_decides_nothing_and_what_it_shows_is_said():
+    study = compared(
+        first=measured(BIG, [0.92, 0.93, 0.94], [0.80, 0.81, 0.82]),
+        second=measured(SMALL, [0.90, 0.911, 0.919], [0.90, 0.91, 0.925]),
+    )
+    assert study["keep"] == "first"
+    assert said(study)[1].startswith("On the test set, first is worse than second: −10.17 points on average")
+
+
+def test_what_folds_have_in_common_widens_the_interval_as_nadeau_and_bengio_say():
+    seeds, folds = (compared(kind, **CLEAR)["pairs"][0]["validation_accuracy"] for kind in ("seed", "fold"))
+    wider = np.ptp(folds["interval"]) / np.ptp(seeds["interval"])
+    assert wider == pytest.approx(np.sqrt((1 / 3 + 1 / 2) / (1 / 3)))
+    assert folds["to_settle"] is None
+
+
+def test_a_network_alone_gets_its_mean():
+    study = compared(only=measured(BIG, [0.92, 0.94]))
+    assert said(study)[1] == "Its mean validation accuracy is 93.00 %."
+    assert study["pairs"] == []
+
+
+def test_equal_networks_are_tied_and_no_number_of_seeds_is_promised():
+    same = [0.92, 0.93, 0.94]
+    study = compared(first=measured(BIG, same), second=measured(SMALL, same))
+    assert study["keep"] == "second"
+    assert len(study["verdict"]) == 1
+    assert study["pairs"][0]["validation_accuracy"]["to_settle"] is None
