@@ -23,7 +23,7 @@ from tasks.child import cores, start_early, stop_children
 from tasks.errors import DataRefused, RunError, UserError, sentence_of
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.progress import TerminalReporter, at_a_terminal, watchers
-from tasks.report.publish import LATEST, publish, publish_refusal
+from tasks.report.publish import latest, publish, publish_refusal
 from tasks.settings import PLACES, PRESETS, Settings, as_text, nearest, option_of, parse_settings
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ _told_to_stop = threading.Event()
 _once = threading.Lock()
 
 
-def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the comparison that the arguments ask for, and exit."""
+def main(arguments: list[str] | None = None, kind: type[Settings] = Settings) -> NoReturn:
+    """Run the comparison or study that the arguments ask for, with settings of this kind, and exit."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another
     try:
-        options = read_options(arguments)
+        options = read_options(arguments, kind)
         actions = {name: options.pop(name) for name in ACTIONS if name in options}
-        settings = parse_settings(options)
+        settings = parse_settings(options, kind)
         downstream(settings)
     except UserError as error:
         _fail(error)
@@ -61,6 +61,18 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     _leave(status)
 
 
+def main_of_studies(kinds: dict[str, type[Settings]]) -> NoReturn:
+    """Run the study that the first argument names."""
+    given = sys.argv[1:2] or ["none"]
+    if given[0] in kinds:
+        main(sys.argv[2:], kinds[given[0]])
+    if given[0] in ("-h", "--help"):
+        print("usage: python flows/study.py STUDY [options]; --help after it tells these\n")
+        print("\n".join(f"{name:8}{(kind.__doc__ or '').partition(chr(10))[0]}" for name, kind in kinds.items()))
+        _leave(0)
+    _fail(UserError(f"no study is called {given[0]!r}{nearest(given[0], kinds)}"))
+
+
 def run(settings: Settings) -> int:
     """Have the report, and print what it says; without Prefect or TensorFlow if everything stands."""
     server = os.environ.get("PREFECT_API_URL")
@@ -73,25 +85,31 @@ def run(settings: Settings) -> int:
         page = publish_refusal(ahead.refusal.artifact, settings.reports_dir)
         raise RunError(f"{ahead.refusal}; see {page}") from ahead.refusal
     if ahead.whole and not killed:
-        artifact = ahead.kept["report"]
+        artifact = ahead.report
         with contextlib.suppress(OSError):  # it stands, though that it was asked for cannot be written down
-            asked_again(settings.data_dir, ahead.kept, command=settings.command, recipe=settings.recipe)
+            asked_again(
+                settings.data_dir,
+                ahead.kept,
+                keep=artifact.facts["keep"],
+                command=settings.command,
+                recipe=settings.recipe,
+            )
         publish(artifact, settings.reports_dir)
     else:
         artifact = run_flow(settings, ahead.trainings)
-    print(summary(artifact, settings.reports_dir / LATEST))
+    print(summary(artifact, latest(artifact, settings.reports_dir)))
     return 0
 
 
-def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
+def read_options(arguments: list[str] | None = None, kind: type[Settings] = Settings) -> dict[str, Any]:
     """Return the settings and actions that the command line names; as text, the settings themselves check them.
 
     Raises:
         UserError: an option is unknown, or has no value.
     """
-    known, unknown = _parser().parse_known_args(arguments)
+    known, unknown = _parser(kind).parse_known_args(arguments)
     if unknown:
-        options = [option_of(name) for name in (*Settings.model_fields, *ACTIONS)]
+        options = [option_of(name) for name in (*kind.model_fields, *ACTIONS)]
         raise UserError(f"no option is called {unknown[0]!r}{nearest(unknown[0], options)}")
     values = vars(known)
     for name in ("dataset", *PLACES):
@@ -101,17 +119,17 @@ def read_options(arguments: list[str] | None = None) -> dict[str, Any]:
     return values
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python flows/main.py",
-        description="Compare networks on Fashion-MNIST: which should I keep, and why?",
+        prog=kind.program,
+        description=(kind.__doc__ or "").partition("\n")[0],
         epilog="A setting that is left out comes from the preset. Presets: "
         + "; ".join(
             f"{name}: {', '.join(f'{k} {v}' for k, v in p._asdict().items() if v)}" for name, p in PRESETS.items()
         ),
         allow_abbrev=False,
     )
-    for name, field in Settings.model_fields.items():
+    for name, field in kind.model_fields.items():
         default = field.default
         shown = "the preset's" if name in PRESETS["fast"]._fields or name == "epochs" else as_text(default)
         parser.add_argument(
@@ -159,11 +177,11 @@ def run_flow(settings: Settings, trainings: int) -> Artifact:
         start_early("tasks.start", {"threads": cores()}, trainings)
         from prefect.logging.handlers import APILogHandler
 
-        from flows.orchestrated import fashion_mnist
+        from flows.orchestrated import FLOWS
 
         wait_for_the_server()  # which has started while Prefect was imported here, as TensorFlow has
         try:
-            state: State[Any] = fashion_mnist(settings, return_state=True)  # type: ignore[assignment]
+            state: State[Any] = FLOWS[type(settings)](settings, return_state=True)  # type: ignore[assignment]
             result = state.result(raise_on_failure=False)
             APILogHandler().flush()  # `_leave` does not wait for what still has to reach the server
         except Exception as error:  # not of a node's making: those come back as a state

@@ -26,10 +26,9 @@ from prefect.tasks import exponential_backoff
 from pydantic import ValidationError
 
 from flows.housekeeping import retain
-from flows.main import dag
 from flows.notify import notify, notify_of_failure
 from flows.on_the_server import ProgressArtifacts, settle, show_result
-from flows.plan import downstream, labels
+from flows.plan import DAGS, downstream, labels, walk
 from flows.temporary_server import is_temporary
 from flows.the_dead import mark_the_dead
 from tasks.artifacts.circumstances import commit
@@ -43,6 +42,7 @@ from tasks.progress import LogReporter, Several, watchers
 from tasks.report.live import LivePage
 from tasks.report.publish import page_of, publish, publish_refusal
 from tasks.settings import Settings
+from tasks.studies import FoldStudy, SeedStudy
 
 
 @contextlib.contextmanager
@@ -59,10 +59,10 @@ def keep_slot(lease: UUID, seconds: float, **_: Any) -> Iterator[None]:
 flow_engine.maintain_concurrency_lease = keep_slot  # type: ignore[assignment]
 
 
-def _tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001
+def _tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Notify: Prefect calls this for a run that failed or crashed; where its process was killed, in the worker."""
     try:
-        name = Settings.model_validate(flow_run.parameters.get("settings", {})).recipe
+        name = _settings_of(flow.name, flow_run.parameters).recipe
     except ValidationError:  # of which the state tells
         name = flow_run.name
     url = "" if is_temporary() else PREFECT_API_URL.value() or ""
@@ -71,19 +71,49 @@ def _tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) ->
 
 def _recipe() -> str:
     """Return what a run is called until its result has a key."""
-    return Settings.model_validate(this_run.parameters["settings"]).recipe
+    return _settings_of(this_run.flow_name, this_run.parameters).recipe
 
 
-@flow(
-    name="fashion-mnist",
-    flow_run_name=_recipe,
-    task_runner=ThreadPoolTaskRunner(max_workers=32),  # type: ignore[arg-type]  # its threads wait for child processes
-    persist_result=False,
-    on_failure=[_tell_failure],
-    on_crashed=[_tell_failure],
-)
+def _settings_of(flow: str, parameters: dict[str, Any]) -> Settings:
+    kind = next(kind for kind in DAGS if kind.flow == flow)
+    return kind.model_validate(parameters.get("settings", {}))
+
+
+def _as_flow(function: Callable[..., Any]) -> Flow[..., Any]:
+    """Make a flow of a function of settings, as Prefect is to call it and to run its tasks."""
+    return flow(
+        name=function.__annotations__["settings"].flow,
+        flow_run_name=_recipe,
+        task_runner=ThreadPoolTaskRunner(max_workers=32),  # type: ignore[arg-type]  # its threads wait for children
+        persist_result=False,
+        on_failure=[_tell_failure],
+        on_crashed=[_tell_failure],
+    )(function)
+
+
+@_as_flow
 def fashion_mnist(settings: Settings = Settings()) -> Any:  # noqa: B008 (frozen)
     """Download, validate, prepare, train the networks in parallel, evaluate, compare, report."""
+    return run_flow(settings)
+
+
+@_as_flow
+def seed_study(settings: SeedStudy = SeedStudy()) -> Any:  # noqa: B008 (frozen)
+    """Train the networks with several seeds, evaluate, compare over the seeds, report."""
+    return run_flow(settings)
+
+
+@_as_flow
+def fold_study(settings: FoldStudy = FoldStudy()) -> Any:  # noqa: B008 (frozen)
+    """Train the networks on several folds of the training images, compare over the folds, report."""
+    return run_flow(settings)
+
+
+FLOWS = {Settings: fashion_mnist, SeedStudy: seed_study, FoldStudy: fold_study}
+
+
+def run_flow(settings: Settings) -> Any:
+    """Run what does not stand; what is foreseen to go wrong is a state with one sentence."""
     try:
         return run_all(settings)
     except (UserError, OSError) as error:
@@ -146,7 +176,7 @@ def run_nodes(
     shown = [] if is_temporary() else [ProgressArtifacts(cancelled)]
     with watching(live, *shown), limited(settings.time_limit, stop):
         try:
-            report = dag(run, settings)
+            report = walk(run, settings)
             failed = wait_for(futures, record)
         except BaseException:  # cancelled, or told to end: the children must not work on for nobody
             stop_children()

@@ -1,17 +1,25 @@
 """What a run would do, without doing it: the DAG walked from artifact to artifact."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from flows.main import dag
+from flows.study import folds, seeds
 from tasks.artifacts.store import Artifact
 from tasks.errors import RunError, UserError
 from tasks.node import Node
 from tasks.settings import Settings, nearest
+from tasks.studies import FoldStudy, SeedStudy
 from tasks.train import train
 
 Step = tuple[str, str, str]  # label, what happens to it, why
+DAGS: dict[type[Settings], Callable[..., Any]] = {Settings: dag, SeedStudy: seeds, FoldStudy: folds}
+
+
+def walk(run: Callable[..., Any], settings: Settings) -> Any:
+    """Walk the DAG that settings of this kind are for, as `flows.main.dag` says."""
+    return DAGS[type(settings)](run, settings)
 
 
 def downstream(settings: Settings) -> dict[str, str]:
@@ -33,7 +41,7 @@ def downstream(settings: Settings) -> dict[str, str]:
             reasons[label] = f"after {upstream[0]}, asked for afresh"
         return label
 
-    dag(visit, settings)
+    walk(visit, settings)
     if settings.fresh and not reasons:
         known = list(dict.fromkeys(names))
         raise UserError(f"fresh: no node is called {settings.fresh!r}{nearest(settings.fresh, known)}")
@@ -47,7 +55,7 @@ def labels(settings: Settings) -> list[str]:
     def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> None:  # noqa: ARG001
         found.append(node.label(network))
 
-    dag(visit, settings)
+    walk(visit, settings)
     return found
 
 
@@ -58,6 +66,11 @@ class Plan:
     steps: list[Step] = field(default_factory=list)
     kept: dict[str, Artifact] = field(default_factory=dict)  # by label; verified
     refusal: RunError | None = None  # of the check that failed
+
+    @property
+    def report(self) -> Artifact:
+        """What the last node has made: the page."""
+        return self.kept[self.steps[-1][0]]
 
     @property
     def whole(self) -> bool:
@@ -102,7 +115,7 @@ def plan(settings: Settings) -> Plan:
             steps.append((label, "run", artifact.reason))
         return label
 
-    dag(visit, settings)
+    walk(visit, settings)
     return found
 
 

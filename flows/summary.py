@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.artifacts.store import Artifact
+from tasks.prepare import SPLITS
 from tasks.wording import percent, points
 
 
@@ -24,8 +25,8 @@ def figures(artifact: Artifact) -> list[dict[str, str]]:
     return [
         {
             "network": name,
-            **{split: percent(row[f"{split}_accuracy"]) for split in ("train", "validation", "test")},
-            "gap": points(row["gap"]),
+            **{split: percent(row[f"{split}_accuracy"]) for split in SPLITS if f"{split}_accuracy" in row},
+            **({"gap": points(row["gap"])} if "gap" in row else {}),
             "parameters": f"{row['parameters']:,}",
             "seconds": f"{row['training_seconds']:.0f}",
         }

@@ -13,8 +13,9 @@ from flows.notify import notify_of_failure
 from flows.processes import environments
 from flows.server_api import ask
 from tasks.artifacts.records import dead
+from tasks.studies import KINDS
 
-OURS = {"name": {"any_": ["fashion-mnist"]}}
+OURS = {"name": {"any_": [kind.flow for kind in KINDS]}}
 CARRIED = "PREFECT__FLOW_RUN_ID"  # Prefect's worker gives it to the run, and that to its children
 
 

@@ -11,7 +11,7 @@ import contextlib
 import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
@@ -33,6 +33,14 @@ GIVEN = ("progress", "child", "checkpoints")  # what a node may take besides inp
 
 
 @dataclass(frozen=True)
+class Member:
+    """One of a study's parts, each with a few settings of its own: `seed 3`, `fold 2`."""
+
+    name: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Node:
     """A step of the DAG."""
 
@@ -43,6 +51,7 @@ class Node:
     retries: int = 0  # after what can heal by itself
     apart: bool = False  # in a child process, with which the memory goes that it needs
     check: Callable[[Artifact], None] = field(default=lambda _: None)  # raises where the run must not go on
+    member: Member | None = None  # of a study, whose settings it reads
 
     @property
     def name(self) -> str:
@@ -56,7 +65,11 @@ class Node:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Be sent to another process by name: a node is what its module calls so."""
-        return _named_in, (self.function.__module__, self.name)
+        return _named_in, (self.function.__module__, self.name, self.member)
+
+    def of(self, member: Member) -> Node:
+        """Return the same node for a study's member."""
+        return replace(self, member=member)
 
     def __call__(self, folder: Path, **keywords: Any) -> dict[str, Any]:
         """Call the function itself, as a test does."""
@@ -64,7 +77,7 @@ class Node:
 
     def label(self, network: str | None) -> str:
         """Return the name that people see."""
-        return label_of(self.name, network)
+        return label_of(self.name, network, self.member.name if self.member else None)
 
     def identity(self, settings: Settings, network: str | None, inputs: Inputs, again: bool = False) -> Identity:
         """Return what decides the node's result; `again` reads the code anew."""
@@ -199,11 +212,13 @@ class Node:
     def _settings(self, settings: Settings, network: str | None, inputs: Inputs) -> dict[str, Any]:
         resolved = settings.resolved(network)
         others = {"network", *GIVEN, *inputs}
-        return {name: getattr(resolved, name) for name in self.parameters if name not in others}
+        own = self.member.settings if self.member else {}
+        read = [name for name in self.parameters if name not in others]
+        return {name: own[name] if name in own else getattr(resolved, name) for name in read}
 
 
-def _named_in(module: str, name: str) -> Node:
-    return getattr(import_module(module), name)
+def _named_in(module: str, name: str, member: Member | None) -> Node:
+    return replace(getattr(import_module(module), name), member=member)
 
 
 def node(**options: Any) -> Callable[[Callable[..., dict[str, Any]]], Node]:

@@ -11,7 +11,7 @@ import os
 import shlex
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import (
     BaseModel,
@@ -67,9 +67,15 @@ def _tell_bounds(schema: dict[str, Any]) -> None:
 
 
 class Settings(BaseModel):
-    """What a run does; of the recipe, what is left unset is the preset's."""
+    """Compare networks on Fashion-MNIST: which should I keep, and why?
+
+    These settings are what a run does; of the recipe, what is left unset is the preset's.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_tell_bounds)
+
+    program: ClassVar[str] = "python flows/main.py"
+    flow: ClassVar[str] = "fashion-mnist"  # what Prefect calls it
 
     preset: Literal["fast", "article", "smoke"] = Field(
         "fast", description="recipe that fills in what is left unset; smoke only proves that everything works"
@@ -187,19 +193,19 @@ class Settings(BaseModel):
     @property
     def command(self) -> str:
         """The command that makes the same report again, on whatever processor, wherever data and pages are kept."""
-        usual = Settings(preset=self.preset).model_copy(update=PRESETS[self.preset]._asdict())
+        usual = type(self)(preset=self.preset).model_copy(update=PRESETS[self.preset]._asdict())
         options = self.resolved()._other_than(usual)
-        return shlex.join(["python", "flows/main.py", "--preset", self.preset, *options])
+        return f"{self.program} {shlex.join(['--preset', self.preset, *options])}"
 
     @property
     def recipe(self) -> str:
         """What a run is called: "article", or "fast --epochs 3"."""
-        return shlex.join([self.preset, *self._other_than(Settings(preset=self.preset))])
+        return shlex.join([self.preset, *self._other_than(type(self)(preset=self.preset))])
 
     def _other_than(self, usual: Settings) -> list[str]:
         """Return the options that make other results than these settings."""
         options = []
-        for name in Settings.model_fields:
+        for name in type(self).model_fields:
             if name not in NOT_THE_RECIPE and getattr(self, name) != getattr(usual, name):
                 options += [option_of(name), as_text(getattr(self, name)).removeprefix(f"{PROJECT}/")]
         return options
@@ -238,16 +244,16 @@ def as_text(value: Any) -> str:
     return ",".join(value) if isinstance(value, tuple) else "none" if value is None else str(value)
 
 
-def parse_settings(values: dict[str, Any]) -> Settings:
-    """Return the settings that these values make.
+def parse_settings(values: dict[str, Any], kind: type[Settings] = Settings) -> Settings:
+    """Return the settings of this kind that these values make.
 
     Raises:
         UserError: one is unknown, of the wrong type or out of bounds; the message names it as the command line does.
     """
     try:
-        return Settings.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise UserError("; ".join(_sentence(problem) for problem in error.errors())) from error
+        raise UserError("; ".join(_sentence(problem, kind) for problem in error.errors())) from error
 
 
 def _from_the_project(path: Path, name: str | None) -> Path:
@@ -257,10 +263,10 @@ def _from_the_project(path: Path, name: str | None) -> Path:
         raise ValueError(f"{name} {path}: {str(error).lower()}") from error
 
 
-def _sentence(problem: Any) -> str:
+def _sentence(problem: Any, kind: type[Settings]) -> str:
     name = ".".join(map(str, problem["loc"])) or "settings"
     if problem["type"] == "extra_forbidden":
-        return f"no setting is called {name!r}{nearest(name, Settings.model_fields)}"
+        return f"no setting is called {name!r}{nearest(name, kind.model_fields)}"
     message = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"] or problem["type"] == "value_error":
         return message

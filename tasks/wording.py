@@ -36,6 +36,14 @@ def p_value(p: float) -> str:
     return f"{digits}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{str(int(exponent)).translate(_RAISED)}"
 
 
+def left_out(used: int | None, available: int) -> str | None:
+    """Return what a reader must know before believing a figure: that most images were left out, if they were."""
+    if used in (None, available):
+        return None
+    shares = f"Only {used:,} of the {available:,} training images were used"
+    return f"{shares}: with all of them, accuracies and ranking may be others."
+
+
 def listed(names: list[str]) -> str:
     """Return names as a sentence lists them."""
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

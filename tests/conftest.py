@@ -159,6 +159,16 @@ def finished_run(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
+@pytest.fixture(scope="session")
+def two_seeds(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study of two seeds over the fixture, both networks, one epoch, as `finished_run`."""
+    folder = tmp_path_factory.mktemp("seeds")
+    done = run_main(folder, server, *ON_THE_FIXTURE, "--seeds", "2", program=("study.py", "seeds"))
+    assert done.returncode == 0, done.stderr
+    (folder / "output").write_text(done.stdout)
+    return folder
+
+
 @pytest.fixture
 def receiver():
     """A receiver, its address, and what it has got; it answers as it is told."""
@@ -199,14 +209,19 @@ AS_ANYONE = ("setpriv", f"--bounding-set={WITHOUT}", f"--inh-caps={WITHOUT}") if
 
 
 def start_main(
-    folder: Path, server: Server | None, *options: str, stderr: int = subprocess.PIPE, before: tuple[str, ...] = ()
+    folder: Path,
+    server: Server | None,
+    *options: str,
+    stderr: int = subprocess.PIPE,
+    before: tuple[str, ...] = (),
+    program: tuple[str, ...] = ("main.py",),
 ) -> "subprocess.Popen[str]":
     """Start the command line as a user does, its data and reports in this folder, from another working directory."""
     home = str(folder.parent / "prefect")  # one for all tests: only the first makes the database
     environment = server.environment if server else os.environ | {"PREFECT_HOME": home}
     folders = ["--data-dir", str(folder / "data"), "--reports-dir", str(folder / "reports")]
     return subprocess.Popen(
-        [*before, sys.executable, str(PROJECT / "flows" / "main.py"), *folders, *options],
+        [*before, sys.executable, str(PROJECT / "flows" / program[0]), *program[1:], *folders, *options],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
@@ -217,10 +232,10 @@ def start_main(
 
 
 def run_main(
-    folder: Path, server: Server | None, *options: str, before: tuple[str, ...] = ()
+    folder: Path, server: Server | None, *options: str, **how: tuple[str, ...]
 ) -> "subprocess.CompletedProcess[str]":
     """Run the command line to its end."""
-    with start_main(folder, server, *options, before=before) as process:
+    with start_main(folder, server, *options, **how) as process:
         output, errors = process.communicate(timeout=400)
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 

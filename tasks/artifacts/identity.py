@@ -37,9 +37,10 @@ class Identity:
         return label_of(self.node, self.network)
 
 
-def label_of(node: str, network: str | None) -> str:
-    """Return the name that people see of a node: `prepare`, `train[dropout]`."""
-    return f"{node}[{network}]" if network else node
+def label_of(node: str, *of: str | None) -> str:
+    """Return the name that people see of a node: `prepare`, `train[dropout]`, `train[dropout, seed 1]`."""
+    of_what = ", ".join(filter(None, of))
+    return f"{node}[{of_what}]" if of_what else node
 
 
 def digest_of(value: Any) -> str:

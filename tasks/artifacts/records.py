@@ -165,12 +165,12 @@ def last_like(data_dir: Path, command: str) -> Record | None:
     return next((record for record in alike if record.content["state"] == "completed"), None)
 
 
-def asked_again(data_dir: Path, found: dict[str, Artifact], **known: str) -> None:
-    """Record that everything a run needs was kept."""
+def asked_again(data_dir: Path, found: dict[str, Artifact], keep: str, **known: str) -> None:
+    """Record that everything a run needs was kept, and which network it says to keep."""
     with recorded(data_dir, **known, flow_run=None) as record:
         for label, artifact in found.items():
             record.node(label, artifact.key, True, artifact.manifest["made"])
-        record.end("completed", keep=found["report"].facts["keep"])
+        record.end("completed", keep=keep)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

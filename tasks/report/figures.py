@@ -49,7 +49,7 @@ _alone = threading.RLock()
 
 def colour(place: int) -> str:
     """Return what stands for the colour of the network at this place."""
-    return f"#00ff{place:02x}"
+    return f"#00ff{place % 8:02x}"
 
 
 def new_figure(height: float) -> "Figure":

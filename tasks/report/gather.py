@@ -11,6 +11,7 @@ from tasks.compare import load_labels, load_probabilities
 from tasks.fashion_mnist import FASHION_MNIST, DataSet
 from tasks.idx import read_idx
 from tasks.prepare import SPLITS
+from tasks.wording import left_out
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,7 @@ class Run:
     def caution(self) -> str | None:
         """What a reader must know before believing a figure: that most images were left out, if they were."""
         images = self.facts["prepare"]["images"]
-        used, available = images["train"] + images["validation"], self.data_set.counts["train"]
-        if used == available:
-            return None
-        shares = f"Only {used:,} of the {available:,} training images were used"
-        return f"{shares}: with all of them, accuracies and ranking may be others."
+        return left_out(images["train"] + images["validation"], self.data_set.counts["train"])
 
 
 def gather(

@@ -42,6 +42,8 @@ def _entry(page: Path) -> dict[str, Any]:
         twin = json.loads(page.with_suffix(".json").read_bytes())
         if "refused" in twin:
             return entry | {"verdict": f"Data refused: {twin['refused'][0]['failure']}", "data_set": twin["data_set"]}
+        if "members" in twin:
+            return entry | _of_study(twin)
         return entry | {
             "verdict": twin["verdict"]["sentences"][0],
             "data_set": twin["head"]["data_set"],
@@ -55,6 +57,16 @@ def _entry(page: Path) -> dict[str, Any]:
         return entry | {
             "verdict": f"Its numbers {'are missing' if missing else 'cannot be read'}; the page may still be."
         }
+
+
+def _of_study(twin: dict[str, Any]) -> dict[str, Any]:
+    means = {name: of["accuracy"].get("test") for name, of in twin["networks"].items()}
+    return {
+        "verdict": twin["verdict"][0],
+        "data_set": twin["data_set"],
+        "trained_on": f"{len(twin['members'])} {twin['kind']}s",
+        "accuracy": {name: _finite(of["mean"]) for name, of in means.items() if of},
+    }
 
 
 def _finite(share: Any) -> float:

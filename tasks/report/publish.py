@@ -13,14 +13,20 @@ PAGES = "[0-9]*T[0-9]*-*.html"  # what a result's page is called
 
 
 def publish(artifact: Artifact, reports_dir: Path) -> Path:
-    """Put a report's page and numbers into `<reports>/<time made>-<key>`; return `latest.html`, the same page.
+    """Put a report's page and numbers into `<reports>/<time made>-<key>`; return the same page, by `latest`'s name.
 
     Raises:
         RunError: the folder cannot be written.
     """
     page, numbers = ((artifact.folder / f"report.{kind}").read_bytes() for kind in ("html", "json"))
     _publish(artifact, reports_dir, page, numbers)
-    return reports_dir / LATEST
+    return latest(artifact, reports_dir)
+
+
+def latest(artifact: Artifact, reports_dir: Path) -> Path:
+    """Return where the newest page of its kind is: a comparison's, or a study's of seeds or folds."""
+    study = artifact.facts.get("study")
+    return reports_dir / (f"latest-{study}s.html" if study else LATEST)
 
 
 def publish_refusal(artifact: Artifact, reports_dir: Path) -> Path:
@@ -42,7 +48,7 @@ def _publish(artifact: Artifact, reports_dir: Path, page: bytes, numbers: bytes)
             continue  # each goes when its turn is over
         put(target.with_suffix(".json"), numbers)
         put(target, page)
-        put(reports_dir / LATEST, page)
+        put(latest(artifact, reports_dir), page)
         if (reports_dir / LIVE).exists():
             put(reports_dir / LIVE, page)
         list_pages(reports_dir)

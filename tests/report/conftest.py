@@ -173,6 +173,12 @@ def artifact_of(finished_run):
 
 
 @pytest.fixture(scope="session")
+def study(two_seeds):
+    """The page of a study of two seeds."""
+    return two_seeds / "reports" / "latest-seeds.html"
+
+
+@pytest.fixture(scope="session")
 def live(tmp_path_factory):
     folder = tmp_path_factory.mktemp("live")
     with LivePage(folder, ["download", "train[dropout]", "report"]) as page:

@@ -25,9 +25,10 @@ def sticking_out(page, excused):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("which", ["report", "odd", "index", "live"])
-def test_nothing_overflows(visit, report, odd, reports, live, which, width):
-    page = visit({"report": report, "odd": odd, "index": reports / "index.html", "live": live}[which], width)
+@pytest.mark.parametrize("which", ["report", "odd", "index", "live", "study"])
+def test_nothing_overflows(visit, report, odd, reports, live, study, which, width):
+    pages = {"report": report, "odd": odd, "index": reports / "index.html", "live": live, "study": study}
+    page = visit(pages[which], width)
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert sticking_out(page, f"{HIDDEN}, {SCROLLED}") == []
 
@@ -43,20 +44,22 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
         ("odd", 1600, "light"),
         ("index", 768, "dark"),
         ("live", 360, "light"),
+        ("study", 360, "dark"),
+        ("study", 1600, "light"),
     ],
 )
-def test_axe_finds_nothing(visit, report, odd, reports, live, which, width, scheme):
-    path = {"report": report, "odd": odd, "index": reports / "index.html", "live": live}[which]
-    page = visit(path, width, color_scheme=scheme)
+def test_axe_finds_nothing(visit, report, odd, reports, live, study, which, width, scheme):
+    pages = {"report": report, "odd": odd, "index": reports / "index.html", "live": live, "study": study}
+    page = visit(pages[which], width, color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
     contrast = {"color-contrast": {"enabled": which != "odd"}}  # its colours are the report's, and many
     found = Axe().run(page, options={"runOnly": RULES, "rules": contrast})
     assert found.violations_count == 0, found.generate_report()
 
 
-@pytest.mark.parametrize("which", ["report", "odd"])
-def test_no_text_of_a_figure_is_cut_off(visit, report, odd, which):
-    page = visit({"report": report, "odd": odd}[which])
+@pytest.mark.parametrize("which", ["report", "odd", "study"])
+def test_no_text_of_a_figure_is_cut_off(visit, report, odd, study, which):
+    page = visit({"report": report, "odd": odd, "study": study}[which])
     cut = page.evaluate(
         """() => [...document.querySelectorAll("svg text")].filter((text) => {
             const [inner, outer] = [text.getBoundingClientRect(), text.closest("svg").getBoundingClientRect()];

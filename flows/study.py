@@ -1,0 +1,57 @@
+"""Is it the network, or was it luck? Studies over the same nodes: their DAGs at a glance, and the command.
+
+python flows/study.py seeds --seeds 5     # the same networks with five seeds: is the difference real?
+python flows/study.py folds --folds 5     # cross-validation on the training images; the test set stays shut
+python flows/study.py seeds --help        # every setting
+"""
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while there is nothing to stop, Ctrl-C just ends it
+
+from tasks.compare_trainings import compare_trainings
+from tasks.download import download
+from tasks.evaluate import evaluate
+from tasks.fold import fold
+from tasks.prepare import prepare
+from tasks.report_study import report_study
+from tasks.studies import FoldStudy, SeedStudy
+from tasks.train import train
+from tasks.validate import validate
+
+
+def seeds(run: Callable[..., Any], settings: SeedStudy) -> Any:
+    """Wire the nodes: with each seed, every network is trained on the same split, and evaluated."""
+    raw = run(download)
+    validation = run(validate, download=raw)
+    trained, evaluated = {}, {}
+    for seed in settings.members:
+        prepared = run(prepare.of(seed), download=raw, after=validation)
+        for name in settings.networks:
+            of = f"{name}, {seed.name}"
+            trained[of] = run(train.of(seed), network=name, prepare=prepared)
+            evaluated[of] = run(evaluate.of(seed), network=name, train=trained[of], prepare=prepared)
+    comparison = run(compare_trainings, train=trained, evaluate=evaluated)
+    return run(report_study, validate=validation, train=trained, evaluate=evaluated, compare_trainings=comparison)
+
+
+def folds(run: Callable[..., Any], settings: FoldStudy) -> Any:
+    """Wire the nodes: on each fold, every network is trained on the images of the others, and validated by its own."""
+    raw = run(download)
+    validation = run(validate, download=raw)
+    trained = {}
+    for part in settings.members:
+        split = run(fold.of(part), download=raw, after=validation)
+        for name in settings.networks:
+            trained[f"{name}, {part.name}"] = run(train.of(part), network=name, prepare=split)
+    comparison = run(compare_trainings, train=trained, evaluate={})
+    return run(report_study, validate=validation, train=trained, evaluate={}, compare_trainings=comparison)
+
+
+if __name__ == "__main__":
+    from flows.command_line import main_of_studies
+
+    main_of_studies({"seeds": SeedStudy, "folds": FoldStudy})

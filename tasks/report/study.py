@@ -1,0 +1,193 @@
+"""A study's page: what its trainings show together, and each of them."""
+
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from tasks.artifacts.store import Artifact
+from tasks.prepare import SPLITS
+from tasks.report.figures import as_svg, new_figure, plain, rows, short, styled
+from tasks.report.html import Templates
+from tasks.report.quantities import Count, Seconds
+from tasks.report.quantities import Numbers as Model
+from tasks.wording import percent, points
+
+
+class Summary(Model):
+    """A quantity over the trainings: each one's value, their mean with its 95 % interval, their standard deviation."""
+
+    values: list[float]
+    mean: float
+    deviation: float
+    interval: tuple[float, float]
+
+
+class Difference(Summary):
+    """How much higher the first network's accuracy is, training by training."""
+
+    bootstrap: tuple[float, float]
+    better: Count
+    to_settle: Count | None
+
+
+class OfNetwork(Model):
+    """A network's trainings, in the order of the members."""
+
+    parameters: Count
+    accuracy: dict[str, Summary]  # by split
+    seconds: list[Seconds]
+    histories: list[list[dict[str, float]]]  # an entry an epoch
+
+
+class Pair(Model):
+    """Two networks, trained alike."""
+
+    first: str
+    second: str
+    accuracy: dict[str, Difference]  # by split
+
+
+class Study(Model):
+    """Every number of the page."""
+
+    data_set: str
+    kind: str
+    members: list[str]
+    keep: str
+    verdict: list[str]
+    caution: str | None
+    tied: list[str]
+    networks: dict[str, OfNetwork]  # the best first
+    pairs: list[Pair]
+    command: str
+    departures: tuple[str, ...]
+    machines: list[str]
+    commits: list[str]
+    versions: dict[str, str]
+    keys: dict[str, str]  # by node
+    made_at: str
+
+
+def numbers(
+    before: list[Artifact], train: dict[str, Artifact], evaluate: dict[str, Artifact], **settings: Any
+) -> Study:
+    """Gather every number of the page; the last artifact before it is the comparison."""
+    study = before[-1].json("study.json")
+    labelled = {f"train[{of}]": made for of, made in train.items()}
+    labelled |= {f"evaluate[{of}]": made for of, made in evaluate.items()} | {a.manifest["label"]: a for a in before}
+    made = [artifact.manifest["made"] for artifact in labelled.values()]
+    of_network = {name: [train[f"{name}, {member}"] for member in study["members"]] for name in study["ranking"]}
+    return Study(
+        kind=study["kind"],
+        members=study["members"],
+        keep=study["keep"],
+        verdict=study["verdict"],
+        tied=study["tied"],
+        networks={
+            name: OfNetwork(
+                parameters=study["networks"][name]["parameters"],
+                accuracy=_by_split(study["networks"][name], Summary),
+                seconds=[training.facts["seconds"] for training in trainings],
+                histories=[training.json("history.json") for training in trainings],
+            )
+            for name, trainings in of_network.items()
+        },
+        pairs=[
+            Pair(first=pair["first"], second=pair["second"], accuracy=_by_split(pair, Difference))
+            for pair in study["pairs"]
+        ],
+        **settings,
+        machines=sorted({_machine(of_node) for of_node in made}),
+        commits=sorted({of_node["commit"] for of_node in made}),
+        versions={k: v for a in labelled.values() for k, v in a.manifest["identity"]["versions"].items()},
+        keys={label: artifact.key for label, artifact in labelled.items()},
+        made_at=max(of_node["at"] for of_node in made),
+    )
+
+
+def _by_split(figures: dict[str, Any], kind: type[Summary]) -> dict[str, Any]:
+    found = {split: figures.get(f"{split}_accuracy") for split in SPLITS}
+    return {split: kind(**figure) for split, figure in found.items() if figure}
+
+
+def _machine(made: dict[str, Any]) -> str:
+    return f"{made['processor']}, {made['cores']} cores"
+
+
+def render(study: Study) -> str:
+    """Return the page; it asks the network for nothing."""
+    templates = Templates(head={"networks": list(study.networks)})
+    figures = {"accuracies": _accuracies(study), "curves": _bands(study)}
+    figures["differences"] = _differences(study) if study.pairs else ""
+    return templates.page("study.html.j2", study=study, figures=figures)
+
+
+@styled
+def _accuracies(study: Study) -> Markup:
+    """Draw each training's validation accuracy, and the mean with its interval."""
+    figure = new_figure(0.95 + 0.5 * len(study.networks))
+    panel = figure.subplots()
+    panel.set_title("validation accuracy, % (this decides)")
+    for place, name, colour, marker in rows(list(study.networks)):
+        _strip(panel, place, study.networks[name].accuracy["validation"], colour, marker)
+    _name_rows(panel, list(study.networks))
+    told = "; ".join(f"{name} {percent(of.accuracy['validation'].mean)}" for name, of in study.networks.items())
+    return as_svg(figure, "accuracies", "Validation accuracy of every training", f"Means: {told}.")
+
+
+@styled
+def _differences(study: Study) -> Markup:
+    """Draw the difference of each pair of trainings, and the mean with its interval."""
+    splits = [split for split in ("validation", "test") if split in study.pairs[0].accuracy]
+    drawn = [(pair, split) for pair in study.pairs for split in splits]
+    figure = new_figure(0.95 + 0.5 * len(drawn))
+    panel = figure.subplots()
+    panel.set_title("first minus second, points")
+    panel.axvline(0, color="#123456", linewidth=0.8)
+    for row, (pair, split) in enumerate(drawn):
+        _strip(panel, row, pair.accuracy[split], "#123456", "o")
+    _name_rows(panel, [f"{short(pair.first, 9)} − {short(pair.second, 9)}, {split}" for pair, split in drawn])
+    told = "; ".join(
+        f"{pair.first} minus {pair.second}, {split}: {points(pair.accuracy[split].mean)}" for pair, split in drawn
+    )
+    return as_svg(figure, "differences", "Differences, training by training", f"Mean differences in points: {told}.")
+
+
+def _strip(panel: Any, row: int, of: Summary, colour: str, marker: str) -> None:
+    low, high = (100 * limit for limit in of.interval)
+    panel.plot([low, high], [row + 0.22] * 2, color=colour, linewidth=2, solid_capstyle="butt")
+    panel.plot([100 * of.mean], [row + 0.22], marker, color=colour, markersize=7)
+    values = [100 * value for value in of.values]
+    panel.plot(values, [row - 0.15] * len(values), marker, color=colour, markersize=5, alpha=0.6, markeredgewidth=0)
+
+
+def _name_rows(panel: Any, names: list[str]) -> None:
+    panel.set_yticks(range(len(names)), [plain(short(name, 32)) for name in names])
+    panel.set_ylim(len(names) - 0.4, -0.6)
+    panel.tick_params(axis="y", length=0)
+    panel.spines["left"].set_visible(False)
+    panel.margins(x=0.12)
+
+
+@styled
+def _bands(study: Study) -> Markup:
+    """Draw each network's validation accuracy by epoch: the mean, and from the lowest to the highest."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure = new_figure(3.3)
+    panel = figure.subplots()
+    for _, name, colour, marker in rows(list(study.networks)):
+        curves = np.array([[epoch["validation_accuracy"] for epoch in of] for of in study.networks[name].histories])
+        epochs = np.arange(1, curves.shape[1] + 1)
+        panel.fill_between(
+            epochs, *(100 * limit(axis=0) for limit in (curves.min, curves.max)), color=colour, alpha=0.2
+        )
+        panel.plot(
+            epochs, 100 * curves.mean(axis=0), color=colour, marker=marker, markersize=5, label=plain(short(name))
+        )
+    panel.set(title="validation accuracy, %", xlabel="epoch")
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    panel.grid()
+    panel.legend(loc="best")
+    return as_svg(figure, "bands", "Validation accuracy by epoch", "Lines are means; bands go from lowest to highest.")

@@ -1,0 +1,48 @@
+"""Report a study: one self-contained HTML page that says whether the difference is real, and shows every training.
+
+Takes the trainings, their evaluations and the comparison. Makes `report.json`, every number of the page, and
+`report.html`, as `report` does for a single run.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from tasks.artifacts.store import Artifact
+from tasks.fashion_mnist import DataSet
+from tasks.node import node
+from tasks.wording import left_out
+
+
+@node(libraries=("jinja2", "matplotlib", "pydantic"), by_provenance=True, apart=True, retries=2)
+def report_study(
+    output: Path,
+    *,
+    validate: Artifact,
+    train: dict[str, Artifact],
+    evaluate: dict[str, Artifact],
+    compare_trainings: Artifact,
+    data_set: DataSet,
+    command: str,
+    departures: tuple[str, ...],
+    limit: int | None,
+) -> dict[str, Any]:
+    """Fill the artifact with the page and its numbers; its facts are what the command line prints at the end."""
+    from tasks.report.study import numbers, render
+
+    settings = {"data_set": data_set.name, "command": command, "departures": departures}
+    caution = left_out(limit, data_set.counts["train"])
+    found = numbers([validate, compare_trainings], train, evaluate, **settings, caution=caution)
+    (output / "report.json").write_text(found.model_dump_json(), encoding="utf-8")
+    (output / "report.html").write_text(render(found), encoding="utf-8")
+    rows = {
+        name: {f"{split}_accuracy": of.mean for split, of in network.accuracy.items()}
+        | {"parameters": network.parameters, "training_seconds": sum(network.seconds)}
+        for name, network in found.networks.items()
+    }
+    return {
+        "study": found.kind,
+        "keep": found.keep,
+        "verdict": found.verdict,
+        "caution": found.caution,
+        "networks": rows,
+    }

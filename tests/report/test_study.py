@@ -1,0 +1,49 @@
+"""A study's page is a function of its numbers, and says of what it is."""
+
+import json
+
+import pytest
+
+from tasks.report.index import render_index
+from tasks.report.study import Study, render
+
+
+@pytest.fixture
+def numbers(two_seeds):
+    (twin,) = (two_seeds / "reports").glob("*T*.json")
+    return Study.model_validate_json(twin.read_text())
+
+
+def test_the_page_is_made_of_its_numbers_alone(numbers, study):
+    assert render(numbers) == study.read_text(encoding="utf-8")
+
+
+def test_another_number_is_another_page(numbers):
+    network = next(iter(numbers.networks))
+    told = json.loads(numbers.model_dump_json())
+    told["networks"][network]["accuracy"]["validation"]["mean"] = 0.4321
+    page = render(Study.model_validate(told))
+    assert "43.21" in page
+    assert "43.21" not in render(numbers)
+
+
+def test_a_hostile_name_stays_text(numbers):
+    told = json.loads(numbers.model_dump_json()) | {"data_set": "<script>alert(1)</script>", "caution": "<b>no</b>"}
+    page = render(Study.model_validate(told))
+    assert "<script>alert" not in page
+    assert "<b>no" not in page
+
+
+def test_eight_networks_have_a_page_without_a_pair_too_many(numbers):
+    told = json.loads(numbers.model_dump_json())
+    of = next(iter(told["networks"].values()))
+    names = [f"network {place}" for place in range(8)]
+    told |= {"networks": dict.fromkeys(names, of), "pairs": [], "keep": names[0]}
+    told["keys"] = {f"train[{name}, {member}]": "0" * 16 for name in names for member in told["members"]}
+    assert "network 7" in render(Study.model_validate(told))
+
+
+def test_the_index_lists_a_study_with_its_seeds(two_seeds):
+    index = render_index(two_seeds / "reports")
+    assert "2 seeds" in index
+    assert "cannot be read" not in index

@@ -1,0 +1,116 @@
+"""The studies as a user meets them, on the fixture: run, asked for again, widened, killed."""
+
+import json
+import os
+import re
+import shutil
+import signal
+
+import pytest
+
+from flows.processes import command_of
+from tests.conftest import ON_THE_FIXTURE, ask, children_of, leftovers, run_main, start_main, wait_until
+
+SEEDS, FOLDS = ("study.py", "seeds"), ("study.py", "folds")
+
+
+def study_of(folder):
+    (newest,) = (path for path in (folder / "data" / "compare_trainings").glob("*/study.json"))
+    return json.loads(newest.read_text())
+
+
+def trained(folder):
+    return {
+        (manifest["network"], manifest["identity"]["settings"]["seed"])
+        for manifest in map(json.loads, (path.read_text() for path in (folder / "data").glob("train/*/manifest.json")))
+    }
+
+
+def test_a_study_of_seeds_ends_with_verdict_table_and_a_page_of_its_own(two_seeds):
+    output = (two_seeds / "output").read_text()
+    assert re.search(r"^Keep (baseline|dropout): over 2 seeds, its mean validation accuracy", output, re.MULTILINE)
+    assert re.search(r"^network +train +validation +test +parameters +seconds$", output, flags=re.MULTILINE)
+    assert f"Report: {two_seeds / 'reports' / 'latest-seeds.html'}" in output
+    assert not (two_seeds / "reports" / "latest.html").exists()
+    assert trained(two_seeds) == {(network, seed) for network in ("baseline", "dropout") for seed in (0, 1)}
+    assert leftovers(two_seeds / "data") == []
+
+
+def test_the_page_says_what_the_trainings_artifacts_say(two_seeds):
+    twin = json.loads(next((two_seeds / "reports").glob("*T*.json")).read_text())
+    for network, of in twin["networks"].items():
+        for place, member in enumerate(twin["members"]):
+            key = twin["keys"][f"evaluate[{network}, {member}]"]
+            metrics = json.loads((two_seeds / "data" / "evaluate" / f"{network}-{key}" / "metrics.json").read_text())
+            for split, figures in of["accuracy"].items():
+                assert figures["values"][place] == metrics[split]["accuracy"]
+
+
+def test_the_same_study_again_ends_at_once_and_one_more_seed_trains_only_that(two_seeds, server, tmp_path):
+    again = run_main(two_seeds, server, *ON_THE_FIXTURE, "--seeds", "2", program=SEEDS)
+    assert again.stdout == (two_seeds / "output").read_text()
+    shutil.copytree(two_seeds / "data", tmp_path / "data")
+    planned = run_main(tmp_path, server, *ON_THE_FIXTURE, "--seeds", "3", "--plan", program=SEEDS).stdout
+    assert [line.split("  ")[0] for line in planned.splitlines() if " run " in line] == ["prepare[seed 2]"]
+    more = run_main(tmp_path, server, *ON_THE_FIXTURE, "--seeds", "3", program=SEEDS)
+    assert more.returncode == 0, more.stderr
+    assert trained(tmp_path) - trained(two_seeds) == {("baseline", 2), ("dropout", 2)}
+
+
+def test_a_run_of_one_of_the_seeds_takes_what_the_study_has_trained(two_seeds, server, tmp_path):
+    shutil.copytree(two_seeds / "data", tmp_path / "data")
+    planned = run_main(tmp_path, server, *ON_THE_FIXTURE, "--seed", "1", "--plan").stdout
+    assert [line.split()[0] for line in planned.splitlines() if " keep " in line][-2:] == [
+        "evaluate[baseline]",
+        "evaluate[dropout]",
+    ]
+
+
+def test_on_the_server_a_study_is_a_flow_whose_tasks_name_network_and_seed(two_seeds, server):
+    runs = ask(server, "flow_runs", flows={"name": {"any_": ["fashion-mnist-seeds"]}})
+    tasks = ask(server, "task_runs", flow_runs={"id": {"any_": [runs[0]["id"]]}})
+    assert {"train[dropout, seed 1]", "prepare[seed 0]", "compare_trainings"} <= {task["name"] for task in tasks}
+
+
+def test_a_study_that_is_killed_ends_with_the_same_numbers(two_seeds, server, tmp_path):
+    def at_work():
+        return list((tmp_path / "data").glob("train/.*"))
+
+    with start_main(tmp_path, server, *ON_THE_FIXTURE, "--seeds", "2", program=SEEDS) as run:
+        wait_until(at_work, 120)
+        children = children_of(run.pid)
+        os.kill(run.pid, signal.SIGKILL)
+    wait_until(lambda: not any(map(command_of, children)), 20)
+    done = run_main(tmp_path, server, *ON_THE_FIXTURE, "--seeds", "2", program=SEEDS)
+    assert done.returncode == 0, done.stderr
+    assert study_of(tmp_path) == study_of(two_seeds)
+    runs = ask(server, "flow_runs", flows={"name": {"any_": ["fashion-mnist-seeds"]}})
+    assert "Crashed" in {run["state_name"] for run in runs}
+    assert "Running" not in {run["state_name"] for run in runs}
+
+
+def test_cross_validation_opens_no_test_set(server, tmp_path):
+    done = run_main(tmp_path, server, *ON_THE_FIXTURE, "--folds", "2", program=FOLDS)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^network +validation +parameters +seconds$", done.stdout, flags=re.MULTILINE)
+    assert study_of(tmp_path)["members"] == ["fold 1", "fold 2"]
+    assert not (tmp_path / "data" / "evaluate").exists()
+    assert not list((tmp_path / "data" / "fold").glob("*/test*"))
+    assert "The test set is not opened" in (tmp_path / "reports" / "latest-folds.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("study.py", "sedes"), "no study is called 'sedes'; did you mean 'seeds'?"),
+        (("study.py",), "no study is called"),
+        ((*SEEDS, "--seeds", "1"), "seeds is '1': input should be greater than or equal to 2"),
+        ((*FOLDS, "--seeds", "3"), "no option is called '--seeds'; did you mean '--seed'?"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(tmp_path, given, said):
+    done = run_main(tmp_path, None, program=given)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
