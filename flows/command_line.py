@@ -87,13 +87,7 @@ def run(settings: Settings) -> int:
     if ahead.whole and not killed:
         artifact = ahead.report
         with contextlib.suppress(OSError):  # it stands, though that it was asked for cannot be written down
-            asked_again(
-                settings.data_dir,
-                ahead.kept,
-                keep=artifact.facts["keep"],
-                command=settings.command,
-                recipe=settings.recipe,
-            )
+            asked_again(settings.data_dir, ahead.kept, command=settings.command, recipe=settings.recipe)
         publish(artifact, settings.reports_dir)
     else:
         artifact = run_flow(settings, ahead.trainings)

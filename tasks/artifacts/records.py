@@ -165,12 +165,13 @@ def last_like(data_dir: Path, command: str) -> Record | None:
     return next((record for record in alike if record.content["state"] == "completed"), None)
 
 
-def asked_again(data_dir: Path, found: dict[str, Artifact], keep: str, **known: str) -> None:
-    """Record that everything a run needs was kept, and which network it says to keep."""
+def asked_again(data_dir: Path, found: dict[str, Artifact], **known: str) -> None:
+    """Record that everything a run needs was kept: these artifacts, of which the last says which network to keep."""
     with recorded(data_dir, **known, flow_run=None) as record:
         for label, artifact in found.items():
             record.node(label, artifact.key, True, artifact.manifest["made"])
-        record.end("completed", keep=keep)
+        *_, page = found.values()
+        record.end("completed", keep=page.facts["keep"])
 
 
 def _read(path: Path) -> dict[str, Any] | None:
