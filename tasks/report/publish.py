@@ -19,7 +19,7 @@ def publish(artifact: Artifact, reports_dir: Path) -> Path:
         RunError: the folder cannot be written.
     """
     page, numbers = ((artifact.folder / f"report.{kind}").read_bytes() for kind in ("html", "json"))
-    _publish(artifact, reports_dir, page, numbers)
+    _publish(artifact, latest(artifact, reports_dir), page, numbers)
     return latest(artifact, reports_dir)
 
 
@@ -38,17 +38,18 @@ def publish_refusal(artifact: Artifact, reports_dir: Path) -> Path:
     from tasks.report.refusal import refusal_of, render_refusal
 
     numbers = json.dumps(refusal_of(artifact), ensure_ascii=False)
-    return _publish(artifact, reports_dir, render_refusal(artifact).encode(), numbers.encode())
+    return _publish(artifact, reports_dir / LATEST, render_refusal(artifact).encode(), numbers.encode())
 
 
-def _publish(artifact: Artifact, reports_dir: Path, page: bytes, numbers: bytes) -> Path:
+def _publish(artifact: Artifact, newest: Path, page: bytes, numbers: bytes) -> Path:
+    reports_dir = newest.parent
     target = page_of(artifact, reports_dir)
     try:
         for _ in abandoned(reports_dir):
             continue  # each goes when its turn is over
         put(target.with_suffix(".json"), numbers)
         put(target, page)
-        put(latest(artifact, reports_dir), page)
+        put(newest, page)
         if (reports_dir / LIVE).exists():
             put(reports_dir / LIVE, page)
         list_pages(reports_dir)
