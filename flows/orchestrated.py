@@ -38,7 +38,7 @@ from tasks.artifacts.store import Artifact, Store
 from tasks.child import stop_children, stopping
 from tasks.errors import ChildDied, DataRefused, RunError, Unreachable, UserError, sentence_of
 from tasks.node import Inputs, Node
-from tasks.progress import LogReporter, Several, watchers
+from tasks.progress import LogReporter, Several, watchers, watching
 from tasks.report.live import LivePage
 from tasks.report.publish import page_of, publish, publish_refusal
 from tasks.settings import Settings
@@ -192,16 +192,6 @@ def tell_result(artifact: Artifact, settings: Settings, before: Record | None) -
     if kept and kept != keep:
         text = f"the verdict has changed: keep {keep}, no longer {kept} ({settings.recipe}); {link}"
         notify("verdict changed", text, keep=keep, report=link)
-
-
-@contextlib.contextmanager
-def watching(*reporters: Any) -> Iterator[None]:
-    """Have these hear of every node while the context lasts."""
-    with contextlib.ExitStack() as stack:
-        for reporter in reporters:
-            watchers.append(stack.enter_context(reporter))
-            stack.callback(watchers.remove, reporter)
-        yield
 
 
 @contextlib.contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -212,3 +213,13 @@ class Background:
 def at_a_terminal() -> bool:
     """Tell whether a person watches standard error."""
     return sys.stderr.isatty()
+
+
+@contextlib.contextmanager
+def watching(*reporters: Any) -> Iterator[None]:
+    """Have these hear of every node while the context lasts."""
+    with contextlib.ExitStack() as stack:
+        for reporter in reporters:
+            watchers.append(stack.enter_context(reporter))
+            stack.callback(watchers.remove, reporter)
+        yield

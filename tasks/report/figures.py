@@ -108,3 +108,12 @@ def rows(names: list[str]) -> Iterator[tuple[int, str, str, str]]:
     """Give each network's place, name, colour and marker."""
     for place, name in enumerate(names):
         yield place, name, colour(place), MARKERS[place % len(MARKERS)]
+
+
+def name_rows(panel: Any, names: list[str], length: int = 20) -> None:
+    """Name the rows of a panel of intervals, the first at the top; a name has so many characters at most."""
+    panel.set_yticks(range(len(names)), [plain(short(name, length)) for name in names])
+    panel.set_ylim(len(names) - 0.4, -0.6)
+    panel.tick_params(axis="y", length=0)
+    panel.spines["left"].set_visible(False)
+    panel.margins(x=0.12)

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from tasks.artifacts.store import Artifact
 from tasks.prepare import SPLITS
-from tasks.report.figures import as_svg, new_figure, plain, rows, short, styled
+from tasks.report.figures import as_svg, name_rows, new_figure, plain, rows, short, styled
 from tasks.report.html import Templates
 from tasks.report.quantities import Count, Seconds
 from tasks.report.quantities import Numbers as Model
@@ -131,7 +131,7 @@ def _accuracies(study: Study) -> Markup:
     panel.set_title("validation accuracy, % (this decides)")
     for place, name, colour, marker in rows(list(study.networks)):
         _strip(panel, place, study.networks[name].accuracy["validation"], colour, marker)
-    _name_rows(panel, list(study.networks))
+    name_rows(panel, list(study.networks), 32)
     told = "; ".join(f"{name} {percent(of.accuracy['validation'].mean)}" for name, of in study.networks.items())
     return as_svg(figure, "accuracies", "Validation accuracy of every training", f"Means: {told}.")
 
@@ -147,7 +147,7 @@ def _differences(study: Study) -> Markup:
     panel.axvline(0, color="#123456", linewidth=0.8)
     for row, (pair, split) in enumerate(drawn):
         _strip(panel, row, pair.accuracy[split], "#123456", "o")
-    _name_rows(panel, [f"{short(pair.first, 9)} − {short(pair.second, 9)}, {split}" for pair, split in drawn])
+    name_rows(panel, [f"{short(pair.first, 9)} − {short(pair.second, 9)}, {split}" for pair, split in drawn], 32)
     told = "; ".join(
         f"{pair.first} minus {pair.second}, {split}: {points(pair.accuracy[split].mean)}" for pair, split in drawn
     )
@@ -160,14 +160,6 @@ def _strip(panel: Any, row: int, of: Summary, colour: str, marker: str) -> None:
     panel.plot([100 * of.mean], [row + 0.22], marker, color=colour, markersize=7)
     values = [100 * value for value in of.values]
     panel.plot(values, [row - 0.15] * len(values), marker, color=colour, markersize=5, alpha=0.6, markeredgewidth=0)
-
-
-def _name_rows(panel: Any, names: list[str]) -> None:
-    panel.set_yticks(range(len(names)), [plain(short(name, 32)) for name in names])
-    panel.set_ylim(len(names) - 0.4, -0.6)
-    panel.tick_params(axis="y", length=0)
-    panel.spines["left"].set_visible(False)
-    panel.margins(x=0.12)
 
 
 @styled

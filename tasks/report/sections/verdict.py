@@ -5,7 +5,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tasks.claims import ARTICLE
-from tasks.report.figures import as_svg, new_figure, plain, rows, short, styled
+from tasks.report.figures import as_svg, name_rows, new_figure, rows, styled
 from tasks.report.gather import Run
 from tasks.report.quantities import Count, Difference, Estimate, Share
 from tasks.report.quantities import Numbers as Model
@@ -121,14 +121,14 @@ def _decision(numbers: Numbers) -> Markup:
     decides.set_title("validation accuracy, % (this decides)")
     for place, name, colour, marker in rows(names):
         _interval(decides, place, numbers.validation_accuracy[name], colour, marker)
-    _name_rows(decides, names)
+    name_rows(decides, names)
     if others:
         shows = panels[1]
         shows.set_title("test accuracy: keep minus other, points")
         shows.axvline(0, color="#123456", linewidth=0.8)
         for row, against in enumerate(numbers.against):
             _interval(shows, row, against.difference, "#123456", "o")
-        _name_rows(shows, [f"minus {name}" for name in names[1:]])
+        name_rows(shows, [f"minus {name}" for name in names[1:]])
     told = "; ".join(f"{name} {percent(e.value)}" for name, e in numbers.validation_accuracy.items())
     less = "; ".join(
         f"{a.other} {points(a.difference.value)} ({points(a.difference.low)} to {points(a.difference.high)})"
@@ -143,11 +143,3 @@ def _decision(numbers: Numbers) -> Markup:
 def _interval(panel: Any, row: int, estimate: Estimate, colour: str, marker: str) -> None:
     panel.plot([100 * estimate.low, 100 * estimate.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
     panel.plot([100 * estimate.value], [row], marker, color=colour, markersize=7)
-
-
-def _name_rows(panel: Any, names: list[str]) -> None:
-    panel.set_yticks(range(len(names)), [plain(short(name, 20)) for name in names])
-    panel.set_ylim(len(names) - 0.4, -0.6)
-    panel.tick_params(axis="y", length=0)
-    panel.spines["left"].set_visible(False)
-    panel.margins(x=0.12)
