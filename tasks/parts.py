@@ -25,8 +25,9 @@ class Update:
     """Steps of Adam that a model takes, after Kingma and Ba (2014), https://arxiv.org/abs/1412.6980.
 
     The gradient of a batch is the sum of its parts' gradients, so that a step is the same as one on the batch as a
-    whole, but for the rounding. Where a layer's output depends on the other images of the batch and so has weights that
-    no gradient reaches, as batch normalization does, the batch stays whole.
+    whole, but for the rounding. Batch normalization is the exception: each part is normalized by its own statistics,
+    as in Hoffer, Hubara and Soudry (2017), https://arxiv.org/abs/1705.08741, and what it keeps of them is the parts'
+    mean.
     """
 
     def __init__(self, model: keras.Model, seed: int, pool: ThreadPoolExecutor) -> None:
@@ -44,26 +45,20 @@ class Update:
 
         What is random, such as which activations are dropped, is a function of the seed, the step and the part.
         """
-        size = self._part(len(images))
+        size = max(PART[tf.as_dtype(self.model.compute_dtype).size], math.ceil(len(images) / PARTS))
 
         def of_part(start: int) -> list[tf.Tensor]:
             chosen = slice(start, start + size)
             seeds = np.random.SeedSequence([self.seed, step, start]).generate_state(2 * len(self._random))
             return self._sums(*map(tf.constant, (images[chosen], labels[chosen], seeds.reshape(-1, 2))))
 
-        losses, hits, *gradients = zip(*self.pool.map(of_part, range(0, len(images), size)), strict=True)
-        self._apply(gradients, *(tf.constant(float(n)) for n in (len(images), step + 1, learning_rate)))
+        losses, hits, *sums = zip(*self.pool.map(of_part, range(0, len(images), size)), strict=True)
+        self._apply(sums, *(tf.constant(float(n)) for n in (len(images), step + 1, learning_rate)))
         return {"loss": float(sum(losses)) / len(images), "accuracy": float(sum(hits)) / len(images)}
-
-    def _part(self, images: int) -> int:
-        """Return how many of a batch's images a part has."""
-        if self.model.non_trainable_weights:
-            return images
-        return max(PART[tf.as_dtype(self.model.compute_dtype).size], math.ceil(images / PARTS))
 
     @tf.function(reduce_retracing=True, autograph=False)
     def _sums(self, images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor) -> list[tf.Tensor]:
-        """Return the sums of loss, of hits and of each weight's gradient over these images."""
+        """Return the sums over these images of loss, of hits, of each weight's gradient, of each kept statistic."""
         model = self.model
         weights = [tf.convert_to_tensor(variable) for variable in model.trainable_variables]
         states = {
@@ -71,25 +66,32 @@ class Update:
             for variable, seed in zip(self._random, tf.unstack(seeds, len(self._random)), strict=True)
         }
         others = [states.get(id(variable), variable.value) for variable in model.non_trainable_variables]
+        count = tf.cast(tf.shape(images)[0], tf.float32)
         with tf.GradientTape() as tape:
             tape.watch(weights)
             probabilities, after, penalties = model.stateless_call(
                 weights, others, images, training=True, return_losses=True
             )
             losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
-            loss = tf.reduce_sum(losses) + tf.add_n([*penalties, 0.0]) * tf.cast(tf.shape(images)[0], tf.float32)
-        for variable, value in zip(model.non_trainable_variables, after, strict=True):
-            if id(variable) not in states:
-                variable.assign(value)
+            loss = tf.reduce_sum(losses) + tf.add_n([*penalties, 0.0]) * count
+        kept = [
+            value * count
+            for variable, value in zip(model.non_trainable_variables, after, strict=True)
+            if id(variable) not in states
+        ]
         hits = tf.math.count_nonzero(tf.argmax(probabilities, -1) == tf.cast(labels, tf.int64), dtype=tf.float32)
-        return [loss, hits, *tape.gradient(loss, weights)]
+        return [loss, hits, *tape.gradient(loss, weights), *kept]
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def _apply(self, gradients: list[list[tf.Tensor]], images: tf.Tensor, step: tf.Tensor, rate: tf.Tensor) -> None:
+    def _apply(self, sums: list[list[tf.Tensor]], images: tf.Tensor, step: tf.Tensor, rate: tf.Tensor) -> None:
         """Move each weight by its gradient, the parts' summed up: in one pass, where Keras' Adam makes several."""
+        means = [tf.add_n(parts) / images for parts in sums]
+        gradients, kept = means[: len(self.means)], means[len(self.means) :]
+        for weight, value in zip(self.model.non_trainable_weights, kept, strict=True):
+            weight.assign(value)
         powers = {"beta1_power": DECAY**step, "beta2_power": SQUARES_DECAY**step}
         constants = {"beta1": DECAY, "beta2": SQUARES_DECAY, "epsilon": EPSILON}
-        for weight, mean, square, parts in zip(
+        for weight, mean, square, gradient in zip(
             self.model.trainable_variables, self.means, self.squares, gradients, strict=True
         ):
             tf.raw_ops.ResourceApplyAdam(
@@ -97,7 +99,7 @@ class Update:
                 m=mean.handle,
                 v=square.handle,
                 lr=rate,
-                grad=tf.add_n(parts) / images,
+                grad=gradient,
                 **powers,
                 **constants,
             )

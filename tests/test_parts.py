@@ -36,23 +36,31 @@ def baseline():
     return NETWORKS["baseline"].build()
 
 
+def normalized():
+    return small(lambda: [layers.Dense(16), layers.BatchNormalization()])
+
+
 @pytest.mark.parametrize(
-    "build",
+    ("build", "chosen"),
     [
-        baseline,
-        lambda: small(lambda: [layers.Dense(16, kernel_regularizer="l2")]),
-        lambda: small(lambda: [layers.Dense(16, kernel_constraint=keras.constraints.UnitNorm())]),
-        lambda: small(lambda: [layers.Dense(16), layers.BatchNormalization()]),
+        (baseline, range(len(IMAGES))),
+        (lambda: small(lambda: [layers.Dense(16, kernel_regularizer="l2")]), range(len(IMAGES))),
+        (
+            lambda: small(lambda: [layers.Dense(16, kernel_constraint=keras.constraints.UnitNorm())]),
+            range(len(IMAGES)),
+        ),
+        (normalized, [*range(PART[4])] * 2),  # both parts are alike, so their statistics are the batch's
     ],
     ids=["baseline", "with a penalty on its weights", "with bounds on its weights", "with batch normalization"],
 )
-def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(build, pool):
+def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(build, chosen, pool):
+    images, labels = IMAGES[chosen], LABELS[chosen]
     ours, theirs = build(), build()
     theirs.compile(keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     update = Update(ours, 0, pool)
     for step in range(3):
-        told = update(IMAGES, LABELS, step, 1e-5)
-        expected = theirs.train_on_batch(IMAGES, LABELS)
+        told = update(images, labels, step, 1e-5)
+        expected = theirs.train_on_batch(images, labels)
         theirs.reset_metrics()
         assert [told["loss"], told["accuracy"]] == pytest.approx([float(figure) for figure in expected], rel=1e-4)
     _, _, *moments = theirs.optimizer.variables  # after the steps' number and the learning rate
@@ -71,6 +79,22 @@ def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(build, 
         assert mine.numpy()[told] == pytest.approx(weight.numpy()[told], abs=1e-6), mine.path
     for mine, other in zip(ours.non_trainable_weights, theirs.non_trainable_weights, strict=True):
         assert mine.numpy() == pytest.approx(other.numpy(), abs=1e-4), mine.path
+
+
+def test_each_part_is_normalized_by_its_own_statistics_and_their_mean_is_kept(pool):
+    update = Update(normalized(), 0, pool)
+    parts = [slice(start, start + PART[4]) for start in range(0, len(IMAGES), PART[4])]
+    alone = []
+    for part in parts:
+        of_part = Update(normalized(), 0, pool)
+        alone.append(of_part(IMAGES[part], LABELS[part], 0, 0.0)["loss"])
+    shares = [len(LABELS[part]) / len(IMAGES) for part in parts]
+    assert update(IMAGES, LABELS, 0, 0.0)["loss"] == pytest.approx(np.dot(alone, shares), rel=1e-5)
+    hidden = keras.Model(update.model.inputs, update.model.layers[1].output).predict(IMAGES, verbose=0)
+    variances = [hidden[part].var(axis=0) for part in parts]
+    mean, variance = (variable.numpy() for variable in update.model.non_trainable_weights)
+    assert mean == pytest.approx(0.01 * hidden.mean(axis=0), abs=1e-5)
+    assert variance == pytest.approx(0.99 + 0.01 * np.average(variances, axis=0, weights=shares), abs=1e-5)
 
 
 def test_what_is_dropped_differs_with_part_step_and_seed_and_with_nothing_else(pool):
