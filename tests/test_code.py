@@ -654,6 +654,8 @@ UNRESOLVED = [
         *in_load('globals()["unused"]')),
     Row("anything beside a look at a module's names", (LOAD, "return number", "return -number"), LOADS,
         *in_load("sys.modules[__name__].unused")),
+    Row("anything in a module that it runs by its own name", (LOAD, "return number", "return -number"), LOADS,
+        *in_load("run_child(__name__, {})")),
     Row("a module imported by a text", THREE, LOADS, *in_load('importlib.import_module("tasks.lonely").THREE')),
     Row("a module imported by a relative text", THREE, LOADS,
         *in_load('importlib.import_module(".lonely", "tasks").THREE')),

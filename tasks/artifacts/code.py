@@ -15,7 +15,7 @@ import hashlib
 import re
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from pathlib import Path
@@ -205,12 +205,12 @@ class _Reach:
             for other in self.project.modules_on(chain):
                 self._import(other)
 
-    def _read(self, unit: Unit, uses: Iterable[Use]) -> None:
+    def _read(self, unit: Unit, uses: Collection[Use]) -> None:
         for use in uses:
             self._reach(self.project.steps_in(unit, use.chain), use.how)
         for module in filter(None, map(self.project.module, unit.module.stars | unit.stars)):
             self._take_whole(module)
-        if unit.words & OWN_MODULE:
+        if unit.words & OWN_MODULE or any(use.later and use.chain[0] == "__name__" for use in uses):
             self._take_whole(unit.module)
         if unit.words & ANY_MODULE:
             self._take_everything()
