@@ -19,12 +19,11 @@ if not find_spec("tasks"):
     sys.exit(2)
 
 from tasks.compare import compare
+from tasks.contestants import evaluator, trainer
 from tasks.download import download
-from tasks.evaluate import evaluate
 from tasks.prepare import prepare
 from tasks.report import report
 from tasks.settings import Settings
-from tasks.train import train
 from tasks.validate import validate
 
 
@@ -33,8 +32,8 @@ def dag(run: Callable[..., Any], settings: Settings) -> Any:
     raw = run(download)
     validation = run(validate, download=raw)
     prepared = run(prepare, download=raw, after=validation)
-    trained = {name: run(train, network=name, prepare=prepared) for name in settings.networks}
-    evaluated = {name: run(evaluate, network=name, train=trained[name], prepare=prepared) for name in settings.networks}
+    trained = {name: run(trainer(name), network=name, prepare=prepared) for name in settings.networks}
+    evaluated = {name: run(evaluator(name), network=name, train=trained[name], prepare=prepared) for name in trained}
     comparison = run(compare, train=trained, evaluate=evaluated, prepare=prepared)
     return run(
         report,

@@ -66,6 +66,7 @@ class Plan:
     steps: list[Step] = field(default_factory=list)
     kept: dict[str, Artifact] = field(default_factory=dict)  # by label; verified
     refusal: RunError | None = None  # of the check that failed
+    networks: set[str] = field(default_factory=set)  # the labels of their trainings
 
     @property
     def report(self) -> Artifact:
@@ -80,7 +81,7 @@ class Plan:
     @property
     def trainings(self) -> int:
         """How many networks are to be trained, or may have to be."""
-        return sum(label.startswith(train.name) and what in ("run", "wait") for label, what, _ in self.steps)
+        return sum(label in self.networks and what in ("run", "wait") for label, what, _ in self.steps)
 
 
 def plan(settings: Settings) -> Plan:
@@ -92,6 +93,8 @@ def plan(settings: Settings) -> Plan:
 
     def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:
         label = node.label(network)
+        if node.function is train.function:
+            found.networks.add(label)
         undecided = [given for given in _flat(inputs) if isinstance(given, str)]
         if not stopped.isdisjoint({*undecided, *([after] if isinstance(after, str) else [])}):
             stopped.add(label)

@@ -13,13 +13,12 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while there is nothing to stop, Ctrl-C just ends it
 
 from tasks.compare_trainings import compare_trainings
+from tasks.contestants import evaluator, trainer
 from tasks.download import download
-from tasks.evaluate import evaluate
 from tasks.fold import fold
 from tasks.prepare import prepare
 from tasks.report_study import report_study
 from tasks.studies import FoldStudy, SeedStudy
-from tasks.train import train
 from tasks.validate import validate
 
 
@@ -32,8 +31,8 @@ def seeds(run: Callable[..., Any], settings: SeedStudy) -> Any:
         prepared = run(prepare.of(seed), download=raw, after=validation)
         for name in settings.networks:
             of = f"{name}, {seed.name}"
-            trained[of] = run(train.of(seed), network=name, prepare=prepared)
-            evaluated[of] = run(evaluate.of(seed), network=name, train=trained[of], prepare=prepared)
+            trained[of] = run(trainer(name).of(seed), network=name, prepare=prepared)
+            evaluated[of] = run(evaluator(name).of(seed), network=name, train=trained[of], prepare=prepared)
     comparison = run(compare_trainings, train=trained, evaluate=evaluated)
     return run(report_study, validate=validation, train=trained, evaluate=evaluated, compare_trainings=comparison)
 
@@ -46,7 +45,7 @@ def folds(run: Callable[..., Any], settings: FoldStudy) -> Any:
     for part in settings.members:
         split = run(fold.of(part), download=raw, after=validation)
         for name in settings.networks:
-            trained[f"{name}, {part.name}"] = run(train.of(part), network=name, prepare=split)
+            trained[f"{name}, {part.name}"] = run(trainer(name).of(part), network=name, prepare=split)
     comparison = run(compare_trainings, train=trained, evaluate={})
     return run(report_study, validate=validation, train=trained, evaluate={}, compare_trainings=comparison)
 

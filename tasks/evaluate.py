@@ -8,6 +8,7 @@ test set is opened.
 import json
 import math
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,9 @@ from tasks.train import load_split
 if TYPE_CHECKING:
     import keras
 
+Predict = Callable[[np.ndarray], Iterator[np.ndarray]]  # from images to probabilities (n × classes), part by part
+
+FIRST = 100  # images
 SHOWN = ("filters", "kernel_size", "pool_size", "units", "rate", "strides", "padding", "activation")  # of a layer
 
 
@@ -48,32 +52,38 @@ def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]
     start_tensorflow(job["threads"])
     import keras
 
-    from tasks.parts import PREDICTED, predictor
+    from tasks.parts import predictor
 
     model = keras.saving.load_model(job["model"], safe_mode=True)
+    with ThreadPoolExecutor(job["threads"]) as pool:
+        return measure_all(job, predictor(model, pool), layers_of(model), progress)
+
+
+def measure_all(
+    job: dict[str, Any], predict: Predict, layers: list[dict[str, Any]], progress: Progress
+) -> dict[str, Any]:
+    """Fill the job's output with what `predict` says of every split, measured; return the figures worth a glance."""
     output, prepared = Path(job["output"]), Path(job["prepared"])
     splits = {split: load_split(prepared, split) for split in SPLITS}
     total = sum(len(labels) for _, labels in splits.values())
     done = 0
     metrics: dict[str, Any] = {}
     milliseconds: dict[str, float] = {}
-    with ThreadPoolExecutor(job["threads"]) as pool:
-        predict = predictor(model, pool)
-        for split, (images, labels) in splits.items():
-            list(predict(images[:PREDICTED]))  # so that none that is timed waits for TensorFlow to get ready
-            began = time.process_time()
-            parts = []
-            for part in predict(images):
-                parts.append(part)
-                done += len(part)
-                progress(done, total, split, False)
-            seconds = time.process_time() - began  # of all its threads, whoever else is at work
-            probabilities = np.concatenate(parts).astype(np.float32)
-            save_array(output / f"{split}_probabilities.npy", probabilities)
-            metrics[split] = measure(probabilities, labels)
-            milliseconds[split] = round(1000 * seconds / len(images), 4)
+    for split, (images, labels) in splits.items():
+        list(predict(images[:FIRST]))  # so that none that is timed waits for a library to get ready
+        began = time.process_time()
+        parts = []
+        for part in predict(images):
+            parts.append(part)
+            done += len(part)
+            progress(done, total, split, False)
+        seconds = time.process_time() - began  # of all its threads, whoever else is at work
+        probabilities = np.concatenate(parts).astype(np.float32)
+        save_array(output / f"{split}_probabilities.npy", probabilities)
+        metrics[split] = measure(probabilities, labels)
+        milliseconds[split] = round(1000 * seconds / len(images), 4)
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1))
-    (output / "layers.json").write_text(json.dumps(layers_of(model), indent=1))
+    (output / "layers.json").write_text(json.dumps(layers, indent=1))
     accuracies = {f"{split}_accuracy": metrics[split]["accuracy"] for split in SPLITS}
     return accuracies | {"milliseconds_per_image": milliseconds, "threads": job["threads"]}
 

@@ -10,6 +10,7 @@ import difflib
 import os
 import shlex
 from functools import cached_property
+from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -25,12 +26,14 @@ from pydantic import (
 )
 
 from tasks.artifacts.identity import PROJECT
+from tasks.claims import ARTICLE
 from tasks.errors import UserError
 from tasks.fashion_mnist import FASHION_MNIST, DataSet, load_data_set
-from tasks.networks import NETWORKS
+from tasks.networks import NETWORKS, TREES, TREES_FROM
 
 Schedule = Literal["constant", "one-cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
+CONTESTANTS = (*NETWORKS, TREES)
 
 PROCESSOR = Path("/proc/cpuinfo")  # what the kernel says of it
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
@@ -84,8 +87,8 @@ class Settings(BaseModel):
         ("baseline", "dropout"),
         min_length=1,
         max_length=8,
-        description="networks to compare, of: " + ", ".join(NETWORKS),
-        json_schema_extra={"items": {"type": "string", "enum": list(NETWORKS)}, "uniqueItems": True},
+        description="networks to compare, of: " + ", ".join(CONTESTANTS),
+        json_schema_extra={"items": {"type": "string", "enum": list(CONTESTANTS)}, "uniqueItems": True},
     )
     epochs: int | None = Field(None, ge=1, le=1000, description="passes over the training images, for every network")
     batch_size: int | None = Field(None, ge=1, le=8192, description="images in one update of the weights")
@@ -129,8 +132,10 @@ class Settings(BaseModel):
     @classmethod
     def _known_networks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            if name not in NETWORKS:
-                raise ValueError(f"no network is called {name!r}{nearest(name, NETWORKS)}")
+            if name not in CONTESTANTS:
+                raise ValueError(f"no network is called {name!r}{nearest(name, CONTESTANTS)}")
+            if name == TREES and not list(Distribution.discover(name=TREES_FROM)):
+                raise ValueError(f"{TREES_FROM} is not installed; `./setup.sh` does it, or pip install '.[xgboost]'")
         if len(set(names)) < len(names):
             raise ValueError("a network is named twice")
         return names
@@ -215,7 +220,7 @@ class Settings(BaseModel):
         """What of the recipe is not as in the article: "batch size 128 instead of 512"; empty if nothing."""
         article = Settings(preset="article")
         found: dict[str, None] = {}
-        for network in self.networks:
+        for network in filter(ARTICLE.__contains__, self.networks):
             mine, theirs = self.resolved(network), article.resolved(network)
             for name in ("epochs", *Preset._fields, "validation_fraction"):
                 if getattr(mine, name) != getattr(theirs, name):
@@ -227,7 +232,7 @@ class Settings(BaseModel):
         """Return the settings with nothing left open: the preset's values, the network's epochs, the precision used."""
         preset = PRESETS[self.preset]
         filled = {name: value for name, value in preset._asdict().items() if getattr(self, name) is None}
-        if network and self.epochs is None:
+        if network in NETWORKS and self.epochs is None:
             filled["epochs"] = NETWORKS[network].epochs[self.preset]
         if (self.precision or preset.precision) == "auto":
             filled["precision"] = "bfloat16" if _has_bfloat16() else "float32"

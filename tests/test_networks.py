@@ -25,6 +25,7 @@ def test_every_network_has_epochs_in_every_preset():
     assert {name: of_network.epochs for name, of_network in NETWORKS.items()} == {
         "baseline": {"fast": 3, "article": 20, "smoke": 1},
         "dropout": {"fast": 16, "article": 30, "smoke": 1},
+        "logistic": {"fast": 10, "article": 20, "smoke": 1},
     }
 
 

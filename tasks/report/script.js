@@ -116,6 +116,9 @@ function readEpochs() {
     return [svg, line, svg.dataset.epochs.split(" ").map(Number)];
   });
   const last = +slider.max;
+  const logarithmic = figures[0]?.[0].dataset.scale === "log";
+  const share = (epoch) => (last === 1 ? 0 : logarithmic ? Math.log(epoch) / Math.log(last) : (epoch - 1) / (last - 1));
+  const epochAt = (part) => (logarithmic ? last ** part : 1 + part * (last - 1));
   const histories = new Map();
   for (const row of all("tr[data-epoch]"))
     histories.set(row.dataset.network, [...(histories.get(row.dataset.network) ?? []), row]);
@@ -127,7 +130,7 @@ function readEpochs() {
     one("#reading").textContent = [`Epoch ${epoch}.`, ...told].join("\n");
     slider.setAttribute("aria-valuetext", [`epoch ${epoch}`, ...told].join("; "));
     for (const [, line, [left, right, top, bottom]] of figures) {
-      const x = last > 1 ? left + ((right - left) * (epoch - 1)) / (last - 1) : left;
+      const x = left + (right - left) * share(epoch);
       Object.entries({ x1: x, x2: x, y1: top, y2: bottom }).forEach(([name, value]) => line.setAttribute(name, value));
     }
   };
@@ -135,7 +138,7 @@ function readEpochs() {
     svg.addEventListener("pointermove", (event) => {
       const box = svg.getBoundingClientRect();
       const x = ((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
-      slider.value = last > 1 ? Math.round(1 + ((x - left) / (right - left)) * (last - 1)) : 1;
+      slider.value = Math.round(epochAt((x - left) / (right - left)));
       read();
     });
   }

@@ -79,7 +79,11 @@ def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
             lowest = history[best - 1].validation_loss
             panel.plot([best], [lowest], "o", color=of_network, markersize=13, markerfacecolor="none")
     panel.set(title=title, xlabel="epoch", xlim=(0.5, last + 0.5))
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    if of_very_different_lengths(numbers):
+        panel.set(xscale="log", xlim=(0.9, last * 1.1))
+        panel.xaxis.set_major_formatter("{x:g}")
+    else:
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     panel.grid()
     _legend(panel, numbers, quantity)
     told = "; ".join(
@@ -91,6 +95,12 @@ def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
     return _with_epochs(as_svg(figure, f"curves-{quantity}", f"{title}, by epoch", f"{told}."), panel, figure, last)
 
 
+def of_very_different_lengths(numbers: Numbers) -> bool:
+    """Tell whether the shortest curve would be a stroke at the edge, were the epochs equally far apart."""
+    lengths = [len(history) for history in numbers.histories.values() if history]
+    return max(lengths) > 8 * min(lengths)
+
+
 def _with_epochs(svg: Markup, panel: Any, figure: Any, last: int) -> Markup:
     """Tell the script where the first and the last epoch stand, in SVG units, and between which heights."""
     (left, bottom), (right, top) = panel.transData.transform([(1, panel.get_ylim()[0]), (last, panel.get_ylim()[1])])
@@ -98,7 +108,8 @@ def _with_epochs(svg: Markup, panel: Any, figure: Any, last: int) -> Markup:
     height = figure.bbox.height
     places = [left * units, right * units, (height - top) * units, (height - bottom) * units]
     told = " ".join(f"{place:.1f}" for place in places)
-    return Markup(str(svg).replace("<svg", f'<svg data-epochs="{told}"', 1))  # noqa: S704 (numbers)
+    scale = panel.get_xscale()
+    return Markup(str(svg).replace("<svg", f'<svg data-epochs="{told}" data-scale="{scale}"', 1))  # noqa: S704 (ours)
 
 
 def _legend(panel: Any, numbers: Numbers, quantity: str) -> None:

@@ -40,7 +40,8 @@ class Numbers(Model):
 def numbers(run: Run) -> Numbers:
     """Gather what the networks are."""
     recipes = {name: run.manifests[f"train[{name}]"]["identity"]["settings"] for name in run.names}
-    settings = next(iter(recipes.values()))
+    settings = {setting: None for recipe in recipes.values() for setting in recipe}
+    recipes = {name: settings | recipe for name, recipe in recipes.items()}
     found = {}
     for name in run.names:
         beside = next((other for other in run.names if other != name), name)

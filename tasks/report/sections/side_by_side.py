@@ -34,9 +34,9 @@ QUANTITIES = {
     "calibration_error": Quantity("calibration error, test, points", "points", "lower", "calibration_error_difference"),
     "parameters": Quantity("parameters", "", "lower"),
     "multiply_adds": Quantity("multiply-adds an image", "", "lower"),
-    "file_bytes": Quantity("model.keras, MB", "bytes", "lower"),
+    "file_bytes": Quantity("saved model, MB", "bytes", "lower"),
     "training_seconds": Quantity("training, seconds", "s"),
-    "milliseconds_per_image": Quantity("processor time for an image in a batch of 500, milliseconds", "ms"),
+    "milliseconds_per_image": Quantity("processor time for an image, milliseconds", "ms"),
 }
 
 
@@ -148,12 +148,13 @@ def _value(run: Run, network: str, name: str) -> Value:
         return Value(value=row[name], low=low, high=high)
     if name == "gap":
         return Value(value=row["gap"], low=row["gap_interval"][0], high=row["gap_interval"][1])
+    files = run.manifests[f"train[{network}]"]["files"]
     simple = {
         "cross_entropy": test["cross_entropy"],
         "calibration_error": test["calibration_error"],
         "parameters": row["parameters"],
         "multiply_adds": sum(layer["multiply_adds"] for layer in run.layers[network]),
-        "file_bytes": run.manifests[f"train[{network}]"]["files"]["model.keras"]["bytes"],
+        "file_bytes": sum(of["bytes"] for file, of in files.items() if file.startswith("model.")),
         "training_seconds": trained["seconds"],
         "milliseconds_per_image": evaluated["milliseconds_per_image"]["test"],
     }
