@@ -24,6 +24,7 @@ from tasks.download import download
 from tasks.prepare import prepare
 from tasks.report import report
 from tasks.settings import Settings
+from tasks.studies import newest_study
 from tasks.validate import validate
 
 
@@ -43,6 +44,7 @@ def dag(run: Callable[..., Any], settings: Settings) -> Any:
         train=trained,
         evaluate=evaluated,
         compare=comparison,
+        study=newest_study(settings),
     )
 
 

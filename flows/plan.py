@@ -34,7 +34,7 @@ def downstream(settings: Settings) -> dict[str, str]:
     def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> str:  # noqa: ARG001
         label = node.label(network)
         names.extend([node.name, label] if network else [label])
-        upstream = [name for name in _flat(inputs) if name in reasons]
+        upstream = [given for given in _flat(inputs) if isinstance(given, str) and given in reasons]
         if settings.fresh in (node.name, label):
             reasons[label] = "asked for afresh"
         elif upstream:

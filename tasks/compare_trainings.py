@@ -23,7 +23,13 @@ INTERVAL = "95\N{NO-BREAK SPACE}% interval"
 
 @node(libraries=("numpy", "scipy"), apart=True, retries=2)
 def compare_trainings(
-    output: Path, *, train: dict[str, Artifact], evaluate: dict[str, Artifact], kind: str, networks: tuple[str, ...]
+    output: Path,
+    *,
+    train: dict[str, Artifact],
+    evaluate: dict[str, Artifact],
+    kind: str,
+    networks: tuple[str, ...],
+    recipe_of_any_seed: str,  # noqa: ARG001 (by it, the study is found)
 ) -> dict[str, Any]:
     """Fill the artifact with the comparison; inputs are by network and member, such as "dropout, seed 1"."""
     members = list(dict.fromkeys(name.partition(", ")[2] for name in train))

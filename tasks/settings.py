@@ -207,6 +207,12 @@ class Settings(BaseModel):
         """What a run is called: "article", or "fast --epochs 3"."""
         return shlex.join([self.preset, *self._other_than(type(self)(preset=self.preset))])
 
+    @property
+    def recipe_of_any_seed(self) -> str:
+        """The recipe, whatever the seed and the networks; of a study, that of the runs which have part in it."""
+        names = Settings.model_fields.keys() - {"seed", "networks"}
+        return Settings(**{name: getattr(self, name) for name in names}).recipe
+
     def _other_than(self, usual: Settings) -> list[str]:
         """Return the options that make other results than these settings."""
         options = []

@@ -9,6 +9,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from tasks.artifacts.identity import label_of
+from tasks.artifacts.store import Artifact, verify
 from tasks.node import Member
 from tasks.settings import Settings
 
@@ -52,6 +54,20 @@ class FoldStudy(Study):
     def members(self) -> list[Member]:
         """The folds, from 1."""
         return [Member(f"fold {fold}", {"fold": fold}) for fold in range(1, self.folds + 1)]
+
+
+def newest_study(settings: Settings) -> dict[str, Artifact]:
+    """Return the newest comparison over seeds in which a run with these settings has part, by kind, if there is one."""
+    recipe = {"kind": SeedStudy.kind, "recipe_of_any_seed": settings.resolved().recipe_of_any_seed}
+    its_trainings = {label_of("train", name, f"seed {settings.seed}") for name in settings.networks}
+    found = [
+        artifact
+        for folder in (settings.data_dir / "compare_trainings").glob("*")
+        if isinstance(artifact := verify(folder, "compare_trainings"), Artifact)
+        and recipe.items() <= artifact.manifest["identity"]["settings"].items()
+        and its_trainings <= artifact.manifest["identity"]["inputs"].keys()
+    ]
+    return {SeedStudy.kind: max(found, key=lambda artifact: artifact.manifest["made"]["at"])} if found else {}
 
 
 KINDS: tuple[type[Settings], ...] = (Settings, SeedStudy, FoldStudy)  # of settings, each with a flow

@@ -8,7 +8,10 @@ import signal
 
 import pytest
 
+from flows.command_line import read_options
 from flows.processes import command_of
+from tasks.settings import parse_settings
+from tasks.studies import newest_study
 from tests.conftest import ON_THE_FIXTURE, ask, children_of, leftovers, run_main, start_main, wait_until
 
 SEEDS, FOLDS = ("study.py", "seeds"), ("study.py", "folds")
@@ -64,6 +67,35 @@ def test_a_run_of_one_of_the_seeds_takes_what_the_study_has_trained(two_seeds, s
         "evaluate[baseline]",
         "evaluate[dropout]",
     ]
+
+
+def test_a_run_says_what_the_study_says_in_which_its_trainings_have_part(two_seeds, server, tmp_path):
+    shutil.copytree(two_seeds / "data", tmp_path / "data")
+    ran = run_main(tmp_path, server, *ON_THE_FIXTURE, "--seed", "1")
+    assert ran.returncode == 0, ran.stderr
+    quoted = json.loads(next((tmp_path / "reports").glob("*T*.json")).read_text())["verdict"]["study"]
+    assert (quoted["sentences"], quoted["seeds"]) == (study_of(tmp_path)["verdict"], 2)
+    shutil.rmtree(tmp_path / "data" / "compare_trainings")
+    planned = run_main(tmp_path, server, *ON_THE_FIXTURE, "--seed", "1", "--plan").stdout
+    assert re.search(r"^report +run +input study\[seed\] ", planned, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        ({}, True),
+        ({"seed": 1}, True),
+        ({"networks": "dropout"}, True),
+        ({"seed": 2}, False),
+        ({"networks": "dropout,logistic"}, False),
+        ({"epochs": 2}, False),
+        ({"limit": 300}, False),
+    ],
+    ids=str,
+)
+def test_a_study_is_found_by_its_recipe_its_seeds_and_its_networks(other, found, two_seeds):
+    given = read_options([*ON_THE_FIXTURE, "--data-dir", str(two_seeds / "data")])
+    assert bool(newest_study(parse_settings(given | other))) == found
 
 
 def test_on_the_server_a_study_is_a_flow_whose_tasks_name_network_and_seed(two_seeds, server):

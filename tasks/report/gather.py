@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.artifacts.identity import label_of
 from tasks.artifacts.store import Artifact
 from tasks.compare import load_labels, load_probabilities
 from tasks.fashion_mnist import FASHION_MNIST, DataSet
@@ -22,6 +23,7 @@ class Run:
     command: str  # makes the same page again
     departures: tuple[str, ...]  # of the recipe from the article's
     comparison: dict[str, Any]
+    study: Artifact | None  # of seeds, in which this run's trainings have part
     metrics: dict[str, dict[str, Any]]  # by network, by split
     histories: dict[str, list[dict[str, Any]]]  # by network: an entry an epoch
     layers: dict[str, list[dict[str, Any]]]
@@ -77,6 +79,7 @@ def gather(
     train: dict[str, Artifact],
     evaluate: dict[str, Artifact],
     compare: Artifact,
+    study: dict[str, Artifact],
     data_set: DataSet,
     command: str,
     departures: tuple[str, ...],
@@ -91,6 +94,7 @@ def gather(
         command=command,
         departures=departures,
         comparison=comparison,
+        study=next((of for of in study.values() if _has_part(train, prepare, of)), None),
         metrics={name: evaluate[name].json("metrics.json") for name in names},
         histories={name: train[name].json("history.json") for name in names},
         layers={name: evaluate[name].json("layers.json") for name in names},
@@ -102,3 +106,9 @@ def gather(
         images={file: arrays[f"{file}_images"] for file in ("train", "test")},
         file_labels={file: arrays[f"{file}_labels"] for file in ("train", "test")},
     )
+
+
+def _has_part(train: dict[str, Artifact], prepare: Artifact, study: Artifact) -> bool:
+    """Tell whether these very trainings are among the study’s: others, such as of older code, say nothing here."""
+    seed, inputs = prepare.manifest["identity"]["settings"]["seed"], study.manifest["identity"]["inputs"]
+    return all(inputs[label_of("train", name, f"seed {seed}")] == made.digest for name, made in train.items())

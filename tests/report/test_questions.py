@@ -10,7 +10,7 @@ QUESTIONS = [
     ("How sure is that?", "verdict", "#answer", r"95 % interval .* McNemar p = "),
     ("Was the test set used to choose?", "verdict", "#rule + p", r"test images decide nothing"),
     ("Does dropout cure the overfitting?", "verdict", "#overfitting + p", r"the dropout network’s gap is"),
-    ("Which one is smaller and faster?", "side-by-side", ".figures-table", r"parameters.*an image in a batch"),
+    ("Which one is smaller and faster?", "side-by-side", ".figures-table", r"parameters.*time for an image"),
     ("Would more epochs help?", "learning", "#curves ~ p", r"validation loss was lowest in epoch"),
     ("What is taken for what?", "failures", "#confusion", r"T-shirt/top"),
     ("Which class got worse?", "failures", "#better-and-worse", r"finds clearly more of .*, and .*clearly less"),

@@ -4,6 +4,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tasks.artifacts.store import Artifact
 from tasks.claims import ARTICLE
 from tasks.report.figures import as_svg, name_rows, new_figure, rows, styled
 from tasks.report.gather import Run
@@ -41,6 +42,14 @@ class Claim(Model):
     article_gap: Difference
 
 
+class Study(Model):
+    """What a study says in which this run has part."""
+
+    sentences: list[str]
+    seeds: Count
+    made_at: str
+
+
 class Numbers(Model):
     """What the verdict says."""
 
@@ -51,6 +60,7 @@ class Numbers(Model):
     validation_accuracy: dict[str, Estimate]
     images: dict[str, Count]
     seed: int
+    study: Study | None
     against: list[Against]
     claims: list[Claim]
     cure: str | None
@@ -70,6 +80,7 @@ def numbers(run: Run) -> Numbers:
         validation_accuracy={n: Estimate.of(run.metrics[n]["validation"], "accuracy") for n in run.names},
         images=run.facts["prepare"]["images"],
         seed=run.manifests["prepare"]["identity"]["settings"]["seed"],
+        study=run.study and _study(run.study),
         against=[
             Against(
                 other=pair["second"],
@@ -85,6 +96,11 @@ def numbers(run: Run) -> Numbers:
         articles_keep=max(ARTICLE, key=lambda name: ARTICLE[name]["test"]) if cure else None,
         departures=list(run.departures),
     )
+
+
+def _study(study: Artifact) -> Study:
+    made_at = study.manifest["made"]["at"]
+    return Study(sentences=study.facts["verdict"], seeds=len(study.json("study.json")["members"]), made_at=made_at)
 
 
 def _claim(run: Run, claim: dict[str, str]) -> Claim:
