@@ -96,7 +96,8 @@ def deploy() -> str:
         schema = deployment["parameter_openapi_schema"]
         schema["propertyNames"] = {"enum": list(schema["properties"])}
         ask(url, f"deployments/{deployment['id']}", {"parameter_openapi_schema": schema}, "PATCH")
-    return f"deployed to {url}: " + ", ".join(f"fashion-mnist/{deployment['name']}" for deployment in found)
+    flows = {deployment["name"]: ask(url, f"flows/{deployment['flow_id']}")["name"] for deployment in found}
+    return f"deployed to {url}: " + ", ".join(f"{flow}/{name}" for name, flow in flows.items())
 
 
 def start_worker() -> str:

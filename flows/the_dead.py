@@ -11,11 +11,9 @@ from typing import Any
 
 from flows.notify import notify_of_failure
 from flows.processes import environments
-from flows.server_api import ask
+from flows.server_api import OUR_FLOWS, ask
 from tasks.artifacts.records import dead
-from tasks.studies import KINDS
 
-OURS = {"name": {"any_": [kind.flow for kind in KINDS]}}
 CARRIED = "PREFECT__FLOW_RUN_ID"  # Prefect's worker gives it to the run, and that to its children
 
 
@@ -44,7 +42,7 @@ def unfinished(url: str, *besides: str) -> list[dict[str, Any]]:
     """Return the runs that this host's worker has begun, and that have not ended for the server."""
     states = ["RUNNING", "CANCELLING", *besides]
     flow_runs = {"state": {"type": {"any_": states}}, "deployment_id": {"is_null_": False}}
-    found = ask(url, "flow_runs/filter", {"flows": OURS, "flow_runs": flow_runs})
+    found = ask(url, "flow_runs/filter", {"flows": OUR_FLOWS, "flow_runs": flow_runs})
     return [run for run in found if run["labels"].get("prefect.worker.name") == socket.gethostname()]
 
 
@@ -68,7 +66,7 @@ def _mark(url: str, run: dict[str, Any], process: object) -> str:
 
 def _end_tasks(url: str, of_runs: dict[str, Any], message: str) -> None:
     going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
-    for task in ask(url, "task_runs/filter", {"flows": OURS, "flow_runs": of_runs, "task_runs": going_on}):
+    for task in ask(url, "task_runs/filter", {"flows": OUR_FLOWS, "flow_runs": of_runs, "task_runs": going_on}):
         ask(url, f"task_runs/{task['id']}/set_state", _crashed(message))
 
 

@@ -52,7 +52,8 @@ class Deployed:
 
     def deployment(self, name: str) -> dict[str, Any]:
         """Return what the server knows of a deployment."""
-        return ask(self.url, f"deployments/name/fashion-mnist/{name}")
+        flow = f"fashion-mnist-{name}" if name in ("seeds", "folds") else "fashion-mnist"
+        return ask(self.url, f"deployments/name/{flow}/{name}")
 
     def schedule(self, name: str, seconds: int, settings: dict[str, Any]) -> None:
         """Give a deployment this schedule and these settings instead of its own, from now on."""

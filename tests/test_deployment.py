@@ -31,7 +31,7 @@ def copy(tmp_path_factory):
         have_the_data(copy.data)
         for command in COMMANDS[:3]:
             copy.command(command)
-        copy.as_deployed = {name: copy.deployment(name) for name in ("nightly", "watch", "fast")}
+        copy.as_deployed = {name: copy.deployment(name) for name in ("nightly", "watch", "fast", "seeds", "folds")}
         copy.unschedule("watch")  # at the next quarter of an hour it would begin, in the midst of a test
         yield copy
 
@@ -76,14 +76,15 @@ def test_server_and_pages_listen_on_this_machine_only(copy):
         assert addresses == ["0100007F"]
 
 
-def test_three_deployments_have_the_schedules_that_the_readme_names(copy):
+def test_the_deployments_have_the_schedules_that_the_readme_names(copy):
     found = copy.as_deployed
     schedules = {name: [s["schedule"] for s in deployment["schedules"]] for name, deployment in found.items()}
     assert [(s["cron"], s["timezone"]) for s in schedules["nightly"]] == [("0 2 * * *", "UTC")]
     assert [s["interval"] for s in schedules["watch"]] == [900.0]
-    assert schedules["fast"] == []
+    assert [schedules[name] for name in ("fast", "seeds", "folds")] == [[], [], []]
     strategies = {name: d["concurrency_options"]["collision_strategy"] for name, d in found.items()}
-    assert strategies == {"nightly": "CANCEL_NEW", "watch": "CANCEL_NEW", "fast": "ENQUEUE"}
+    scheduled, on_demand = dict.fromkeys(("nightly", "watch"), "CANCEL_NEW"), ("fast", "seeds", "folds")
+    assert strategies == scheduled | dict.fromkeys(on_demand, "ENQUEUE")
     assert {d["global_concurrency_limit"]["limit"] for d in found.values()} == {1}
     for deployment in found.values():
         Settings.model_validate(deployment["parameters"]["settings"])
@@ -140,7 +141,7 @@ def test_the_link_to_the_report_opens_in_a_browser(copy, first, chromium):
     [
         ({"settings": {"epochs": 0}}, "0 is less than the minimum of 1"),
         ({"settings": {"epoch": 3}}, "'epoch' was unexpected"),
-        ({"settings": {"networks": ["basline"]}}, "'basline' is not one of ['baseline', 'dropout']"),
+        ({"settings": {"networks": ["basline"]}}, "'basline' is not one of ['baseline', 'dropout', "),
         ({"settings": {"preset": "quick"}}, "'quick' is not one of ['fast', 'article', 'smoke']"),
         ({"settings": {"seed": "one"}}, "'one' is not of type 'integer'"),
         ({"setings": {}}, "'setings' is not one of ['settings']"),
@@ -153,6 +154,19 @@ def test_a_parameter_that_makes_no_sense_is_refused_before_there_is_a_run(copy, 
     with pytest.raises(RunError, match=re.escape(message)):
         ask(copy.url, f"deployments/{copy.deployment('fast')['id']}/create_flow_run", content)
     assert len(copy.runs("fast")) == before
+
+
+def test_a_study_is_a_deployment_of_its_own_with_settings_of_its_own(copy, first):
+    identifier = copy.deployment("seeds")["id"]
+    content = {"parameters": {"settings": {"seeds": 1}}, "state": {"type": "SCHEDULED"}}
+    with pytest.raises(RunError, match="1 is less than the minimum of 2"):
+        ask(copy.url, f"deployments/{identifier}/create_flow_run", content)
+    run = copy.start("seeds", SMOKE | {"networks": ["dropout"], "seeds": 2})
+    wait_until(lambda: copy.run(run)["state_type"] in ("COMPLETED", "FAILED", "CRASHED"), 180)
+    assert copy.run(run)["state_name"] == "Completed"
+    tasks = copy.tasks(run)
+    assert tasks["train[dropout, seed 0]"] == "Cached", "the first run has trained it"
+    assert tasks["train[dropout, seed 1]"] == tasks["report_study"] == "Completed"
 
 
 def test_every_setting_has_help_with_bounds_and_choices_in_the_form(copy):
