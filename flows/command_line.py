@@ -106,7 +106,7 @@ def read_options(arguments: list[str] | None = None, kind: type[Settings] = Sett
         options = [option_of(name) for name in (*kind.model_fields, *ACTIONS)]
         raise UserError(f"no option is called {unknown[0]!r}{nearest(unknown[0], options)}")
     values = vars(known)
-    for name in ("dataset", *PLACES):
+    for name in ("dataset", "network_file", *PLACES):
         given = values.get(name)
         if given and given != FASHION_MNIST.name and not given.startswith("~"):
             values[name] = str(Path.cwd() / given)

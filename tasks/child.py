@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tasks.artifacts.identity import PROJECT
-from tasks.errors import ChildDied, RunError
+from tasks.errors import ChildDied, RunError, UserError
 from tasks.progress import Progress
 
 KEPT = 10  # seconds for which a child waits for another job
@@ -58,6 +58,7 @@ def run_child(
 
     Raises:
         RunError: the child says what went wrong, or it ended without a word.
+        UserError: the child says what the user gave and cannot be used.
         ChildDied: a signal ended it, or it hung.
         OSError: what the child met when it read or wrote a file.
 
@@ -72,6 +73,8 @@ def run_child(
             child.process.wait()  # how it ended by itself is the news
     if "os_error" in outcome:
         raise OSError(*outcome["os_error"])
+    if "user_error" in outcome:
+        raise UserError(outcome["user_error"])
     if "error" in outcome:
         error, detail = RunError(outcome["error"]), outcome["traceback"]
     elif stopping.is_set():

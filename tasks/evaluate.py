@@ -19,6 +19,7 @@ from tasks.artifacts.store import Artifact
 from tasks.child import Child, cores
 from tasks.metrics import measure
 from tasks.node import node
+from tasks.own_network import OwnNetwork, told_whole
 from tasks.prepare import SPLITS, save_array
 from tasks.progress import Progress
 from tasks.serve import serve
@@ -35,13 +36,16 @@ SHOWN = ("filters", "kernel_size", "pool_size", "units", "rate", "strides", "pad
 
 
 @node(libraries=("keras", "numpy", "tensorflow"), retries=2)
-def evaluate(output: Path, *, train: Artifact, prepare: Artifact, child: Child) -> dict[str, Any]:
+def evaluate(
+    output: Path, *, train: Artifact, prepare: Artifact, own_network: OwnNetwork | None, child: Child
+) -> dict[str, Any]:
     """Fill the artifact with probabilities and metrics, by a child that may use all cores."""
     job = {
         "output": str(output),
         "model": str(train.folder / "model.keras"),
         "prepared": str(prepare.folder),
         "threads": cores(),
+        "own_network": told_whole(own_network),
     }
     return child("tasks.evaluate", job)
 
@@ -54,6 +58,8 @@ def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]
 
     from tasks.parts import predictor
 
+    if job["own_network"]:
+        OwnNetwork(**job["own_network"]).load()  # layers of its own, if it has registered any
     model = keras.saving.load_model(job["model"], safe_mode=True)
     with ThreadPoolExecutor(job["threads"]) as pool:
         return measure_all(job, predictor(model, pool), layers_of(model), progress)

@@ -26,6 +26,7 @@ class Network:
 
 NETWORKS: dict[str, Network] = {}
 TREES = "xgboost"  # a contestant that is no network: tasks/boosting.py
+OWN_EPOCHS = {"fast": 10, "article": 20, "smoke": 1}  # of a user's own network: tasks/own_network.py
 TREES_FROM = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"  # the distribution
 
 

@@ -72,6 +72,7 @@ class Update:
             probabilities, after, penalties = model.stateless_call(
                 weights, others, images, training=True, return_losses=True
             )
+            probabilities = tf.cast(probabilities, tf.float32)  # a user's own network may end in bfloat16
             losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
             loss = tf.reduce_sum(losses) + tf.add_n([*penalties, 0.0]) * count
         kept = [
@@ -110,7 +111,9 @@ class Update:
 def predictor(model: keras.Model, pool: ThreadPoolExecutor) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
     """Return a function that yields a model's probabilities of images, in inference mode, part by part, float32."""
     shape = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-    predict = tf.function(lambda part: model(part, training=False), input_signature=[shape], autograph=False)
+    predict = tf.function(
+        lambda part: tf.cast(model(part, training=False), tf.float32), input_signature=[shape], autograph=False
+    )
 
     def of(images: np.ndarray) -> Iterator[np.ndarray]:
         starts = range(0, len(images), PREDICTED)

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from tasks.errors import RunError
+from tasks.errors import RunError, UserError
 from tasks.progress import Progress
 
 STAYS = (
@@ -71,6 +71,8 @@ def _outcome(
         return {"result": work(job, tell)}
     except RunError as error:
         return {"error": str(error), "traceback": ""}
+    except UserError as error:
+        return {"user_error": str(error)}
     except OSError as error:
         return {"os_error": [error.errno, error.strerror or str(error), error.filename]}
     except Exception as error:

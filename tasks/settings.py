@@ -29,7 +29,8 @@ from tasks.artifacts.identity import PROJECT
 from tasks.claims import ARTICLE
 from tasks.errors import UserError
 from tasks.fashion_mnist import FASHION_MNIST, DataSet, load_data_set
-from tasks.networks import NETWORKS, TREES, TREES_FROM
+from tasks.networks import NETWORKS, OWN_EPOCHS, TREES, TREES_FROM
+from tasks.own_network import OwnNetwork
 
 Schedule = Literal["constant", "one-cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -90,6 +91,9 @@ class Settings(BaseModel):
         description="networks to compare, of: " + ", ".join(CONTESTANTS),
         json_schema_extra={"items": {"type": "string", "enum": list(CONTESTANTS)}, "uniqueItems": True},
     )
+    network_file: str | None = Field(
+        None, description="a network of your own that takes part too: file and function, as in my.py:build"
+    )
     epochs: int | None = Field(None, ge=1, le=1000, description="passes over the training images, for every network")
     batch_size: int | None = Field(None, ge=1, le=8192, description="images in one update of the weights")
     learning_rate: float | None = Field(
@@ -128,17 +132,35 @@ class Settings(BaseModel):
     def _split_names(cls, value: Any) -> Any:
         return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
-    @field_validator("networks")
+    @model_validator(mode="before")
     @classmethod
-    def _known_networks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if name not in CONTESTANTS:
+    def _own_network_takes_part(cls, values: Any) -> Any:
+        file = values.get("network_file") if isinstance(values, dict) else None
+        if not isinstance(file, str):
+            return values
+        names = cls._split_names(values.get("networks", cls.model_fields["networks"].default))
+        own = file.rpartition(":")[2]
+        return values | {"networks": [*names, *([] if own in names else [own])]}
+
+    @field_validator("network_file")
+    @classmethod
+    def _own_network_from_the_project(cls, named: str | None) -> str | None:
+        path, colon, function = (named or "").rpartition(":")
+        return f"{_from_the_project(Path(path), 'network_file')}:{function}" if colon else named
+
+    @model_validator(mode="after")
+    def _known_networks(self) -> Settings:
+        own = self.own_network
+        if own and own.function in CONTESTANTS:
+            raise ValueError(f"network_file: there is a network called {own.function!r}; give yours another name")
+        for name in self.networks:
+            if name not in CONTESTANTS and not (own and name == own.function):
                 raise ValueError(f"no network is called {name!r}{nearest(name, CONTESTANTS)}")
-            if name == TREES and not list(Distribution.discover(name=TREES_FROM)):
-                raise ValueError(f"{TREES_FROM} is not installed; `./setup.sh` does it, or pip install '.[xgboost]'")
-        if len(set(names)) < len(names):
+        if TREES in self.networks and not list(Distribution.discover(name=TREES_FROM)):
+            raise ValueError(f"{TREES_FROM} is not installed; `./setup.sh` does it, or pip install '.[xgboost]'")
+        if len(set(self.networks)) < len(self.networks):
             raise ValueError("a network is named twice")
-        return names
+        return self
 
     @field_validator("dataset", "fresh", *PLACES, mode="before")
     @classmethod
@@ -181,6 +203,14 @@ class Settings(BaseModel):
         """The specification of the data set."""
         try:
             return load_data_set(self.dataset)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+
+    @property
+    def own_network(self) -> OwnNetwork | None:
+        """The user's own network, as its file is now."""
+        try:
+            return OwnNetwork.named(self.network_file) if self.network_file else None
         except UserError as error:
             raise ValueError(str(error)) from error
 
@@ -238,8 +268,10 @@ class Settings(BaseModel):
         """Return the settings with nothing left open: the preset's values, the network's epochs, the precision used."""
         preset = PRESETS[self.preset]
         filled = {name: value for name, value in preset._asdict().items() if getattr(self, name) is None}
-        if network in NETWORKS and self.epochs is None:
-            filled["epochs"] = NETWORKS[network].epochs[self.preset]
+        if network and network != TREES and self.epochs is None:
+            filled["epochs"] = (NETWORKS[network].epochs if network in NETWORKS else OWN_EPOCHS)[self.preset]
+        if network in CONTESTANTS:
+            filled["network_file"] = None  # it says nothing of this one
         if (self.precision or preset.precision) == "auto":
             filled["precision"] = "bfloat16" if _has_bfloat16() else "float32"
         return self.model_copy(update=filled)

@@ -25,6 +25,7 @@ from tasks.errors import RunError
 from tasks.metrics import surprise
 from tasks.networks import NETWORKS
 from tasks.node import node
+from tasks.own_network import OwnNetwork, told_whole
 from tasks.progress import Progress
 from tasks.serve import serve
 from tasks.start import start_tensorflow
@@ -49,6 +50,7 @@ def train(
     schedule: str,
     seed: int,
     precision: str,
+    own_network: OwnNetwork | None,
     checkpoints: Path,
     child: Child,
 ) -> dict[str, Any]:
@@ -63,6 +65,7 @@ def train(
         "schedule": schedule,
         "seed": seed,
         "precision": precision,
+        "own_network": told_whole(own_network),
         "checkpoints": str(checkpoints),
         "seconds_between_checkpoints": SAVE_EVERY,
         "threads": cores(),
@@ -77,7 +80,7 @@ def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
     for reason in refused:
         progress(0, job["epochs"], f"checkpoint {reason}", True)
     start_tensorflow(job["threads"])
-    model = built_network(job["network"], job["seed"], job["precision"])
+    model = built_network(job["network"], job["seed"], job["precision"], job["own_network"])
     with ThreadPoolExecutor(job["threads"]) as pool:
         training = Training(model, job, checkpoint, pool)
         training.run(progress)
@@ -92,13 +95,13 @@ def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
     }
 
 
-def built_network(name: str, seed: int, precision: str) -> keras.Model:
-    """Build a network with the weights that the seed gives."""
+def built_network(name: str, seed: int, precision: str, own: dict[str, Any] | None = None) -> keras.Model:
+    """Build a network, one of ours or the user's own, with the weights that the seed gives."""
     import keras
 
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision])
-    return NETWORKS[name].build()
+    return OwnNetwork(**own).build() if own else NETWORKS[name].build()
 
 
 class Training:

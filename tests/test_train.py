@@ -21,6 +21,7 @@ RECIPE = {
     "schedule": "one-cycle",
     "seed": 0,
     "precision": "float32",
+    "own_network": None,
     "threads": 1,
     "seconds_between_checkpoints": 30,
 }
@@ -154,7 +155,13 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_pa
     evaluated = tmp_path / "evaluate"
     evaluated.mkdir()
     _, output = train(prepared, tmp_path, **still)
-    job = {"output": str(evaluated), "model": str(output / "model.keras"), "prepared": str(prepared), "threads": 1}
+    job = {
+        "output": str(evaluated),
+        "model": str(output / "model.keras"),
+        "prepared": str(prepared),
+        "threads": 1,
+        "own_network": None,
+    }
     run_child("tasks.evaluate", job, silent)
     (epoch,) = json.loads((output / "history.json").read_text())
     metrics = json.loads((evaluated / "metrics.json").read_text())
@@ -168,7 +175,7 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_pa
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_evaluation_in_the_trainings_process_has_the_bits_of_one_in_its_own(prepared, tmp_path, precision):
     _, output = train(prepared, tmp_path, keep=True, precision=precision, epochs=1)
-    job = {"model": str(output / "model.keras"), "prepared": str(prepared), "threads": 1}
+    job = {"model": str(output / "model.keras"), "prepared": str(prepared), "threads": 1, "own_network": None}
     for name in ("kept", "own"):
         (tmp_path / name).mkdir()
         run_child("tasks.evaluate", job | {"output": str(tmp_path / name)}, silent)

@@ -25,6 +25,7 @@ from tasks.artifacts.syntax import (
 NOT_IN_THE_RESULT = (
     *("tasks.artifacts", "tasks.node", "tasks.settings"),
     *("tasks.errors", "tasks.progress", "tasks.child", "tasks.serve"),
+    "tasks.own_network",  # what it runs counts by its own digest, as a setting
 )
 
 # A word after which any module may be meant.

@@ -39,9 +39,7 @@ class Numbers(Model):
 
 def numbers(run: Run) -> Numbers:
     """Gather what the networks are."""
-    recipes = {name: run.manifests[f"train[{name}]"]["identity"]["settings"] for name in run.names}
-    settings = {setting: None for recipe in recipes.values() for setting in recipe}
-    recipes = {name: settings | recipe for name, recipe in recipes.items()}
+    recipes = _recipes({name: run.manifests[f"train[{name}]"]["identity"]["settings"] for name in run.names})
     found = {}
     for name in run.names:
         beside = next((other for other in run.names if other != name), name)
@@ -52,8 +50,20 @@ def numbers(run: Run) -> Numbers:
             multiply_adds=sum(layer.multiply_adds for layer in layers),
             recipe=recipes[name],
         )
-    differs = [setting for setting in settings if len({recipe[setting] for recipe in recipes.values()}) > 1]
+    of_networks = [recipe for recipe in recipes.values() if any(recipe.values())]
+    settings = of_networks[0] if of_networks else {}
+    differs = [setting for setting in settings if len({recipe[setting] for recipe in of_networks}) > 1]
     return Numbers(networks=found, recipe_differs=differs)
+
+
+def _recipes(recipes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return each network's value of every setting that says something of any of them; of a file, its digest."""
+    said = {setting: None for recipe in recipes.values() for setting, value in recipe.items() if value is not None}
+    told = {
+        name: {setting: value["sha256"][:16] if isinstance(value, dict) else value for setting, value in of.items()}
+        for name, of in recipes.items()
+    }
+    return {name: {setting: of.get(setting) for setting in said} for name, of in told.items()}
 
 
 def _layers(layers: list[dict[str, Any]], beside: list[dict[str, Any]]) -> list[Layer]:

@@ -1,0 +1,146 @@
+import hashlib
+import json
+
+import pytest
+
+from tasks.errors import RunError, UserError
+from tasks.own_network import OwnNetwork, told_whole
+from tasks.settings import parse_settings
+from tasks.train import train
+from tests.conftest import ON_THE_FIXTURE, run_main
+
+FILE = """import keras
+from keras import layers
+
+
+@keras.saving.register_keras_serializable("mine")
+class Twice(layers.Layer):
+    def call(self, images):
+        return 2 * images
+
+
+def tiny():
+    middle = [Twice(), layers.Flatten(), layers.Dense(8)]
+    return keras.Sequential([keras.Input((28, 28, 1)), *middle, layers.Dense(10, activation="softmax")])
+
+
+def of_other_images():
+    return keras.Sequential([keras.Input((32, 32, 3)), layers.Flatten(), layers.Dense(10, activation="softmax")])
+
+
+def of_no_images():
+    return keras.Sequential([layers.Flatten(), layers.Dense(10, activation="softmax")])
+
+
+def of_five_classes():
+    return keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(5, activation="softmax")])
+
+
+def of_logits():
+    return keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10)])
+
+
+def of_nothing():
+    return None
+
+
+def broken():
+    width = 8
+    return layers.Dense(width)(images)
+
+
+def leaving():
+    raise SystemExit(3)
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "my.py"
+    path.write_text(FILE)
+    return path
+
+
+def test_a_network_of_ones_own_is_trained_reported_and_kept_like_any_other(tmp_path, file, server):
+    options = (*ON_THE_FIXTURE, "--networks", "logistic", "--network-file", f"{file}:tiny")
+    done = run_main(tmp_path, server, *options)
+    assert done.returncode == 0, done.stderr
+    twin = json.loads(next((tmp_path / "reports").glob("*T*.json")).read_text())
+    assert set(twin["head"]["networks"]) == {"logistic", "tiny"}
+    assert [layer["type"] for layer in twin["networks"]["networks"]["tiny"]["layers"]] == [
+        *("Twice", "Flatten", "Dense", "Dense"),
+    ]
+    assert run_main(tmp_path, None, *options).stdout == done.stdout
+    file.write_text(FILE.replace("Dense(8)", "Dense(9)"))
+    planned = run_main(tmp_path, None, *options, "--plan").stdout
+    assert "train[tiny]         run   own network changed" in planned
+    assert "train[logistic]     keep" in planned
+    moved = file.rename(file.with_name("yours.py"))
+    moved.write_text(FILE)
+    planned = run_main(tmp_path, None, *options[:-1], f"{moved}:tiny", "--plan").stdout
+    assert "train[tiny]         keep" in planned, "the same network in another place"
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        ("of_other_images", "of_other_images takes 32×32×3; expected is"),
+        ("of_no_images", "of_no_images takes anything: it has no input; expected is"),
+        ("of_five_classes", "of_five_classes gives 5; expected is"),
+        ("of_logits", "of_logits gives numbers from -"),
+        ("of_nothing", "of_nothing returns NoneType; expected is"),
+        ("broken", ", line 38, in broken: NameError: name 'images' is not defined; expected is"),
+        ("leaving", ", line 42, in leaving: SystemExit: 3; expected is"),
+    ],
+)
+def test_what_is_no_such_network_is_told_with_file_line_and_what_is_expected(file, function, sentence):
+    with pytest.raises(UserError) as told:
+        OwnNetwork.named(f"{file}:{function}").build()
+    assert str(told.value).startswith(f"{file}{'' if sentence.startswith(',') else ': '}{sentence}")
+    assert str(told.value).endswith("takes images of 28×28×1 and gives ten probabilities")
+
+
+@pytest.mark.parametrize(
+    ("content", "named", "sentence"),
+    [
+        (FILE, "my.py", "'my.py': name a file and a function in it, as in my.py:build"),
+        (FILE, "my.py:", "'my.py:': name a file and a function in it, as in my.py:build"),
+        (FILE, "other.py:tiny", "other.py: no such file or directory"),
+        ("def tiny():\n    return (", "my.py:tiny", "my.py, line 2: '(' was never closed"),
+        ("def small():\n    pass", "my.py:tiny", "my.py: no function is called 'tiny'; there are small"),
+        (
+            "def tiny():\n    from tasks.networks import baseline\n",
+            "my.py:tiny",
+            "my.py, line 2: imports this project’s own code, whose changes would not be seen; copy what you need",
+        ),
+        (
+            "def baseline():\n    pass",
+            "my.py:baseline",
+            "there is a network called 'baseline'; give yours another name",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_before_there_is_a_run(file, content, named, sentence, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    file.write_text(content)
+    with pytest.raises(UserError, match="^network_file") as told:
+        parse_settings({"network_file": str(file.parent / named)})
+    assert str(told.value).replace(f"{file.parent}/", "").endswith(sentence)
+
+
+def test_a_file_that_changes_while_a_run_lasts_stops_the_training(file):
+    own = OwnNetwork.named(f"{file}:tiny")
+    file.write_text(FILE + "\n")
+    with pytest.raises(RunError, match=r"my.py has changed since the run began; run again"):
+        own.build()
+
+
+def test_the_file_is_part_of_its_own_networks_key_alone(file, artifact):
+    def settings_of(name):
+        settings = parse_settings({"network_file": f"{file}:tiny"})
+        return train.identity(settings, name, {"prepare": artifact}).settings
+
+    told = {"function": "tiny", "sha256": hashlib.sha256(FILE.encode()).hexdigest()}
+    assert settings_of("tiny")["own_network"] == told, "its place is no part of it"
+    assert settings_of("baseline")["own_network"] is None
+    assert told_whole(None) is None
