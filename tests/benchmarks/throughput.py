@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tasks.child import cores, run_child
+from tasks.claims import ARTICLE
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.idx import read_idx
-from tasks.networks import NETWORKS
 from tasks.prepare import save_array, scale
 from tasks.settings import PROJECT, Settings
 from tests.benchmarks.figures import Figure, pairwise
@@ -38,7 +38,7 @@ def measure(quick: bool) -> Iterator[tuple[str, Figure]]:
         goals["bfloat16"] = "≥ 1.8"
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(Path(folder), images)
-        for name in NETWORKS:
+        for name in ARTICLE:
             took = [(plain(name, images), {p: ours(name, prepared, p) for p in goals}) for _ in range(rounds)]
             for precision, goal in goals.items():
                 ratios = [theirs / mine[precision] for theirs, mine in took]
@@ -82,6 +82,7 @@ def ours(network: str, prepared: Path, precision: str, **changes: Any) -> float:
             "schedule": "constant",
             "seed": 0,
             "precision": precision,
+            "own_network": None,
             "seconds_between_checkpoints": 30,
             "threads": cores(),
         }
@@ -93,7 +94,7 @@ def both(prepared: Path, at_once: int) -> float:
     """Train both networks, so many at once, and return the seconds that it took in all."""
     began = time.perf_counter()
     with ThreadPoolExecutor(at_once) as pool:
-        list(pool.map(lambda name: ours(name, prepared, "float32"), NETWORKS))
+        list(pool.map(lambda name: ours(name, prepared, "float32"), ARTICLE))
     return time.perf_counter() - began
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.networks import NETWORKS
+from tasks.claims import ARTICLE
 from tasks.settings import PROJECT
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.throughput import ARTICLE_S_BATCH, RAW, plain_keras
@@ -21,7 +21,7 @@ def measure(quick: bool) -> Iterator[tuple[str, Figure]]:
     """Measure, figure by figure."""
     few: dict[str, Any] = {"limit": 6_000} if quick else {}
     plain = [
-        plain_keras({"epochs": dict.fromkeys(NETWORKS, 0), "batch_size": ARTICLE_S_BATCH})
+        plain_keras({"epochs": dict.fromkeys(ARTICLE, 0), "batch_size": ARTICLE_S_BATCH})
         for _ in range(1 if quick else 3)
     ]
     beside = [sum(told[part] for part in ("start", "load", "evaluate")) for told in plain]
@@ -45,7 +45,7 @@ def measure(quick: bool) -> Iterator[tuple[str, Figure]]:
         ):
             yield f"node {label}", Figure([told["made"][label]["seconds"] for told in runs[1:]], "s")
         whole = run(Path(scratch), "warm", memory="Pss", precision="float32", batch_size=ARTICLE_S_BATCH, **few)
-    recipe = {"raw": str(RAW), "epochs": dict.fromkeys(NETWORKS, 1), "batch_size": ARTICLE_S_BATCH, **few}
+    recipe = {"raw": str(RAW), "epochs": dict.fromkeys(ARTICLE, 1), "batch_size": ARTICLE_S_BATCH, **few}
     script = [sys.executable, "-m", "tests.benchmarks.plain_keras", json.dumps(recipe)]
     alone = watched(script, memory="Pss", cwd=PROJECT)
     yield (
@@ -74,4 +74,4 @@ def run(scratch: Path, home: str, memory: str = "", **settings: Any) -> dict[str
 
 def outside(told: dict[str, Any]) -> float:
     """Return the seconds of a run that are not training: both networks train at once, so the longer one counts."""
-    return told["seconds"] - max(told["made"][f"train[{name}]"]["facts"]["seconds"] for name in NETWORKS)
+    return told["seconds"] - max(told["made"][f"train[{name}]"]["facts"]["seconds"] for name in ARTICLE)
