@@ -37,7 +37,7 @@ SHOWN = ("filters", "kernel_size", "pool_size", "units", "rate", "strides", "pad
 
 @node(libraries=("keras", "numpy", "tensorflow"), retries=2)
 def evaluate(
-    output: Path, *, train: Artifact, prepare: Artifact, own_network: OwnNetwork | None, child: Child
+    output: Path, *, train: Artifact, prepare: Artifact, inference: str, own_network: OwnNetwork | None, child: Child
 ) -> dict[str, Any]:
     """Fill the artifact with probabilities and metrics, by a child that may use all cores."""
     job = {
@@ -45,6 +45,7 @@ def evaluate(
         "model": str(train.folder / "model.keras"),
         "prepared": str(prepare.folder),
         "threads": cores(),
+        "inference": inference,
         "own_network": told_whole(own_network),
     }
     return child("tasks.evaluate", job)
@@ -56,13 +57,16 @@ def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]
     start_tensorflow(job["threads"])
     import keras
 
-    from tasks.parts import predictor
+    from tasks.parts import mirrored, predictor
 
     if job["own_network"]:
         OwnNetwork(**job["own_network"]).load()  # layers of its own, if it has registered any
     model = keras.saving.load_model(job["model"], safe_mode=True)
     with ThreadPoolExecutor(job["threads"]) as pool:
-        return measure_all(job, predictor(model, pool), layers_of(model), progress)
+        predict = predictor(model, pool)
+        if job["inference"] == "mirrored":
+            predict = mirrored(predict)
+        return measure_all(job, predict, layers_of(model), progress)
 
 
 def measure_all(
@@ -111,6 +115,7 @@ def layers_of(model: "keras.Model") -> list[dict[str, Any]]:
             else 0,
         }
         for layer in model.layers
+        if type(layer).__name__ != "InputLayer"
     ]
 
 

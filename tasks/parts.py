@@ -30,8 +30,8 @@ class Update:
     mean.
     """
 
-    def __init__(self, model: keras.Model, seed: int, pool: ThreadPoolExecutor) -> None:
-        self.model, self.seed, self.pool = model, seed, pool
+    def __init__(self, model: keras.Model, seed: int, pool: ThreadPoolExecutor, label_smoothing: float = 0.0) -> None:
+        self.model, self.seed, self.pool, self.label_smoothing = model, seed, pool, label_smoothing
         self.means, self.squares = (
             [tf.Variable(tf.zeros(variable.shape)) for variable in model.trainable_variables] for _ in range(2)
         )
@@ -74,14 +74,22 @@ class Update:
             )
             probabilities = tf.cast(probabilities, tf.float32)  # a user's own network may end in bfloat16
             losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
-            loss = tf.reduce_sum(losses) + tf.add_n([*penalties, 0.0]) * count
+            penalty = tf.add_n([*penalties, 0.0]) * count
+            loss = tf.reduce_sum(self._smoothed(losses, probabilities)) + penalty
         kept = [
             value * count
             for variable, value in zip(model.non_trainable_variables, after, strict=True)
             if id(variable) not in states
         ]
         hits = tf.math.count_nonzero(tf.argmax(probabilities, -1) == tf.cast(labels, tf.int64), dtype=tf.float32)
-        return [loss, hits, *tape.gradient(loss, weights), *kept]
+        return [tf.reduce_sum(losses) + penalty, hits, *tape.gradient(loss, weights), *kept]
+
+    def _smoothed(self, losses: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
+        """Return the losses with smoothed labels; Szegedy et al. (2016), https://arxiv.org/abs/1512.00567."""
+        if not self.label_smoothing:
+            return losses
+        of_all_classes = -tf.reduce_mean(tf.math.log(tf.maximum(probabilities, EPSILON)), axis=-1)
+        return (1 - self.label_smoothing) * losses + self.label_smoothing * of_all_classes
 
     @tf.function(reduce_retracing=True, autograph=False)
     def _apply(self, sums: list[list[tf.Tensor]], images: tf.Tensor, step: tf.Tensor, rate: tf.Tensor) -> None:
@@ -106,6 +114,16 @@ class Update:
             )
             if weight.constraint:
                 weight.assign(weight.constraint(weight))
+
+
+def mirrored(predict: Callable[[np.ndarray], Iterator[np.ndarray]]) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
+    """Return a function that yields, part by part, the mean over each image and its mirror image."""
+
+    def of(images: np.ndarray) -> Iterator[np.ndarray]:
+        for one, other in zip(predict(images), predict(images[:, :, ::-1]), strict=True):
+            yield (one + other) / 2
+
+    return of
 
 
 def predictor(model: keras.Model, pool: ThreadPoolExecutor) -> Callable[[np.ndarray], Iterator[np.ndarray]]:

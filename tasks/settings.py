@@ -34,6 +34,8 @@ from tasks.own_network import OwnNetwork
 
 Schedule = Literal["constant", "one-cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Augmentation = Literal["none", "flip", "flip-shift", "flip-erase", "flip-shift-erase"]
+Inference = Literal["plain", "mirrored"]
 CONTESTANTS = (*NETWORKS, TREES)
 
 PROCESSOR = Path("/proc/cpuinfo")  # what the kernel says of it
@@ -45,13 +47,16 @@ BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclu
 
 
 class Preset(NamedTuple):
-    """A named recipe: what a setting is when it is left unset. Epochs stand beside each network."""
+    """A named recipe: what a setting is when it is left unset, but for what stands beside a network."""
 
     batch_size: int
     learning_rate: float
     schedule: Schedule
     precision: Precision
     limit: int | None
+    augmentation: Augmentation = "none"
+    label_smoothing: float = 0.0
+    inference: Inference = "plain"
 
 
 PRESETS = {
@@ -106,6 +111,15 @@ class Settings(BaseModel):
     )
     precision: Precision | None = Field(
         None, description="arithmetic of training; auto is bfloat16 only where the processor has instructions for it"
+    )
+    augmentation: Augmentation | None = Field(
+        None, description="what is done to training images at random: flip, shift by a pixel, erase a square"
+    )
+    label_smoothing: float | None = Field(
+        None, ge=0, le=0.5, description="share of each training label that is spread evenly over all classes"
+    )
+    inference: Inference | None = Field(
+        None, description="mirrored takes the mean over an image and its mirror image, in twice the time"
     )
     limit: int | None = Field(
         None, ge=100, description="use this many training images, and at most as many test images"
@@ -265,9 +279,10 @@ class Settings(BaseModel):
         return tuple(found)
 
     def resolved(self, network: str | None = None) -> Settings:
-        """Return the settings with nothing left open: the preset's values, the network's epochs, the precision used."""
+        """Return the settings with nothing left open: the preset's values, the network's own, the precision used."""
         preset = PRESETS[self.preset]
-        filled = {name: value for name, value in preset._asdict().items() if getattr(self, name) is None}
+        own = NETWORKS[network].recipe if network in NETWORKS else {}
+        filled = {name: value for name, value in (preset._asdict() | own).items() if getattr(self, name) is None}
         if network and network != TREES and self.epochs is None:
             filled["epochs"] = (NETWORKS[network].epochs if network in NETWORKS else OWN_EPOCHS)[self.preset]
         if network in CONTESTANTS:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.artifacts.store import Artifact
+from tasks.augment import augment
 from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.child import Child, cores
 from tasks.errors import RunError
@@ -48,6 +49,8 @@ def train(
     batch_size: int,
     learning_rate: float,
     schedule: str,
+    augmentation: str,
+    label_smoothing: float,
     seed: int,
     precision: str,
     own_network: OwnNetwork | None,
@@ -63,6 +66,8 @@ def train(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "schedule": schedule,
+        "augmentation": augmentation,
+        "label_smoothing": label_smoothing,
         "seed": seed,
         "precision": precision,
         "own_network": told_whole(own_network),
@@ -113,7 +118,7 @@ class Training:
         from tasks.parts import Update, predictor
 
         self.recipe = recipe
-        self.update = Update(model, recipe["seed"], pool)
+        self.update = Update(model, recipe["seed"], pool, recipe["label_smoothing"])
         self.predict = predictor(model, pool)
         self.train = load_split(Path(recipe["prepared"]), "train")
         self.validation = load_split(Path(recipe["prepared"]), "validation")
@@ -161,7 +166,8 @@ class Training:
         images, labels = self.train
         if batch == 0:
             self.running = {"loss": 0.0, "accuracy": 0.0}
-        of_batch = self.update(images[chosen], labels[chosen], self.step, self._learning_rate(self.step))
+        shown = augment(images[chosen], self.recipe["augmentation"], self.recipe["seed"], self.step)
+        of_batch = self.update(shown, labels[chosen], self.step, self._learning_rate(self.step))
         _insist_on_finite(of_batch["loss"], f"epoch {epoch + 1}, batch {batch + 1}")
         seen = batch * self.recipe["batch_size"] + len(chosen)
         for name in self.running:

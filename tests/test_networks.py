@@ -3,8 +3,11 @@ import pytest
 from tasks.networks import NETWORKS, network
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("baseline", 2_076_554), ("dropout", 503_690)])
-def test_a_network_has_the_article_s_parameters(name, parameters):
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("baseline", 2_076_554), ("dropout", 503_690), ("logistic", 7_850), ("residual", 1_943_722)],
+)
+def test_a_network_has_the_parameters_that_its_docstring_says(name, parameters):
     model = NETWORKS[name].build()
     assert model.count_params() == parameters
     assert model.output_shape == (None, 10)
@@ -26,6 +29,7 @@ def test_every_network_has_epochs_in_every_preset():
         "baseline": {"fast": 3, "article": 20, "smoke": 1},
         "dropout": {"fast": 16, "article": 30, "smoke": 1},
         "logistic": {"fast": 10, "article": 20, "smoke": 1},
+        "residual": {"fast": 16, "article": 20, "smoke": 1},
     }
 
 

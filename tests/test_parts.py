@@ -3,10 +3,11 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from tasks.networks import NETWORKS
-from tasks.parts import PART, Update, predictor
+from tasks.parts import PART, Update, mirrored, predictor
 
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.random((2 * PART[4] + 7, 28, 28, 1), dtype=np.float32)
@@ -95,6 +96,27 @@ def test_each_part_is_normalized_by_its_own_statistics_and_their_mean_is_kept(po
     mean, variance = (variable.numpy() for variable in update.model.non_trainable_weights)
     assert mean == pytest.approx(0.01 * hidden.mean(axis=0), abs=1e-5)
     assert variance == pytest.approx(0.99 + 0.01 * np.average(variances, axis=0, weights=shares), abs=1e-5)
+
+
+def test_with_smoothed_labels_the_step_is_keras_own_and_the_loss_that_is_told_is_of_the_labels(pool):
+    ours, theirs = normalized(), normalized()
+    images, labels = IMAGES[: PART[4]], LABELS[: PART[4]]
+    theirs.compile(keras.optimizers.SGD(0.0), loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.2))
+    update = Update(ours, 0, pool, label_smoothing=0.2)
+    told = update(images, labels, 0, 0.0)
+    probabilities = ours(images, training=True).numpy()
+    assert told["loss"] == pytest.approx(-np.log(probabilities[np.arange(len(labels)), labels]).mean(), rel=1e-5)
+    with tf.GradientTape() as tape:
+        loss = theirs.compute_loss(y=keras.utils.to_categorical(labels, 10), y_pred=theirs(images, training=True))
+    gradients = tape.gradient(loss, [variable.value for variable in theirs.trainable_variables])
+    for mean, gradient in zip(update.means, gradients, strict=True):
+        assert mean.numpy() == pytest.approx(0.1 * gradient.numpy(), abs=1e-6)
+
+
+def test_a_mirrored_inference_is_the_mean_over_the_image_and_its_mirror_image(pool):
+    model = small(two_dropouts)
+    expected = (model.predict(IMAGES, verbose=0) + model.predict(IMAGES[:, :, ::-1], verbose=0)) / 2
+    assert np.concatenate(list(mirrored(predictor(model, pool))(IMAGES))) == pytest.approx(expected, abs=1e-6)
 
 
 def test_what_is_dropped_differs_with_part_step_and_seed_and_with_nothing_else(pool):

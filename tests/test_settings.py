@@ -104,7 +104,7 @@ def test_networks_are_given_as_a_list_or_separated_by_commas():
 
 def test_the_article_preset_is_exactly_the_articles_recipe():
     settings = parse_settings({"preset": "article"})
-    assert PRESETS["article"] == (512, 0.001, "constant", "float32", None)
+    assert PRESETS["article"] == (512, 0.001, "constant", "float32", None, "none", 0.0, "plain")
     for network, epochs in (("baseline", 20), ("dropout", 30)):
         resolved = settings.resolved(network)
         assert (resolved.epochs, resolved.batch_size, resolved.learning_rate) == (epochs, 512, 0.001)

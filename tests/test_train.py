@@ -22,9 +22,13 @@ RECIPE = {
     "seed": 0,
     "precision": "float32",
     "own_network": None,
+    "augmentation": "none",
+    "label_smoothing": 0.0,
     "threads": 1,
     "seconds_between_checkpoints": 30,
 }
+
+PLAINLY = {"threads": 1, "own_network": None, "inference": "plain"}  # how a network is evaluated
 
 
 def train(prepared, folder, progress=silent, keep=False, **changes):
@@ -159,9 +163,7 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_pa
         "output": str(evaluated),
         "model": str(output / "model.keras"),
         "prepared": str(prepared),
-        "threads": 1,
-        "own_network": None,
-    }
+    } | PLAINLY
     run_child("tasks.evaluate", job, silent)
     (epoch,) = json.loads((output / "history.json").read_text())
     metrics = json.loads((evaluated / "metrics.json").read_text())
@@ -175,7 +177,7 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_pa
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_evaluation_in_the_trainings_process_has_the_bits_of_one_in_its_own(prepared, tmp_path, precision):
     _, output = train(prepared, tmp_path, keep=True, precision=precision, epochs=1)
-    job = {"model": str(output / "model.keras"), "prepared": str(prepared), "threads": 1, "own_network": None}
+    job = {"model": str(output / "model.keras"), "prepared": str(prepared)} | PLAINLY
     for name in ("kept", "own"):
         (tmp_path / name).mkdir()
         run_child("tasks.evaluate", job | {"output": str(tmp_path / name)}, silent)

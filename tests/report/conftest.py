@@ -35,12 +35,11 @@ def gathered(finished_run):
     def each(kind):
         return {name: artifact(next((data / kind).glob(f"{name}-*"))) for name in ("baseline", "dropout")}
 
-    def gathered(data_set):
+    def gathered(data_set, study=lambda train: {}):
         singles = (one(kind) for kind in ("download", "validate", "prepare"))
         departures = ("epochs 4 instead of 20",)
-        return gather(
-            *singles, each("train"), each("evaluate"), one("compare"), data_set, "python flows/main.py", departures
-        )
+        made = *singles, each("train"), each("evaluate"), one("compare"), study(each("train"))
+        return gather(*made, data_set, "python flows/main.py", departures)
 
     return gathered
 

@@ -39,7 +39,13 @@ class Numbers(Model):
 
 def numbers(run: Run) -> Numbers:
     """Gather what the networks are."""
-    recipes = _recipes({name: run.manifests[f"train[{name}]"]["identity"]["settings"] for name in run.names})
+    recipes = _recipes(
+        {
+            name: run.manifests[f"evaluate[{name}]"]["identity"]["settings"]
+            | run.manifests[f"train[{name}]"]["identity"]["settings"]
+            for name in run.names
+        }
+    )
     found = {}
     for name in run.names:
         beside = next((other for other in run.names if other != name), name)
