@@ -106,7 +106,7 @@ def read_options(arguments: list[str] | None = None, kind: type[Settings] = Sett
         options = [option_of(name) for name in (*kind.model_fields, *ACTIONS)]
         raise UserError(f"no option is called {unknown[0]!r}{nearest(unknown[0], options)}")
     values = vars(known)
-    for name in ("dataset", "network_file", *PLACES):
+    for name in ("dataset", "network_file", "recipe_file", *PLACES):
         given = values.get(name)
         if given and given != FASHION_MNIST.name and not given.startswith("~"):
             values[name] = str(Path.cwd() / given)
@@ -128,6 +128,7 @@ def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
         shown = "the preset's" if name in PRESETS["fast"]._fields or name == "epochs" else as_text(default)
         parser.add_argument(
             option_of(name),
+            *kind.also_spelt.get(name, ()),
             dest=name,
             default=argparse.SUPPRESS,
             metavar=_metavar(field.annotation),

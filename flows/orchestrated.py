@@ -42,7 +42,7 @@ from tasks.progress import LogReporter, Several, watchers, watching
 from tasks.report.live import LivePage
 from tasks.report.publish import page_of, publish, publish_refusal
 from tasks.settings import Settings
-from tasks.studies import FoldStudy, SeedStudy
+from tasks.studies import FoldStudy, SearchStudy, SeedStudy
 
 
 @contextlib.contextmanager
@@ -109,7 +109,13 @@ def fold_study(settings: FoldStudy = FoldStudy()) -> Any:  # noqa: B008 (frozen)
     return run_flow(settings)
 
 
-FLOWS = {Settings: fashion_mnist, SeedStudy: seed_study, FoldStudy: fold_study}
+@_as_flow
+def search_study(settings: SearchStudy = SearchStudy()) -> Any:  # noqa: B008 (frozen)
+    """Train one network with hyper-parameters that promise most, round by round, rank the trials, report."""
+    return run_flow(settings)
+
+
+FLOWS = {Settings: fashion_mnist, SeedStudy: seed_study, FoldStudy: fold_study, SearchStudy: search_study}
 
 
 def run_flow(settings: Settings) -> Any:

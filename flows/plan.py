@@ -5,16 +5,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flows.main import dag
-from flows.study import folds, seeds
+from flows.study import folds, search, seeds
 from tasks.artifacts.store import Artifact
 from tasks.errors import RunError, UserError
 from tasks.node import Node
 from tasks.settings import Settings, nearest
-from tasks.studies import FoldStudy, SeedStudy
+from tasks.studies import FoldStudy, SearchStudy, SeedStudy
 from tasks.train import train
 
 Step = tuple[str, str, str]  # label, what happens to it, why
-DAGS: dict[type[Settings], Callable[..., Any]] = {Settings: dag, SeedStudy: seeds, FoldStudy: folds}
+DAGS: dict[type[Settings], Callable[..., Any]] = {
+    Settings: dag,
+    SeedStudy: seeds,
+    FoldStudy: folds,
+    SearchStudy: search,
+}
 
 
 def walk(run: Callable[..., Any], settings: Settings) -> Any:

@@ -2,6 +2,7 @@
 
 python flows/study.py seeds --seeds 5     # the same networks with five seeds: is the difference real?
 python flows/study.py folds --folds 5     # cross-validation on the training images; the test set stays shut
+python flows/study.py search --trials 30  # which hyper-parameters are best? resumed where it was stopped
 python flows/study.py seeds --help        # every setting
 """
 
@@ -17,8 +18,11 @@ from tasks.contestants import evaluator, trainer
 from tasks.download import download
 from tasks.fold import fold
 from tasks.prepare import prepare
+from tasks.rank_trials import rank_trials
+from tasks.report_search import report_search
 from tasks.report_study import report_study
-from tasks.studies import FoldStudy, SeedStudy
+from tasks.studies import FoldStudy, SearchStudy, SeedStudy, artifacts
+from tasks.train import train
 from tasks.validate import validate
 
 
@@ -50,7 +54,20 @@ def folds(run: Callable[..., Any], settings: FoldStudy) -> Any:
     return run(report_study, validate=validation, train=trained, evaluate={}, compare_trainings=comparison)
 
 
+def search(run: Callable[..., Any], settings: SearchStudy) -> Any:
+    """Wire the nodes: round by round, trials of one network; what came of them says what the next ones are."""
+    raw = run(download)
+    validation = run(validate, download=raw)
+    prepared = run(prepare, download=raw, after=validation)
+    (network,) = settings.networks
+    trained: dict[str, Any] = {}
+    while (finished := artifacts(trained)) is not None and (trials := settings.next_members(finished)):
+        trained |= {trial.name: run(train.of(trial), network=network, prepare=prepared) for trial in trials}
+    ranking = run(rank_trials, train=trained, prepare=prepared)
+    return run(report_search, validate=validation, train=trained, rank_trials=ranking)
+
+
 if __name__ == "__main__":
     from flows.command_line import main_of_studies
 
-    main_of_studies({"seeds": SeedStudy, "folds": FoldStudy})
+    main_of_studies({"seeds": SeedStudy, "folds": FoldStudy, "search": SearchStudy})

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Network:
-    """An architecture, how many epochs each preset gives it, and what of its recipe is not the preset's."""
+    """An architecture, how many epochs each preset gives it, and what of its recipe is not the preset's.
 
-    build: Callable[[], keras.Model]
+    What the builder takes are settings that shape the architecture: without them it is as its docstring says.
+    """
+
+    build: Callable[..., keras.Model]
     epochs: dict[str, int]
     recipe: dict[str, Any]
 
@@ -33,10 +36,10 @@ TREES_FROM = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"  # the dis
 
 def network(
     *, fast: int, article: int, smoke: int, **recipe: Any
-) -> Callable[[Callable[[], keras.Model]], Callable[[], keras.Model]]:
+) -> Callable[[Callable[..., keras.Model]], Callable[..., keras.Model]]:
     """Register a builder under its own name, with its epochs by preset, and settings that no preset changes."""
 
-    def register(build: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
+    def register(build: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
         NETWORKS[build.__name__] = Network(build, {"fast": fast, "article": article, "smoke": smoke}, recipe)
         return build
 
@@ -44,19 +47,19 @@ def network(
 
 
 @network(fast=3, article=20, smoke=1)
-def baseline() -> keras.Model:
+def baseline(filters: int = 32, dense_width: int = 128) -> keras.Model:
     """Build three convolutions and one pooling: 2,076,554 parameters, most of them in the dense layer."""
     from keras import Input, Sequential, layers
 
     return Sequential(
         [
             Input((28, 28, 1)),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.Conv2D(64, 3, activation="relu"),
-            layers.Conv2D(128, 3, activation="relu"),
+            layers.Conv2D(filters, 3, activation="relu"),
+            layers.Conv2D(2 * filters, 3, activation="relu"),
+            layers.Conv2D(4 * filters, 3, activation="relu"),
             layers.MaxPooling2D(),
             layers.Flatten(),
-            layers.Dense(128, activation="relu"),
+            layers.Dense(dense_width, activation="relu"),
             layers.Dense(10, activation="softmax", dtype="float32"),
         ],
         name="baseline",
@@ -64,22 +67,22 @@ def baseline() -> keras.Model:
 
 
 @network(fast=16, article=30, smoke=1)
-def dropout() -> keras.Model:
+def dropout(filters: int = 32, dense_width: int = 128, dropout_rate: float = 0.5) -> keras.Model:
     """Build the baseline with a pooling more and half of the activations dropped twice: 503,690 parameters."""
     from keras import Input, Sequential, layers
 
     return Sequential(
         [
             Input((28, 28, 1)),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.Conv2D(64, 3, activation="relu"),
+            layers.Conv2D(filters, 3, activation="relu"),
+            layers.Conv2D(2 * filters, 3, activation="relu"),
             layers.MaxPooling2D(),
-            layers.Dropout(0.5),
-            layers.Conv2D(128, 3, activation="relu"),
+            layers.Dropout(dropout_rate),
+            layers.Conv2D(4 * filters, 3, activation="relu"),
             layers.MaxPooling2D(),
-            layers.Dropout(0.5),
+            layers.Dropout(dropout_rate),
             layers.Flatten(),
-            layers.Dense(128, activation="relu"),
+            layers.Dense(dense_width, activation="relu"),
             layers.Dense(10, activation="softmax", dtype="float32"),
         ],
         name="dropout",

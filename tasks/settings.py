@@ -7,12 +7,14 @@ filled in from the preset by `Settings.resolved`.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import shlex
 from functools import cached_property
 from importlib.metadata import Distribution
+from inspect import signature
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import (
     BaseModel,
@@ -40,7 +42,8 @@ CONTESTANTS = (*NETWORKS, TREES)
 
 PROCESSOR = Path("/proc/cpuinfo")  # what the kernel says of it
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
-NOT_THE_RECIPE = (*PLACES, "fresh", "time_limit", "keep")
+SHAPE = ("filters", "dense_width", "dropout_rate")  # of an architecture, where its builder takes it
+NOT_THE_RECIPE = ("recipe_file", *PLACES, "fresh", "time_limit", "keep")
 
 
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}
@@ -85,9 +88,13 @@ class Settings(BaseModel):
 
     program: ClassVar[str] = "python flows/main.py"
     flow: ClassVar[str] = "fashion-mnist"  # what Prefect calls it
+    also_spelt: ClassVar[dict[str, tuple[str, ...]]] = {}  # other names of options
 
     preset: Literal["fast", "article", "smoke"] = Field(
         "fast", description="recipe that fills in what is left unset; smoke only proves that everything works"
+    )
+    recipe_file: Path | None = Field(
+        None, description="JSON file of settings that fill in what is left unset, such as a search’s recipe.json"
     )
     networks: tuple[str, ...] = Field(
         ("baseline", "dropout"),
@@ -121,6 +128,13 @@ class Settings(BaseModel):
     inference: Inference | None = Field(
         None, description="mirrored takes the mean over an image and its mirror image, in twice the time"
     )
+    filters: int | None = Field(
+        None, ge=1, le=512, description="filters of the first convolution, where a network has such; the others follow"
+    )
+    dense_width: int | None = Field(None, ge=1, le=8192, description="units of the dense layer, where there is one")
+    dropout_rate: float | None = Field(
+        None, ge=0, lt=1, description="share of activations that are dropped, where a network drops any"
+    )
     limit: int | None = Field(
         None, ge=100, description="use this many training images, and at most as many test images"
     )
@@ -145,6 +159,22 @@ class Settings(BaseModel):
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in_from_file(cls, values: Any) -> Any:
+        file = values.get("recipe_file") if isinstance(values, dict) else None
+        if not file:
+            return values
+        try:
+            recipe = json.loads((PROJECT / Path(file).expanduser()).read_bytes())
+        except OSError as error:
+            raise ValueError(f"recipe_file {file}: {(error.strerror or str(error)).lower()}") from error
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f"recipe_file {file}: no JSON ({error})") from error
+        if not isinstance(recipe, dict):
+            raise ValueError(f"recipe_file {file}: holds no settings by name")  # noqa: TRY004 (pydantic's rule)
+        return recipe | values
 
     @model_validator(mode="before")
     @classmethod
@@ -229,6 +259,11 @@ class Settings(BaseModel):
             raise ValueError(str(error)) from error
 
     @property
+    def bars(self) -> tuple[float, ...]:
+        """The validation accuracies below which a training is given up: of a search's trials alone."""
+        return ()
+
+    @property
     def source_folder(self) -> Path | None:
         """The folder that the user names for the IDX files, by setting or by environment."""
         from_environment = os.environ.get("FASHION_MNIST_DIR")
@@ -278,7 +313,7 @@ class Settings(BaseModel):
                     found[f"{what} {as_text(getattr(mine, name))} instead of {as_text(getattr(theirs, name))}"] = None
         return tuple(found)
 
-    def resolved(self, network: str | None = None) -> Settings:
+    def resolved(self, network: str | None = None) -> Self:
         """Return the settings with nothing left open: the preset's values, the network's own, the precision used."""
         preset = PRESETS[self.preset]
         own = NETWORKS[network].recipe if network in NETWORKS else {}
@@ -287,6 +322,9 @@ class Settings(BaseModel):
             filled["epochs"] = (NETWORKS[network].epochs if network in NETWORKS else OWN_EPOCHS)[self.preset]
         if network in CONTESTANTS:
             filled["network_file"] = None  # it says nothing of this one
+        if network:
+            takes = signature(NETWORKS[network].build).parameters if network in NETWORKS else {}
+            filled |= {name: None for name in SHAPE if name not in takes}
         if (self.precision or preset.precision) == "auto":
             filled["precision"] = "bfloat16" if _has_bfloat16() else "float32"
         return self.model_copy(update=filled)

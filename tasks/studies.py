@@ -5,14 +5,17 @@ Each has the settings of a run and a few of its own; what its members differ in 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tasks.artifacts.identity import label_of
 from tasks.artifacts.store import Artifact, verify
+from tasks.networks import NETWORKS
 from tasks.node import Member
 from tasks.settings import Settings
+from tasks.trials import ROUND, Space, Trial, bars_of, next_settings, space_of, usual_of
 
 
 class Study(Settings):
@@ -56,6 +59,61 @@ class FoldStudy(Study):
         return [Member(f"fold {fold}", {"fold": fold}) for fold in range(1, self.folds + 1)]
 
 
+class SearchStudy(Study):
+    """Which hyper-parameters are best? Chosen on validation data; the test set stays shut, for a run of the best."""
+
+    kind = "trial"
+    program = "python flows/study.py search"
+    flow = "fashion-mnist-search"
+    also_spelt = {"networks": ("--network",)}  # noqa: RUF012 (a ClassVar)
+
+    networks: tuple[str, ...] = Field(
+        ("dropout",),
+        min_length=1,
+        max_length=1,
+        description="the network whose hyper-parameters are searched for, of: " + ", ".join(NETWORKS),
+        json_schema_extra={"items": {"type": "string", "enum": list(NETWORKS)}},
+    )
+    trials: int = Field(30, ge=2, le=1000, description="how many to try; what is set is not varied")
+    minutes: float | None = Field(
+        None, gt=0, description="begin no further round when the trials have trained for so long, all together"
+    )
+
+    @model_validator(mode="after")
+    def _searchable(self) -> SearchStudy:
+        (network,) = self.networks
+        if network not in NETWORKS:
+            raise ValueError(f"a search varies one of {', '.join(NETWORKS)}, not {network!r}")
+        return self
+
+    @property
+    def command_of_a_run(self) -> str:
+        """The command of a run with what is set here, to which a trial's own settings are to be added."""
+        return Settings(**{name: getattr(self, name) for name in Settings.model_fields}).command
+
+    @cached_property
+    def space(self) -> Space:
+        """What is varied, and within which bounds."""
+        return space_of(self, self.networks[0])
+
+    def resolved(self, network: str | None = None) -> Self:
+        """Return the settings with nothing left open, but for what is varied: that stays what was left open."""
+        filled = super().resolved(network)
+        return filled.model_copy(update={"space": self.space})
+
+    def next_members(self, finished: dict[str, Artifact]) -> list[Member]:
+        """Return the trials of the next round, by what has come of those before; none when it is over."""
+        (network,) = self.networks
+        before = [Trial.of(train, self.space) for train in finished.values()]
+        if self.minutes and sum(trial.seconds for trial in before) >= 60 * self.minutes:
+            return []
+        count = min(ROUND, self.trials - len(before))
+        usual = usual_of(self, network, self.space)
+        asked = next_settings(self.space, usual, before, count, self.seed) if count else []
+        bars = bars_of(before)
+        return [Member(f"trial {len(before) + n}", {**of, "bars": bars}) for n, of in enumerate(asked, 1)]
+
+
 def newest_study(settings: Settings) -> dict[str, Artifact]:
     """Return the newest comparison over seeds in which a run with these settings has part, by kind, if there is one."""
     recipe = {"kind": SeedStudy.kind, "recipe_of_any_seed": settings.resolved().recipe_of_any_seed}
@@ -70,4 +128,10 @@ def newest_study(settings: Settings) -> dict[str, Artifact]:
     return {SeedStudy.kind: max(found, key=lambda artifact: artifact.manifest["made"]["at"])} if found else {}
 
 
-KINDS: tuple[type[Settings], ...] = (Settings, SeedStudy, FoldStudy)  # of settings, each with a flow
+def artifacts(given: dict[str, Any]) -> dict[str, Artifact] | None:
+    """Wait for what a run gives, and return it; `None` where that is only planned, or has failed."""
+    found = {name: one.result(raise_on_failure=False) if hasattr(one, "result") else one for name, one in given.items()}
+    return found if all(isinstance(one, Artifact) for one in found.values()) else None
+
+
+KINDS: tuple[type[Settings], ...] = (Settings, SeedStudy, FoldStudy, SearchStudy)  # of settings, each with a flow

@@ -53,7 +53,11 @@ def train(
     label_smoothing: float,
     seed: int,
     precision: str,
+    filters: int | None,
+    dense_width: int | None,
+    dropout_rate: float | None,
     own_network: OwnNetwork | None,
+    bars: tuple[float, ...],
     checkpoints: Path,
     child: Child,
 ) -> dict[str, Any]:
@@ -70,7 +74,9 @@ def train(
         "label_smoothing": label_smoothing,
         "seed": seed,
         "precision": precision,
+        "shape": {"filters": filters, "dense_width": dense_width, "dropout_rate": dropout_rate},
         "own_network": told_whole(own_network),
+        "bars": bars,
         "checkpoints": str(checkpoints),
         "seconds_between_checkpoints": SAVE_EVERY,
         "threads": cores(),
@@ -85,7 +91,7 @@ def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
     for reason in refused:
         progress(0, job["epochs"], f"checkpoint {reason}", True)
     start_tensorflow(job["threads"])
-    model = built_network(job["network"], job["seed"], job["precision"], job["own_network"])
+    model = built_network(job["network"], job["seed"], job["precision"], job["shape"], job["own_network"])
     with ThreadPoolExecutor(job["threads"]) as pool:
         training = Training(model, job, checkpoint, pool)
         training.run(progress)
@@ -95,18 +101,22 @@ def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
     return {
         "parameters": model.count_params(),
         "validation_accuracy": training.history[-1]["validation_accuracy"],
+        "given_up": len(training.history) < job["epochs"],
         "seconds": round(training.seconds, 3),
         "threads": job["threads"],
     }
 
 
-def built_network(name: str, seed: int, precision: str, own: dict[str, Any] | None = None) -> keras.Model:
+def built_network(
+    name: str, seed: int, precision: str, shape: dict[str, Any] | None = None, own: dict[str, Any] | None = None
+) -> keras.Model:
     """Build a network, one of ours or the user's own, with the weights that the seed gives."""
     import keras
 
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision])
-    return OwnNetwork(**own).build() if own else NETWORKS[name].build()
+    given = {setting: value for setting, value in (shape or {}).items() if value is not None}
+    return OwnNetwork(**own).build() if own else NETWORKS[name].build(**given)
 
 
 class Training:
@@ -145,7 +155,7 @@ class Training:
         if self.step:
             epoch, batch = divmod(self.step, self.batches)
             self._tell(progress, f"goes on after {f'batch {batch} of ' if batch else ''}epoch {epoch + bool(batch)}")
-        while len(self.history) < self.recipe["epochs"]:
+        while len(self.history) < self.recipe["epochs"] and not self.given_up:
             epoch, first = divmod(self.step, self.batches)
             order = epoch_order(len(self.train[1]), self.recipe["seed"], epoch)
             for batch in range(first, self.batches):
@@ -160,6 +170,16 @@ class Training:
             self._end_epoch(epoch)
             self._save()
             self._tell(progress, self._note())
+
+    @property
+    def given_up(self) -> bool:
+        """Whether validation accuracy was below its bar after a share of the epochs: of three bars, a quarter each."""
+        bars = self.recipe["bars"]
+        for place, bar in enumerate(bars, 1):
+            over = round(self.recipe["epochs"] * place / (len(bars) + 1))
+            if 0 < over <= len(self.history) and self.history[over - 1]["validation_accuracy"] < bar:
+                return True
+        return False
 
     def _update(self, chosen: np.ndarray, epoch: int, batch: int) -> None:
         """Take one step on these images, and count them into the running figures."""

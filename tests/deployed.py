@@ -52,7 +52,7 @@ class Deployed:
 
     def deployment(self, name: str) -> dict[str, Any]:
         """Return what the server knows of a deployment."""
-        flow = f"fashion-mnist-{name}" if name in ("seeds", "folds") else "fashion-mnist"
+        flow = f"fashion-mnist-{name}" if name in ("seeds", "folds", "search") else "fashion-mnist"
         return ask(self.url, f"deployments/name/{flow}/{name}")
 
     def schedule(self, name: str, seconds: int, settings: dict[str, Any]) -> None:

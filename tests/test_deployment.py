@@ -19,6 +19,7 @@ README = (PROJECT / "README.md").read_text()
 COMMANDS = re.findall(
     r"^(?!```).+$", README.partition("## Scheduled runs\n\n```\n")[2].partition("```")[0], re.MULTILINE
 )
+STUDIES = ("seeds", "folds", "search")
 SMOKE = {"preset": "smoke"}
 LONG = {"preset": "smoke", "networks": ["dropout"], "epochs": 1000}
 
@@ -31,7 +32,7 @@ def copy(tmp_path_factory):
         have_the_data(copy.data)
         for command in COMMANDS[:3]:
             copy.command(command)
-        copy.as_deployed = {name: copy.deployment(name) for name in ("nightly", "watch", "fast", "seeds", "folds")}
+        copy.as_deployed = {name: copy.deployment(name) for name in ("nightly", "watch", "fast", *STUDIES)}
         copy.unschedule("watch")  # at the next quarter of an hour it would begin, in the midst of a test
         yield copy
 
@@ -81,9 +82,9 @@ def test_the_deployments_have_the_schedules_that_the_readme_names(copy):
     schedules = {name: [s["schedule"] for s in deployment["schedules"]] for name, deployment in found.items()}
     assert [(s["cron"], s["timezone"]) for s in schedules["nightly"]] == [("0 2 * * *", "UTC")]
     assert [s["interval"] for s in schedules["watch"]] == [900.0]
-    assert [schedules[name] for name in ("fast", "seeds", "folds")] == [[], [], []]
+    assert [schedules[name] for name in ("fast", *STUDIES)] == [[], [], [], []]
     strategies = {name: d["concurrency_options"]["collision_strategy"] for name, d in found.items()}
-    scheduled, on_demand = dict.fromkeys(("nightly", "watch"), "CANCEL_NEW"), ("fast", "seeds", "folds")
+    scheduled, on_demand = dict.fromkeys(("nightly", "watch"), "CANCEL_NEW"), ("fast", *STUDIES)
     assert strategies == scheduled | dict.fromkeys(on_demand, "ENQUEUE")
     assert {d["global_concurrency_limit"]["limit"] for d in found.values()} == {1}
     for deployment in found.values():

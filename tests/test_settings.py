@@ -26,7 +26,7 @@ def test_an_unknown_setting_is_refused_with_the_nearest_name():
 
 
 def test_a_setting_unlike_any_other_is_refused_with_all_names():
-    assert refusal(zzz=3).startswith("no setting is called 'zzz'; there are preset, networks, ")
+    assert refusal(zzz=3).startswith("no setting is called 'zzz'; there are preset, recipe_file, ")
 
 
 def test_an_unknown_network_is_refused_with_the_nearest_name():

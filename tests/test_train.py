@@ -22,6 +22,8 @@ RECIPE = {
     "seed": 0,
     "precision": "float32",
     "own_network": None,
+    "shape": {},
+    "bars": [],
     "augmentation": "none",
     "label_smoothing": 0.0,
     "threads": 1,
@@ -63,6 +65,19 @@ def test_a_one_cycle_rate_rises_to_its_peak_and_falls_to_nearly_nothing():
     assert rates[:31] == sorted(rates[:31])
     assert rates[30:] == sorted(rates[30:], reverse=True)
     assert rates[-1] == pytest.approx(0.000002)
+
+
+@pytest.mark.parametrize(("bars", "epochs"), [([], 4), ([1.1], 2), ([0.0, 0.0, 1.1], 3), ([0.0, 0.0, 0.0], 4)])
+def test_a_training_below_its_bar_is_given_up_when_that_share_of_its_epochs_is_over(prepared, tmp_path, bars, epochs):
+    facts, output = train(prepared, tmp_path, network="logistic", epochs=4, bars=bars)
+    assert len(json.loads((output / "history.json").read_text())) == epochs
+    assert facts["given_up"] == (epochs < 4)
+
+
+def test_a_network_takes_the_shape_that_it_is_given(prepared, tmp_path):
+    facts, _ = train(prepared, tmp_path, epochs=1, shape={"filters": 4, "dense_width": None, "dropout_rate": 0.1})
+    convolutions = 4 * 10 + 8 * (4 * 9 + 1) + 16 * (8 * 9 + 1)
+    assert facts["parameters"] == convolutions + 128 * (16 * 25 + 1) + 10 * 129
 
 
 def test_a_constant_rate_stays():

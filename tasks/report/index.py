@@ -44,6 +44,8 @@ def _entry(page: Path) -> dict[str, Any]:
             return entry | {"verdict": f"Data refused: {twin['refused'][0]['failure']}", "data_set": twin["data_set"]}
         if "members" in twin:
             return entry | _of_study(twin)
+        if "trials" in twin:
+            return entry | _of_search(twin)
         return entry | {
             "verdict": twin["verdict"]["sentences"][0],
             "data_set": twin["head"]["data_set"],
@@ -67,6 +69,11 @@ def _of_study(twin: dict[str, Any]) -> dict[str, Any]:
         "trained_on": f"{len(twin['members'])} {twin['kind']}s",
         "accuracy": {name: _finite(of["mean"]) for name, of in means.items() if of},
     }
+
+
+def _of_search(twin: dict[str, Any]) -> dict[str, Any]:
+    tried = f"{len(twin['trials'])} trials of {twin['network']}"
+    return {"verdict": twin["verdict"][0], "data_set": twin["data_set"], "trained_on": tried}
 
 
 def _finite(share: Any) -> float:

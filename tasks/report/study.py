@@ -48,7 +48,18 @@ class Pair(Model):
     accuracy: dict[str, Difference]  # by split
 
 
-class Study(Model):
+class Making(Model):
+    """How the page was made."""
+
+    command: str
+    machines: list[str]
+    commits: list[str]
+    versions: dict[str, str]
+    keys: dict[str, str]  # by node
+    made_at: str
+
+
+class Study(Making):
     """Every number of the page."""
 
     data_set: str
@@ -60,13 +71,7 @@ class Study(Model):
     tied: list[str]
     networks: dict[str, OfNetwork]  # the best first
     pairs: list[Pair]
-    command: str
     departures: tuple[str, ...]
-    machines: list[str]
-    commits: list[str]
-    versions: dict[str, str]
-    keys: dict[str, str]  # by node
-    made_at: str
 
 
 def numbers(
@@ -76,7 +81,6 @@ def numbers(
     study = before[-1].json("study.json")
     labelled = {f"train[{of}]": made for of, made in train.items()}
     labelled |= {f"evaluate[{of}]": made for of, made in evaluate.items()} | {a.manifest["label"]: a for a in before}
-    made = [artifact.manifest["made"] for artifact in labelled.values()]
     of_network = {name: [train[f"{name}, {member}"] for member in study["members"]] for name in study["ranking"]}
     return Study(
         kind=study["kind"],
@@ -98,12 +102,20 @@ def numbers(
             for pair in study["pairs"]
         ],
         **settings,
-        machines=sorted({_machine(of_node) for of_node in made}),
-        commits=sorted({of_node["commit"] for of_node in made}),
-        versions={k: v for a in labelled.values() for k, v in a.manifest["identity"]["versions"].items()},
-        keys={label: artifact.key for label, artifact in labelled.items()},
-        made_at=max(of_node["at"] for of_node in made),
+        **making(labelled),
     )
+
+
+def making(labelled: dict[str, Artifact]) -> dict[str, Any]:
+    """Return how these artifacts, by label, were made: `Making`, but for the command."""
+    made = [artifact.manifest["made"] for artifact in labelled.values()]
+    return {
+        "machines": sorted({_machine(of_node) for of_node in made}),
+        "commits": sorted({of_node["commit"] for of_node in made}),
+        "versions": {k: v for a in labelled.values() for k, v in a.manifest["identity"]["versions"].items()},
+        "keys": {label: artifact.key for label, artifact in labelled.items()},
+        "made_at": max(of_node["at"] for of_node in made),
+    }
 
 
 def _by_split(figures: dict[str, Any], kind: type[Summary]) -> dict[str, Any]:

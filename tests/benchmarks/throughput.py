@@ -83,6 +83,8 @@ def ours(network: str, prepared: Path, precision: str, **changes: Any) -> float:
             "seed": 0,
             "precision": precision,
             "own_network": None,
+            "shape": {},
+            "bars": [],
             "augmentation": "none",
             "label_smoothing": 0.0,
             "seconds_between_checkpoints": 30,

@@ -64,7 +64,9 @@ def numbers(run: Run) -> Numbers:
 
 def _recipes(recipes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return each network's value of every setting that says something of any of them; of a file, its digest."""
-    said = {setting: None for recipe in recipes.values() for setting, value in recipe.items() if value is not None}
+    said = {
+        setting: None for recipe in recipes.values() for setting, value in recipe.items() if value not in (None, [])
+    }
     told = {
         name: {setting: value["sha256"][:16] if isinstance(value, dict) else value for setting, value in of.items()}
         for name, of in recipes.items()

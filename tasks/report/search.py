@@ -1,0 +1,118 @@
+"""A search's page: what its trials show together, and each of them."""
+
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from tasks.artifacts.store import Artifact
+from tasks.report.figures import SOFT, as_svg, new_figure, styled
+from tasks.report.html import Templates
+from tasks.report.quantities import Count, Seconds, Share
+from tasks.report.quantities import Numbers as Model
+from tasks.report.study import Making, making
+from tasks.wording import percent
+
+
+class Trial(Model):
+    """What was tried, and its validation accuracy, epoch by epoch and at the end with its 95 % interval."""
+
+    name: str
+    settings: dict[str, int | float]
+    accuracy: Share
+    interval: tuple[float, float]
+    accuracies: list[Share]
+    given_up: bool
+    seconds: Seconds
+    parameters: Count
+
+
+class Search(Making):
+    """Every number of the page."""
+
+    data_set: str
+    kind: str
+    network: str
+    keep: str
+    verdict: list[str]
+    caution: str | None
+    trials: list[Trial]  # the best first
+    importance: dict[str, Share]
+    command_of_the_best: str
+
+
+def numbers(before: list[Artifact], train: dict[str, Artifact], **settings: Any) -> Search:
+    """Gather every number of the page; the last artifact before it is the ranking."""
+    labelled = {a.manifest["label"]: a for a in before}
+    labelled |= {f"train[{of}]": made for of, made in train.items()}
+    return Search(**before[-1].json("trials.json"), **settings, **making(labelled))
+
+
+def render(search: Search) -> str:
+    """Return the page; it asks the network for nothing."""
+    figures = {"trials": _trials(search), "settings": _parallel(search)}
+    figures["importance"] = _importance(search) if search.importance else ""
+    return Templates(head={"networks": [search.network]}).page("search.html.j2", search=search, figures=figures)
+
+
+@styled
+def _trials(search: Search) -> Markup:
+    """Draw each trial in the order in which it was tried, and the best so far."""
+    figure = new_figure(2.6)
+    panel = figure.subplots()
+    tried = sorted(search.trials, key=lambda trial: int(trial.name.rpartition(" ")[2]))
+    places = np.arange(1, len(tried) + 1)
+    values = np.array([100 * trial.accuracy for trial in tried])
+    up = np.array([trial.given_up for trial in tried])
+    best = np.maximum.accumulate(np.where(up, -np.inf, values))
+    panel.step(places, best, where="post", color="#123456", linewidth=1.2)
+    panel.plot(places[~up], values[~up], "o", color="#123456", markersize=6)
+    panel.plot(places[up], values[up], "x", color=SOFT, markersize=6)
+    panel.set(title="validation accuracy, %", xlabel="trial")
+    panel.grid()
+    told = f"{search.keep} has the highest, {percent(search.trials[0].accuracy)}."
+    return as_svg(figure, "trials", "Validation accuracy of every trial, and the best so far", told)
+
+
+@styled
+def _parallel(search: Search) -> Markup:
+    """Draw a line a trial through its settings, each on an axis of its own; the best tenth stands out."""
+    names = list(search.trials[0].settings)
+    figure = new_figure(3.3)
+    panel = figure.subplots()
+    columns = {name: np.array([float(trial.settings[name]) for trial in search.trials]) for name in names}
+    columns = {name: np.log10(of) if name == "learning_rate" else of for name, of in columns.items()}
+    heights = np.array([_between_0_and_1(of) for of in columns.values()])
+    best = max(1, len(search.trials) // 10)
+    for place in range(len(search.trials) - 1, -1, -1):
+        style: dict[str, Any] = {"color": SOFT, "linewidth": 0.7, "alpha": 0.7}
+        if place < best:
+            style = {"color": "#123456", "linewidth": 2}
+        panel.plot(range(len(names)), heights[:, place], **style)
+    panel.set(xlim=(-0.3, len(names) - 0.7), ylim=(-0.14, 1.14), yticks=[])
+    panel.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
+    for place, name in enumerate(names):
+        tried = [trial.settings[name] for trial in search.trials]
+        panel.text(place, 1.05, f"{max(tried):g}", ha="center")
+        panel.text(place, -0.12, f"{min(tried):g}", ha="center")
+        panel.axvline(place, color="#123456", linewidth=0.8)
+    return as_svg(
+        figure, "settings", "The settings of every trial", f"The best {best} of {len(search.trials)} stand out."
+    )
+
+
+def _between_0_and_1(values: np.ndarray) -> np.ndarray:
+    span = np.ptp(values)
+    return (values - values.min()) / span if span else np.full(len(values), 0.5)
+
+
+@styled
+def _importance(search: Search) -> Markup:
+    figure = new_figure(0.8 + 0.32 * len(search.importance))
+    panel = figure.subplots()
+    names = list(search.importance)[::-1]
+    panel.barh(range(len(names)), [100 * search.importance[name] for name in names], color="#123456", height=0.6)
+    panel.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+    panel.set_title("importance, %")
+    told = "; ".join(f"{name.replace('_', ' ')} {percent(share, 0)}" for name, share in search.importance.items())
+    return as_svg(figure, "importance", "Which settings matter", f"{told}.")

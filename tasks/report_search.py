@@ -1,0 +1,50 @@
+"""Report a search: one self-contained HTML page that says which hyper-parameters are best, and shows every trial.
+
+Takes the trials' trainings and their ranking. Makes `report.json`, every number of the page, and `report.html`, as
+`report` does for a single run.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from tasks.artifacts.store import Artifact
+from tasks.fashion_mnist import DataSet
+from tasks.node import node
+from tasks.settings import as_text, option_of
+from tasks.wording import left_out
+
+SHOWN = 5  # trials at the end of the command
+
+
+@node(libraries=("jinja2", "matplotlib", "pydantic"), by_provenance=True, apart=True, retries=2)
+def report_search(
+    output: Path,
+    *,
+    validate: Artifact,
+    train: dict[str, Artifact],
+    rank_trials: Artifact,
+    data_set: DataSet,
+    kind: str,
+    command: str,
+    command_of_a_run: str,
+    limit: int | None,
+) -> dict[str, Any]:
+    """Fill the artifact with the page and its numbers; its facts are what the command line prints at the end."""
+    from tasks.report.search import numbers, render
+
+    caution = left_out(limit, data_set.counts["train"])
+    best = rank_trials.json("trials.json")["trials"][0]["settings"]
+    options = [f"{option_of(name)} {as_text(value)}" for name, value in best.items()]
+    commands = {"command": command, "command_of_the_best": " ".join([command_of_a_run, *options])}
+    found = numbers([validate, rank_trials], train, data_set=data_set.name, kind=kind, caution=caution, **commands)
+    (output / "report.json").write_text(found.model_dump_json(), encoding="utf-8")
+    (output / "report.html").write_text(render(found), encoding="utf-8")
+    rows = {
+        trial.name: {
+            "validation_accuracy": trial.accuracy,
+            "parameters": trial.parameters,
+            "training_seconds": trial.seconds,
+        }
+        for trial in found.trials[:SHOWN]
+    }
+    return {"study": kind, "keep": found.keep, "verdict": found.verdict, "caution": caution, "networks": rows}

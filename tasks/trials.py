@@ -1,0 +1,155 @@
+"""Trials: which hyper-parameters a search tries next, given what has come of those before.
+
+Optuna proposes them, but keeps nothing: before each round it is told again what the trainings' artifacts say. So the
+same search asks the same again, and a killed one goes on with what has been trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.artifacts.store import Artifact
+from tasks.networks import NETWORKS
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
+
+Space = dict[str, dict[str, Any]]  # bounds or choices of each setting that is varied
+ROUND = 5  # trials that are asked for together, and can be trained side by side
+AT_RANDOM = 10  # trials before what came of them guides the next ones
+QUARTERS = (1, 2, 3)  # of its epochs, after which a poor trial is given up
+ENOUGH = 5  # finished trials, without which none is poor
+DIGITS = 3  # of a learning rate
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was tried, and what has come of it."""
+
+    settings: dict[str, Any]  # those that the search varies
+    accuracies: list[float]  # on validation data, epoch by epoch
+    epochs: int  # asked for
+    given_up: bool
+    seconds: float
+    parameters: int
+
+    @classmethod
+    def of(cls, train: Artifact, space: Space) -> Trial:
+        """Read a training."""
+        asked, facts = train.manifest["identity"]["settings"], train.facts
+        return cls(
+            settings={name: asked[name] for name in space},
+            accuracies=[epoch["validation_accuracy"] for epoch in train.json("history.json")],
+            epochs=asked["epochs"],
+            given_up=facts["given_up"],
+            seconds=facts["seconds"],
+            parameters=facts["parameters"],
+        )
+
+    @property
+    def accuracy(self) -> float:
+        """The validation accuracy at its end."""
+        return self.accuracies[-1]
+
+    def epochs_after(self, quarter: int) -> int:
+        """The epochs that were over when so many quarters of them were, the first at least."""
+        return max(1, round(self.epochs * quarter / 4))
+
+    def after(self, quarter: int) -> float:
+        """The validation accuracy then."""
+        return self.accuracies[self.epochs_after(quarter) - 1]
+
+
+def space_of(settings: Settings, network: str) -> Space:
+    """Return what there is to vary: what the network takes and these settings leave open."""
+    usual = NETWORKS[network].epochs[settings.preset]
+    whole: Space = {
+        "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
+        "batch_size": {"choices": [64, 128, 256, 512]},
+        "epochs": {"low": max(1, usual // 4), "high": max(2, usual * 5 // 4)},
+        "filters": {"low": 8, "high": 64, "step": 8},
+        "dense_width": {"low": 32, "high": 256, "step": 32},
+        "dropout_rate": {"low": 0.0, "high": 0.7, "step": 0.05},
+    }
+    takes = {"learning_rate", "batch_size", "epochs", *signature(NETWORKS[network].build).parameters}
+    return {name: of for name, of in whole.items() if name in takes and getattr(settings, name) is None}
+
+
+def usual_of(settings: Settings, network: str, space: Space) -> dict[str, Any]:
+    """Return what the preset and the network itself say: what the best trial is to beat."""
+    resolved, built = settings.resolved(network), signature(NETWORKS[network].build).parameters
+    return {name: built[name].default if name in built else getattr(resolved, name) for name in space}
+
+
+def next_settings(
+    space: Space, usual: dict[str, Any], before: list[Trial], count: int, seed: int
+) -> list[dict[str, Any]]:
+    """Return what to try in the next round, the usual first of all; more are the same and others after them.
+
+    By Optuna's tree-structured Parzen estimator: Bergstra et al. (2011), "Algorithms for hyper-parameter optimization".
+    """
+    from optuna.samplers import TPESampler
+
+    sampler = TPESampler(seed=_seed(seed, len(before)), n_startup_trials=AT_RANDOM)
+    study = study_of(before, space, sampler)
+    asked = [] if before else [usual]
+    while len(asked) < count:
+        asked.append({name: _legible(value) for name, value in study.ask(distributions_of(space)).params.items()})
+    return asked[:count]
+
+
+def study_of(trials: list[Trial], space: Space, sampler: BaseSampler | None = None) -> Study:
+    """Return the trials as Optuna knows them."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    for trial in trials:
+        over = [quarter for quarter in QUARTERS if trial.epochs_after(quarter) <= len(trial.accuracies)]
+        known = optuna.trial.create_trial(
+            state=optuna.trial.TrialState.PRUNED if trial.given_up else optuna.trial.TrialState.COMPLETE,
+            value=None if trial.given_up else trial.accuracy,
+            params=trial.settings,
+            distributions=distributions_of(space),
+            intermediate_values={quarter: trial.after(quarter) for quarter in over},
+        )
+        study.add_trial(known)
+    return study
+
+
+def distributions_of(space: Space) -> dict[str, BaseDistribution]:
+    """Return what there is to vary in Optuna's terms: whole numbers, others, or choices."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    return {
+        name: CategoricalDistribution(of["choices"])
+        if "choices" in of
+        else (IntDistribution if isinstance(of["low"], int) else FloatDistribution)(**of)
+        for name, of in space.items()
+    }
+
+
+def bars_of(before: list[Trial]) -> tuple[float, ...]:
+    """Return the validation accuracies below which a trial is given up: at each quarter, the median of the finished.
+
+    The median stopping rule: Golovin et al. (2017), "Google Vizier", section 3.2.2.
+    """
+    finished = [trial for trial in before if not trial.given_up]
+    if len(finished) < ENOUGH:
+        return ()
+    return tuple(round(float(np.median([trial.after(quarter) for trial in finished])), 6) for quarter in QUARTERS)
+
+
+def _legible(value: Any) -> Any:
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1)[0])

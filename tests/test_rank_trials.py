@@ -1,0 +1,46 @@
+import pytest
+
+from tasks.rank_trials import FEW, importance, ranked
+from tasks.trials import Trial
+
+SPACE = {"learning_rate": {"low": 0.001, "high": 0.01, "log": True}, "filters": {"low": 8, "high": 64, "step": 8}}
+
+
+def trial(accuracy, rate=0.002, filters=32, given_up=False):
+    return Trial({"learning_rate": rate, "filters": filters}, [accuracy], 1, given_up, 1.0, 100)
+
+
+def said(ranking):
+    return [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in ranking["verdict"]]
+
+
+def test_the_highest_validation_accuracy_wins_and_what_was_given_up_comes_last():
+    trials = {"trial 1": trial(0.90), "trial 2": trial(0.95, given_up=True), "trial 3": trial(0.93)}
+    ranking = ranked("dropout", trials, SPACE, 6000)
+    assert ranking["keep"] == "trial 3"
+    assert [of["name"] for of in ranking["trials"]] == ["trial 3", "trial 1", "trial 2"]
+    assert said(ranking) == [
+        "Keep trial 3: its validation accuracy, 93.00 %, is the highest of 3, 1 of them given up early, 3.00 points"
+        " above dropout’s usual recipe (95 % interval 2.00 to 4.00).",
+        "It was chosen on these validation images, so it flatters; train it with other seeds before you believe it.",
+    ]
+
+
+def test_the_usual_recipe_may_be_the_best():
+    ranking = ranked("dropout", {"trial 1": trial(0.93), "trial 2": trial(0.92)}, SPACE, 6000)
+    assert said(ranking) == [
+        "Keep trial 1: its validation accuracy, 93.00 %, is the highest of 2; it is dropout’s usual recipe, and no "
+        "other was better."
+    ]
+
+
+def test_the_setting_that_decides_is_the_important_one():
+    trials = [trial(0.8 + 10 * rate, rate, filters) for rate in (0.001, 0.003, 0.006, 0.01) for filters in (8, 32, 64)]
+    shares = importance(trials, SPACE)
+    assert next(iter(shares)) == "learning_rate"
+    assert shares["learning_rate"] > 0.8
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+def test_of_few_finished_trials_no_importance_is_told():
+    assert importance([trial(0.9)] * (FEW - 1) + [trial(0.9, given_up=True)], SPACE) == {}

@@ -1,0 +1,126 @@
+"""A search as a user meets it, on the fixture: run, asked for again, widened, killed; and its page."""
+
+import json
+import os
+import shutil
+import signal
+
+import pytest
+
+from flows.processes import command_of
+from tasks.report.index import render_index
+from tasks.report.search import Search, render
+from tests.conftest import ON_THE_FIXTURE, children_of, run_main, start_main, wait_until
+
+SEARCH = ("study.py", "search")
+ASKED = (*ON_THE_FIXTURE, "--network", "dropout")
+
+
+def ranking_of(folder):
+    """What was tried and what came of it, but for how long it took."""
+    (path,) = (folder / "data" / "rank_trials").glob("*/trials.json")
+    ranking = json.loads(path.read_text())
+    for trial in ranking["trials"]:
+        del trial["seconds"]
+    return ranking
+
+
+@pytest.fixture(scope="module")
+def searched(server, tmp_path_factory):
+    """The folder of a search of six trials, in two rounds."""
+    folder = tmp_path_factory.mktemp("search")
+    done = run_main(folder, server, *ASKED, "--trials", "6", program=SEARCH)
+    assert done.returncode == 0, done.stderr
+    (folder / "output").write_text(done.stdout)
+    return folder
+
+
+@pytest.fixture
+def numbers(searched):
+    (twin,) = (searched / "reports").glob("*T*.json")
+    return Search.model_validate_json(twin.read_text())
+
+
+def test_a_search_ends_with_verdict_table_and_a_page_of_its_own_and_opens_no_test_set(searched):
+    output = (searched / "output").read_text()
+    ranking = ranking_of(searched)
+    assert len(ranking["trials"]) == 6
+    assert f"Keep {ranking['keep']}: its validation accuracy" in output
+    assert f"Report: {searched / 'reports' / 'latest-trials.html'}" in output
+    assert not (searched / "data" / "evaluate").exists()
+    assert "6 trials of dropout" in render_index(searched / "reports")
+
+
+def test_the_same_search_again_ends_at_once_and_one_trial_more_trains_only_that(searched, server, tmp_path):
+    again = run_main(searched, None, *ASKED, "--trials", "6", program=SEARCH)
+    assert again.stdout == (searched / "output").read_text()
+    shutil.copytree(searched / "data", tmp_path / "data")
+    more = run_main(tmp_path, server, *ASKED, "--trials", "7", program=SEARCH)
+    assert more.returncode == 0, more.stderr
+    trained = [len(list((folder / "data" / "train").glob("dropout-*"))) for folder in (searched, tmp_path)]
+    assert trained == [6, 7]
+
+
+def test_a_search_that_is_killed_ends_with_the_same_trials(searched, server, tmp_path):
+    with start_main(tmp_path, server, *ASKED, "--trials", "6", program=SEARCH) as run:
+        wait_until(lambda: list((tmp_path / "data").glob("train/dropout-*")), 120)
+        children = children_of(run.pid)
+        os.kill(run.pid, signal.SIGKILL)
+    wait_until(lambda: not any(map(command_of, children)), 20)
+    done = run_main(tmp_path, server, *ASKED, "--trials", "6", program=SEARCH)
+    assert done.returncode == 0, done.stderr
+    assert ranking_of(tmp_path) == ranking_of(searched)
+
+
+def test_the_winner_is_a_recipe_that_a_run_takes_from_its_file(searched, server):
+    (path,) = (searched / "data" / "rank_trials").glob("*/recipe.json")
+    recipe = json.loads(path.read_text())
+    planned = run_main(searched, server, *ON_THE_FIXTURE, "--recipe-file", str(path), "--plan").stdout
+    steps = dict(line.split()[:2] for line in planned.splitlines())
+    assert steps.keys() >= {"train[dropout]", "evaluate[dropout]"}
+    assert "train[baseline]" not in steps, "the recipe names its network"
+    best = ranking_of(searched)["trials"][0]["settings"]
+    assert recipe == {"preset": "fast", "networks": ["dropout"], **best}
+
+
+def test_no_further_round_begins_when_the_minutes_are_over(searched, server, tmp_path):
+    shutil.copytree(searched / "data", tmp_path / "data")
+    done = run_main(tmp_path, server, *ASKED, "--trials", "6", "--minutes", "0.01", program=SEARCH)
+    assert done.returncode == 0, done.stderr
+    assert "is the highest of 5" in done.stdout or "Keep trial 1" in done.stdout
+
+
+def test_the_page_is_made_of_its_numbers_alone(numbers, searched):
+    assert render(numbers) == (searched / "reports" / "latest-trials.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_fits_the_screen(searched, chromium, width):
+    page = chromium.new_page(viewport={"width": width, "height": 800})
+    page.goto(f"file://{searched / 'reports' / 'latest-trials.html'}")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.locator("#trials-table tbody tr").count() == 6
+    page.close()
+
+
+def test_a_hostile_name_stays_text(numbers):
+    told = json.loads(numbers.model_dump_json()) | {"data_set": "<script>alert(1)</script>", "caution": "<b>no</b>"}
+    page = render(Search.model_validate(told))
+    assert "<script>alert" not in page
+    assert "<b>no" not in page
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--networks", "dropout,baseline"), "networks is ('dropout', 'baseline'): tuple should have at most 1 item"),
+        (("--network", "xgboost"), "a search varies one of baseline, dropout, logistic, residual, not 'xgboost'"),
+        (("--trials", "1"), "trials is '1': input should be greater than or equal to 2"),
+        (("--recipe-file", "/nowhere.json"), "recipe_file /nowhere.json: no such file or directory"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_in_a_sentence(tmp_path, given, said):
+    done = run_main(tmp_path, None, *given, program=SEARCH)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1

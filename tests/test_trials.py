@@ -1,0 +1,82 @@
+import pytest
+
+from tasks.settings import parse_settings
+from tasks.studies import SearchStudy
+from tasks.trials import ENOUGH, Trial, bars_of, next_settings, space_of, study_of, usual_of
+
+SPACE = space_of(SearchStudy(), "dropout")
+USUAL = usual_of(SearchStudy(), "dropout", SPACE)
+
+
+def tried(settings, accuracies, epochs=4):
+    return Trial(settings, accuracies, epochs, len(accuracies) < epochs, 1.0, 100)
+
+
+def asked(before, count, seed=0):
+    return next_settings(SPACE, USUAL, before, count, seed)
+
+
+def some(count):
+    """Trials with other settings each, the higher their learning rate the better."""
+    settings = asked([], count)
+    return [tried(of, [0.5, 0.6, 0.7, 0.7 + 10 * of["learning_rate"]]) for of in settings]
+
+
+def test_what_the_network_takes_and_nobody_has_set_is_varied():
+    assert list(SPACE) == ["learning_rate", "batch_size", "epochs", "filters", "dense_width", "dropout_rate"]
+    left = parse_settings({"learning_rate": 0.001, "filters": 16}, SearchStudy)
+    assert list(space_of(left, "dropout")) == ["batch_size", "epochs", "dense_width", "dropout_rate"]
+    assert list(space_of(left, "logistic")) == ["batch_size", "epochs"]
+    assert list(left.resolved("dropout").space) == list(left.space), "what is filled in later is varied all the same"
+
+
+def test_the_first_trial_is_the_usual_recipe_and_all_lie_within_bounds():
+    first, *others = asked([], 40)
+    assert first == USUAL
+    assert first == {
+        "learning_rate": 0.003,
+        "batch_size": 128,
+        "epochs": 16,
+        "filters": 32,
+        "dense_width": 128,
+        "dropout_rate": 0.5,
+    }
+    for settings in others:
+        assert list(settings) == list(SPACE)
+        for name, value in settings.items():
+            of = SPACE[name]
+            assert value in of["choices"] if "choices" in of else of["low"] <= value <= of["high"]
+        assert settings["learning_rate"] == float(f"{settings['learning_rate']:.3g}")
+        parse_settings(settings | {"networks": "dropout"})
+
+
+def test_the_same_is_asked_again_and_a_longer_round_begins_with_the_same():
+    before = some(12)
+    once = asked(before, 3)
+    assert asked(before, 3) == once
+    assert asked(before, 5)[:3] == once
+    assert asked(before, 3, seed=1) != once
+    assert asked(before[:11], 3) != once
+
+
+def test_what_came_of_earlier_trials_guides_the_next():
+    rates = [settings["learning_rate"] for settings in asked(some(40), 20)]
+    assert sum(rate > 0.003 for rate in rates) >= 16, "the higher, the better, it was told"
+
+
+def test_bars_are_the_medians_of_the_finished_trials_and_there_are_none_before_there_are_enough():
+    curves = [[0.1 * n, 0.2, 0.3, 0.4] for n in range(1, ENOUGH + 1)]
+    finished = [tried(USUAL, curve) for curve in curves]
+    assert bars_of(finished[1:]) == ()
+    assert bars_of([*finished, tried(USUAL, [0.9])]) == pytest.approx((0.3, 0.2, 0.3))
+
+
+def test_a_trial_that_was_given_up_is_told_as_that_with_what_it_had_reached():
+    whole, part = study_of([tried(USUAL, [0.1, 0.2, 0.3, 0.4]), tried(USUAL, [0.1, 0.2])], SPACE).trials
+    assert (whole.state.name, whole.value, whole.intermediate_values) == ("COMPLETE", 0.4, {1: 0.1, 2: 0.2, 3: 0.3})
+    assert (part.state.name, part.intermediate_values) == ("PRUNED", {1: 0.1, 2: 0.2})
+
+
+def test_short_trainings_have_quarters_too():
+    assert [tried(USUAL, [0.1, 0.2], epochs=2).after(quarter) for quarter in (1, 2, 3)] == [0.1, 0.1, 0.2]
+    assert [tried(USUAL, [0.1], epochs=1).after(quarter) for quarter in (1, 2, 3)] == [0.1, 0.1, 0.1]
