@@ -4,6 +4,9 @@ Source: Zalando Research, https://github.com/zalandoresearch/fashion-mnist (MIT 
 differently, so a file's identity is the SHA-256 of its decompressed bytes.
 """
 
+import gzip
+import hashlib
+import zlib
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -11,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from tasks.errors import UserError
 
+UNKNOWN = "unknown"
 PLAIN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # no folder, nothing hidden
 
 
@@ -21,7 +25,7 @@ class DataFile(BaseModel):
 
     name: str = Field(pattern=PLAIN_NAME)
     bytes: int
-    sha256: str
+    sha256: str  # of its decompressed bytes, or "unknown": then those of the file that is there are taken
 
 
 class DataSet(BaseModel):
@@ -36,7 +40,8 @@ class DataSet(BaseModel):
     mirrors: tuple[Annotated[str, Field(pattern="^https?://")], ...] = ()  # URL prefixes; file name + ".gz" follows
     folders: tuple[Path, ...] = ()  # where a system package puts it
     debian_package: str | None = None
-    licence: str = "unknown"
+    licence: str = UNKNOWN
+    proven: bool = True  # whether the specification itself names the digests
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -94,6 +99,35 @@ FASHION_MNIST = DataSet(
     debian_package="dataset-fashion-mnist",
     licence="MIT, Zalando SE",
 )
+
+
+def with_digests_of(data_set: DataSet, folder: Path) -> DataSet:
+    """Return the data set with the digests of the files in this folder, plain or `.gz`, where it names none.
+
+    So what is there counts by its content, as if the specification had named it.
+
+    Raises:
+        UserError: a file is not there, or cannot be read.
+    """
+    unknown = [role for role, file in data_set.files.items() if file.sha256 == UNKNOWN]
+    if not unknown:
+        return data_set
+    files = dict(data_set.files)
+    for role in unknown:
+        files[role] = files[role].model_copy(update={"sha256": _digest_in(folder, files[role].name)})
+    return data_set.model_copy(update={"files": files, "proven": False})
+
+
+def _digest_in(folder: Path, name: str) -> str:
+    for path, opened in ((folder / name, open), (folder / f"{name}.gz", gzip.open)):
+        try:
+            with opened(path, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            continue
+        except (OSError, EOFError, zlib.error) as error:
+            raise UserError(f"dataset: {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    raise UserError(f"dataset: the SHA-256 of {name} is unknown, and {folder} has no such file; name its --source")
 
 
 def load_data_set(name_or_path: str) -> DataSet:

@@ -28,9 +28,10 @@ from pydantic import (
 )
 
 from tasks.artifacts.identity import PROJECT
+from tasks.artifacts.store import RAW
 from tasks.claims import ARTICLE
 from tasks.errors import UserError
-from tasks.fashion_mnist import FASHION_MNIST, DataSet, load_data_set
+from tasks.fashion_mnist import FASHION_MNIST, DataSet, load_data_set, with_digests_of
 from tasks.networks import NETWORKS, OWN_EPOCHS, TREES, TREES_FROM
 from tasks.own_network import OwnNetwork
 
@@ -246,7 +247,8 @@ class Settings(BaseModel):
     def data_set(self) -> DataSet:
         """The specification of the data set."""
         try:
-            return load_data_set(self.dataset)
+            named = load_data_set(self.dataset)
+            return with_digests_of(named, self.source_folder or self.data_dir / RAW / named.name)
         except UserError as error:
             raise ValueError(str(error)) from error
 

@@ -1,0 +1,103 @@
+"""Data of one's own: another set in four IDX files, through the same gate; one that is generated, and a real one."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from tasks.errors import UserError
+from tasks.fashion_mnist import load_data_set, with_digests_of
+from tasks.idx import IMAGES, LABELS
+from tests.conftest import run_main
+from tests.fixtures.make_fixtures import idx_bytes
+
+NAMES = {f"{split}_{kind}": f"{split}-{kind}" for split in ("train", "test") for kind in ("images", "labels")}
+QUICKLY = ("--networks", "logistic", "--epochs", "8", "--batch-size", "32")
+
+
+def digits():
+    """scikit-learn's hand-written digits, 8 × 8 of 17 grey levels, three times as large, in a frame of background."""
+    found = load_digits()
+    order = np.random.default_rng(0).permutation(len(found.target))
+    large = np.kron(found.images[order], np.ones((3, 3))) * 255 / 16
+    return np.pad(large, ((0, 0), (2, 2), (2, 2))).round().astype(np.uint8), found.target[order].astype(np.uint8)
+
+
+def generated():
+    """A bright square in noise, at a place of its own for each class."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(600, dtype=np.uint8) % 10
+    images = generator.integers(1, 60, (600, 28, 28)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[:2] = 0
+        image[4 + 11 * (label // 5) :, 3 + 5 * (label % 5) :][:6, :4] = 255
+    return images, labels
+
+
+def put(folder, name, images, labels, training, compressed=False):
+    """Write the set into a folder, and its specification, which knows no digest, beside it."""
+    (folder / "files").mkdir(exist_ok=True)
+    parts = {"train": slice(None, training), "test": slice(training, None)}
+    files = {}
+    for split, part in parts.items():
+        for kind, magic, array in (("images", IMAGES, images[part]), ("labels", LABELS, labels[part])):
+            content, file = idx_bytes(magic, array), NAMES[f"{split}_{kind}"]
+            written = gzip.compress(content) if compressed else content
+            (folder / "files" / f"{file}{'.gz' if compressed else ''}").write_bytes(written)
+            files[f"{split}_{kind}"] = {"name": file, "bytes": len(content), "sha256": "unknown"}
+    classes = [f"class {number}" for number in range(10)]
+    counts = {"train": training, "test": len(labels) - training}
+    specification = folder / "set.json"
+    specification.write_text(json.dumps({"name": name, "class_names": classes, "counts": counts, "files": files}))
+    return "--dataset", str(specification), "--source", str(folder / "files")
+
+
+def page_of(folder):
+    return json.loads(max((folder / "reports").glob("*T*.json")).read_text())
+
+
+@pytest.mark.parametrize(("make", "training", "compressed"), [(digits, 1500, True), (generated, 400, False)])
+def test_another_set_is_checked_trained_on_and_reported_without_what_is_fashion_mnists(
+    make, training, compressed, tmp_path, server
+):
+    options = put(tmp_path, make.__name__, *make(), training, compressed)
+    done = run_main(tmp_path, server, *options, *QUICKLY)
+    assert done.returncode == 0, done.stderr
+    page = page_of(tmp_path)
+    assert (page["head"]["data_set"], page["head"]["class_names"][3]) == (make.__name__, "class 3")
+    assert page["side_by_side"]["test_accuracy"]["logistic"] > 0.8
+    assert page["verdict"]["claims"] == page["side_by_side"]["scale"] == []
+    warnings = [of["sentence"] for of in page["data"]["expectations"] if not of["met"] and of["severity"] == "warning"]
+    assert any("should name the files' SHA-256" in sentence for sentence in warnings)
+    assert run_main(tmp_path, None, *options, *QUICKLY).stdout == done.stdout
+
+
+def test_another_content_under_the_same_name_is_another_set(tmp_path, server):
+    images, labels = generated()
+    options = put(tmp_path, "mine", images, labels, 400)
+    assert run_main(tmp_path, server, *options, *QUICKLY).returncode == 0
+    put(tmp_path, "mine", images.clip(5), labels, 400)
+    done = run_main(tmp_path, server, *options, *QUICKLY)
+    assert done.returncode == 1
+    assert "background must be 0" in done.stderr, "the files are others now, and so is what is found of them"
+
+
+def test_what_is_wrong_with_it_stops_the_run_by_the_same_gate(tmp_path, server):
+    images, labels = generated()
+    images[450] = images[7]
+    done = run_main(tmp_path, server, *put(tmp_path, "leaky", images, labels, 400), *QUICKLY)
+    assert done.returncode == 1
+    assert "test images must not be training images too: 1 of 200 are (index 50)" in done.stderr.replace(" is True", "")
+
+
+def test_an_unknown_digest_needs_the_file(tmp_path):
+    _, specification, *_ = put(tmp_path, "mine", *generated(), 400)
+    data_set = load_data_set(specification)
+    known = with_digests_of(data_set, tmp_path / "files")
+    assert (data_set.proven, known.proven) == (True, False)
+    assert {len(file.sha256) for file in known.files.values()} == {64}
+    (tmp_path / "files" / "test-labels").unlink()
+    with pytest.raises(UserError, match="SHA-256 of test-labels is unknown, and .*files has no such file"):
+        with_digests_of(data_set, tmp_path / "files")
