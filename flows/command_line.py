@@ -22,9 +22,11 @@ from tasks.artifacts.workspace import abandon
 from tasks.child import cores, start_early, stop_children
 from tasks.errors import DataRefused, RunError, UserError, sentence_of
 from tasks.fashion_mnist import FASHION_MNIST
+from tasks.presets import PRESETS
 from tasks.progress import TerminalReporter, at_a_terminal, watchers
 from tasks.report.publish import latest, publish, publish_refusal
-from tasks.settings import PLACES, PRESETS, Settings, as_text, nearest, option_of, parse_settings
+from tasks.settings import PLACES, Settings, parse_settings
+from tasks.wording import as_text, nearest, option_of
 
 if TYPE_CHECKING:
     from prefect.states import State

@@ -9,9 +9,10 @@ from flows.study import folds, search, seeds
 from tasks.artifacts.store import Artifact
 from tasks.errors import RunError, UserError
 from tasks.node import Node
-from tasks.settings import Settings, nearest
+from tasks.settings import Settings
 from tasks.studies import FoldStudy, SearchStudy, SeedStudy
 from tasks.train import train
+from tasks.wording import nearest
 
 Step = tuple[str, str, str]  # label, what happens to it, why
 DAGS: dict[type[Settings], Callable[..., Any]] = {

@@ -43,6 +43,11 @@ class DataSet(BaseModel):
     licence: str = UNKNOWN
     proven: bool = True  # whether the specification itself names the digests
 
+    @property
+    def names_its_digests(self) -> bool:
+        """Whether all files are known by their content."""
+        return all(file.sha256 != UNKNOWN for file in self.files.values())
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         for split in ("train", "test"):
@@ -109,12 +114,10 @@ def with_digests_of(data_set: DataSet, folder: Path) -> DataSet:
     Raises:
         UserError: a file is not there, or cannot be read.
     """
-    unknown = [role for role, file in data_set.files.items() if file.sha256 == UNKNOWN]
-    if not unknown:
-        return data_set
-    files = dict(data_set.files)
-    for role in unknown:
-        files[role] = files[role].model_copy(update={"sha256": _digest_in(folder, files[role].name)})
+    files = {
+        role: file.model_copy(update={"sha256": _digest_in(folder, file.name)}) if file.sha256 == UNKNOWN else file
+        for role, file in data_set.files.items()
+    }
     return data_set.model_copy(update={"files": files, "proven": False})
 
 

@@ -10,8 +10,7 @@ from typing import Any
 from tasks.artifacts.store import Artifact
 from tasks.fashion_mnist import DataSet
 from tasks.node import node
-from tasks.settings import as_text, option_of
-from tasks.wording import left_out
+from tasks.wording import as_text, left_out, option_of
 
 SHOWN = 5  # trials at the end of the command
 

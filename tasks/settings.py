@@ -6,7 +6,6 @@ filled in from the preset by `Settings.resolved`.
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import shlex
@@ -14,7 +13,7 @@ from functools import cached_property
 from importlib.metadata import Distribution
 from inspect import signature
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -34,40 +33,14 @@ from tasks.errors import UserError
 from tasks.fashion_mnist import FASHION_MNIST, DataSet, load_data_set, with_digests_of
 from tasks.networks import NETWORKS, OWN_EPOCHS, TREES, TREES_FROM
 from tasks.own_network import OwnNetwork
+from tasks.presets import PRESETS, Augmentation, Inference, Precision, Preset, Schedule, has_bfloat16
+from tasks.wording import as_text, nearest, option_of
 
-Schedule = Literal["constant", "one-cycle"]
-Precision = Literal["auto", "float32", "bfloat16"]
-Augmentation = Literal["none", "flip", "flip-shift", "flip-erase", "flip-shift-erase"]
-Inference = Literal["plain", "mirrored"]
 CONTESTANTS = (*NETWORKS, TREES)
-
-PROCESSOR = Path("/proc/cpuinfo")  # what the kernel says of it
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
 SHAPE = ("filters", "dense_width", "dropout_rate")  # of an architecture, where its builder takes it
 NOT_THE_RECIPE = ("recipe_file", *PLACES, "fresh", "time_limit", "keep")
-
-
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}
-
-
-class Preset(NamedTuple):
-    """A named recipe: what a setting is when it is left unset, but for what stands beside a network."""
-
-    batch_size: int
-    learning_rate: float
-    schedule: Schedule
-    precision: Precision
-    limit: int | None
-    augmentation: Augmentation = "none"
-    label_smoothing: float = 0.0
-    inference: Inference = "plain"
-
-
-PRESETS = {
-    "fast": Preset(128, 0.003, "one-cycle", "auto", None),  # the soonest to the article's accuracy: docs/decisions/0014
-    "article": Preset(512, 0.001, "constant", "float32", None),  # exactly the article's: Adam at Keras' default rate
-    "smoke": Preset(128, 0.002, "one-cycle", "auto", 2_000),  # does everything work? its accuracies mean nothing
-}
 
 
 def _tell_bounds(schema: dict[str, Any]) -> None:
@@ -248,6 +221,8 @@ class Settings(BaseModel):
         """The specification of the data set."""
         try:
             named = load_data_set(self.dataset)
+            if named.names_its_digests:
+                return named
             return with_digests_of(named, self.source_folder or self.data_dir / RAW / named.name)
         except UserError as error:
             raise ValueError(str(error)) from error
@@ -328,18 +303,8 @@ class Settings(BaseModel):
             takes = signature(NETWORKS[network].build).parameters if network in NETWORKS else {}
             filled |= {name: None for name in SHAPE if name not in takes}
         if (self.precision or preset.precision) == "auto":
-            filled["precision"] = "bfloat16" if _has_bfloat16() else "float32"
+            filled["precision"] = "bfloat16" if has_bfloat16() else "float32"
         return self.model_copy(update=filled)
-
-
-def option_of(name: str) -> str:
-    """Return a setting's name as the command line spells it."""
-    return f"--{name.replace('_', '-')}"
-
-
-def as_text(value: Any) -> str:
-    """Return a setting's value as the command line spells it."""
-    return ",".join(value) if isinstance(value, tuple) else "none" if value is None else str(value)
 
 
 def parse_settings(values: dict[str, Any], kind: type[Settings] = Settings) -> Settings:
@@ -369,18 +334,3 @@ def _sentence(problem: Any, kind: type[Settings]) -> str:
     if not problem["loc"] or problem["type"] == "value_error":
         return message
     return f"{name} is {problem['input']!r}: {message[0].lower()}{message[1:]}"
-
-
-def nearest(name: str, known: Any) -> str:
-    """Return what to add to "no … is called …": the known name that is meant, perhaps, or all of them."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
-
-
-def _has_bfloat16() -> bool:
-    """Tell whether the processor multiplies bfloat16 itself: emulated, it is slower than float32."""
-    try:
-        flags = PROCESSOR.read_text()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -1,5 +1,8 @@
 """Numbers and names as the page and the command line write them."""
 
+import difflib
+from typing import Any
+
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -47,3 +50,19 @@ def left_out(used: int | None, available: int) -> str | None:
 def listed(names: list[str]) -> str:
     """Return names as a sentence lists them."""
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def option_of(name: str) -> str:
+    """Return a setting's name as the command line spells it."""
+    return f"--{name.replace('_', '-')}"
+
+
+def as_text(value: Any) -> str:
+    """Return a setting's value as the command line spells it."""
+    return ",".join(value) if isinstance(value, tuple) else "none" if value is None else str(value)
+
+
+def nearest(name: str, known: Any) -> str:
+    """Return what to add to "no … is called …": the known name that is meant, perhaps, or all of them."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"

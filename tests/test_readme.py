@@ -6,7 +6,8 @@ import subprocess
 
 from flows.command_line import read_options
 from tasks.networks import NETWORKS
-from tasks.settings import PRESETS, PROJECT, Settings
+from tasks.presets import PRESETS
+from tasks.settings import PROJECT, Settings
 from tests.benchmarks.figures import table
 
 README = (PROJECT / "README.md").read_text()

@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 
 from flows.command_line import read_options
-from tasks import settings as settings_module
+from tasks import presets
 from tasks.errors import UserError
-from tasks.settings import PLACES, PRESETS, PROJECT, Settings, parse_settings
+from tasks.presets import PRESETS
+from tasks.settings import PLACES, PROJECT, Settings, parse_settings
 from tests.conftest import FIXTURE, SPECIFICATION
 
 
@@ -153,7 +154,7 @@ def test_resolving_twice_changes_nothing():
 )
 def test_automatic_precision_becomes_one_that_the_processor_has(monkeypatch, tmp_path, flags, expected):
     (tmp_path / "cpuinfo").write_text(f"flags : {flags}")
-    monkeypatch.setattr(settings_module, "PROCESSOR", tmp_path / "cpuinfo")
+    monkeypatch.setattr(presets, "PROCESSOR", tmp_path / "cpuinfo")
     for asked in (Settings(), Settings(precision="auto"), Settings(preset="article", precision="auto")):
         assert asked.resolved().precision == expected
     assert Settings(precision="float32").resolved().precision == "float32"

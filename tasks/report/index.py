@@ -9,8 +9,7 @@ from markupsafe import Markup
 
 from tasks.report.html import Templates
 from tasks.report.publish import PAGES
-from tasks.settings import as_text
-from tasks.wording import in_unit, percent
+from tasks.wording import as_text, in_unit, percent
 
 WIDTH, HEIGHT = 220, 44  # of the sparkline
 

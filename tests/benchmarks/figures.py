@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from tasks.child import cores
-from tasks.settings import PROCESSOR
+from tasks.presets import PROCESSOR
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "prefect", "great-expectations")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # what the arithmetic of a training can be made of

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 from flows.main import dag
 from tasks.artifacts.store import Artifact
 from tasks.networks import NETWORKS
+from tasks.presets import PRESETS, Precision
 from tasks.progress import Several
-from tasks.settings import PRESETS, PROJECT, Precision, Settings
+from tasks.settings import PROJECT, Settings
 from tests.benchmarks.throughput import ours, prepare
 
 PRECISIONS: tuple[Precision, ...] = ("auto", "float32")
