@@ -14,7 +14,7 @@ from tasks.errors import RunError, UserError, sentence_of
 from tasks.report.publish import INDEX, PAGES, list_pages
 from tasks.settings import Settings
 
-PUBLISHED = ("report", "report_study", "validate")  # nodes whose artifacts have pages
+PUBLISHED = ("report", "report_study", "report_search", "validate")  # nodes whose artifacts have pages
 
 
 @dataclass(frozen=True)
