@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
 from flows.instead import ACTIONS, FLAGS, look_after
+from flows.notify import crown_whom_it_promotes
 from flows.plan import downstream, plan
 from flows.summary import summary
 from tasks.artifacts.records import asked_again, dead, end_in_a_hurry
@@ -91,6 +92,7 @@ def run(settings: Settings) -> int:
         with contextlib.suppress(OSError):  # it stands, though that it was asked for cannot be written down
             asked_again(settings.data_dir, ahead.kept, command=settings.command, recipe=settings.recipe)
         publish(artifact, settings.reports_dir)
+        crown_whom_it_promotes(artifact, settings)
     else:
         artifact = run_flow(settings, ahead.trainings)
     print(summary(artifact, latest(artifact, settings.reports_dir)))
@@ -250,7 +252,7 @@ def _metavar(annotation: Any) -> str:
     choices = next((get_args(option) for option in options if get_origin(option) is Literal), None)
     if choices:
         return "|".join(choices)
-    kinds = {int: "N", float: "X", Path: "FOLDER", str: "NAME"}
+    kinds = {bool: "yes|no", int: "N", float: "X", Path: "FOLDER", str: "NAME"}
     if get_origin(annotation) is tuple:
         return "NAME,NAME"
     return next(kinds[option] for option in options if option in kinds)

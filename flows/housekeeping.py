@@ -10,6 +10,7 @@ from pathlib import Path
 from tasks.artifacts.records import DIED, Record, dead, last_asked, records
 from tasks.artifacts.store import CHECKPOINTS, DAMAGED, RUNS, Artifact, Store, verify
 from tasks.artifacts.workspace import Held, in_use, workspace
+from tasks.champion import champions
 from tasks.errors import RunError, UserError, sentence_of
 from tasks.report.publish import INDEX, PAGES, list_pages
 from tasks.settings import Settings
@@ -77,6 +78,7 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
     if not recent:
         raise RunError(f"no run is known to have completed in {data_dir}, so nothing is known to be unneeded")
     needed = {key for record in recent for key in record.keys.values()}
+    needed |= {champion.evaluate.rpartition("-")[2] for champion in champions(data_dir).champions}
     counted = [record for record in recent if command in (None, record.content["command"])]
     since = min(map(_began, counted))
     completed = sum(record.content["state"] == "completed" for record in counted)

@@ -6,6 +6,7 @@ from typing import Any
 from flows.housekeeping import damaged, no_run_at_work, remove, unneeded
 from flows.plan import plan
 from flows.summary import table
+from tasks.champion import roll_back
 from tasks.errors import UserError
 from tasks.settings import Settings
 
@@ -13,6 +14,7 @@ FLAGS = {
     "plan": "say what a run would do, and why",
     "verify": "check every artifact, and say what is damaged",
     "status": "say how the last run ended and whether what is scheduled happens; status 1 if not",
+    "rollback": "put the champion before into use again",
     "yes": "with --prune: remove it",
 }
 ACTIONS = ("prune", *FLAGS)
@@ -38,6 +40,10 @@ def look_after(settings: Settings, actions: dict[str, Any]) -> int:
         how, wrong = status(settings)
         print("\n".join([table(how), *wrong]))
         return 1 if wrong else 0
+    if actions.keys() == {"rollback"}:
+        again, was = roll_back(settings.data_dir)
+        print(f"champion: {again.network} ({again.recipe}), no longer {was.network} ({was.recipe})")
+        return 0
     if "prune" in actions and actions.keys() <= {"prune", "yes"}:
         with no_run_at_work(settings.data_dir):
             items = unneeded(settings.data_dir, settings.reports_dir, actions["prune"])
@@ -50,7 +56,7 @@ def look_after(settings: Settings, actions: dict[str, Any]) -> int:
             told += "; add --yes to remove them"
         print("\n".join([*filter(None, [table(rows)]), told]))
         return 0
-    raise UserError("--plan, --verify, --status and --prune go one at a time; --yes only with --prune")
+    raise UserError("--plan, --verify, --status, --rollback and --prune go one at a time; --yes only with --prune")
 
 
 def _shown(path: Path, settings: Settings) -> str:

@@ -18,6 +18,8 @@ if not find_spec("tasks"):
     print("error: this Python lacks the project; `make run` makes the .venv/bin/python that has it", file=sys.stderr)
     sys.exit(2)
 
+from tasks.challenge import challenge
+from tasks.champion import evaluation_of_the_champion
 from tasks.compare import compare
 from tasks.contestants import evaluator, trainer
 from tasks.download import download
@@ -36,6 +38,10 @@ def dag(run: Callable[..., Any], settings: Settings) -> Any:
     trained = {name: run(trainer(name), network=name, prepare=prepared) for name in settings.networks}
     evaluated = {name: run(evaluator(name), network=name, train=trained[name], prepare=prepared) for name in trained}
     comparison = run(compare, train=trained, evaluate=evaluated, prepare=prepared)
+    decided = {}
+    if settings.challenge:
+        in_use = evaluation_of_the_champion(settings.data_dir)
+        decided["decision"] = run(challenge, compare=comparison, evaluate=evaluated, prepare=prepared, champion=in_use)
     return run(
         report,
         download=raw,
@@ -45,6 +51,7 @@ def dag(run: Callable[..., Any], settings: Settings) -> Any:
         evaluate=evaluated,
         compare=comparison,
         study=newest_study(settings),
+        challenge=decided,
     )
 
 

@@ -12,6 +12,10 @@ import socket
 import urllib.error
 import urllib.request
 
+from tasks.artifacts.store import Artifact
+from tasks.champion import crown
+from tasks.settings import Settings
+
 WEBHOOK = "FASHION_MNIST_WEBHOOK"
 PATIENCE = 10  # seconds
 
@@ -28,6 +32,16 @@ def notify_of_failure(url: str, name: str, run: str, why: str) -> None:
     """Post that a run has failed, why, on which machine, and where a server that is kept shows it."""
     link = f"{url.removesuffix('/api')}/runs/flow-run/{run}" if url else None
     notify("failed", " · ".join(filter(None, [f"{name}: {why}", socket.gethostname(), link])), run=run, link=link)
+
+
+def crown_whom_it_promotes(report: Artifact, settings: Settings, link: str | None = None) -> None:
+    """Put the network into use that a report's decision promotes, and tell so, unless it is in use already."""
+    decision = report.facts.get("challenge")
+    if decision and decision["promoted"]:
+        of_run = {"recipe": settings.recipe, "command": settings.command}
+        network, reason = decision["network"], decision["reason"]
+        if crown(settings.data_dir, network, decision["evaluate"], reason, **of_run):
+            notify("champion promoted", f"{reason} {link or ''}".strip(), champion=network, report=link)
 
 
 def _post(address: str, content: bytes) -> str | None:

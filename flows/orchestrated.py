@@ -26,7 +26,7 @@ from prefect.tasks import exponential_backoff
 from pydantic import ValidationError
 
 from flows.housekeeping import retain
-from flows.notify import notify, notify_of_failure
+from flows.notify import crown_whom_it_promotes, notify, notify_of_failure
 from flows.on_the_server import ProgressArtifacts, settle, show_result
 from flows.plan import DAGS, downstream, labels, walk
 from flows.temporary_server import is_temporary
@@ -194,6 +194,7 @@ def run_nodes(
 def tell_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
     """Show the result on a server that is kept, and notify if another network than before is to be kept now."""
     link = show_result(settings.recipe, artifact, page_of(artifact, settings.reports_dir))
+    crown_whom_it_promotes(artifact, settings, link)
     kept, keep = before and before.content.get("keep"), artifact.facts["keep"]
     if kept and kept != keep:
         text = f"the verdict has changed: keep {keep}, no longer {kept} ({settings.recipe}); {link}"

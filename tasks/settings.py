@@ -28,6 +28,7 @@ from pydantic import (
 
 from tasks.artifacts.identity import PROJECT
 from tasks.artifacts.store import RAW
+from tasks.champion import champions
 from tasks.claims import ARTICLE
 from tasks.errors import UserError
 from tasks.fashion_mnist import FASHION_MNIST, DataSet, load_data_set, with_digests_of
@@ -39,7 +40,7 @@ from tasks.wording import as_text, nearest, option_of
 CONTESTANTS = (*NETWORKS, TREES)
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
 SHAPE = ("filters", "dense_width", "dropout_rate")  # of an architecture, where its builder takes it
-NOT_THE_RECIPE = ("recipe_file", *PLACES, "fresh", "time_limit", "keep")
+NOT_THE_RECIPE = ("recipe_file", "challenge", "margin", "tolerance", *PLACES, "fresh", "time_limit", "keep")
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}
 
 
@@ -116,6 +117,15 @@ class Settings(BaseModel):
     source: Path | None = Field(
         None,
         description="folder with the four IDX files, .gz or not; else FASHION_MNIST_DIR, a system copy, the mirrors",
+    )
+    challenge: bool = Field(
+        False, description="have the best network challenge the champion, and take its place if it is clearly better"
+    )
+    margin: float = Field(
+        0.001, ge=0, le=1, description="by how much validation accuracy a challenger has to be better, as a share"
+    )
+    tolerance: float = Field(
+        0.02, ge=0, le=1, description="by how much a challenger may recognize any one class less often, as a share"
     )
     fresh: str | None = Field(
         None, description="rerun from this node on, though its artifact stands: train, or train[dropout]"
@@ -234,6 +244,11 @@ class Settings(BaseModel):
             return OwnNetwork.named(self.network_file) if self.network_file else None
         except UserError as error:
             raise ValueError(str(error)) from error
+
+    @property
+    def to_beat(self) -> dict[str, Any]:
+        """The champion, and what was rolled back, as `data/champion.json` has them now."""
+        return champions(self.data_dir).to_beat
 
     @property
     def bars(self) -> tuple[float, ...]:

@@ -50,9 +50,9 @@ def test_a_source_folder_of_nobody_in_the_environment_gets_one_sentence_and_stat
         (["--prune", "0"], "argument --prune: '0' is not a number of runs; see --help"),
         (
             ["--plan", "--verify"],
-            "--plan, --verify, --status and --prune go one at a time; --yes only with --prune",
+            "--plan, --verify, --status, --rollback and --prune go one at a time; --yes only with --prune",
         ),
-        (["--yes"], "--plan, --verify, --status and --prune go one at a time; --yes only with --prune"),
+        (["--yes"], "--plan, --verify, --status, --rollback and --prune go one at a time; --yes only with --prune"),
         (["--verfy"], "no option is called '--verfy'; did you mean '--verify'?"),
     ],
 )

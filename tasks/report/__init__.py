@@ -23,6 +23,7 @@ def report(
     evaluate: dict[str, Artifact],
     compare: Artifact,
     study: dict[str, Artifact],
+    challenge: dict[str, Artifact],
     data_set: DataSet,
     command: str,
     departures: tuple[str, ...],
@@ -31,7 +32,7 @@ def report(
     from tasks.report.gather import gather
     from tasks.report.page import render, sprite_of, twin_of
 
-    run = gather(download, validate, prepare, train, evaluate, compare, study, data_set, command, departures)
+    run = gather(download, validate, prepare, train, evaluate, compare, study, challenge, data_set, command, departures)
     twin = twin_of(run)
     (output / "report.json").write_text(twin.model_dump_json(), encoding="utf-8")
     (output / "report.html").write_text(render(twin, sprite_of(twin, run.images)), encoding="utf-8")
@@ -44,4 +45,5 @@ def report(
         "verdict": run.comparison["verdict"],
         "caution": run.caution,
         "networks": rows,
+        "challenge": run.decision,
     }

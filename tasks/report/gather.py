@@ -24,6 +24,7 @@ class Run:
     departures: tuple[str, ...]  # of the recipe from the article's
     comparison: dict[str, Any]
     study: Artifact | None  # of seeds, in which this run's trainings have part
+    decision: dict[str, Any] | None  # on the champion, if it was challenged
     metrics: dict[str, dict[str, Any]]  # by network, by split
     histories: dict[str, list[dict[str, Any]]]  # by network: an entry an epoch
     layers: dict[str, list[dict[str, Any]]]
@@ -80,6 +81,7 @@ def gather(
     evaluate: dict[str, Artifact],
     compare: Artifact,
     study: dict[str, Artifact],
+    challenge: dict[str, Artifact],
     data_set: DataSet,
     command: str,
     departures: tuple[str, ...],
@@ -94,6 +96,7 @@ def gather(
         command=command,
         departures=departures,
         comparison=comparison,
+        decision=next((of.facts for of in challenge.values()), None),
         study=next((of for of in study.values() if _has_part(train, prepare, of)), None),
         metrics={name: evaluate[name].json("metrics.json") for name in names},
         histories={name: train[name].json("history.json") for name in names},

@@ -56,7 +56,7 @@ def _made(found: dict[str, Any], settings: Any) -> tuple[str, list[float]]:
     marks = [time.perf_counter()]
     each = [{n: found[f"{node}[{n}]"] for n in settings.networks} for node in ("train", "evaluate")]
     singles = [found[node] for node in ("download", "validate", "prepare")]
-    run = gather(*singles, *each, found["compare"], {}, settings.data_set, settings.command, settings.departures)
+    run = gather(*singles, *each, found["compare"], {}, {}, settings.data_set, settings.command, settings.departures)
     marks.append(time.perf_counter())
     twin = twin_of(run)
     marks.append(time.perf_counter())

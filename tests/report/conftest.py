@@ -38,7 +38,7 @@ def gathered(finished_run):
     def gathered(data_set, study=lambda train: {}):
         singles = (one(kind) for kind in ("download", "validate", "prepare"))
         departures = ("epochs 4 instead of 20",)
-        made = *singles, each("train"), each("evaluate"), one("compare"), study(each("train"))
+        made = *singles, each("train"), each("evaluate"), one("compare"), study(each("train")), {}
         return gather(*made, data_set, "python flows/main.py", departures)
 
     return gathered

@@ -61,6 +61,7 @@ class Numbers(Model):
     images: dict[str, Count]
     seed: int
     study: Study | None
+    challenge: str | None  # what was decided on the champion, and why
     against: list[Against]
     claims: list[Claim]
     cure: str | None
@@ -81,6 +82,7 @@ def numbers(run: Run) -> Numbers:
         images=run.facts["prepare"]["images"],
         seed=run.manifests["prepare"]["identity"]["settings"]["seed"],
         study=run.study and _study(run.study),
+        challenge=run.decision and run.decision["reason"],
         against=[
             Against(
                 other=pair["second"],

@@ -1,0 +1,116 @@
+"""Challenge: is this run's network to take the place of the one in use? Decided on validation data alone.
+
+Takes the comparison, the evaluations, the prepared splits and the champion's evaluation, if there is a champion. Makes
+`decision.json`: whether it is promoted and why, the difference, and the class that would lose most.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.artifacts.store import Artifact
+from tasks.compare import load_labels, load_probabilities
+from tasks.fashion_mnist import DataSet
+from tasks.node import node
+from tasks.statistics import paired_difference
+from tasks.wording import percent, points
+
+INTERVAL = "95\N{NO-BREAK SPACE}% interval"
+
+
+@node(libraries=("numpy",), apart=True, retries=2)
+def challenge(
+    output: Path,
+    *,
+    compare: Artifact,
+    evaluate: dict[str, Artifact],
+    prepare: Artifact,
+    champion: dict[str, Artifact],
+    to_beat: dict[str, Any],
+    data_set: DataSet,
+    margin: float,
+    tolerance: float,
+) -> dict[str, Any]:
+    """Fill the artifact with the decision on the network that the comparison keeps."""
+    keep = compare.facts["keep"]
+    bounds = {"class_names": list(data_set.class_names), "margin": margin, "tolerance": tolerance}
+    decision = decide(keep, evaluate[keep], prepare, champion, to_beat, **bounds)
+    told = {"network": keep, "evaluate": evaluate[keep].folder.name, **decision}
+    (output / "decision.json").write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
+    return told
+
+
+def decide(
+    keep: str,
+    evaluate: Artifact,
+    prepare: Artifact,
+    champion: dict[str, Artifact],
+    to_beat: dict[str, Any],
+    **bounds: Any,
+) -> dict[str, Any]:
+    """Return whether a network is promoted, and why, by its evaluation and that of the one in use, if it stands."""
+    if evaluate.folder.name in to_beat["rolled_back"]:
+        return _stays(f"{keep} was the champion and was rolled back: it does not become it again.")
+    if "network" not in to_beat:
+        return {"promoted": True, "reason": f"{keep} is the first champion: there was none to beat."}
+    name = to_beat["network"]
+    if name not in champion:
+        remedy = f"make its evaluation again ({to_beat['command']})"
+        return _stays(f"{keep} cannot be held against the champion, {name}: {remedy}.")
+    if champion[name].digest == evaluate.digest:
+        return _stays(f"{keep} is the champion already.")
+    if champion[name].manifest["identity"]["inputs"]["prepare"] != prepare.digest:
+        return _stays(f"{keep} cannot be held against the champion, {name}: it was validated on other images.")
+    labels = load_labels(prepare, "validation")
+    both = (evaluate, champion[name])
+    right, champions = (load_probabilities(of, "validation").argmax(axis=1) == labels for of in both)
+    return weigh(keep, name, right, champions, labels, **bounds)
+
+
+def _stays(reason: str) -> dict[str, Any]:
+    return {"promoted": False, "reason": reason}
+
+
+def weigh(
+    keep: str,
+    champion: str,
+    right: np.ndarray,
+    champions_right: np.ndarray,
+    labels: np.ndarray,
+    class_names: list[str],
+    margin: float,
+    tolerance: float,
+) -> dict[str, Any]:
+    """Return the decision, by which of the same validation images (n) each has right, and these images' labels (n).
+
+    Promoted is what is better by the margin, with the interval clear of zero, and recognizes no class less often by
+    more than the tolerance.
+    """
+    only_this, only_that = int((right & ~champions_right).sum()), int((~right & champions_right).sum())
+    difference, (low, high) = paired_difference(only_this, only_that, len(labels))
+    losses = {
+        name: float(champions_right[labels == number].mean() - right[labels == number].mean())
+        for number, name in enumerate(class_names)
+        if (labels == number).any()
+    }
+    worst = max(losses, key=lambda name: losses[name])
+    told = (
+        f"its validation accuracy is {points(difference)} points above that of the champion, {champion} "
+        f"({INTERVAL} {points(low)} to {points(high)})"
+    )
+    faults = [
+        *(["the interval holds zero"] if low <= 0 else []),
+        *([f"{points(margin)} points are asked for"] if difference < margin else []),
+        *([f"of {worst} it would recognize {percent(losses[worst])} less"] if losses[worst] > tolerance else []),
+    ]
+    becomes = "does not become" if faults else "becomes"
+    return {
+        "promoted": not faults,
+        "reason": f"{keep} {becomes} the champion: {'; '.join([told, *faults])}.",
+        "difference": difference,
+        "difference_interval": [low, high],
+        "worst_class": worst,
+        "worst_loss": losses[worst],
+    }

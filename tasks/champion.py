@@ -1,0 +1,102 @@
+"""Champion: the network in use, and those before it, in `data/champion.json`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tasks.artifacts.store import Artifact, verify
+from tasks.artifacts.workspace import workspace
+from tasks.errors import RunError, UserError
+
+FILE = "champion.json"
+
+
+class Champion(BaseModel):
+    """A network that was put into use, of which run, since when and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    network: str
+    recipe: str
+    command: str
+    evaluate: str  # the folder of its evaluation, from which everything before it can be told
+    since: str
+    reason: str
+
+
+class Champions(BaseModel):
+    """All that have been in use, in turn; and the evaluations of those that were found wanting there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    champions: list[Champion] = []
+    rolled_back: list[str] = []
+
+    @property
+    def in_use(self) -> Champion | None:
+        """The last one."""
+        return self.champions[-1] if self.champions else None
+
+    @property
+    def to_beat(self) -> dict[str, Any]:
+        """What a challenge must know of them."""
+        known = self.in_use.model_dump(include={"network", "evaluate", "command"}) if self.in_use else {}
+        return {**known, "rolled_back": self.rolled_back}
+
+
+def champions(data_dir: Path) -> Champions:
+    """Return what the file says; nobody, if there is none.
+
+    Raises:
+        RunError: it holds something else.
+    """
+    try:
+        return Champions.model_validate_json((data_dir / FILE).read_bytes())
+    except FileNotFoundError:
+        return Champions()
+    except ValidationError as error:
+        raise RunError(f"{data_dir / FILE} is damaged: {error.errors()[0]['msg']}; mend it or move it away") from error
+
+
+def evaluation_of_the_champion(data_dir: Path) -> dict[str, Artifact]:
+    """Return its evaluation, by its network, if there is a champion and that stands."""
+    champion = champions(data_dir).in_use
+    found = champion and verify(data_dir / "evaluate" / champion.evaluate, "evaluate")
+    return {champion.network: found} if champion and isinstance(found, Artifact) else {}
+
+
+def crown(data_dir: Path, network: str, evaluate: str, reason: str, **of_run: str) -> bool:
+    """Put a network into use, unless it is; tell whether it was put."""
+    known = champions(data_dir)
+    if evaluate in (known.in_use and known.in_use.evaluate, *known.rolled_back):
+        return False
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    known.champions.append(Champion(network=network, evaluate=evaluate, reason=reason, since=since, **of_run))
+    _write(data_dir, known)
+    return True
+
+
+def roll_back(data_dir: Path) -> tuple[Champion, Champion]:
+    """Put the one before into use again, and the one that was in use never again; return both.
+
+    Raises:
+        UserError: there is none before.
+    """
+    known = champions(data_dir)
+    if len(known.champions) < 2:
+        raise UserError(f"{data_dir / FILE} names no champion before the one in use")
+    was = known.champions.pop()
+    known.rolled_back.append(was.evaluate)
+    _write(data_dir, known)
+    return known.champions[-1], was
+
+
+def _write(data_dir: Path, known: Champions) -> None:
+    with workspace(data_dir / FILE, FILE) as desk:
+        new = desk.folder / FILE
+        new.write_text(known.model_dump_json(indent=1), encoding="utf-8")
+        new.replace(data_dir / FILE)

@@ -1,0 +1,107 @@
+"""The champion: who takes its place, and on whose word; from the command line as a user challenges it."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from tasks.artifacts.store import Artifact
+from tasks.challenge import decide, weigh
+from tests.conftest import ON_THE_FIXTURE, run_main
+
+LABELS = np.repeat(np.arange(10), 100)
+CLASSES = [f"class {number}" for number in range(10)]
+CHALLENGED = (*ON_THE_FIXTURE, "--challenge", "yes")
+
+
+def right(wrong_of_class):
+    """Which images are right, with so many wrong of each class."""
+    found = np.ones(1000, bool)
+    for label, wrong in wrong_of_class.items():
+        found[100 * label : 100 * label + wrong] = False
+    return found
+
+
+def weighed(challenger, champion, margin=0.001, tolerance=0.02):
+    found = weigh("new", "old", right(challenger), right(champion), LABELS, CLASSES, margin, tolerance)
+    return found["promoted"], found["reason"].replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_what_is_clearly_better_and_nowhere_much_worse_becomes_the_champion():
+    assert weighed({0: 5, 1: 6}, {0: 20, 1: 5}) == (
+        True,
+        "new becomes the champion: its validation accuracy is 1.40 points above that of the champion, old "
+        "(95 % interval 0.60 to 2.20).",
+    )
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "bounds", "why"),
+    [
+        ({0: 5}, {0: 8}, {}, "; the interval holds zero."),
+        ({0: 5}, {0: 25}, {"margin": 0.03}, "; 3.00 points are asked for."),
+        ({0: 0, 7: 3}, {0: 30}, {}, "; of class 7 it would recognize 3.00 % less."),
+        ({0: 9}, {0: 5}, {}, "; the interval holds zero; 0.10 points are asked for; of class 0 it would"),
+    ],
+)
+def test_what_is_not_stays_a_challenger_and_every_reason_is_told(challenger, champion, bounds, why):
+    promoted, reason = weighed(challenger, champion, **bounds)
+    assert not promoted
+    assert reason.startswith("new does not become the champion: its validation accuracy is ")
+    assert why in reason
+
+
+def evaluation(tmp_path, digest, images="images"):
+    return Artifact(tmp_path / f"dropout-{digest}", {"digest": digest, "identity": {"inputs": {"prepare": images}}})
+
+
+@pytest.mark.parametrize(
+    ("champion", "to_beat", "promoted", "reason"),
+    [
+        (None, {}, True, "dropout is the first champion: there was none to beat."),
+        (None, {"network": "old", "command": "C"}, False, "the champion, old: make its evaluation again (C)."),
+        (("a", "images"), {"network": "old"}, False, "dropout is the champion already."),
+        (("b", "others"), {"network": "old"}, False, "the champion, old: it was validated on other images."),
+        (None, {"rolled_back": ["dropout-a"]}, False, "was rolled back: it does not become it again."),
+    ],
+)
+def test_without_a_champion_to_be_held_against_it_is_said_what_follows(tmp_path, champion, to_beat, promoted, reason):
+    prepare = Artifact(tmp_path, {"digest": "images"})
+    in_use = {"old": evaluation(tmp_path, *champion)} if champion else {}
+    found = decide("dropout", evaluation(tmp_path, "a"), prepare, in_use, {"rolled_back": [], **to_beat})
+    assert found["promoted"] == promoted
+    assert found["reason"].endswith(reason)
+
+
+def champions_of(folder):
+    return [of["network"] for of in json.loads((folder / "data" / "champion.json").read_text())["champions"]]
+
+
+def decision_of(folder):
+    return json.loads(max((folder / "reports").glob("*T*.json")).read_text())["verdict"]["challenge"]
+
+
+def test_runs_challenge_the_champion_and_a_rollback_lasts(finished_run, server, receiver, tmp_path):
+    shutil.copytree(finished_run / "data", tmp_path / "data")
+    address, got, _ = receiver
+    environment = server.environment | {"FASHION_MNIST_WEBHOOK": address}
+    told = server._replace(environment=environment)
+    logistic = run_main(tmp_path, told, *CHALLENGED, "--networks", "logistic")
+    assert logistic.returncode == 0, logistic.stderr
+    assert champions_of(tmp_path) == ["logistic"]
+    assert decision_of(tmp_path) == "logistic is the first champion: there was none to beat."
+    better = run_main(tmp_path, told, *CHALLENGED, "--networks", "logistic", "--epochs", "40", "--tolerance", "0.5")
+    assert better.returncode == 0, better.stderr
+    assert "logistic becomes the champion: its validation accuracy is " in decision_of(tmp_path)
+    assert champions_of(tmp_path) == ["logistic", "logistic"]
+    assert [of["event"] for of in got] == ["champion promoted"] * 2
+    rolled = run_main(tmp_path, None, "--rollback")
+    assert rolled.stdout.startswith("champion: logistic (fast --networks logistic --epochs 1 ")
+    again = run_main(tmp_path, told, *CHALLENGED, "--networks", "logistic", "--epochs", "40", "--tolerance", "0.5")
+    assert again.returncode == 0, again.stderr
+    assert champions_of(tmp_path) == ["logistic"]
+    assert run_main(tmp_path, None, "--rollback").returncode == 2
+    pruned = run_main(tmp_path, None, "--prune", "1").stdout
+    kept = json.loads((tmp_path / "data" / "champion.json").read_text())["champions"][0]["evaluate"]
+    assert kept not in pruned, "the champion's evaluation is needed, however old"

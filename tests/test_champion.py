@@ -1,0 +1,52 @@
+import json
+
+import pytest
+
+from tasks.champion import FILE, champions, crown, evaluation_of_the_champion, roll_back
+from tasks.errors import RunError, UserError
+
+OF_RUN = {"recipe": "fast", "command": "python flows/main.py --preset fast"}
+
+
+def crowned(folder, *names):
+    return [crown(folder, name, f"{name}-0123456789abcdef", "why", **OF_RUN) for name in names]
+
+
+def test_without_a_file_there_is_none(tmp_path):
+    assert champions(tmp_path).in_use is None
+    assert champions(tmp_path).to_beat == {"rolled_back": []}
+    assert evaluation_of_the_champion(tmp_path) == {}
+
+
+def test_the_last_one_crowned_is_in_use_and_crowning_it_again_is_no_news(tmp_path):
+    assert crowned(tmp_path, "baseline", "dropout", "dropout") == [True, True, False]
+    assert champions(tmp_path).in_use.network == "dropout"
+    assert [champion.network for champion in champions(tmp_path).champions] == ["baseline", "dropout"]
+    assert list(tmp_path.iterdir()) == [tmp_path / FILE], "something half-written"
+
+
+def test_a_rollback_puts_the_one_before_into_use_and_the_other_never_again(tmp_path):
+    crowned(tmp_path, "baseline", "dropout")
+    again, was = roll_back(tmp_path)
+    assert (again.network, was.network) == ("baseline", "dropout")
+    assert crowned(tmp_path, "dropout") == [False]
+    assert champions(tmp_path).to_beat == {
+        "network": "baseline",
+        "evaluate": "baseline-0123456789abcdef",
+        "command": OF_RUN["command"],
+        "rolled_back": ["dropout-0123456789abcdef"],
+    }
+
+
+def test_the_first_has_none_before_it(tmp_path):
+    crowned(tmp_path, "baseline")
+    with pytest.raises(UserError, match="names no champion before the one in use"):
+        roll_back(tmp_path)
+    assert champions(tmp_path).in_use.network == "baseline"
+
+
+def test_a_damaged_file_is_named_and_left_alone(tmp_path):
+    (tmp_path / FILE).write_text(json.dumps({"champions": "none"}))
+    with pytest.raises(RunError, match=r"champion.json is damaged: .*; mend it or move it away"):
+        crowned(tmp_path, "baseline")
+    assert json.loads((tmp_path / FILE).read_text()) == {"champions": "none"}
