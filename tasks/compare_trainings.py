@@ -18,6 +18,7 @@ from tasks.prepare import SPLITS
 from tasks.statistics import bootstrap_mean, mean_over_trainings, trainings_to_settle
 from tasks.wording import listed, percent, points
 
+FEW = 2  # trainings of each network, of which nothing can be told but which one is higher
 INTERVAL = "95\N{NO-BREAK SPACE}% interval"
 
 
@@ -52,7 +53,8 @@ def compare_over(kind: str, members: list[str], measured: dict[str, list[dict[st
     """Return what there is to say of networks, each with its trainings' figures in the order of the members.
 
     The highest mean validation accuracy wins; where the differences from it leave zero inside their interval, of all
-    such the network with the fewest parameters.
+    such the network with the fewest parameters; but of two trainings each, whose intervals hold nearly everything, the
+    highest mean.
     """
     shared = 1 / (len(members) - 1) if kind == "fold" else 0.0
     accuracies = {
@@ -71,7 +73,7 @@ def compare_over(kind: str, members: list[str], measured: dict[str, list[dict[st
         for name in by_mean
         if name == by_mean[0] or differences[by_mean[0], name]["validation_accuracy"]["interval"][0] <= 0
     ]
-    keep = min(tied, key=lambda name: parameters[name])
+    keep = by_mean[0] if len(members) <= FEW else min(tied, key=lambda name: parameters[name])
     return {
         "kind": kind,
         "members": members,
@@ -87,8 +89,10 @@ def compare_over(kind: str, members: list[str], measured: dict[str, list[dict[st
     }
 
 
-def _summary(values: np.ndarray, shared: float) -> dict[str, Any]:
-    mean, interval = mean_over_trainings(values, shared)
+def _summary(values: np.ndarray, shared: float, lowest: float = 0.0) -> dict[str, Any]:
+    """Return mean, deviation and interval, which ends where no value can lie."""
+    mean, (low, high) = mean_over_trainings(values, shared)
+    interval = [max(lowest, low), min(1.0, high)]
     deviation = float(values.std(ddof=1))
     return {"values": values.tolist(), "mean": mean, "deviation": deviation, "interval": interval}
 
@@ -98,7 +102,7 @@ def _difference(first: dict[str, np.ndarray], second: dict[str, np.ndarray], sha
     found = {}
     for quantity in first:
         differences = first[quantity] - second[quantity]
-        summary = _summary(differences, shared)
+        summary = _summary(differences, shared, lowest=-1.0)
         found[quantity] = summary | {
             "bootstrap": bootstrap_mean(differences)[1],
             "better": int((differences > 0).sum()),
@@ -122,7 +126,13 @@ def _verdict(
         return [f"Only {best} was trained: nothing to compare.", f"Its mean validation accuracy is {mean[best]}."]
     count = len(accuracies[best]["validation_accuracy"])
     over = f"over {count} {kind}s"
-    if len(tied) == 1:
+    if count <= FEW and len(tied) > 1:
+        rest = listed([f"{name} ({mean[name]})" for name in tied[1:]])
+        sentences = [
+            f"Keep {best}: {over}, its mean validation accuracy of {mean[best]} is the highest; {count} {kind}s are too"
+            f" few to tell it from that of {rest}."
+        ]
+    elif len(tied) == 1:
         second = differences[best, others[0]]["validation_accuracy"]
         sentences = [
             f"Keep {best}: {over}, its mean validation accuracy is {mean[best]}, {_by(second)} than that of "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.artifacts.identity import PROJECT
 from tasks.errors import RunError, UserError
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 IMAGE, CLASSES = (28, 28, 1), 10
 EXPECTED = "expected is a Keras model that takes images of 28×28×1 and gives ten probabilities"
 PROJECT_PACKAGES = ("flows", "tasks", "tests")
+SAID = 200  # characters of another's message
 ROUNDING = 0.02  # by which ten probabilities in bfloat16 may miss one
 
 
@@ -94,7 +97,24 @@ class OwnNetwork(BaseModel):
         if model.output_shape != (None, CLASSES):
             raise self._misfit(f"gives {_shape(model.output_shape)}")
         self._insist_on_probabilities(model)
+        self._insist_on_loading(model)
         return model
+
+    def _insist_on_loading(self, model: keras.Model) -> None:
+        """Save the model and load it, as the evaluation will, before a training is spent on it."""
+        import keras
+
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                model.save(Path(scratch) / "model.keras")
+                keras.saving.load_model(Path(scratch) / "model.keras", safe_mode=True)
+            except Exception as error:
+                said = next(iter(str(error).strip().splitlines()), "")[:SAID]
+                raise UserError(
+                    f"{self.path}: what {self.function} builds cannot be loaded once it is saved ({said}); register "
+                    "layers of its own with @keras.saving.register_keras_serializable(), give them get_config, and use "
+                    "no Lambda"
+                ) from error
 
     def _insist_on_probabilities(self, model: keras.Model) -> None:
         import numpy as np
@@ -125,7 +145,7 @@ def _insist_on_function(path: Path, content: bytes, function: str) -> None:
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         raise UserError(f"network_file {path}{line}: {getattr(error, 'msg', error)}") from error
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     if function not in functions:
@@ -135,11 +155,13 @@ def _insist_on_function(path: Path, content: bytes, function: str) -> None:
         if not isinstance(node, ast.Import | ast.ImportFrom):
             continue
         imported = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-        if any(name.partition(".")[0] in PROJECT_PACKAGES for name in imported):
-            raise UserError(
-                f"network_file {path}, line {node.lineno}: imports this project’s own code, whose changes "
-                "would not be seen; copy what you need"
-            )
+        for first in (name.partition(".")[0] for name in imported):
+            beside = (folder / part for folder in (path.parent, PROJECT) for part in (first, f"{first}.py"))
+            if first in PROJECT_PACKAGES or (first and any(place.exists() for place in beside)):
+                raise UserError(
+                    f"network_file {path}, line {node.lineno}: imports {first}, whose changes would not be seen; "
+                    "copy what you need"
+                )
 
 
 def _shape(shape: tuple[int | None, ...]) -> str:

@@ -40,7 +40,7 @@ from tasks.wording import as_text, nearest, option_of
 CONTESTANTS = (*NETWORKS, TREES)
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
 SHAPE = ("filters", "dense_width", "dropout_rate")  # of an architecture, where its builder takes it
-NOT_THE_RECIPE = ("recipe_file", "challenge", "margin", "tolerance", *PLACES, "fresh", "time_limit", "keep")
+NOT_THE_RECIPE = ("challenge", "margin", "tolerance", *PLACES, "fresh", "time_limit", "keep")
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}
 
 
@@ -158,7 +158,7 @@ class Settings(BaseModel):
             raise ValueError(f"recipe_file {file}: no JSON ({error})") from error
         if not isinstance(recipe, dict):
             raise ValueError(f"recipe_file {file}: holds no settings by name")  # noqa: TRY004 (pydantic's rule)
-        return recipe | values
+        return recipe | {name: value for name, value in values.items() if name != "recipe_file"}
 
     @model_validator(mode="before")
     @classmethod
@@ -251,7 +251,7 @@ class Settings(BaseModel):
         return champions(self.data_dir).to_beat
 
     @property
-    def bars(self) -> tuple[float, ...]:
+    def given_up_below(self) -> tuple[float, ...]:
         """The validation accuracies below which a training is given up: of a search's trials alone."""
         return ()
 
@@ -269,9 +269,13 @@ class Settings(BaseModel):
     @property
     def command(self) -> str:
         """The command that makes the same report again, on whatever processor, wherever data and pages are kept."""
-        usual = type(self)(preset=self.preset).model_copy(update=PRESETS[self.preset]._asdict())
+        return self.command_of(type(self))
+
+    def command_of(self, kind: type[Settings]) -> str:
+        """Return the command that does what is of this kind with what is set here."""
+        usual = kind(preset=self.preset).model_copy(update=PRESETS[self.preset]._asdict())
         options = self.resolved()._other_than(usual)
-        return f"{self.program} {shlex.join(['--preset', self.preset, *options])}"
+        return f"{kind.program} {shlex.join(['--preset', self.preset, *options])}"
 
     @property
     def recipe(self) -> str:
@@ -281,13 +285,13 @@ class Settings(BaseModel):
     @property
     def recipe_of_any_seed(self) -> str:
         """The recipe, whatever the seed and the networks; of a study, that of the runs which have part in it."""
-        names = Settings.model_fields.keys() - {"seed", "networks"}
-        return Settings(**{name: getattr(self, name) for name in names}).recipe
+        usual = Settings(preset=self.preset).model_copy(update={"seed": self.seed, "networks": self.networks})
+        return shlex.join([self.preset, *self._other_than(usual)])
 
     def _other_than(self, usual: Settings) -> list[str]:
         """Return the options that make other results than these settings."""
         options = []
-        for name in type(self).model_fields:
+        for name in type(usual).model_fields:
             if name not in NOT_THE_RECIPE and getattr(self, name) != getattr(usual, name):
                 options += [option_of(name), as_text(getattr(self, name)).removeprefix(f"{PROJECT}/")]
         return options

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tasks.artifacts.identity import label_of
 from tasks.artifacts.store import Artifact, verify
@@ -79,6 +79,13 @@ class SearchStudy(Study):
         None, gt=0, description="begin no further round when the trials have trained for so long, all together"
     )
 
+    @field_validator("network_file")
+    @classmethod
+    def _no_network_of_ones_own(cls, named: str | None) -> str | None:
+        if named:
+            raise ValueError(f"network_file: a search varies one of {', '.join(NETWORKS)}, no network of your own")
+        return named
+
     @model_validator(mode="after")
     def _searchable(self) -> SearchStudy:
         (network,) = self.networks
@@ -89,7 +96,7 @@ class SearchStudy(Study):
     @property
     def command_of_a_run(self) -> str:
         """The command of a run with what is set here, to which a trial's own settings are to be added."""
-        return Settings(**{name: getattr(self, name) for name in Settings.model_fields}).command
+        return self.command_of(Settings)
 
     @cached_property
     def space(self) -> Space:
@@ -111,7 +118,7 @@ class SearchStudy(Study):
         usual = usual_of(self, network, self.space)
         asked = next_settings(self.space, usual, before, count, self.seed) if count else []
         bars = bars_of(before)
-        return [Member(f"trial {len(before) + n}", {**of, "bars": bars}) for n, of in enumerate(asked, 1)]
+        return [Member(f"trial {len(before) + n}", {**of, "given_up_below": bars}) for n, of in enumerate(asked, 1)]
 
 
 def newest_study(settings: Settings) -> dict[str, Artifact]:

@@ -57,7 +57,7 @@ def train(
     dense_width: int | None,
     dropout_rate: float | None,
     own_network: OwnNetwork | None,
-    bars: tuple[float, ...],
+    given_up_below: tuple[float, ...],
     checkpoints: Path,
     child: Child,
 ) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def train(
         "precision": precision,
         "shape": {"filters": filters, "dense_width": dense_width, "dropout_rate": dropout_rate},
         "own_network": told_whole(own_network),
-        "bars": bars,
+        "given_up_below": given_up_below,
         "checkpoints": str(checkpoints),
         "seconds_between_checkpoints": SAVE_EVERY,
         "threads": cores(),
@@ -174,7 +174,7 @@ class Training:
     @property
     def given_up(self) -> bool:
         """Whether validation accuracy was below its bar after a share of the epochs: of three bars, a quarter each."""
-        bars = self.recipe["bars"]
+        bars = self.recipe["given_up_below"]
         for place, bar in enumerate(bars, 1):
             over = round(self.recipe["epochs"] * place / (len(bars) + 1))
             if 0 < over <= len(self.history) and self.history[over - 1]["validation_accuracy"] < bar:

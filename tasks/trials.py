@@ -26,6 +26,7 @@ ROUND = 5  # trials that are asked for together, and can be trained side by side
 AT_RANDOM = 10  # trials before what came of them guides the next ones
 QUARTERS = (1, 2, 3)  # of its epochs, after which a poor trial is given up
 ENOUGH = 5  # finished trials, without which none is poor
+PATIENCE = 10  # proposals for each trial: of a small space, some have been tried
 DIGITS = 3  # of a learning rate
 
 
@@ -100,8 +101,11 @@ def next_settings(
     sampler = TPESampler(seed=_seed(seed, len(before)), n_startup_trials=AT_RANDOM)
     study = study_of(before, space, sampler)
     asked = [] if before else [usual]
-    while len(asked) < count:
-        asked.append({name: _legible(value) for name, value in study.ask(distributions_of(space)).params.items()})
+    tried = [trial.settings for trial in before]
+    for _ in range(PATIENCE * count):
+        proposed = {name: _legible(value) for name, value in study.ask(distributions_of(space)).params.items()}
+        if len(asked) < count and proposed not in [*tried, *asked]:
+            asked.append(proposed)
     return asked[:count]
 
 

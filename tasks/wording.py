@@ -3,6 +3,7 @@
 import difflib
 from typing import Any
 
+SMALLEST = 1e-300  # what is smaller, computers take for nothing
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -35,6 +36,8 @@ def p_value(p: float) -> str:
     """Return a p-value with two digits, a small one as a power of ten."""
     if p >= 0.001:
         return f"{p:.2g}"
+    if p < SMALLEST:
+        return "10⁻³⁰⁰ or less"
     digits, exponent = f"{p:.1e}".split("e")
     return f"{digits}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{str(int(exponent)).translate(_RAISED)}"
 

@@ -70,6 +70,16 @@ def test_what_folds_have_in_common_widens_the_interval_as_nadeau_and_bengio_say(
     assert folds["to_settle"] is None
 
 
+def test_two_trainings_each_tell_no_more_than_which_mean_is_higher():
+    study = compared(first=measured(BIG, [0.80, 0.86]), second=measured(SMALL, [0.57, 0.50]))
+    assert (study["keep"], study["tied"]) == ("first", ["first", "second"])
+    assert said(study)[0] == (
+        "Keep first: over 2 seeds, its mean validation accuracy of 83.00 % is the highest; 2 seeds are too few to tell"
+        " it from that of second (53.50 %)."
+    )
+    assert study["networks"]["first"]["validation_accuracy"]["interval"][1] == 1.0, "above one there is no accuracy"
+
+
 def test_a_network_alone_gets_its_mean():
     study = compared(only=measured(BIG, [0.92, 0.94]))
     assert said(study)[1] == "Its mean validation accuracy is 93.00 %."

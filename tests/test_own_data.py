@@ -84,6 +84,12 @@ def test_another_content_under_the_same_name_is_another_set(tmp_path, server):
     assert "background must be 0" in done.stderr, "the files are others now, and so is what is found of them"
 
 
+def test_a_set_smaller_than_the_presets_limit_has_a_plan(tmp_path):
+    options = put(tmp_path, "mine", *generated(), 400)
+    planned = run_main(tmp_path, None, *options, "--preset", "smoke", "--networks", "logistic", "--plan")
+    assert planned.returncode == 0, planned.stderr
+
+
 def test_what_is_wrong_with_it_stops_the_run_by_the_same_gate(tmp_path, server):
     images, labels = generated()
     images[450] = images[7]

@@ -105,13 +105,19 @@ def test_what_is_no_such_network_is_told_with_file_line_and_what_is_expected(fil
     [
         (FILE, "my.py", "'my.py': name a file and a function in it, as in my.py:build"),
         (FILE, "my.py:", "'my.py:': name a file and a function in it, as in my.py:build"),
-        (FILE, "other.py:tiny", "other.py: no such file or directory"),
+        (FILE, "absent.py:tiny", "absent.py: no such file or directory"),
         ("def tiny():\n    return (", "my.py:tiny", "my.py, line 2: '(' was never closed"),
+        ("import other", "my.py:tiny", "my.py: no function is called 'tiny'"),
+        (
+            "def tiny():\n    import other\n",
+            "my.py:tiny",
+            "my.py, line 2: imports other, whose changes would not be seen; copy what you need",
+        ),
         ("def small():\n    pass", "my.py:tiny", "my.py: no function is called 'tiny'; there are small"),
         (
             "def tiny():\n    from tasks.networks import baseline\n",
             "my.py:tiny",
-            "my.py, line 2: imports this project’s own code, whose changes would not be seen; copy what you need",
+            "my.py, line 2: imports tasks, whose changes would not be seen; copy what you need",
         ),
         (
             "def baseline():\n    pass",
@@ -123,9 +129,16 @@ def test_what_is_no_such_network_is_told_with_file_line_and_what_is_expected(fil
 def test_a_file_that_cannot_be_used_is_refused_before_there_is_a_run(file, content, named, sentence, monkeypatch):
     monkeypatch.chdir(file.parent)
     file.write_text(content)
+    file.with_name("other.py").write_text("WIDTH = 8")
     with pytest.raises(UserError, match="^network_file") as told:
         parse_settings({"network_file": str(file.parent / named)})
     assert str(told.value).replace(f"{file.parent}/", "").endswith(sentence)
+
+
+def test_what_could_not_be_loaded_again_is_refused_before_it_is_trained(file):
+    file.write_text(FILE.replace("Twice(), ", "layers.Lambda(lambda images: 2 * images), "))
+    with pytest.raises(UserError, match=r"my.py: what tiny builds cannot be loaded once it is saved \(.*\); register"):
+        OwnNetwork.named(f"{file}:tiny").build()
 
 
 def test_a_file_that_changes_while_a_run_lasts_stops_the_training(file):

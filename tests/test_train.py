@@ -23,7 +23,7 @@ RECIPE = {
     "precision": "float32",
     "own_network": None,
     "shape": {},
-    "bars": [],
+    "given_up_below": [],
     "augmentation": "none",
     "label_smoothing": 0.0,
     "threads": 1,
@@ -69,7 +69,7 @@ def test_a_one_cycle_rate_rises_to_its_peak_and_falls_to_nearly_nothing():
 
 @pytest.mark.parametrize(("bars", "epochs"), [([], 4), ([1.1], 2), ([0.0, 0.0, 1.1], 3), ([0.0, 0.0, 0.0], 4)])
 def test_a_training_below_its_bar_is_given_up_when_that_share_of_its_epochs_is_over(prepared, tmp_path, bars, epochs):
-    facts, output = train(prepared, tmp_path, network="logistic", epochs=4, bars=bars)
+    facts, output = train(prepared, tmp_path, network="logistic", epochs=4, given_up_below=bars)
     assert len(json.loads((output / "history.json").read_text())) == epochs
     assert facts["given_up"] == (epochs < 4)
 

@@ -174,6 +174,12 @@ def _strip(panel: Any, row: int, of: Summary, colour: str, marker: str) -> None:
     panel.plot(values, [row - 0.15] * len(values), marker, color=colour, markersize=5, alpha=0.6, markeredgewidth=0)
 
 
+def _by_epoch(histories: list[list[dict[str, float]]]) -> list[list[float]]:
+    """Return for each epoch the validation accuracies of the trainings that had it: trees end after unequal rounds."""
+    last = max(map(len, histories))
+    return [[of[place]["validation_accuracy"] for of in histories if place < len(of)] for place in range(last)]
+
+
 @styled
 def _bands(study: Study) -> Markup:
     """Draw each network's validation accuracy by epoch: the mean, and from the lowest to the highest."""
@@ -182,14 +188,13 @@ def _bands(study: Study) -> Markup:
     figure = new_figure(3.3)
     panel = figure.subplots()
     for _, name, colour, marker in rows(list(study.networks)):
-        curves = np.array([[epoch["validation_accuracy"] for epoch in of] for of in study.networks[name].histories])
-        epochs = np.arange(1, curves.shape[1] + 1)
-        panel.fill_between(
-            epochs, *(100 * limit(axis=0) for limit in (curves.min, curves.max)), color=colour, alpha=0.2
-        )
-        panel.plot(
-            epochs, 100 * curves.mean(axis=0), color=colour, marker=marker, markersize=5, label=plain(short(name))
-        )
+        curves = _by_epoch(study.networks[name].histories)
+        epochs = np.arange(1, len(curves) + 1)
+        lowest, mean, highest = (100 * np.array([of(epoch) for epoch in curves]) for of in (min, np.mean, max))
+        panel.fill_between(epochs, lowest, highest, color=colour, alpha=0.2)
+        every = max(1, len(curves) // 10)
+        style: dict[str, Any] = {"marker": marker, "markevery": every, "markersize": 5, "label": plain(short(name))}
+        panel.plot(epochs, mean, color=colour, **style)
     panel.set(title="validation accuracy, %", xlabel="epoch")
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     panel.grid()

@@ -84,7 +84,7 @@ def ours(network: str, prepared: Path, precision: str, **changes: Any) -> float:
             "precision": precision,
             "own_network": None,
             "shape": {},
-            "bars": [],
+            "given_up_below": [],
             "augmentation": "none",
             "label_smoothing": 0.0,
             "seconds_between_checkpoints": 30,

@@ -43,6 +43,13 @@ def test_eight_networks_have_a_page_without_a_pair_too_many(numbers):
     assert "network 7" in render(Study.model_validate(told))
 
 
+def test_trainings_of_unequal_length_have_a_picture(numbers):
+    told = json.loads(numbers.model_dump_json())
+    first = next(iter(told["networks"].values()))
+    first["histories"][0] = [first["histories"][0][0] | {"epoch": epoch} for epoch in (1, 2, 3)]
+    assert render(Study.model_validate(told)) != render(numbers)
+
+
 def test_the_index_lists_a_study_with_its_seeds(two_seeds):
     index = render_index(two_seeds / "reports")
     assert "2 seeds" in index

@@ -18,7 +18,7 @@ class Layer(Model):
     shape: list[Count]  # of its output, without the batch
     parameters: Count
     multiply_adds: Count
-    differs: bool  # from the network that it is shown beside
+    differs: bool  # from all layers of the other networks
 
 
 class Network(Model):
@@ -48,8 +48,7 @@ def numbers(run: Run) -> Numbers:
     )
     found = {}
     for name in run.names:
-        beside = next((other for other in run.names if other != name), name)
-        layers = _layers(run.layers[name], run.layers[beside])
+        layers = _layers(run.layers[name], [run.layers[other] for other in run.names if other != name])
         found[name] = Network(
             layers=layers,
             parameters=sum(layer.parameters for layer in layers),
@@ -74,9 +73,11 @@ def _recipes(recipes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {name: {setting: of.get(setting) for setting in said} for name, of in told.items()}
 
 
-def _layers(layers: list[dict[str, Any]], beside: list[dict[str, Any]]) -> list[Layer]:
-    """Return the layers, those marked that have no like in the other network, in the same order."""
-    mine, others = ([repr((layer["type"], layer["settings"])) for layer in of] for of in (layers, beside))
-    alike = SequenceMatcher(None, mine, others, autojunk=False).get_matching_blocks()
-    same = {place for block in alike for place in range(block.a, block.a + block.size)}
+def _layers(layers: list[dict[str, Any]], others: list[list[dict[str, Any]]]) -> list[Layer]:
+    """Return the layers, those marked that have no like in any other network, in the same order."""
+    mine, *theirs = ([repr((layer["type"], layer["settings"])) for layer in of] for of in (layers, *others))
+    same = set() if others else set(range(len(layers)))
+    for other in theirs:
+        alike = SequenceMatcher(None, mine, other, autojunk=False).get_matching_blocks()
+        same |= {place for block in alike for place in range(block.a, block.a + block.size)}
     return [Layer(**layer, differs=place not in same) for place, layer in enumerate(layers)]

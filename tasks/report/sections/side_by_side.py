@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 from markupsafe import Markup
 
 from tasks.claims import ARTICLE, PUBLISHED
+from tasks.networks import TREES
 from tasks.report.figures import SOFT, as_svg, new_figure, plain, rows, short, styled
 from tasks.report.gather import Run
 from tasks.report.quantities import Estimate, Seconds, Share
@@ -122,7 +123,8 @@ def _row(run: Run, name: str, quantity: Quantity) -> Row:
     values = {network: _value(run, network, name) for network in run.names}
     order = sorted(run.names, key=lambda network: values[network].value, reverse=quantity.better == "higher")
     same = len({value.value for value in values.values()}) == 1
-    best = None if quantity.better is None or same or len(order) == 1 else order[0]
+    alike = name != "multiply_adds" or TREES not in order  # trees add where networks multiply and add
+    best = order[0] if quantity.better and alike and not same and len(order) > 1 else None
     apart, difference = bool(best), None
     if quantity.difference and len(order) > 1:
         if best:

@@ -45,6 +45,7 @@ class Claim(Model):
 class Study(Model):
     """What a study says in which this run has part."""
 
+    keep: str
     sentences: list[str]
     seeds: Count
     made_at: str
@@ -101,8 +102,12 @@ def numbers(run: Run) -> Numbers:
 
 
 def _study(study: Artifact) -> Study:
-    made_at = study.manifest["made"]["at"]
-    return Study(sentences=study.facts["verdict"], seeds=len(study.json("study.json")["members"]), made_at=made_at)
+    return Study(
+        keep=study.facts["keep"],
+        sentences=study.facts["verdict"],
+        seeds=len(study.json("study.json")["members"]),
+        made_at=study.manifest["made"]["at"],
+    )
 
 
 def _claim(run: Run, claim: dict[str, str]) -> Claim:
