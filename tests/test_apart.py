@@ -17,7 +17,7 @@ def test_what_a_child_makes_of_a_node_is_what_its_function_makes_here(finished_r
     for node, given in (
         (validate, {"download": download, "data_set": settings.data_set}),
         (compare, {**each, "prepare": prepare}),
-        (report, {**each, **singles, **told}),
+        (report, {**each, **singles, **told, "study": {}, "challenge": {}}),
     ):
         assert node.apart
         folder = tmp_path / node.name
