@@ -3,6 +3,7 @@
 import numpy as np
 
 FARTHEST = 1  # pixels that an image is shifted by, up or down and left or right
+STREAM = 1  # of random numbers: another than that of an epoch's order
 ERASED = 6  # pixels wide and high is what is erased
 
 
@@ -13,7 +14,7 @@ def augment(images: np.ndarray, how: str, seed: int, step: int) -> np.ndarray:
     "shift" each by a pixel or none; "erase" a square of each, after DeVries and Taylor (2017),
     https://arxiv.org/abs/1708.04552.
     """
-    generator = np.random.default_rng([seed, step, len(how)])
+    generator = np.random.default_rng([seed, step, STREAM])
     if "flip" in how:
         images = np.where(generator.random((len(images), 1, 1, 1)) < 0.5, images[:, :, ::-1], images)
     if "shift" in how:

@@ -1,9 +1,9 @@
-"""Boosting: gradient-boosted trees, for what they are worth beside the networks; Chen and Guestrin (2016),
-https://arxiv.org/abs/1603.02754.
+"""Boosting: gradient-boosted trees, for what they are worth beside the networks.
 
-`train` and `evaluate` take and make what the networks' nodes of these names do, but for `model.ubj`, XGBoost's own
-format, and an entry of the history a round: one more tree for each class. Depth and step are XGBoost's defaults; the
-validation data says when to stop. A training that was killed goes on from its last checkpoint, to the same bits.
+XGBoost: Chen and Guestrin (2016), https://arxiv.org/abs/1603.02754. `train` and `evaluate` take and make what the
+networks' nodes of these names do, but for `model.ubj`, XGBoost's own format, and an entry of the history a round: one
+more tree for each class. Depth and step are XGBoost's defaults; the validation data says when to stop. A training that
+was killed goes on from its last checkpoint, to the same bits.
 """
 
 from __future__ import annotations

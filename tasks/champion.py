@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -71,13 +73,12 @@ def evaluation_of_the_champion(data_dir: Path) -> dict[str, Artifact]:
 
 def crown(data_dir: Path, network: str, evaluate: str, reason: str, **of_run: str) -> bool:
     """Put a network into use, unless it is; tell whether it was put."""
-    known = champions(data_dir)
-    if evaluate in (known.in_use and known.in_use.evaluate, *known.rolled_back):
-        return False
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    known.champions.append(Champion(network=network, evaluate=evaluate, reason=reason, since=since, **of_run))
-    _write(data_dir, known)
-    return True
+    with _to_change(data_dir) as known:
+        if evaluate in (known.in_use and known.in_use.evaluate, *known.rolled_back):
+            return False
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        known.champions.append(Champion(network=network, evaluate=evaluate, reason=reason, since=since, **of_run))
+        return True
 
 
 def roll_back(data_dir: Path) -> tuple[Champion, Champion]:
@@ -86,17 +87,22 @@ def roll_back(data_dir: Path) -> tuple[Champion, Champion]:
     Raises:
         UserError: there is none before.
     """
-    known = champions(data_dir)
-    if len(known.champions) < 2:
-        raise UserError(f"{data_dir / FILE} names no champion before the one in use")
-    was = known.champions.pop()
-    known.rolled_back.append(was.evaluate)
-    _write(data_dir, known)
-    return known.champions[-1], was
+    with _to_change(data_dir) as known:
+        if len(known.champions) < 2:
+            raise UserError(f"{data_dir / FILE} names no champion before the one in use")
+        was = known.champions.pop()
+        known.rolled_back.append(was.evaluate)
+        return known.champions[-1], was
 
 
-def _write(data_dir: Path, known: Champions) -> None:
+@contextlib.contextmanager
+def _to_change(data_dir: Path) -> Iterator[Champions]:
+    """Have what the file says, to change it; one at a time, so that of two runs that promote neither is lost."""
     with workspace(data_dir / FILE, FILE) as desk:
-        new = desk.folder / FILE
-        new.write_text(known.model_dump_json(indent=1), encoding="utf-8")
-        new.replace(data_dir / FILE)
+        known = champions(data_dir)
+        before = known.model_copy(deep=True)
+        yield known
+        if known != before:
+            new = desk.folder / FILE
+            new.write_text(known.model_dump_json(indent=1), encoding="utf-8")
+            new.replace(data_dir / FILE)

@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -43,6 +44,13 @@ def test_the_first_has_none_before_it(tmp_path):
     with pytest.raises(UserError, match="names no champion before the one in use"):
         roll_back(tmp_path)
     assert champions(tmp_path).in_use.network == "baseline"
+
+
+def test_of_many_that_are_crowned_at_once_none_is_lost(tmp_path):
+    names = [f"network{number}" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda name: crowned(tmp_path, name), names)) == [[True]] * 8
+    assert sorted(champion.network for champion in champions(tmp_path).champions) == names
 
 
 def test_a_damaged_file_is_named_and_left_alone(tmp_path):
