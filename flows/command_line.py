@@ -174,15 +174,12 @@ def run_flow(settings: Settings, trainings: int) -> Artifact:
 
         wait_for_the_server = stack.enter_context(prefect_api())
         start_early("tasks.start", {"threads": cores()}, trainings)
-        from prefect.logging.handlers import APILogHandler
-
         from flows.orchestrated import FLOWS
 
         wait_for_the_server()  # which has started while Prefect was imported here, as TensorFlow has
         try:
             state: State[Any] = FLOWS[type(settings)](settings, return_state=True)  # type: ignore[assignment]
             result = state.result(raise_on_failure=False)
-            APILogHandler().flush()  # `_leave` does not wait for what still has to reach the server
         except Exception as error:  # not of a node's making: those come back as a state
             result = error
     if _told_to_stop.is_set():

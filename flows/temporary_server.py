@@ -28,6 +28,7 @@ PATIENCE = (
     180  # seconds; on an empty home folder the first start makes the database, which takes 20 s on a slow machine
 )
 
+IMPATIENCE = 5  # seconds that a server which is gone may keep the run's end waiting
 
 _own: list["subprocess.Popen[bytes]"] = []
 
@@ -51,6 +52,7 @@ def prefect_api() -> Iterator[Callable[[], None]]:
         _insist_on_an_answer(url)
         with temporary_settings(no_heartbeat):
             yield lambda: None
+            _tell_what_is_left()
         return
     for watcher in watchers:
         watcher.started(LABEL, "no server is configured")
@@ -61,6 +63,7 @@ def prefect_api() -> Iterator[Callable[[], None]]:
     try:
         with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api", **no_heartbeat}):
             yield lambda: _wait_for_health(port, server)
+            _tell_what_is_left()
     finally:
         _own.remove(server)
         server.terminate()
@@ -84,6 +87,15 @@ def _started(listener: socket.socket) -> "subprocess.Popen[bytes]":
             "PREFECT__SERVER_EPHEMERAL": "1",
         },
     )
+
+
+def _tell_what_is_left() -> None:
+    """Send the server what it has not been told yet: a run that ends leaves at once, and would not find it again."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogHandler
+
+    APILogHandler().flush()
+    EventsWorker.drain_all(timeout=IMPATIENCE)
 
 
 def _insist_on_an_answer(url: str) -> None:

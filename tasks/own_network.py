@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.artifacts.identity import PROJECT
+from tasks.artifacts.syntax import parsed
 from tasks.errors import RunError, UserError
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def told_whole(own: OwnNetwork | None) -> dict[str, str] | None:
 
 def _insist_on_function(path: Path, content: bytes, function: str) -> None:
     try:
-        tree = ast.parse(content)
+        tree = parsed(content)
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         raise UserError(f"network_file {path}{line}: {getattr(error, 'msg', error)}") from error

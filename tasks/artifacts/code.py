@@ -47,7 +47,7 @@ _SILENT_FIELDS = ("ctx", "kind", "type_comment")  # they say nothing that the re
 
 _UNFINISHED = re.compile(rf"\b(?:{OURS})\.[\w.]*(?:[^\w.\s]|$)(?<!\w)|\b(?:from|import) (?:{OURS})\b")
 
-_alone = threading.Lock()  # in Python 3.11 two threads that parse at once raise SystemError (CPython issue 106905)
+_alone = threading.Lock()  # two threads would work out the same
 
 
 def code_of(module: str, name: str, entry: str | None = None, again: bool = False) -> dict[str, str]:

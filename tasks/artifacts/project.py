@@ -18,6 +18,7 @@ from tasks.artifacts.syntax import (
     arguments_of,
     chain_of,
     is_for_type_checker,
+    parsed,
     words,
 )
 
@@ -79,7 +80,7 @@ class Module:
                 self.imported = {tuple(name.split(".")) for name in names}
                 return  # it can neither change nor pass on what counts, and parsing takes time
         try:
-            tree = ast.parse(content)
+            tree = parsed(content)
             self.doc = ast.get_docstring(tree, clean=False)
             for statement in tree.body[self.doc is not None :]:
                 self._add(statement)

@@ -3,6 +3,7 @@
 import ast
 import builtins
 import re
+import threading
 from collections import defaultdict
 from typing import Any, NamedTuple, TypeGuard
 
@@ -10,6 +11,21 @@ Chain = tuple[str, ...]  # a dotted name; that of a function's own starts with <
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 Import = ast.Import | ast.ImportFrom
+
+
+_one_at_a_time = threading.Lock()
+
+
+def parsed(source: bytes) -> ast.Module:
+    """Return the syntax tree of a file, one after the other.
+
+    In Python 3.11 two threads that parse at once may meet a SystemError (CPython issue 106905).
+
+    Raises:
+        SyntaxError, ValueError, RecursionError: as `ast.parse`.
+    """
+    with _one_at_a_time:
+        return ast.parse(source)
 
 
 def words(text: str) -> frozenset[str]:
