@@ -44,7 +44,7 @@ bench: .venv/ready
 	@$(PYTHON) -m tests.benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 lock:
-	uv pip compile --universal --generate-hashes --python-version 3.11 --no-strip-extras --extra xgboost --group dev pyproject.toml --no-header -o requirements.lock
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-strip-extras --all-extras --group dev pyproject.toml --no-header -o requirements.lock
 
 schema: .venv/ready
 	$(PYTHON) -c 'import json; from tasks.report.page import Twin; print(json.dumps(Twin.model_json_schema(), indent=1))' > docs/report.schema.json

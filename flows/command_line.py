@@ -173,7 +173,8 @@ def run_flow(settings: Settings, trainings: int) -> Artifact:
         from flows.temporary_server import prefect_api
 
         wait_for_the_server = stack.enter_context(prefect_api())
-        start_early("tasks.start", {"threads": cores()}, trainings)
+        if settings.engine == "local":
+            start_early("tasks.start", {"threads": cores()}, trainings)
         from flows.orchestrated import FLOWS
 
         wait_for_the_server()  # which has started while Prefect was imported here, as TensorFlow has

@@ -6,14 +6,12 @@ failure is returned as a state with one sentence, not raised, so that no log sho
 
 import contextlib
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from prefect import Flow, Task, flow, flow_engine, get_run_logger
-from prefect.cache_policies import NO_CACHE
+from prefect import Flow, flow, flow_engine, get_run_logger
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.concurrency._leases import maintain_concurrency_lease
 from prefect.futures import PrefectFuture, as_completed
@@ -21,10 +19,10 @@ from prefect.runtime import deployment
 from prefect.runtime import flow_run as this_run
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Completed, Failed
-from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.tasks import exponential_backoff
 from pydantic import ValidationError
 
+from flows.as_task import as_task, fault_of
+from flows.engines import ENGINES
 from flows.housekeeping import retain
 from flows.notify import crown_whom_it_promotes, notify, notify_of_failure
 from flows.on_the_server import ProgressArtifacts, settle, show_result
@@ -35,10 +33,9 @@ from tasks.artifacts.circumstances import commit
 from tasks.artifacts.identity import PROJECT
 from tasks.artifacts.records import Record, last_like, recorded
 from tasks.artifacts.store import Artifact, Store
-from tasks.child import stop_children, stopping
-from tasks.errors import ChildDied, DataRefused, RunError, Unreachable, UserError, sentence_of
-from tasks.node import Inputs, Node
-from tasks.progress import LogReporter, Several, watchers, watching
+from tasks.errors import DataRefused, RunError, UserError, sentence_of
+from tasks.node import Node, store_of
+from tasks.progress import watching
 from tasks.report.live import LivePage
 from tasks.report.publish import page_of, publish, publish_refusal
 from tasks.settings import Settings
@@ -84,7 +81,6 @@ def _as_flow(function: Callable[..., Any]) -> Flow[..., Any]:
     return flow(
         name=function.__annotations__["settings"].flow,
         flow_run_name=_recipe,
-        task_runner=ThreadPoolTaskRunner(max_workers=32),  # type: ignore[arg-type]  # its threads wait for children
         persist_result=False,
         on_failure=[_tell_failure],
         on_crashed=[_tell_failure],
@@ -122,7 +118,7 @@ def run_flow(settings: Settings) -> Any:
     """Run what does not stand; what is foreseen to go wrong is a state with one sentence."""
     try:
         return run_all(settings)
-    except (UserError, OSError) as error:
+    except (RunError, UserError, OSError) as error:
         fault = RunError(sentence_of(error)) if isinstance(error, OSError) else error
         return Failed(message=str(fault), data=fault)
 
@@ -167,7 +163,7 @@ def run_nodes(
     def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
         label = node.label(network)
         task = as_task(node, network, settings, afresh.get(label), record.name)
-        future = task.submit(inputs, wait_for=[after] if after else None)
+        future = engine.submit(task, inputs, after, label)
         futures[future] = label
         return future
 
@@ -175,17 +171,18 @@ def run_nodes(
 
     def stop(state: State) -> None:
         stopped.append(state)
-        stop_children()
+        engine.stop(futures)
 
+    engine = ENGINES[settings.engine](settings)
     live = LivePage(settings.reports_dir, labels(settings))
     cancelled = partial(stop, Cancelled(message="cancelled from the server"))
     shown = [] if is_temporary() else [ProgressArtifacts(cancelled)]
-    with watching(live, *shown), limited(settings.time_limit, stop):
+    with watching(live, *shown), limited(settings.time_limit, stop), engine:
         try:
             report = walk(run, settings)
             failed = wait_for(futures, record)
-        except BaseException:  # cancelled, or told to end: the children must not work on for nobody
-            stop_children()
+        except BaseException:  # cancelled, or told to end: nothing must work on for nobody
+            engine.stop(futures)
             record.end("stopped")
             raise
         return _published(next(iter(stopped), failed), report, settings, live)
@@ -220,9 +217,10 @@ def _published(failed: State | None, report: PrefectFuture[Any], settings: Setti
     live.end(("stopped" if failed.is_cancelled() else "failed") if failed else "")
     try:
         if not failed:
-            page = publish(report.result(), settings.reports_dir)
-            return Completed(message=f"report: {page}", data=report.result())
-        fault = _fault_of(failed)
+            artifact = store_of(settings).bring(report.result())
+            page = publish(artifact, settings.reports_dir)
+            return Completed(message=f"report: {page}", data=artifact)
+        fault = fault_of(failed)
         if isinstance(fault, DataRefused):
             page = publish_refusal(fault.artifact, settings.reports_dir)
             fault = RunError(f"{fault}; see {page}")
@@ -244,62 +242,3 @@ def wait_for(futures: dict[PrefectFuture[Any], str], record: Record) -> State | 
         elif not failed and (future.state.is_failed() or future.state.is_crashed()):
             failed = Failed(message=future.state.message, data=future.state.data)
     return failed
-
-
-def as_task(
-    node: Node, network: str | None, settings: Settings, afresh: str | None = None, run: str = ""
-) -> Task[..., Any]:
-    """Return the Prefect task that runs a node, though its artifact stands if there is a reason to do so."""
-    label = node.label(network)
-
-    def work(inputs: Inputs) -> Any:
-        from flows.orchestrated import run_node  # Dask sends this function itself, and with it what it refers to
-
-        return run_node(node, network, settings, afresh, run, inputs)
-
-    return Task(
-        work,
-        name=label,
-        task_run_name=label,
-        description=node.function.__doc__,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-        retries=node.retries,
-        retry_delay_seconds=exponential_backoff(backoff_factor=3),
-        retry_jitter_factor=0.5,
-        retry_condition_fn=_may_heal_unattended if deployment.id else _may_heal,
-    )
-
-
-def run_node(node: Node, network: str | None, settings: Settings, afresh: str | None, run: str, inputs: Inputs) -> Any:
-    """Run a node within a Prefect task, and return the state that it ends in."""
-    if stopping.is_set():
-        return Failed(message="stopped")
-    label = node.label(network)
-    reporter = Several(LogReporter(get_run_logger()), *watchers)
-    fault: RunError | UserError
-    try:
-        artifact, made = node.run(settings, network, inputs, reporter, afresh, run)
-    except (RunError, UserError) as error:
-        fault, detail = error, "\n".join(getattr(error, "__notes__", []))
-    except Exception as error:  # a fault in the node: shown whole, for whoever mends it
-        fault, detail = RunError(f"{label}: {type(error).__name__}: {error}"), traceback.format_exc()
-    else:
-        return Completed(name="Completed" if made else "Cached", message=artifact.key, data=artifact)
-    if not stopping.is_set():
-        reporter.failed(label, str(fault), detail)
-    return Failed(message=str(fault), data=fault)
-
-
-def _may_heal(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001 (Prefect's signature)
-    """Tell whether another try may help: after a killed child, not after a failed validation or a fault in the code."""
-    return isinstance(_fault_of(state), ChildDied)
-
-
-def _may_heal_unattended(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001
-    """Tell it of a scheduled run: nobody waits for its word that the network is down, so it asks again later."""
-    return isinstance(_fault_of(state), ChildDied | Unreachable)
-
-
-def _fault_of(state: Any) -> Any:
-    return getattr(state.data, "result", state.data)

@@ -94,6 +94,7 @@ def _tell_what_is_left() -> None:
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogHandler
 
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # that some are left is why it is drained
     APILogHandler().flush()
     EventsWorker.drain_all(timeout=IMPATIENCE)
 

@@ -88,9 +88,15 @@ class Node:
             network=network,
             settings={name: _plain(value) for name, value in keyed.items()},
             inputs={name: self._input_digest(artifact) for name, artifact in _flat(inputs).items()},
-            code=code_of(self.function.__module__, self.name, network, again=again),
-            versions=versions_of(self.libraries),
+            **self.made_by(network, again),
         )
+
+    def made_by(self, network: str | None, again: bool = False) -> dict[str, dict[str, str]]:
+        """Return what of this machine decides the result: code and library versions; `again` reads the code anew."""
+        return {
+            "code": code_of(self.function.__module__, self.name, network, again=again),
+            "versions": versions_of(self.libraries),
+        }
 
     def find(self, settings: Settings, network: str | None, inputs: Inputs) -> Artifact | Miss:
         """Return the artifact if it stands, and why not if it does not.
@@ -98,7 +104,7 @@ class Node:
         Raises:
             RunError: its check stops the run.
         """
-        store, identity = Store(settings.data_dir), self.identity(settings, network, inputs)
+        store, identity = store_of(settings), self.identity(settings, network, inputs)
         with _named(self.label(network)):
             artifact = store.find(identity)
             if isinstance(artifact, Artifact):
@@ -146,7 +152,7 @@ class Node:
         fresh: bool,
         run: str,
     ) -> tuple[Artifact, bool]:
-        label, store = self.label(network), Store(settings.data_dir)
+        label, store = self.label(network), store_of(settings)
         identity = self.identity(settings, network, inputs, again=self.apart)
         own = self._settings(settings, network, inputs)
         keywords = {**inputs, **own, "network": network}
@@ -219,6 +225,15 @@ class Node:
 
 def _named_in(module: str, name: str, member: Member | None) -> Node:
     return replace(getattr(import_module(module), name), member=member)
+
+
+def store_of(settings: Settings) -> Store:
+    """Return where artifacts are kept: in the data folder, or there and where machines share them."""
+    if not settings.store:
+        return Store(settings.data_dir)
+    from tasks.artifacts.shared import SharedStore
+
+    return SharedStore(settings.data_dir, settings.store)
 
 
 def node(**options: Any) -> Callable[[Callable[..., dict[str, Any]]], Node]:

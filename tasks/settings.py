@@ -11,6 +11,7 @@ import os
 import shlex
 from functools import cached_property
 from importlib.metadata import Distribution
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -40,7 +41,11 @@ from tasks.wording import as_text, nearest, option_of
 CONTESTANTS = (*NETWORKS, TREES)
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
 SHAPE = ("filters", "dense_width", "dropout_rate")  # of an architecture, where its builder takes it
-NOT_THE_RECIPE = ("challenge", "margin", "tolerance", *PLACES, "fresh", "time_limit", "keep")
+NOT_THE_RECIPE = (
+    *("challenge", "margin", "tolerance", *PLACES, "fresh", "time_limit", "keep"),
+    *("engine", "scheduler", "store"),
+)
+CLUSTERS = {"dask": "prefect_dask", "ray": "prefect_ray"}  # by what Prefect has for each
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}
 
 
@@ -132,6 +137,15 @@ class Settings(BaseModel):
     )
     data_dir: Path = Field(Path("data"), validate_default=True, description="where artifacts are kept")
     reports_dir: Path = Field(Path("reports"), validate_default=True, description="where the report's pages go")
+    engine: Literal["local", "dask", "ray"] = Field(
+        "local", description="what the nodes run on: this process's children, or a cluster"
+    )
+    scheduler: str | None = Field(
+        None, description="address of the cluster's scheduler, as tcp://host:8786; else one is started on this machine"
+    )
+    store: str | None = Field(
+        None, description="where machines share artifacts, as s3://bucket/folder; data_dir then keeps this one's copies"
+    )
     time_limit: float | None = Field(
         None, gt=0, le=8760, description="stop a run after so many hours; what it has finished is kept"
     )
@@ -143,6 +157,18 @@ class Settings(BaseModel):
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _engine_installed(self) -> Settings:
+        for what, needs, extra in (
+            (self.engine in CLUSTERS, CLUSTERS.get(self.engine, ""), self.engine),
+            (bool(self.store and self.store.startswith("s3:")), "s3fs", "s3"),
+        ):
+            if what and not find_spec(needs):
+                raise ValueError(f"{needs} is not installed; `./setup.sh` does it, or pip install '.[{extra}]'")
+        if self.scheduler and self.engine not in CLUSTERS:
+            raise ValueError(f"scheduler {self.scheduler}: say whose, with engine dask or ray")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -265,6 +291,11 @@ class Settings(BaseModel):
             return Path(from_environment).expanduser().absolute()
         except RuntimeError as error:
             raise UserError(f"FASHION_MNIST_DIR {from_environment}: {str(error).lower()}") from error
+
+    def moved_from(self, project: Path) -> Self:
+        """Return these settings for this machine: what was below that folder of another's is below the project here."""
+        places = {name: path for name in PLACES if (path := getattr(self, name)) and path.is_relative_to(project)}
+        return self.model_copy(update={name: PROJECT / path.relative_to(project) for name, path in places.items()})
 
     @property
     def command(self) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ from typing import Any, Self
 from tasks.artifacts.circumstances import commit, machine
 from tasks.artifacts.hashing import sha256_of, sha256_unless_known
 from tasks.artifacts.identity import Identity, digest_of
-from tasks.artifacts.workspace import LOCK, PREFIX, REPLACED, Held, abandoned, give_up, workspace
+from tasks.artifacts.workspace import LOCK, PREFIX, REPLACED, Held, abandoned, give_up, pause, workspace
+from tasks.errors import RunError
 
 MANIFEST = "manifest.json"
 NOT_MADE = "not made before"
@@ -95,6 +97,21 @@ class Store:
             return Miss(f"{MANIFEST} belongs to something else")
         return found
 
+    def bring(self, artifact: Artifact) -> Artifact:
+        """Have here what another machine has found or made.
+
+        Raises:
+            RunError: it is not here.
+        """
+        node, label = artifact.manifest["node"], artifact.manifest["label"]
+        found = verify(self.data_dir / node / artifact.folder.name, node)
+        if isinstance(found, Artifact) and found.digest == artifact.digest:
+            return found
+        raise RunError(
+            f"{label} ({artifact.key}) is not in {self.data_dir} on {socket.gethostname()}: let all machines have the "
+            "same data folder, or name a --store that they share"
+        )
+
     def make(
         self,
         identity: Identity,
@@ -113,27 +130,47 @@ class Store:
         fails, nothing changes.
         """
         folder = self.folder(identity)
-        with workspace(folder, identity.label, *filter(None, [waiting])) as desk:
+        with workspace(folder, identity.label, waiting or pause) as desk:
             self._settle(desk.folder)
-            standing = self.find(identity)
-            if isinstance(standing, Artifact) and not fresh:
-                return standing, False
-            new = desk.folder / folder.name
-            new.mkdir()
-            began = time.perf_counter()
-            facts = produce(new, desk.lock)
-            manifest = _manifest(identity, new, facts, time.perf_counter() - began, why=why, run=run)
-            (new / MANIFEST).write_bytes(_as_json(manifest))
-            for path in (*new.rglob("*"), new):
-                to_disk(path)
-            if isinstance(standing, Artifact):
-                folder.rename(desk.folder / REPLACED)
-            elif os.path.lexists(folder):
-                self.set_aside(folder)
-            new.rename(folder)
-            to_disk(folder.parent)
+            with self._turn(identity, waiting or pause):
+                standing = self._standing(identity, desk.folder)
+                if isinstance(standing, Artifact) and not fresh:
+                    return standing, False
+                new = desk.folder / folder.name
+                new.mkdir()
+                began = time.perf_counter()
+                facts = produce(new, desk.lock)
+                manifest = _manifest(identity, new, facts, time.perf_counter() - began, why=why, run=run)
+                (new / MANIFEST).write_bytes(_as_json(manifest))
+                made = self._into_place(self._published(identity, new, desk.folder, fresh), desk.folder)
             shutil.rmtree(self.checkpoints(identity), ignore_errors=True)
-            return Artifact(folder, manifest), True
+            return made, made.manifest == manifest
+
+    def _into_place(self, new: Path, desk: Path) -> Artifact:
+        """Put a whole artifact's folder, which is in the workspace, where it is kept."""
+        folder = desk.with_name(new.name)
+        for path in (*new.rglob("*"), new):
+            to_disk(path)
+        if isinstance(verify(folder, desk.parent.name), Artifact):
+            shutil.rmtree(desk / REPLACED, ignore_errors=True)
+            folder.rename(desk / REPLACED)
+        elif os.path.lexists(folder):
+            self.set_aside(folder)
+        new.rename(folder)
+        to_disk(folder.parent)
+        return Artifact.at(folder)
+
+    @contextlib.contextmanager
+    def _turn(self, identity: Identity, waiting: Callable[[str], None]) -> Iterator[None]:  # noqa: ARG002
+        """Keep other machines from making it while the context lasts, where they share this store."""
+        yield
+
+    def _standing(self, identity: Identity, desk: Path) -> Artifact | Miss:  # noqa: ARG002
+        return self.find(identity)
+
+    def _published(self, identity: Identity, new: Path, desk: Path, fresh: bool) -> Path:  # noqa: ARG002
+        """Share what has just been made; return the folder of what stands now."""
+        return new
 
     def set_aside(self, folder: Path) -> Path:
         """Move a damaged artifact to `data/damaged/`, and return where it is now."""

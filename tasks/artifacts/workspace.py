@@ -30,12 +30,13 @@ class Workspace:
     lock: int  # the descriptor to keep open in a child that works here
 
 
-def _pause(holder: str) -> None:  # noqa: ARG001 (whoever it is)
+def pause(holder: str) -> None:  # noqa: ARG001 (whoever it is)
+    """Wait a moment before looking again."""
     time.sleep(0.1)
 
 
 @contextlib.contextmanager
-def workspace(beside: Path, purpose: str, waiting: Callable[[str], None] = _pause) -> Iterator[Workspace]:
+def workspace(beside: Path, purpose: str, waiting: Callable[[str], None] = pause) -> Iterator[Workspace]:
     """Have the workspace of what is to be made there, and leave nothing of it.
 
     While another holds it, `waiting` is called again and again with who that is; it pauses, or raises to give up.

@@ -1,0 +1,223 @@
+"""Engines: what the tasks run on, by Prefect's own task runners. This machine, a Dask cluster, or a Ray cluster.
+
+On a cluster a task runs on whatever machine is free. Each has this project (the same code, or the run fails), reaches
+the Prefect server, and shares the data folder or the store that the settings name. A scheduler that loses a machine
+runs its tasks again elsewhere; what they find in the store stands. A training that has begun on another machine when
+the run is stopped is ended there, and kept.
+"""
+
+import contextlib
+import contextvars
+import ipaddress
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from prefect import Task, get_run_logger
+from prefect.futures import PrefectFuture
+from prefect.settings import PREFECT_API_URL
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from tasks.artifacts.identity import PROJECT
+from tasks.artifacts.store import Artifact
+from tasks.child import cores, stop_children
+from tasks.errors import RunError, UserError
+from tasks.node import Inputs, Node, store_of
+from tasks.progress import LogReporter, Several, watchers
+from tasks.settings import Settings
+
+PATIENCE = 10  # seconds for a scheduler to answer
+
+
+class Engine:
+    """Runs tasks while the context lasts; this one in threads of this process, which wait for children."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.runner = self._task_runner()
+
+    def _task_runner(self) -> TaskRunner[Any]:
+        return ThreadPoolTaskRunner(max_workers=32)
+
+    def __enter__(self) -> Self:
+        self.runner.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.runner.__exit__(kind, error, trace)
+
+    def submit(self, task: Task[..., Any], inputs: Any, after: Any, label: str) -> PrefectFuture[Any]:  # noqa: ARG002
+        """Have a task run when its inputs are there, and what it comes after."""
+        return self.runner.submit(task, {"inputs": inputs}, wait_for=[after] if after else None)
+
+    def stop(self, futures: Iterable[PrefectFuture[Any]]) -> None:  # noqa: ARG002
+        """Begin nothing more, and end what is at work."""
+        stop_children()
+
+
+class Cluster(Engine):
+    """Sends tasks to other machines, and tells this one's reporters how they end."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.scheduler:
+            _insist_on_a_server_within_reach(settings.scheduler)
+        super().__init__(settings)
+        self.store = store_of(settings)
+        self.reporter = Several(LogReporter(get_run_logger()), *watchers)
+        self.told = threading.Lock()
+        self.sent = self.ended = 0
+
+    def __enter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            RunError: it does not start, or its scheduler does not answer.
+        """
+        self.reporter = Several(LogReporter(get_run_logger()), *watchers)
+        self.reporter.started(self.settings.engine, self.settings.scheduler or "on this machine")
+        try:
+            self._connect()
+        except Exception as error:  # each engine has faults of its own
+            said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            where = f"{self.settings.engine} at {self.settings.scheduler or 'this machine'}"
+            raise RunError(f"{where} does not answer ({said}); start it, or name another --scheduler") from error
+        return self
+
+    def _connect(self) -> None:
+        self.runner.__enter__()
+
+    def submit(self, task: Task[..., Any], inputs: Any, after: Any, label: str) -> PrefectFuture[Any]:
+        """Have it run on another machine, which finds in the store what is handed to it from here."""
+        future = super().submit(task, each(self.store.bring, inputs), after, label)
+        with self.told:
+            self.sent += 1
+        known = contextvars.copy_context()  # the thread that calls back would not know the run's server
+        future.add_done_callback(lambda done: known.run(self._tell, label, done))
+        return future
+
+    def _tell(self, label: str, future: PrefectFuture[Any]) -> None:
+        future.wait()
+        state, engine = future.state, self.settings.engine
+        with self.told:
+            self.ended += 1
+            if not state.is_completed():
+                for watcher in watchers:
+                    watcher.failed(label, state.message or str(state.name), "")
+                return
+            made = future.result().manifest["made"]
+            how = "kept, verified" if state.name == "Cached" else f"made in {made['seconds']:.1f} s"
+            for watcher in watchers:
+                watcher.ended(label, how)
+            note = f"{self.ended} of {self.sent} nodes · {label} {how}"
+            self.reporter.advanced(engine, self.ended, self.sent, note, True)
+
+
+class DaskEngine(Cluster):
+    """A Dask cluster: the scheduler's that is named, or a worker for each core of this machine."""
+
+    def _task_runner(self) -> TaskRunner[Any]:
+        from prefect_dask import DaskTaskRunner
+
+        logging.getLogger("distributed").setLevel(logging.ERROR)  # what goes well is no news, nor is a worker's end
+        if self.settings.scheduler:
+            return DaskTaskRunner(address=self.settings.scheduler, client_kwargs={"timeout": PATIENCE})
+        here = {
+            "n_workers": cores(),
+            "threads_per_worker": 1,
+            "dashboard_address": None,
+            "memory_limit": 0,  # the trainings are children, which Dask does not count
+        }
+        return DaskTaskRunner(cluster_kwargs=here)
+
+    def _connect(self) -> None:
+        super()._connect()
+        self.runner.client  # type: ignore[attr-defined]  # noqa: B018 (it connects when it is first asked for)
+
+    def stop(self, futures: Iterable[PrefectFuture[Any]]) -> None:
+        """Take back what has not begun; what has is ended where it runs, and kept."""
+        for future in list(futures):
+            future.wrapped_future.cancel()  # type: ignore[attr-defined]
+
+
+class RayEngine(Cluster):
+    """A Ray cluster: the one that is named, or one of this machine's cores."""
+
+    def _task_runner(self) -> TaskRunner[Any]:
+        from prefect_ray import RayTaskRunner
+
+        quiet = {"log_to_driver": False}
+        here = {"num_cpus": cores(), "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        return RayTaskRunner(
+            address=self.settings.scheduler, init_kwargs=quiet | ({} if self.settings.scheduler else here)
+        )
+
+    def stop(self, futures: Iterable[PrefectFuture[Any]]) -> None:
+        """End what is at work, and begin nothing more."""
+        import ray
+
+        for future in list(futures):
+            ray.cancel(future.wrapped_future, force=True)  # type: ignore[attr-defined]
+
+
+ENGINES: dict[str, type[Engine]] = {"local": Engine, "dask": DaskEngine, "ray": RayEngine}
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sends a task: the machine that runs it has to have the same code, and has its own folders."""
+
+    project: Path
+    made_by: dict[str, dict[str, str]]  # code and library versions
+
+    @classmethod
+    def of(cls, node: Node, network: str | None) -> Self:
+        """Return this machine as the sender of that node."""
+        return cls(PROJECT, node.made_by(network))
+
+    def unpack(self, node: Node, network: str | None, settings: Settings, inputs: Inputs) -> tuple[Settings, Inputs]:
+        """Return the settings and the input artifacts as they are on this machine.
+
+        Raises:
+            RunError: its code or its libraries are others, or an input is not to be had here.
+        """
+        for what, mine in node.made_by(network).items():
+            differing = sorted({name for name, _ in self.made_by[what].items() ^ mine.items()})
+            if differing:
+                raise RunError(
+                    f"{socket.gethostname()} has other {what} than the run ({', '.join(differing)}); bring them to the "
+                    "same state, start its worker again, and run again"
+                )
+        here = settings.moved_from(self.project)
+        return here, each(store_of(here).bring, inputs)
+
+
+def each(change: Callable[[Artifact], Artifact], inputs: Any) -> Any:
+    """Return inputs with every artifact among them changed; what is still to come stays as it is."""
+    if isinstance(inputs, dict):
+        return {name: each(change, given) for name, given in inputs.items()}
+    return change(inputs) if isinstance(inputs, Artifact) else inputs
+
+
+def _insist_on_a_server_within_reach(scheduler: str) -> None:
+    server = PREFECT_API_URL.value() or ""
+    if _only_from_here(server) and not _only_from_here(scheduler):
+        raise UserError(
+            f"the machines of {scheduler} do not reach the Prefect server at {server}: start one that they reach, and "
+            "name it in PREFECT_API_URL"
+        )
+
+
+def _only_from_here(address: str) -> bool:
+    """Tell whether only this machine reaches an address."""
+    host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"

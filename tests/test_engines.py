@@ -1,0 +1,177 @@
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.engines import _only_from_here
+from tests.conftest import FIXTURE, PROJECT, ask, children_of, free_port, run_main, wait_until
+from tests.test_shared import bucket_server
+
+STUDY = (
+    *("--seeds", "2", "--networks", "baseline", "--epochs", "8", "--batch-size", "16"),
+    *("--dataset", str(FIXTURE / "dataset.json"), "--source", str(FIXTURE)),
+)
+SEEDS = ("study.py", "seeds")
+
+
+class Machine:
+    """A copy of the project with a data folder of its own, and a worker of a Dask cluster on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.log = folder, folder / "worker.log"
+        for part in ("flows", "tasks"):
+            shutil.copytree(PROJECT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(PROJECT / "pyproject.toml", folder)
+
+    def run(self, *command: str, environment: dict[str, str], output: Path) -> "subprocess.Popen[str]":
+        with output.open("w") as file:
+            return subprocess.Popen(
+                [sys.executable, *command],
+                cwd=self.folder,
+                env=environment | {"PYTHONPATH": str(self.folder)},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+    def work_for(self, scheduler: str, environment: dict[str, str]) -> None:
+        options = ("--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", self.folder.name)
+        command = ("-m", "distributed.cli.dask_worker", scheduler, *options)
+        self.worker = self.run(*command, environment=environment, output=self.log)
+
+    def trains(self, epoch: int) -> bool:
+        """Tell whether its worker is in the middle of a training, at that epoch."""
+        said = self.log.read_text()
+        return bool(re.search(rf"epoch {epoch}/8", said)) and said.count("train[") > said.count("made in")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(server, tmp_path_factory):
+    """The digest of each training of the study, run on this machine by itself."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    done = run_main(folder, server, *STUDY, program=SEEDS)
+    assert done.returncode == 0, done.stderr
+    return digests(folder / "data")
+
+
+def digests(data):
+    manifests = [json.loads(path.read_bytes()) for path in data.glob("train/*/manifest.json")]
+    return {manifest["key"]: manifest["files"]["model.keras"]["sha256"] for manifest in manifests}
+
+
+@pytest.fixture
+def cluster(server, tmp_path):
+    """A scheduler, two machines that work for it, and what is ended with them."""
+    port = free_port()
+    options = ("--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    machines = [Machine(tmp_path / name) for name in ("one", "two", "mine")]
+    started = machines[0].run(
+        *("-m", "distributed.cli.dask_scheduler", *options),
+        environment=server.environment,
+        output=tmp_path / "scheduler.log",
+    )
+    with contextlib.ExitStack() as stack:
+        stack.callback(lambda: (started.kill(), started.wait()))
+
+        def begin(environment):
+            for machine in machines[:2]:
+                machine.work_for(f"tcp://127.0.0.1:{port}", environment)
+                stack.callback(lambda worker=machine.worker: (worker.kill(), worker.wait()))
+            return f"tcp://127.0.0.1:{port}", machines
+
+        yield begin, stack
+
+
+@pytest.mark.parametrize("shared", ["disk", "bucket"])
+def test_a_study_whose_worker_is_killed_ends_with_the_same_bits(shared, cluster, server, undisturbed, tmp_path):
+    begin, stack = cluster
+    environment = dict(server.environment)
+    if shared == "bucket":
+        address = stack.enter_context(bucket_server("localbucket", tmp_path / "served"))
+        environment |= {"AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        where = ("--store", "s3://bucket/artifacts")
+    else:
+        where = ("--data-dir", str(tmp_path / "data"))
+    scheduler, (one, two, mine) = begin(environment)
+    command = ("flows/study.py", "seeds", *STUDY, "--engine", "dask", "--scheduler", scheduler, *where)
+    run = mine.run(*command, environment=environment, output=mine.log)
+    stack.callback(run.kill)
+
+    def told():
+        return "\n".join(path.read_text()[-3000:] for path in (mine.log, one.log, two.log))
+
+    wait_until(lambda: one.trains(4) or two.trains(4) or run.poll() is not None, 120, told)
+    killed, other = (one, two) if one.trains(4) else (two, one)
+    training = children_of(killed.worker.pid)
+    os.kill(killed.worker.pid, signal.SIGKILL)
+    wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in training), 10)
+    assert run.wait(timeout=240) == 0, told()
+    assert (mine.folder / "reports" / "latest-seeds.html").is_file()
+    if shared == "disk":
+        assert digests(tmp_path / "data") == undisturbed
+        assert "goes on after epoch" in other.log.read_text()
+    else:
+        assert digests(other.folder / "data") == undisturbed
+        assert not (mine.folder / "data" / "train").exists()  # this machine has only what it needs
+
+
+def test_the_tasks_of_a_ray_cluster_of_this_machine_are_known_to_the_server(server, tmp_path):
+    options = ("--networks", "logistic", "--epochs", "1", *STUDY[-4:], "--engine", "ray")
+    done = run_main(tmp_path, server, *options)
+    assert done.returncode == 0, done.stderr
+    assert "of 7 nodes" in done.stderr
+    flow = ask(server, "flow_runs", sort="START_TIME_DESC", limit=1)[0]
+    states = {
+        task["name"]: task["state_type"] for task in ask(server, "task_runs", flow_runs={"id": {"any_": [flow["id"]]}})
+    }
+    assert set(states.values()) == {"COMPLETED"}
+    assert "train[logistic]" in states
+
+
+def test_a_worker_with_other_code_refuses_the_work_and_says_so(cluster, server, tmp_path):
+    begin, _ = cluster
+    for name in ("one", "two"):
+        place = tmp_path / name / "tasks" / "download.py"
+        place.write_text(place.read_text().replace("PATIENCE = 20", "PATIENCE = 21"))
+    scheduler, (_, _, mine) = begin(server.environment)
+    command = ("flows/main.py", *STUDY[-4:], "--engine", "dask", "--scheduler", scheduler)
+    run = mine.run(*command, environment=server.environment, output=mine.log)
+    assert run.wait(timeout=120) == 1
+    assert "has other code than the run (tasks/download.py: PATIENCE)" in mine.log.read_text().splitlines()[-1]
+    assert not list((tmp_path / "one" / "data").glob("download/*"))
+
+
+def test_a_scheduler_that_does_not_answer_is_said_in_a_sentence(server, tmp_path, monkeypatch):
+    scheduler = f"tcp://127.0.0.1:{free_port()}"
+    done = run_main(tmp_path, server, *STUDY[-4:], "--engine", "dask", "--scheduler", scheduler)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"error: dask at {scheduler} does not answer (")
+    assert "Traceback" not in done.stderr
+
+
+def test_workers_elsewhere_need_a_server_that_they_reach(server, tmp_path):
+    done = run_main(tmp_path, server, *STUDY[-4:], "--engine", "dask", "--scheduler", "tcp://192.0.2.1:8786")
+    assert done.returncode == 2
+    assert "do not reach the Prefect server at http://127.0.0.1" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("address", "here"),
+    [
+        ("tcp://127.0.0.1:8786", True),
+        ("http://localhost:4200/api", True),
+        ("[::1]:6379", True),
+        ("host:6379", False),
+        ("tcp://10.0.0.1:1", False),
+    ],
+)
+def test_what_only_this_machine_reaches_is_told_from_the_address(address, here):
+    assert _only_from_here(address) == here

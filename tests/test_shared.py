@@ -1,0 +1,222 @@
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tasks.artifacts import shared
+from tasks.artifacts.shared import SharedStore
+from tasks.artifacts.store import Artifact, Miss, Store
+from tasks.errors import RunError, Unreachable
+from tests.conftest import IDENTITY, free_port, produce, wait_until
+
+BIN = Path(sys.executable).parent
+SERVERS = {  # with conditional writes, as S3 has them, and without
+    "localbucket": ("--host", "127.0.0.1", "--port", "{port}", "{folder}"),
+    "rclone": ("serve", "s3", "--addr", "127.0.0.1:{port}", "--auth-key", "key,secret", "{folder}"),
+}
+
+
+@contextlib.contextmanager
+def bucket_server(program, folder):
+    """Have a server of the buckets in a folder; give its address."""
+    port = free_port()
+    (folder / "bucket").mkdir(parents=True)
+    options = [option.format(port=port, folder=folder) for option in SERVERS[program]]
+    log = folder.with_suffix(".log")
+    with log.open("w") as output:
+        process = subprocess.Popen([BIN / program, *options], stdout=output, stderr=output)
+    try:
+        wait_until(lambda: answers(port), 30, log.read_text)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(port):
+    import socket
+
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
+@pytest.fixture(scope="module", params=sorted(SERVERS))
+def program(request, tmp_path_factory):
+    with bucket_server(request.param, tmp_path_factory.mktemp(request.param) / "served") as address:
+        import s3fs
+
+        s3fs.S3FileSystem.clear_instance_cache()
+        os.environ |= {"AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+        yield request.param
+
+
+@pytest.fixture
+def machines(program, request, tmp_path):
+    """Two machines with disks of their own, and a bucket that they share."""
+    url = f"s3://bucket/{request.node.name}"
+    return [SharedStore(tmp_path / name, url) for name in ("one", "two")]
+
+
+def never(folder, lock):
+    raise AssertionError("it was to be taken, not made")
+
+
+def test_what_one_machine_makes_another_takes_verified(machines):
+    one, two = machines
+    assert isinstance(two.find(IDENTITY), Miss)
+    made, here = one.make(IDENTITY, produce)
+    assert here
+    found = two.find(IDENTITY)
+    assert found.folder == two.folder(IDENTITY)
+    assert found.manifest == made.manifest
+    assert (found.folder / "more" / "letters.txt").read_text() == "a b c"
+    assert two.make(IDENTITY, never) == (found, False)
+
+
+def test_two_that_make_it_at_once_make_it_once(machines):
+    waiters, begun, go_on, results = [], threading.Event(), threading.Event(), {}
+
+    def slowly(folder, lock):
+        begun.set()
+        assert go_on.wait(60)
+        return produce(folder)
+
+    def waiting(holder):
+        waiters.append(holder)
+        go_on.set()
+
+    def make(name, store, how, **options):
+        results[name] = store.make(IDENTITY, how, **options)
+
+    first = threading.Thread(target=make, args=("one", machines[0], slowly))
+    first.start()
+    assert begun.wait(60)
+    make("two", machines[1], never, waiting=waiting)
+    first.join()
+    assert results["one"][1] and not results["two"][1]
+    assert results["one"][0].manifest == results["two"][0].manifest
+    assert waiters[0].endswith("which makes prepare")
+
+
+def test_who_is_gone_is_waited_for_no_longer_than_its_lease_lasts(machines, monkeypatch):
+    one, two = machines
+    monkeypatch.setattr(shared, "EXPIRED", 0.3)
+    one._created(f"{one._at(IDENTITY)}.lease", json.dumps({"pid": 1, "host": "one that lost its power"}).encode())
+    waited = []
+    made, here = two.make(IDENTITY, produce, waiting=waited.append)
+    assert here and waited
+    assert two.find(IDENTITY) == made
+
+
+def test_a_renewed_lease_is_respected_however_long_it_takes(machines, monkeypatch):
+    one, two = machines
+    monkeypatch.setattr(shared, "EXPIRED", 1.0)
+    monkeypatch.setattr(shared, "RENEWED", 0.1)
+    began = time.monotonic()
+
+    def waiting(holder):
+        if time.monotonic() - began > 3:
+            raise RunError("still at work")
+
+    with one._turn(IDENTITY, never), pytest.raises(RunError, match="still at work"):
+        two.make(IDENTITY, never, waiting=waiting)
+
+
+def test_of_two_that_have_made_it_the_first_ones_stands(machines, program):
+    one, two = machines
+
+    def meanwhile(folder, lock):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(one, "_turn", lambda *_: contextlib.nullcontext())  # its lease was lost to the other
+            one.make(IDENTITY, produce)
+        (folder / "numbers.txt").write_text("one two four")
+        return {"count": 4}
+
+    second, here = two.make(IDENTITY, meanwhile)
+    standing = one.find(IDENTITY)
+    assert standing.digest == second.digest == two.find(IDENTITY).digest  # one truth, whichever it is
+    if program == "localbucket":
+        assert not here
+        assert standing.facts == {"count": 3}
+
+
+def test_what_is_asked_for_afresh_takes_the_place_of_what_stood_everywhere(machines):
+    one, two = machines
+    one.make(IDENTITY, produce)
+    two.find(IDENTITY)
+
+    def differently(folder, lock):
+        (folder / "numbers.txt").write_text("one two four")
+        return {"count": 4}
+
+    afresh, _ = one.make(IDENTITY, differently, fresh=True)
+    assert two.find(IDENTITY).digest == afresh.digest
+
+
+def test_what_was_made_before_it_was_shared_is_shared_when_it_is_found(machines, tmp_path):
+    one, two = machines
+    alone, _ = Store(tmp_path / "one").make(IDENTITY, produce)
+    assert one.find(IDENTITY).manifest == alone.manifest
+    assert two.find(IDENTITY).manifest == alone.manifest
+
+
+@pytest.mark.parametrize("damage", ["altered", "missing", "no manifest", "a file elsewhere"])
+def test_what_is_damaged_there_is_no_hit_and_is_mended_by_who_makes_it(machines, damage, tmp_path):
+    one, two = machines
+    made, _ = one.make(IDENTITY, produce)
+    file = one._file(made.manifest["files"]["numbers.txt"]["sha256"])
+    if damage == "altered":
+        one.files.pipe_file(file, b"one two thre3")
+    elif damage == "missing":
+        one.files.rm_file(file)
+    else:
+        named = 3 if damage == "no manifest" else {"../../../elsewhere": made.manifest["files"]["numbers.txt"]}
+        one.files.pipe_file(f"{one._at(IDENTITY)}.json", json.dumps({"files": named}).encode())
+    found = two.find(IDENTITY)
+    assert isinstance(found, Miss)
+    assert one.url in found.reason
+    assert not list(tmp_path.rglob("elsewhere"))
+    again, here = two.make(IDENTITY, produce)
+    assert here
+    assert SharedStore(tmp_path / "three", one.url).find(IDENTITY).digest == again.digest
+
+
+def test_a_kill_between_files_and_manifest_leaves_nothing_that_is_found(machines, monkeypatch):
+    one, two = machines
+
+    def killed(path, content):
+        if path.endswith(".json"):
+            raise KeyboardInterrupt
+        return SharedStore._created(one, path, content)
+
+    monkeypatch.setattr(one, "_created", killed)
+    with pytest.raises(KeyboardInterrupt):
+        one.make(IDENTITY, produce)
+    assert isinstance(two.find(IDENTITY), Miss)
+    assert two.make(IDENTITY, produce)[1]
+
+
+def test_what_another_machine_names_is_brought_or_said_to_be_gone(machines):
+    one, two = machines
+    made, _ = one.make(IDENTITY, produce)
+    assert two.bring(made) == Artifact.at(two.folder(IDENTITY))
+    one.files.rm_file(f"{one._at(IDENTITY)}.json")
+    with pytest.raises(RunError, match="is no longer in s3://bucket/"):
+        SharedStore(two.data_dir.with_name("three"), two.url).bring(made)
+
+
+def test_a_store_that_does_not_answer_is_said_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    nobody = SharedStore(tmp_path, "s3://bucket/nobody")
+    nobody.files = type(nobody.files)(skip_instance_cache=True)
+    with pytest.raises(Unreachable, match=r"^store s3://bucket/nobody: .*\S$") as refused:
+        nobody.find(IDENTITY)
+    assert "\n" not in str(refused.value)
