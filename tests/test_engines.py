@@ -2,17 +2,14 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from flows.engines import _only_from_here
-from tests.conftest import FIXTURE, PROJECT, ask, children_of, free_port, run_main, wait_until
-from tests.test_shared import bucket_server
+from tests.conftest import FIXTURE, ask, children_of, free_port, run_main, wait_until
+from tests.machines import Machine, bucket_server, dask_scheduler
 
 STUDY = (
     *("--seeds", "2", "--networks", "baseline", "--epochs", "8", "--batch-size", "16"),
@@ -21,35 +18,10 @@ STUDY = (
 SEEDS = ("study.py", "seeds")
 
 
-class Machine:
-    """A copy of the project with a data folder of its own, and a worker of a Dask cluster on it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.log = folder, folder / "worker.log"
-        for part in ("flows", "tasks"):
-            shutil.copytree(PROJECT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(PROJECT / "pyproject.toml", folder)
-
-    def run(self, *command: str, environment: dict[str, str], output: Path) -> "subprocess.Popen[str]":
-        with output.open("w") as file:
-            return subprocess.Popen(
-                [sys.executable, *command],
-                cwd=self.folder,
-                env=environment | {"PYTHONPATH": str(self.folder)},
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-
-    def work_for(self, scheduler: str, environment: dict[str, str]) -> None:
-        options = ("--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", self.folder.name)
-        command = ("-m", "distributed.cli.dask_worker", scheduler, *options)
-        self.worker = self.run(*command, environment=environment, output=self.log)
-
-    def trains(self, epoch: int) -> bool:
-        """Tell whether its worker is in the middle of a training, at that epoch."""
-        said = self.log.read_text()
-        return bool(re.search(rf"epoch {epoch}/8", said)) and said.count("train[") > said.count("made in")
+def trains(machine, epoch):
+    """Tell whether its worker is in the middle of a training, at that epoch."""
+    said = machine.log.read_text()
+    return bool(re.search(rf"epoch {epoch}/8", said)) and said.count("train[") > said.count("made in")
 
 
 @pytest.fixture(scope="module")
@@ -68,23 +40,16 @@ def digests(data):
 
 @pytest.fixture
 def cluster(server, tmp_path):
-    """A scheduler, two machines that work for it, and what is ended with them."""
-    port = free_port()
-    options = ("--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    """A scheduler, two machines that are to work for it, and one that is to ask; what is begun here ends with it."""
     machines = [Machine(tmp_path / name) for name in ("one", "two", "mine")]
-    started = machines[0].run(
-        *("-m", "distributed.cli.dask_scheduler", *options),
-        environment=server.environment,
-        output=tmp_path / "scheduler.log",
-    )
     with contextlib.ExitStack() as stack:
-        stack.callback(lambda: (started.kill(), started.wait()))
+        scheduler = stack.enter_context(dask_scheduler(server.environment, tmp_path / "scheduler.log"))
 
         def begin(environment):
             for machine in machines[:2]:
-                machine.work_for(f"tcp://127.0.0.1:{port}", environment)
-                stack.callback(lambda worker=machine.worker: (worker.kill(), worker.wait()))
-            return f"tcp://127.0.0.1:{port}", machines
+                machine.work_for(scheduler, environment)
+                stack.callback(machine.stop)
+            return scheduler, machines
 
         yield begin, stack
 
@@ -107,8 +72,8 @@ def test_a_study_whose_worker_is_killed_ends_with_the_same_bits(shared, cluster,
     def told():
         return "\n".join(path.read_text()[-3000:] for path in (mine.log, one.log, two.log))
 
-    wait_until(lambda: one.trains(4) or two.trains(4) or run.poll() is not None, 120, told)
-    killed, other = (one, two) if one.trains(4) else (two, one)
+    wait_until(lambda: trains(one, 4) or trains(two, 4) or run.poll() is not None, 120, told)
+    killed, other = (one, two) if trains(one, 4) else (two, one)
     training = children_of(killed.worker.pid)
     os.kill(killed.worker.pid, signal.SIGKILL)
     wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in training), 10)

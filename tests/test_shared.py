@@ -1,11 +1,8 @@
 import contextlib
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -13,38 +10,8 @@ from tasks.artifacts import shared
 from tasks.artifacts.shared import SharedStore
 from tasks.artifacts.store import Artifact, Miss, Store
 from tasks.errors import RunError, Unreachable
-from tests.conftest import IDENTITY, free_port, produce, wait_until
-
-BIN = Path(sys.executable).parent
-SERVERS = {  # with conditional writes, as S3 has them, and without
-    "localbucket": ("--host", "127.0.0.1", "--port", "{port}", "{folder}"),
-    "rclone": ("serve", "s3", "--addr", "127.0.0.1:{port}", "--auth-key", "key,secret", "{folder}"),
-}
-
-
-@contextlib.contextmanager
-def bucket_server(program, folder):
-    """Have a server of the buckets in a folder; give its address."""
-    port = free_port()
-    (folder / "bucket").mkdir(parents=True)
-    options = [option.format(port=port, folder=folder) for option in SERVERS[program]]
-    log = folder.with_suffix(".log")
-    with log.open("w") as output:
-        process = subprocess.Popen([BIN / program, *options], stdout=output, stderr=output)
-    try:
-        wait_until(lambda: answers(port), 30, log.read_text)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-def answers(port):
-    import socket
-
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-        return True
-    return False
+from tests.conftest import IDENTITY, free_port, produce
+from tests.machines import SERVERS, bucket_server
 
 
 @pytest.fixture(scope="module", params=sorted(SERVERS))
