@@ -71,8 +71,8 @@ class Cluster(Engine):
             _insist_on_a_server_within_reach(settings.scheduler)
         super().__init__(settings)
         self.store = store_of(settings)
-        self.reporter = Several(LogReporter(get_run_logger()), *watchers)
         self.told = threading.Lock()
+        self.stopped = False
         self.sent = self.ended = 0
 
     def __enter__(self) -> Self:
@@ -105,6 +105,8 @@ class Cluster(Engine):
 
     def _tell(self, label: str, future: PrefectFuture[Any]) -> None:
         future.wait()
+        if self.stopped:
+            return
         state, engine = future.state, self.settings.engine
         with self.told:
             self.ended += 1
@@ -133,6 +135,7 @@ class DaskEngine(Cluster):
             "n_workers": cores(),
             "threads_per_worker": 1,
             "dashboard_address": None,
+            "silence_logs": logging.ERROR,
             "memory_limit": 0,  # the trainings are children, which Dask does not count
         }
         return DaskTaskRunner(cluster_kwargs=here)
@@ -143,6 +146,7 @@ class DaskEngine(Cluster):
 
     def stop(self, futures: Iterable[PrefectFuture[Any]]) -> None:
         """Take back what has not begun; what has is ended where it runs, and kept."""
+        self.stopped = True
         for future in list(futures):
             future.wrapped_future.cancel()  # type: ignore[attr-defined]
 
@@ -161,6 +165,7 @@ class RayEngine(Cluster):
 
     def stop(self, futures: Iterable[PrefectFuture[Any]]) -> None:
         """End what is at work, and begin nothing more."""
+        self.stopped = True
         import ray
 
         for future in list(futures):

@@ -7,11 +7,17 @@ python flows/study.py seeds --help        # every setting
 """
 
 import signal
+import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while there is nothing to stop, Ctrl-C just ends it
+
+if not find_spec("tasks"):
+    print("error: this Python lacks the project; `make run` makes the .venv/bin/python that has it", file=sys.stderr)
+    sys.exit(2)
 
 from tasks.compare_trainings import compare_trainings
 from tasks.contestants import evaluator, trainer

@@ -64,8 +64,9 @@ def test_a_setting_that_cannot_be_used_gets_one_sentence_and_status_2(tmp_path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_python_without_the_project_gets_one_sentence_and_status_2():
-    command = [sys.executable, "-I", "-S", PROJECT / "flows/main.py"]
+@pytest.mark.parametrize("program", ["main.py", "study.py"])
+def test_a_python_without_the_project_gets_one_sentence_and_status_2(program):
+    command = [sys.executable, "-I", "-S", PROJECT / "flows" / program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: this Python lacks the project; `make run`")
