@@ -10,6 +10,7 @@ import contextlib
 import contextvars
 import ipaddress
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterable
@@ -152,16 +153,15 @@ class DaskEngine(Cluster):
 
 
 class RayEngine(Cluster):
-    """A Ray cluster: the one that is named, or one of this machine's cores."""
+    """A Ray cluster: the one that is named, or one of this machine's cores, which no other machine reaches."""
 
     def _task_runner(self) -> TaskRunner[Any]:
+        if not self.settings.scheduler:
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # read on import; it listens on all else
         from prefect_ray import RayTaskRunner
 
-        quiet = {"log_to_driver": False}
-        here = {"num_cpus": cores(), "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        return RayTaskRunner(
-            address=self.settings.scheduler, init_kwargs=quiet | ({} if self.settings.scheduler else here)
-        )
+        here = {} if self.settings.scheduler else {"num_cpus": cores(), "include_dashboard": False}
+        return RayTaskRunner(address=self.settings.scheduler, init_kwargs={"log_to_driver": False, **here})
 
     def stop(self, futures: Iterable[PrefectFuture[Any]]) -> None:
         """End what is at work, and begin nothing more."""

@@ -10,7 +10,7 @@ from tasks.artifacts import shared
 from tasks.artifacts.shared import SharedStore
 from tasks.artifacts.store import Artifact, Miss, Store
 from tasks.errors import RunError, Unreachable
-from tests.conftest import IDENTITY, free_port, produce
+from tests.conftest import IDENTITY, free_port, produce, wait_until
 from tests.machines import SERVERS, bucket_server
 
 
@@ -94,6 +94,30 @@ def test_a_renewed_lease_is_respected_however_long_it_takes(machines, monkeypatc
 
     with one._turn(IDENTITY, never), pytest.raises(RunError, match="still at work"):
         two.make(IDENTITY, never, waiting=waiting)
+
+
+def test_who_takes_over_goes_on_from_the_last_checkpoint_which_ends_with_the_artifact(machines, monkeypatch):
+    one, two = machines
+    monkeypatch.setattr(shared, "RENEWED", 0.05)
+
+    def lost(folder, lock):
+        place = one.checkpoints(IDENTITY)
+        place.mkdir(parents=True)
+        for step in ("000000001", "000000002"):
+            (place / f"{step}-abc.npz").write_text(step)
+            wait_until(lambda name=f"{step}-abc.npz": one._checkpoints_at(IDENTITY) == [name], 30)
+        raise RunError("lost")
+
+    with pytest.raises(RunError, match="lost"):
+        one.make(IDENTITY, lost)
+
+    def goes_on(folder, lock):
+        (left,) = two.checkpoints(IDENTITY).iterdir()
+        assert (left.name, left.read_text()) == ("000000002-abc.npz", "000000002")
+        return produce(folder)
+
+    two.make(IDENTITY, goes_on)
+    assert one._checkpoints_at(IDENTITY) == []
 
 
 def test_of_two_that_have_made_it_the_first_ones_stands(machines, program):

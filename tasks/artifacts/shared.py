@@ -6,7 +6,8 @@ appears whole or not at all, and of two makers the first one's stands, whatever 
 like what was made here.
 
 That one maker works at a time is a lease's doing: `<node>/<name>.lease`, renewed while its holder lives. Where it is
-lost to a machine that only seemed to be gone, work is done twice; the manifest still decides.
+lost to a machine that only seemed to be gone, work is done twice; the manifest still decides. Beside it are the
+holder's checkpoints (`<node>/<name>.checkpoints/`), from which another machine goes on.
 """
 
 import contextlib
@@ -105,13 +106,19 @@ class SharedStore(Store):
         while not self._created(path, json.dumps(mine).encode()):
             self._await(path, identity.label, waiting)
         over = threading.Event()
-        renewing = threading.Thread(target=self._renew, args=(path, mine, over), name="lease", daemon=True)
-        renewing.start()
+        beside = [
+            threading.Thread(target=self._renew, args=(path, mine, over), daemon=True),
+            threading.Thread(target=self._share_checkpoints, args=(identity, over), daemon=True),
+        ]
         try:
+            self._bring_checkpoint(identity)
+            for thread in beside:
+                thread.start()
             yield
         finally:
             over.set()
-            renewing.join()
+            for thread in filter(threading.Thread.is_alive, beside):
+                thread.join()
             if self._is_mine(path, mine):
                 self._end(path)
 
@@ -142,6 +149,37 @@ class SharedStore(Store):
                 with self._told():
                     self.files.pipe_file(path, json.dumps(mine).encode())
 
+    def _bring_checkpoint(self, identity: Identity) -> None:
+        """Have here what another machine has left, to go on from; its name says how far it is, and its SHA-256."""
+        folder, names = self.checkpoints(identity), self._checkpoints_at(identity)
+        if names and names[-1] > _newest_in(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError), self._told():
+                self.files.get_file(f"{self._at(identity)}.checkpoints/{names[-1]}", str(folder / "unfinished"))
+                (folder / "unfinished").rename(folder / names[-1])
+
+    def _share_checkpoints(self, identity: Identity, over: threading.Event) -> None:
+        """Put each new one there while the artifact is made, for whoever goes on if this machine is lost."""
+        folder, there = self.checkpoints(identity), f"{self._at(identity)}.checkpoints"
+        shared = _newest_in(folder)
+        while not over.wait(RENEWED):
+            if (newest := _newest_in(folder)) > shared:
+                with contextlib.suppress(Unreachable, FileNotFoundError), self._told():
+                    self.files.put_file(str(folder / newest), f"{there}/{newest}")
+                    for old in self._checkpoints_at(identity)[:-1]:
+                        self.files.rm_file(f"{there}/{old}")
+                    shared = newest
+
+    def _checkpoints_at(self, identity: Identity) -> list[str]:
+        try:
+            with self._told():
+                self.files.invalidate_cache()
+                return sorted(
+                    path.rpartition("/")[2] for path in self.files.ls(f"{self._at(identity)}.checkpoints", False)
+                )
+        except FileNotFoundError:
+            return []
+
     def _is_mine(self, path: str, mine: dict[str, Any]) -> bool:
         return json.loads(self._read(path) or b"{}").get("token") == mine["token"]
 
@@ -153,6 +191,8 @@ class SharedStore(Store):
             if isinstance(first, Artifact):
                 return first.folder
         if self._put(identity, new, replace=fresh or theirs is not None):
+            for name in self._checkpoints_at(identity):
+                self._end(f"{self._at(identity)}.checkpoints/{name}")
             return new
         return self._published(identity, new, desk, fresh)
 
@@ -214,3 +254,7 @@ def _manifest_in(folder: Path) -> bytes | None:
         return (folder / MANIFEST).read_bytes()
     except OSError:
         return None
+
+
+def _newest_in(folder: Path) -> str:
+    return max((path.name for path in folder.glob("*-*.npz")), default="")
