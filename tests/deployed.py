@@ -11,6 +11,7 @@ from typing import Any
 
 from flows.processes import command_of, running
 from flows.server_api import ask
+from flows.services import POOL
 from tests.conftest import PROJECT, free_port, wait_until
 
 COPIED = ("Makefile", "flows", "prefect.yaml", "pyproject.toml", "requirements.lock", "setup.sh", "tasks")
@@ -64,11 +65,21 @@ class Deployed:
         ask(self.url, f"deployments/{identifier}/schedules", [wanted])
 
     def unschedule(self, name: str) -> None:
-        """Take a deployment's schedules away, and wait until none of its runs is under way."""
+        """Take a deployment's schedules away with the runs that are due, and wait until none is under way."""
         identifier = self.deployment(name)["id"]
         for schedule in ask(self.url, f"deployments/{identifier}/schedules"):
             ask(self.url, f"deployments/{identifier}/schedules/{schedule['id']}", method="DELETE")
+        for run in self.runs(name, "SCHEDULED"):
+            with contextlib.suppress(FileNotFoundError):  # its schedule has taken it along
+                ask(self.url, f"flow_runs/{run['id']}", method="DELETE")
         wait_until(lambda: not self.runs(name, "PENDING", "RUNNING", "CANCELLING"), 300, lambda: str(self.runs(name)))
+
+    @contextlib.contextmanager
+    def beginning_nothing(self) -> Iterator[None]:
+        """Have the worker begin no run while the context lasts."""
+        ask(self.url, f"work_pools/{POOL}", {"is_paused": True}, method="PATCH")
+        yield
+        ask(self.url, f"work_pools/{POOL}", {"is_paused": False}, method="PATCH")
 
     def start(self, name: str, settings: dict[str, Any]) -> str:
         """Have a run of a deployment begin now; return its id."""
