@@ -21,7 +21,7 @@ server deploy worker stop: .venv/ready
 	@$(PYTHON) -m flows.services $@
 
 test: lint browser
-	$(PYTHON) -m pytest -n 2 --dist loadfile $(ARGS)
+	$(PYTHON) -m pytest -n 3 --dist loadfile $(ARGS)
 
 # Chromium, for the tests that look at the report: installed where that is allowed
 browser:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from flows.server_api import answers
 from tasks.artifacts.identity import PROJECT
 from tasks.errors import RunError
 from tasks.progress import watchers
@@ -52,18 +53,18 @@ def prefect_api() -> Iterator[Callable[[], None]]:
         _insist_on_an_answer(url)
         with temporary_settings(no_heartbeat):
             yield lambda: None
-            _tell_what_is_left()
+            _tell_what_is_left(url)
         return
     for watcher in watchers:
         watcher.started(LABEL, "no server is configured")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        server = _started(listener)
+        server, own = _started(listener), f"http://127.0.0.1:{port}/api"
     _own.append(server)
     try:
-        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api", **no_heartbeat}):
+        with temporary_settings({PREFECT_API_URL: own, **no_heartbeat}):
             yield lambda: _wait_for_health(port, server)
-            _tell_what_is_left()
+            _tell_what_is_left(own)
     finally:
         _own.remove(server)
         server.terminate()
@@ -89,11 +90,13 @@ def _started(listener: socket.socket) -> "subprocess.Popen[bytes]":
     )
 
 
-def _tell_what_is_left() -> None:
-    """Send the server what it has not been told yet: a run that ends leaves at once, and would not find it again."""
+def _tell_what_is_left(url: str) -> None:
+    """Send the server, if it is still there, what it has not been told yet: a run that ends leaves at once."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogHandler
 
+    if not answers(f"{url}/health"):
+        return
     logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # that some are left is why it is drained
     APILogHandler().flush()
     EventsWorker.drain_all(timeout=IMPATIENCE)

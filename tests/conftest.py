@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from playwright.sync_api import sync_playwright
 from tasks.artifacts.hashing import sha256_of
 from tasks.artifacts.identity import Identity
 from tasks.artifacts.store import Store
+from tasks.artifacts.workspace import workspace
 from tasks.fashion_mnist import DataSet, load_data_set
 from tasks.settings import PROJECT
 
@@ -152,20 +153,52 @@ def url(server: Server) -> str:
 @pytest.fixture(scope="session")
 def finished_run(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run over the fixture, both networks, one epoch: `data/`, `reports/`, `output`."""
-    folder = tmp_path_factory.mktemp("run")
-    done = run_main(folder, server, *ON_THE_FIXTURE)
-    assert done.returncode == 0, done.stderr
-    (folder / "output").write_text(done.stdout)
-    return folder
+
+    def make(folder: Path) -> None:
+        done = run_main(folder, server, *ON_THE_FIXTURE)
+        assert done.returncode == 0, done.stderr
+        (folder / "output").write_text(done.stdout)
+
+    return made_once(tmp_path_factory, "run", make)
 
 
 @pytest.fixture(scope="session")
-def two_seeds(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a study of two seeds over the fixture, both networks, one epoch, as `finished_run`."""
-    folder = tmp_path_factory.mktemp("seeds")
-    done = run_main(folder, server, *ON_THE_FIXTURE, "--seeds", "2", program=("study.py", "seeds"))
-    assert done.returncode == 0, done.stderr
-    (folder / "output").write_text(done.stdout)
+def two_seeds(server: Server, tmp_path_factory: pytest.TempPathFactory, finished_run: Path) -> Path:
+    """The folder of a study of two seeds over the fixture, both networks, one epoch, as `finished_run`, the first."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(finished_run / "data", folder / "data")
+        done = run_main(folder, server, *ON_THE_FIXTURE, "--seeds", "2", program=("study.py", "seeds"))
+        assert done.returncode == 0, done.stderr
+        (folder / "output").write_text(done.stdout)
+
+    return made_once(tmp_path_factory, "seeds", make)
+
+
+@pytest.fixture
+def prepared_run(finished_run: Path, tmp_path: Path) -> Path:
+    """A folder in whose `data/` all stands that comes before the trainings."""
+    copy_of_prepared(finished_run, tmp_path)
+    return tmp_path
+
+
+def copy_of_prepared(run: Path, folder: Path) -> None:
+    """Copy what a run has made before its trainings."""
+    for node in ("download", "validate", "prepare"):
+        shutil.copytree(run / "data" / node, folder / "data" / node)
+
+
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that the first of pytest's processes to want it has filled, for all to read."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"made-{name}"
+    whole = folder / "whole"
+    with workspace(folder, name):
+        if not whole.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            whole.touch()
     return folder
 
 

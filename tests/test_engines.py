@@ -2,6 +2,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from flows.engines import _only_from_here
 from tests.conftest import FIXTURE, ask, children_of, free_port, run_main, wait_until
 from tests.machines import Machine, bucket_server, dask_scheduler
 
+EPOCHS = 6
 STUDY = (
-    *("--seeds", "2", "--networks", "baseline", "--epochs", "8", "--batch-size", "16"),
+    *("--seeds", "2", "--networks", "baseline", "--epochs", str(EPOCHS), "--batch-size", "16"),
     *("--dataset", str(FIXTURE / "dataset.json"), "--source", str(FIXTURE)),
 )
 SEEDS = ("study.py", "seeds")
@@ -21,13 +23,14 @@ SEEDS = ("study.py", "seeds")
 def trains(machine, epoch):
     """Tell whether its worker is in the middle of a training, at that epoch."""
     said = machine.log.read_text()
-    return bool(re.search(rf"epoch {epoch}/8", said)) and said.count("train[") > said.count("made in")
+    return bool(re.search(rf"epoch {epoch}/{EPOCHS}", said)) and said.count("train[") > said.count("made in")
 
 
 @pytest.fixture(scope="module")
-def undisturbed(server, tmp_path_factory):
+def undisturbed(server, tmp_path_factory, finished_run):
     """The digest of each training of the study, run on this machine by itself."""
     folder = tmp_path_factory.mktemp("undisturbed")
+    shutil.copytree(finished_run / "data", folder / "data")
     done = run_main(folder, server, *STUDY, program=SEEDS)
     assert done.returncode == 0, done.stderr
     return digests(folder / "data")
@@ -35,7 +38,8 @@ def undisturbed(server, tmp_path_factory):
 
 def digests(data):
     manifests = [json.loads(path.read_bytes()) for path in data.glob("train/*/manifest.json")]
-    return {manifest["key"]: manifest["files"]["model.keras"]["sha256"] for manifest in manifests}
+    ours = [manifest for manifest in manifests if manifest["identity"]["settings"]["epochs"] == EPOCHS]
+    return {manifest["key"]: manifest["files"]["model.keras"]["sha256"] for manifest in ours}
 
 
 @pytest.fixture
@@ -72,8 +76,8 @@ def test_a_study_whose_worker_is_killed_ends_with_the_same_bits(shared, cluster,
     def told():
         return "\n".join(path.read_text()[-3000:] for path in (mine.log, one.log, two.log))
 
-    wait_until(lambda: trains(one, 4) or trains(two, 4) or run.poll() is not None, 120, told)
-    killed, other = (one, two) if trains(one, 4) else (two, one)
+    wait_until(lambda: trains(one, 3) or trains(two, 3) or run.poll() is not None, 120, told)
+    killed, other = (one, two) if trains(one, 3) else (two, one)
     training = children_of(killed.worker.pid)
     os.kill(killed.worker.pid, signal.SIGKILL)
     wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in training), 10)
@@ -92,12 +96,11 @@ def test_the_tasks_of_a_ray_cluster_of_this_machine_are_known_to_the_server(serv
     done = run_main(tmp_path, server, *options)
     assert done.returncode == 0, done.stderr
     assert "of 7 nodes" in done.stderr
-    flow = ask(server, "flow_runs", sort="START_TIME_DESC", limit=1)[0]
-    states = {
-        task["name"]: task["state_type"] for task in ask(server, "task_runs", flow_runs={"id": {"any_": [flow["id"]]}})
-    }
-    assert set(states.values()) == {"COMPLETED"}
-    assert "train[logistic]" in states
+    (record,) = (tmp_path / "data" / "runs").glob("*.json")
+    run = json.loads(record.read_bytes())["flow_run"]
+    tasks = ask(server, "task_runs", flow_runs={"id": {"any_": [run]}})
+    assert {task["state_type"] for task in tasks} == {"COMPLETED"}
+    assert len(tasks) == 7
 
 
 def test_a_worker_with_other_code_refuses_the_work_and_says_so(cluster, server, tmp_path):

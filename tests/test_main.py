@@ -156,6 +156,7 @@ def test_every_setting_is_an_option():
         assert read_options([f"--{name.replace('_', '-')}", "x"]).keys() == {name}
 
 
+@pytest.mark.usefixtures("prepared_run")
 def test_a_child_killed_once_is_started_again(tmp_path, server):
     with start_main(tmp_path, server, *ON_THE_FIXTURE, "--networks", "dropout") as process:
         os.kill(training_child(process), signal.SIGKILL)
@@ -166,6 +167,7 @@ def test_a_child_killed_once_is_started_again(tmp_path, server):
     assert leftovers(tmp_path / "data") == []
 
 
+@pytest.mark.usefixtures("prepared_run")
 def test_a_child_killed_each_time_fails_the_run_with_one_sentence(tmp_path, server):
     with start_main(tmp_path, server, *ON_THE_FIXTURE, "--networks", "dropout") as process:
         killed = set()
@@ -234,6 +236,7 @@ def test_ctrl_c_ends_it_within_two_seconds_with_its_children_and_one_line(tmp_pa
     assert leftovers(tmp_path / "data") == []
 
 
+@pytest.mark.usefixtures("prepared_run")
 def test_ctrl_c_ends_it_though_nobody_reads_its_line(tmp_path, server):
     reader, writer = os.pipe()
     with start_main(tmp_path, server, *ON_THE_FIXTURE, "--networks", "dropout", stderr=writer) as process:
@@ -245,6 +248,7 @@ def test_ctrl_c_ends_it_though_nobody_reads_its_line(tmp_path, server):
     assert leftovers(tmp_path / "data") == []
 
 
+@pytest.mark.usefixtures("prepared_run")
 def test_a_run_that_was_killed_leaves_no_process_and_goes_on_when_started_again(tmp_path, server):
     options = (*ON_THE_FIXTURE, "--networks", "dropout", "--seed", "11")
     with start_main(tmp_path, server, *options) as process:

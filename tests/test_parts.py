@@ -34,7 +34,7 @@ def two_dropouts():
 
 def baseline():
     keras.utils.set_random_seed(0)
-    return NETWORKS["baseline"].build()
+    return NETWORKS["baseline"].build(filters=8, dense_width=32)
 
 
 def normalized():

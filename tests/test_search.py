@@ -10,7 +10,7 @@ import pytest
 from flows.processes import command_of
 from tasks.report.index import render_index
 from tasks.report.search import Search, render
-from tests.conftest import ON_THE_FIXTURE, children_of, run_main, start_main, wait_until
+from tests.conftest import ON_THE_FIXTURE, children_of, copy_of_prepared, run_main, start_main, wait_until
 
 SEARCH = ("study.py", "search")
 ASKED = (*ON_THE_FIXTURE, "--network", "logistic")  # the soonest trained
@@ -26,9 +26,10 @@ def ranking_of(folder):
 
 
 @pytest.fixture(scope="module")
-def searched(server, tmp_path_factory):
+def searched(server, tmp_path_factory, finished_run):
     """The folder of a search of six trials, in two rounds."""
     folder = tmp_path_factory.mktemp("search")
+    copy_of_prepared(finished_run, folder)
     done = run_main(folder, server, *ASKED, "--trials", "6", program=SEARCH)
     assert done.returncode == 0, done.stderr
     (folder / "output").write_text(done.stdout)
@@ -61,6 +62,7 @@ def test_the_same_search_again_ends_at_once_and_one_trial_more_trains_only_that(
     assert trained == [6, 7]
 
 
+@pytest.mark.usefixtures("prepared_run")
 def test_a_search_that_is_killed_ends_with_the_same_trials(searched, server, tmp_path):
     with start_main(tmp_path, server, *ASKED, "--trials", "3", program=SEARCH) as run:
         wait_until(lambda: list((tmp_path / "data").glob("train/logistic-*")), 120)

@@ -58,6 +58,10 @@ def test_the_same_study_again_ends_at_once_and_one_more_seed_trains_only_that(tw
     more = run_main(tmp_path, server, *ON_THE_FIXTURE, "--seeds", "3", program=SEEDS)
     assert more.returncode == 0, more.stderr
     assert trained(tmp_path) - trained(two_seeds) == {("baseline", 2), ("dropout", 2)}
+    named = {"name": {"any_": ["fashion-mnist-seeds"]}}
+    newest = ask(server, "flow_runs", flows=named, sort="START_TIME_DESC", limit=1)[0]
+    tasks = ask(server, "task_runs", flow_runs={"id": {"any_": [newest["id"]]}})
+    assert {"train[dropout, seed 2]", "prepare[seed 0]", "compare_trainings"} <= {task["name"] for task in tasks}
 
 
 def test_a_run_of_one_of_the_seeds_takes_what_the_study_has_trained(two_seeds, server, tmp_path):
@@ -98,12 +102,7 @@ def test_a_study_is_found_by_its_recipe_its_seeds_and_its_networks(other, found,
     assert bool(newest_study(parse_settings(given | other))) == found
 
 
-def test_on_the_server_a_study_is_a_flow_whose_tasks_name_network_and_seed(two_seeds, server):
-    runs = ask(server, "flow_runs", flows={"name": {"any_": ["fashion-mnist-seeds"]}})
-    tasks = ask(server, "task_runs", flow_runs={"id": {"any_": [runs[0]["id"]]}})
-    assert {"train[dropout, seed 1]", "prepare[seed 0]", "compare_trainings"} <= {task["name"] for task in tasks}
-
-
+@pytest.mark.usefixtures("prepared_run")
 def test_a_study_that_is_killed_ends_with_the_same_numbers(two_seeds, server, tmp_path):
     def at_work():
         return list((tmp_path / "data").glob("train/.*"))
@@ -121,6 +120,7 @@ def test_a_study_that_is_killed_ends_with_the_same_numbers(two_seeds, server, tm
     assert "Running" not in {run["state_name"] for run in runs}
 
 
+@pytest.mark.usefixtures("prepared_run")
 def test_cross_validation_opens_no_test_set(server, tmp_path):
     done = run_main(tmp_path, server, *ON_THE_FIXTURE, "--folds", "2", program=FOLDS)
     assert done.returncode == 0, done.stderr

@@ -22,7 +22,7 @@ RECIPE = {
     "seed": 0,
     "precision": "float32",
     "own_network": None,
-    "shape": {},
+    "shape": {"filters": 4, "dense_width": 16, "dropout_rate": 0.5},
     "given_up_below": [],
     "augmentation": "none",
     "label_smoothing": 0.0,
@@ -69,7 +69,7 @@ def test_a_one_cycle_rate_rises_to_its_peak_and_falls_to_nearly_nothing():
 
 @pytest.mark.parametrize(("bars", "epochs"), [([], 4), ([1.1], 2), ([0.0, 0.0, 1.1], 3), ([0.0, 0.0, 0.0], 4)])
 def test_a_training_below_its_bar_is_given_up_when_that_share_of_its_epochs_is_over(prepared, tmp_path, bars, epochs):
-    facts, output = train(prepared, tmp_path, network="logistic", epochs=4, given_up_below=bars)
+    facts, output = train(prepared, tmp_path, network="logistic", shape={}, epochs=4, given_up_below=bars)
     assert len(json.loads((output / "history.json").read_text())) == epochs
     assert facts["given_up"] == (epochs < 4)
 
@@ -86,7 +86,7 @@ def test_a_constant_rate_stays():
 
 def test_training_saves_the_model_and_an_entry_of_history_an_epoch(prepared, tmp_path):
     heard = []
-    facts, output = train(prepared, tmp_path, lambda *told: heard.append(told))
+    facts, output = train(prepared, tmp_path, lambda *told: heard.append(told), shape={})
     history = json.loads((output / "history.json").read_text())
     assert sorted(path.name for path in output.iterdir()) == ["history.json", "model.keras"]
     assert [entry["epoch"] for entry in history] == [1, 2]
@@ -170,7 +170,14 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_used(prepared, tmp_p
 
 def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_path):
     """A rate near nothing leaves the weights still, so that one pass over the images is the same as evaluating them."""
-    still = {"network": "baseline", "epochs": 1, "batch_size": 50, "learning_rate": 1e-12, "schedule": "constant"}
+    still = {
+        "network": "baseline",
+        "shape": {"filters": 4, "dense_width": 16},
+        "epochs": 1,
+        "batch_size": 50,
+        "learning_rate": 1e-12,
+        "schedule": "constant",
+    }
     evaluated = tmp_path / "evaluate"
     evaluated.mkdir()
     _, output = train(prepared, tmp_path, **still)
@@ -191,7 +198,7 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_pa
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_evaluation_in_the_trainings_process_has_the_bits_of_one_in_its_own(prepared, tmp_path, precision):
-    _, output = train(prepared, tmp_path, keep=True, precision=precision, epochs=1)
+    _, output = train(prepared, tmp_path, keep=True, precision=precision, epochs=1, shape={})
     job = {"model": str(output / "model.keras"), "prepared": str(prepared)} | PLAINLY
     for name in ("kept", "own"):
         (tmp_path / name).mkdir()
