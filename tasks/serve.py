@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -11,7 +12,7 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tasks.errors import RunError, UserError
@@ -62,6 +63,18 @@ def _forget_the_code() -> None:
             vars(sys.modules[parent]).pop(last, None)  # where `from tasks import …` would find it
         del sys.modules[name]
     importlib.invalidate_caches()
+
+
+@contextlib.contextmanager
+def not_importing(*packages: str) -> Iterator[None]:
+    """Have these look as if they were not installed: Keras imports them where they are, which takes two seconds."""
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules |= dict.fromkeys(hidden)  # type: ignore[arg-type]  # None stands for what cannot be imported
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def _outcome(

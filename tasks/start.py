@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from tasks.progress import Progress
-from tasks.serve import serve
+from tasks.serve import not_importing, serve
 
 SET_ELSEWHERE = ("KERAS_", "TF_", "XLA_", "ONEDNN_", "DNNL_", "OMP_", "KMP_", "MKL_")  # what shapes the arithmetic
 
@@ -20,8 +20,9 @@ def start_tensorflow(threads: int) -> None:
     for name in [name for name in os.environ if name.startswith(SET_ELSEWHERE)]:
         del os.environ[name]  # a backend, a limit on steps, other kernels
     os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull, "TF_CPP_MIN_LOG_LEVEL": "2"}
-    import keras  # noqa: F401 (not when its first layer is built)
-    import tensorflow as tf
+    with not_importing("matplotlib", "sklearn"):
+        import keras  # noqa: F401 (not when its first layer is built)
+        import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(threads)

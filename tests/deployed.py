@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class Deployed:
         for schedule in ask(self.url, f"deployments/{identifier}/schedules"):
             ask(self.url, f"deployments/{identifier}/schedules/{schedule['id']}", method="DELETE")
         for run in self.runs(name, "SCHEDULED"):
-            with contextlib.suppress(FileNotFoundError):  # its schedule has taken it along
+            if datetime.fromisoformat(run["expected_start_time"]) < datetime.now(UTC):  # the others go with it
                 ask(self.url, f"flow_runs/{run['id']}", method="DELETE")
         wait_until(lambda: not self.runs(name, "PENDING", "RUNNING", "CANCELLING"), 300, lambda: str(self.runs(name)))
 

@@ -12,7 +12,7 @@ from flows.engines import _only_from_here
 from tests.conftest import FIXTURE, ask, children_of, free_port, run_main, wait_until
 from tests.machines import Machine, bucket_server, dask_scheduler
 
-EPOCHS = 6
+EPOCHS = 12
 STUDY = (
     *("--seeds", "2", "--networks", "baseline", "--epochs", str(EPOCHS), "--batch-size", "16"),
     *("--dataset", str(FIXTURE / "dataset.json"), "--source", str(FIXTURE)),
@@ -20,10 +20,13 @@ STUDY = (
 SEEDS = ("study.py", "seeds")
 
 
-def trains(machine, epoch):
-    """Tell whether its worker is in the middle of a training, at that epoch."""
+def leaves_a_checkpoint(machine, bucket):
+    """Tell whether its worker is in the middle of a training from which another machine could go on."""
     said = machine.log.read_text()
-    return bool(re.search(rf"epoch {epoch}/{EPOCHS}", said)) and said.count("train[") > said.count("made in")
+    if not re.search(rf"epoch 3/{EPOCHS}", said) or said.count("train[") == said.count("made in"):
+        return False
+    own = [path.name for path in (machine.folder / "data" / "checkpoints").glob("*")]
+    return not bucket or any(list(bucket.glob(f"artifacts/train/{name}.checkpoints/*.npz")) for name in own)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,8 @@ def cluster(server, tmp_path):
 def test_a_study_whose_worker_is_killed_ends_with_the_same_bits(shared, cluster, server, undisturbed, tmp_path):
     begin, stack = cluster
     environment = dict(server.environment)
-    if shared == "bucket":
+    bucket = tmp_path / "served" / "bucket" if shared == "bucket" else None
+    if bucket:
         address = stack.enter_context(bucket_server("localbucket", tmp_path / "served"))
         environment |= {"AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
         where = ("--store", "s3://bucket/artifacts")
@@ -76,8 +80,9 @@ def test_a_study_whose_worker_is_killed_ends_with_the_same_bits(shared, cluster,
     def told():
         return "\n".join(path.read_text()[-3000:] for path in (mine.log, one.log, two.log))
 
-    wait_until(lambda: trains(one, 3) or trains(two, 3) or run.poll() is not None, 120, told)
-    killed, other = (one, two) if trains(one, 3) else (two, one)
+    leaving = []
+    wait_until(lambda: leaving.extend(m for m in (one, two) if leaves_a_checkpoint(m, bucket)) or leaving, 120, told)
+    killed, other = (one, two) if leaving[0] is one else (two, one)
     training = children_of(killed.worker.pid)
     os.kill(killed.worker.pid, signal.SIGKILL)
     wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in training), 10)

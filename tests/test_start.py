@@ -1,4 +1,8 @@
+import subprocess
+import sys
+
 from tasks import child
+from tasks.artifacts.identity import PROJECT
 from tests.test_train import content_of, train
 
 
@@ -20,3 +24,10 @@ def test_a_training_in_a_child_that_was_started_early_has_the_bits_of_one_in_its
     early, own = (train(prepared, tmp_path / name, keep=True)[1] for name in ("early", "own"))
     assert not child._early
     assert content_of(early) == content_of(own)
+
+
+def test_what_keras_can_do_without_is_left_out_and_can_be_had_later():
+    begin = "from tasks.start import start_tensorflow; start_tensorflow(1); import sys"
+    left_out = "assert not {'sklearn', 'matplotlib', 'scipy.stats'} & sys.modules.keys(), sorted(sys.modules)"
+    code = f"{begin}; {left_out}; import sklearn.base, matplotlib.figure"
+    subprocess.run([sys.executable, "-c", code], cwd=PROJECT, check=True)
