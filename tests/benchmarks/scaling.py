@@ -1,6 +1,6 @@
 """What more machines are worth, what the engines add to a task, and what a thousand trainings on fifty would cost.
 
-python -m tests.benchmarks.scaling
+python -m tests.benchmarks.scaling     # a quarter of an hour
 
 A study of eight small trainings runs on Dask with one and with two workers, each on a core of its own, which share
 their artifacts in a bucket; then a flow of empty tasks on each engine. Prints the figures, and what follows from them.
@@ -24,8 +24,8 @@ from tests.benchmarks.throughput import RAW
 from tests.conftest import Server, prefect_server
 from tests.machines import Machine, bucket_server, dask_scheduler
 
-SEEDS, PAIRS, EMPTY = 8, 3, 200
-STUDY = ("--seeds", str(SEEDS), "--networks", "dropout", "--limit", "6000", "--epochs", "3", "--source", str(RAW))
+SEEDS, LIMIT, PAIRS, EMPTY = 8, 6_000, 3, 200
+STUDY = ("--seeds", str(SEEDS), "--networks", "dropout", "--limit", str(LIMIT), "--epochs", "3", "--source", str(RAW))
 TRAININGS, MACHINES = 1_000, 50
 EMPTY_TASKS = """
 import json, sys, time
@@ -156,7 +156,7 @@ def _on_paper(middle: dict[str, float]) -> dict[str, float]:
     cost = {name.removeprefix("2 workers: "): value for name, value in middle.items() if name.startswith("2 w")}
     nodes = 3 * TRAININGS  # prepare, train, evaluate
     whole = FASHION_MNIST.counts["train"] + FASHION_MNIST.counts["test"]
-    prepared = cost["megabytes a prepared seed puts there"] * whole / 7_000
+    prepared = cost["megabytes a prepared seed puts there"] * whole / (2 * LIMIT)  # as many test images
     server = cost["server, CPU milliseconds a node"] / 1000
     put = TRAININGS * (prepared + cost["megabytes a training puts there"]) / 1000
     return {
