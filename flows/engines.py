@@ -13,7 +13,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -55,11 +55,11 @@ class Engine:
     ) -> None:
         self.runner.__exit__(kind, error, trace)
 
-    def submit(self, task: Task[..., Any], inputs: Any, after: Any, label: str) -> PrefectFuture[Any]:  # noqa: ARG002
+    def submit(self, task: Task[..., Any], inputs: Any, after: Any) -> PrefectFuture[Any]:
         """Have a task run when its inputs are there, and what it comes after."""
         return self.runner.submit(task, {"inputs": inputs}, wait_for=[after] if after else None)
 
-    def stop(self, futures: Iterable[PrefectFuture[Any]]) -> None:  # noqa: ARG002
+    def stop(self) -> None:
         """Begin nothing more, and end what is at work."""
         stop_children()
 
@@ -74,7 +74,8 @@ class Cluster(Engine):
         self.store = store_of(settings)
         self.told = threading.Lock()
         self.stopped = False
-        self.sent = self.ended = 0
+        self.futures: list[PrefectFuture[Any]] = []
+        self.ended = 0
 
     def __enter__(self) -> Self:
         """Connect.
@@ -95,13 +96,12 @@ class Cluster(Engine):
     def _connect(self) -> None:
         self.runner.__enter__()
 
-    def submit(self, task: Task[..., Any], inputs: Any, after: Any, label: str) -> PrefectFuture[Any]:
+    def submit(self, task: Task[..., Any], inputs: Any, after: Any) -> PrefectFuture[Any]:
         """Have it run on another machine, which finds in the store what is handed to it from here."""
-        future = super().submit(task, each(self.store.bring, inputs), after, label)
-        with self.told:
-            self.sent += 1
+        future = super().submit(task, each(self.store.bring, inputs), after)
+        self.futures.append(future)
         known = contextvars.copy_context()  # the thread that calls back would not know the run's server
-        future.add_done_callback(lambda done: known.run(self._tell, label, done))
+        future.add_done_callback(lambda done: known.run(self._tell, task.name, done))
         return future
 
     def _tell(self, label: str, future: PrefectFuture[Any]) -> None:
@@ -119,8 +119,8 @@ class Cluster(Engine):
             how = "kept, verified" if state.name == "Cached" else f"made in {made['seconds']:.1f} s"
             for watcher in watchers:
                 watcher.ended(label, how)
-            note = f"{self.ended} of {self.sent} nodes · {label} {how}"
-            self.reporter.advanced(engine, self.ended, self.sent, note, True)
+            note = f"{self.ended} of {len(self.futures)} nodes · {label} {how}"
+            self.reporter.advanced(engine, self.ended, len(self.futures), note, True)
 
 
 class DaskEngine(Cluster):
@@ -145,10 +145,10 @@ class DaskEngine(Cluster):
         super()._connect()
         self.runner.client  # type: ignore[attr-defined]  # noqa: B018 (it connects when it is first asked for)
 
-    def stop(self, futures: Iterable[PrefectFuture[Any]]) -> None:
+    def stop(self) -> None:
         """Take back what has not begun; what has is ended where it runs, and kept."""
         self.stopped = True
-        for future in list(futures):
+        for future in list(self.futures):
             future.wrapped_future.cancel()  # type: ignore[attr-defined]
 
 
@@ -163,12 +163,12 @@ class RayEngine(Cluster):
         here = {} if self.settings.scheduler else {"num_cpus": cores(), "include_dashboard": False}
         return RayTaskRunner(address=self.settings.scheduler, init_kwargs={"log_to_driver": False, **here})
 
-    def stop(self, futures: Iterable[PrefectFuture[Any]]) -> None:
+    def stop(self) -> None:
         """End what is at work, and begin nothing more."""
-        self.stopped = True
         import ray
 
-        for future in list(futures):
+        self.stopped = True
+        for future in list(self.futures):
             ray.cancel(future.wrapped_future, force=True)  # type: ignore[attr-defined]
 
 

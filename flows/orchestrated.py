@@ -163,7 +163,7 @@ def run_nodes(
     def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
         label = node.label(network)
         task = as_task(node, network, settings, afresh.get(label), record.name)
-        future = engine.submit(task, inputs, after, label)
+        future = engine.submit(task, inputs, after)
         futures[future] = label
         return future
 
@@ -171,7 +171,7 @@ def run_nodes(
 
     def stop(state: State) -> None:
         stopped.append(state)
-        engine.stop(futures)
+        engine.stop()
 
     engine = ENGINES[settings.engine](settings)
     live = LivePage(settings.reports_dir, labels(settings))
@@ -182,7 +182,7 @@ def run_nodes(
             report = walk(run, settings)
             failed = wait_for(futures, record)
         except BaseException:  # cancelled, or told to end: nothing must work on for nobody
-            engine.stop(futures)
+            engine.stop()
             record.end("stopped")
             raise
         return _published(next(iter(stopped), failed), report, settings, live)

@@ -160,12 +160,10 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _engine_installed(self) -> Settings:
-        for what, needs, extra in (
-            (self.engine in CLUSTERS, CLUSTERS.get(self.engine, ""), self.engine),
-            (bool(self.store and self.store.startswith("s3:")), "s3fs", "s3"),
-        ):
-            if what and not find_spec(needs):
-                raise ValueError(f"{needs} is not installed; `./setup.sh` does it, or pip install '.[{extra}]'")
+        needed = {"s3": "s3fs"} if (self.store or "").startswith("s3:") else {}
+        for extra, package in (needed | {k: v for k, v in CLUSTERS.items() if k == self.engine}).items():
+            if not find_spec(package):
+                raise ValueError(f"{package} is not installed; `./setup.sh` does it, or pip install '.[{extra}]'")
         if self.scheduler and self.engine not in CLUSTERS:
             raise ValueError(f"scheduler {self.scheduler}: say whose, with engine dask or ray")
         return self

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from tasks.artifacts.identity import label_of
 from tasks.artifacts.store import Artifact, verify
 from tasks.networks import NETWORKS
-from tasks.node import Member
+from tasks.node import Member, store_of
 from tasks.settings import Settings
 from tasks.trials import ROUND, Space, Trial, bars_of, next_settings, space_of, usual_of
 
@@ -111,7 +111,8 @@ class SearchStudy(Study):
     def next_members(self, finished: dict[str, Artifact]) -> list[Member]:
         """Return the trials of the next round, by what has come of those before; none when it is over."""
         (network,) = self.networks
-        before = [Trial.of(train, self.space) for train in finished.values()]
+        store = store_of(self)
+        before = [Trial.of(store.bring(train), self.space) for train in finished.values()]
         if self.minutes and sum(trial.seconds for trial in before) >= 60 * self.minutes:
             return []
         count = min(ROUND, self.trials - len(before))
