@@ -252,7 +252,10 @@ def test_ctrl_c_ends_it_though_nobody_reads_its_line(tmp_path, server):
 def test_a_run_that_was_killed_leaves_no_process_and_goes_on_when_started_again(tmp_path, server):
     options = (*ON_THE_FIXTURE, "--networks", "dropout", "--seed", "11")
     with start_main(tmp_path, server, *options) as process:
-        training_child(process)
+        child = training_child(process)
+        os.kill(child, signal.SIGSTOP)  # or it may end before the server hears that it began
+        wait_until(lambda: server_knows_of_training(tmp_path, server), 60)
+        os.kill(child, signal.SIGCONT)
         children = children_of(process.pid)
         process.kill()
         process.wait()
@@ -292,6 +295,14 @@ def test_a_server_that_goes_away_gets_one_sentence_and_what_was_finished_is_kept
     again = run_main(tmp_path, None, *ON_THE_FIXTURE, "--networks", "dropout")
     assert again.returncode == 0, again.stderr
     assert "train[dropout] starts" not in again.stderr
+
+
+def server_knows_of_training(folder, server):
+    """Tell whether the run's server has heard that its training runs: tasks tell it in their own time."""
+    (record,) = (folder / "data" / "runs").glob(".*/*.json")
+    run = {"id": {"any_": [json.loads(record.read_text())["flow_run"]]}}
+    running = ask(server, "task_runs", flow_runs=run, task_runs={"state": {"type": {"any_": ["RUNNING"]}}})
+    return any("train" in task["name"] for task in running)
 
 
 def training_child(process, besides=()):
