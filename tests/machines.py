@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import PROJECT, free_port, wait_until
 
 BIN = Path(sys.executable).parent
@@ -32,6 +34,18 @@ def bucket_server(program: str, folder: Path) -> Iterator[str]:
     finally:
         process.kill()
         process.wait()
+
+
+@contextlib.contextmanager
+def bucket_known(program: str, folder: Path) -> Iterator[str]:
+    """Have a bucket that this process reaches while the context lasts; give its URL."""
+    import s3fs
+
+    with bucket_server(program, folder) as address, pytest.MonkeyPatch.context() as patch:
+        s3fs.S3FileSystem.clear_instance_cache()
+        for name, value in {"ENDPOINT_URL": address, "ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret"}.items():
+            patch.setenv(f"AWS_{name}", value)
+        yield "s3://bucket"
 
 
 def _listens(port: int) -> bool:

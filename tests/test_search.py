@@ -4,13 +4,28 @@ import json
 import os
 import shutil
 import signal
+from functools import partial
 
 import pytest
 
 from flows.processes import command_of
+from tasks.artifacts.identity import Identity
+from tasks.artifacts.shared import SharedStore
+from tasks.artifacts.store import verify
 from tasks.report.index import render_index
 from tasks.report.search import Search, render
-from tests.conftest import ON_THE_FIXTURE, children_of, copy_of_prepared, run_main, start_main, wait_until
+from tasks.studies import SearchStudy
+from tests.conftest import (
+    ON_THE_FIXTURE,
+    SPECIFICATION,
+    children_of,
+    copy_of_prepared,
+    everything_in,
+    run_main,
+    start_main,
+    wait_until,
+)
+from tests.machines import bucket_known
 
 SEARCH = ("study.py", "search")
 ASKED = (*ON_THE_FIXTURE, "--network", "logistic")  # the soonest trained
@@ -60,6 +75,22 @@ def test_the_same_search_again_ends_at_once_and_one_trial_more_trains_only_that(
     assert more.returncode == 0, more.stderr
     trained = [len(list((folder / "data" / "train").glob("logistic-*"))) for folder in (searched, tmp_path)]
     assert trained == [6, 7]
+
+
+def test_a_machine_that_trained_nothing_asks_for_the_same_trials_as_those_that_did(searched, tmp_path):
+    with bucket_known("localbucket", tmp_path / "served") as bucket:
+        trained = [verify(folder, "train") for folder in (searched / "data" / "train").glob("*")]
+        shutil.copytree(searched / "data", tmp_path / "theirs")
+        theirs = SharedStore(tmp_path / "theirs", bucket)
+        finished = {of.key: theirs.find(Identity(**of.manifest["identity"])) for of in trained}
+        search = partial(
+            SearchStudy, dataset=str(SPECIFICATION), epochs=1, batch_size=32, networks="logistic", trials=8
+        )
+        asked = search(data_dir=searched / "data").next_members(finished)
+        shutil.rmtree(tmp_path / "theirs")
+        assert search(data_dir=tmp_path / "mine", store=bucket).next_members(finished) == asked
+    assert len(asked) == 2
+    assert everything_in(tmp_path / "mine" / "train") == everything_in(searched / "data" / "train")
 
 
 @pytest.mark.usefixtures("prepared_run")

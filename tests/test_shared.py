@@ -1,6 +1,5 @@
 import contextlib
 import json
-import os
 import threading
 import time
 
@@ -11,16 +10,12 @@ from tasks.artifacts.shared import SharedStore
 from tasks.artifacts.store import Artifact, Miss, Store
 from tasks.errors import RunError, Unreachable
 from tests.conftest import IDENTITY, free_port, produce, wait_until
-from tests.machines import SERVERS, bucket_server
+from tests.machines import SERVERS, bucket_known
 
 
 @pytest.fixture(scope="module", params=sorted(SERVERS))
 def program(request, tmp_path_factory):
-    with bucket_server(request.param, tmp_path_factory.mktemp(request.param) / "served") as address:
-        import s3fs
-
-        s3fs.S3FileSystem.clear_instance_cache()
-        os.environ |= {"AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    with bucket_known(request.param, tmp_path_factory.mktemp(request.param) / "served"):
         yield request.param
 
 
