@@ -17,8 +17,9 @@ from flows.instead import ACTIONS, FLAGS, look_after
 from flows.notify import crown_whom_it_promotes
 from flows.plan import downstream, plan
 from flows.summary import summary
+from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.records import asked_again, dead, end_in_a_hurry
-from tasks.artifacts.store import Artifact, Store
+from tasks.artifacts.store import Store
 from tasks.artifacts.workspace import abandon
 from tasks.child import cores, start_early, stop_children
 from tasks.errors import DataRefused, RunError, UserError, sentence_of

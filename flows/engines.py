@@ -25,8 +25,8 @@ from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.identity import PROJECT
-from tasks.artifacts.store import Artifact
 from tasks.child import cores, stop_children
 from tasks.errors import RunError, UserError
 from tasks.node import Inputs, Node, store_of

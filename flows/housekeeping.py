@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from tasks.artifacts.artifact import Artifact, verify
 from tasks.artifacts.records import DIED, Record, dead, last_asked, records
-from tasks.artifacts.store import CHECKPOINTS, DAMAGED, RUNS, Artifact, Store, verify
+from tasks.artifacts.store import CHECKPOINTS, DAMAGED, RUNS, Store
 from tasks.artifacts.workspace import Held, in_use, workspace
 from tasks.champion import champions
 from tasks.errors import RunError, UserError, sentence_of

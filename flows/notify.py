@@ -12,7 +12,7 @@ import socket
 import urllib.error
 import urllib.request
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.champion import crown
 from tasks.settings import Settings
 

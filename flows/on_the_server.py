@@ -29,8 +29,8 @@ from flows.processes import running
 from flows.services import PAGES_URL
 from flows.summary import figures, verdict
 from flows.temporary_server import is_temporary
+from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.identity import PROJECT
-from tasks.artifacts.store import Artifact
 from tasks.progress import Background, History
 
 if TYPE_CHECKING:

@@ -29,10 +29,11 @@ from flows.on_the_server import ProgressArtifacts, settle, show_result
 from flows.plan import DAGS, downstream, labels, walk
 from flows.temporary_server import is_temporary
 from flows.the_dead import mark_the_dead
+from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.circumstances import commit
 from tasks.artifacts.identity import PROJECT
 from tasks.artifacts.records import Record, last_like, recorded
-from tasks.artifacts.store import Artifact, Store
+from tasks.artifacts.store import Store
 from tasks.errors import DataRefused, RunError, UserError, sentence_of
 from tasks.node import Node, store_of
 from tasks.progress import watching

@@ -6,7 +6,7 @@ from typing import Any
 
 from flows.main import dag
 from flows.study import folds, search, seeds
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.errors import RunError, UserError
 from tasks.node import Node
 from tasks.settings import Settings

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.child import Child
 from tasks.evaluate import measure_all

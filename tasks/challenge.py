@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.compare import load_labels, load_probabilities
 from tasks.fashion_mnist import DataSet
 from tasks.node import node

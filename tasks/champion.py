@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tasks.artifacts.store import Artifact, verify
+from tasks.artifacts.artifact import Artifact, verify
 from tasks.artifacts.workspace import workspace
 from tasks.errors import RunError, UserError
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.claims import ARTICLE, cure, hold_claim
 from tasks.differences import Outcome, compare_classes, differ
 from tasks.node import node

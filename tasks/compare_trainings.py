@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.node import node
 from tasks.prepare import SPLITS
 from tasks.statistics import bootstrap_mean, mean_over_trainings, trainings_to_settle

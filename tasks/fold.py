@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.errors import RunError
 from tasks.fashion_mnist import DataSet
 from tasks.idx import read_idx

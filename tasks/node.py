@@ -19,10 +19,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tasks.artifacts.artifact import Artifact, Miss
 from tasks.artifacts.code import code_of
 from tasks.artifacts.identity import Identity, digest_of, label_of, versions_of
 from tasks.artifacts.reasons import why_not_made
-from tasks.artifacts.store import NOT_MADE, Artifact, Miss, Store
+from tasks.artifacts.store import NOT_MADE, Store
 from tasks.child import run_child, stopping
 from tasks.errors import RunError, UserError, sentence_of
 from tasks.progress import Reporter

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.fashion_mnist import DataSet
 from tasks.idx import AT_ONCE, read_idx
 from tasks.node import node

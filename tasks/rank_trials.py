@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.node import node
 from tasks.statistics import difference_of, wilson_interval
 from tasks.trials import Space, Trial, study_of

@@ -7,7 +7,7 @@ Takes the trials' trainings and their ranking. Makes `report.json`, every number
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.fashion_mnist import DataSet
 from tasks.node import node
 from tasks.wording import as_text, left_out, option_of

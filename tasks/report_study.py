@@ -7,7 +7,7 @@ Takes the trainings, their evaluations and the comparison. Makes `report.json`, 
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.fashion_mnist import DataSet
 from tasks.node import node
 from tasks.wording import left_out

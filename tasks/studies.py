@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from tasks.artifacts.artifact import Artifact, verify
 from tasks.artifacts.identity import label_of
-from tasks.artifacts.store import Artifact, verify
 from tasks.networks import NETWORKS
 from tasks.node import Member, store_of
 from tasks.settings import Settings

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.hashing import sha256_of
-from tasks.artifacts.store import Artifact
 from tasks.errors import DataRefused, RunError
 from tasks.fashion_mnist import DataSet
 from tasks.idx import AT_ONCE, read_idx

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.challenge import decide, weigh
 from tests.conftest import ON_THE_FIXTURE, run_main
 

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.compare import (
     compare,
     compare_networks,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.download import fetch
 from tasks.errors import RunError
 from tasks.fold import fold, folds_of

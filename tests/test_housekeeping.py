@@ -12,8 +12,8 @@ from dataclasses import replace
 import pytest
 
 from flows.housekeeping import damaged, no_run_at_work, remove, retain, unneeded
+from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.records import recorded
-from tasks.artifacts.store import Artifact
 from tasks.errors import RunError
 from tasks.report.publish import publish
 from tasks.settings import Settings

@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
+from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.records import asked_again, dead, end_in_a_hurry, last_like, recorded, records
-from tasks.artifacts.store import Artifact
 from tests.conftest import everything_in
 
 SPAWN = multiprocessing.get_context("spawn")

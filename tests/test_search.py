@@ -9,9 +9,9 @@ from functools import partial
 import pytest
 
 from flows.processes import command_of
+from tasks.artifacts.artifact import verify
 from tasks.artifacts.identity import Identity
 from tasks.artifacts.shared import SharedStore
-from tasks.artifacts.store import verify
 from tasks.report.index import render_index
 from tasks.report.search import Search, render
 from tasks.studies import SearchStudy

@@ -6,8 +6,9 @@ import time
 import pytest
 
 from tasks.artifacts import shared
+from tasks.artifacts.artifact import Artifact, Miss
 from tasks.artifacts.shared import SharedStore
-from tasks.artifacts.store import Artifact, Miss, Store
+from tasks.artifacts.store import Store
 from tasks.errors import RunError, Unreachable
 from tests.conftest import IDENTITY, free_port, produce, wait_until
 from tests.machines import SERVERS, bucket_known

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from tasks.artifacts.artifact import Artifact, Miss
 from tasks.artifacts.identity import Identity, digest_of
-from tasks.artifacts.store import Artifact, Miss, Store
+from tasks.artifacts.store import Store
 from tests.conftest import IDENTITY, everything_in, produce
 
 OTHER = replace(IDENTITY, settings={"seed": 1, "limit": None})

@@ -13,7 +13,8 @@ import pytest
 
 from tasks.artifacts import store as module
 from tasks.artifacts import workspace as workspaces
-from tasks.artifacts.store import Artifact, Store
+from tasks.artifacts.artifact import Artifact
+from tasks.artifacts.store import Store
 from tests.conftest import IDENTITY, PROJECT, children_of, everything_in, produce, wait_until
 
 WHOLE = ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
@@ -45,7 +46,7 @@ def make_and_be_killed(data_dir, function, when):
     Store(data_dir).make(IDENTITY, produce)
 
 
-def killed(store, function="_manifest", when=1):
+def killed(store, function="put_manifest", when=1):
     maker = SPAWN.Process(target=make_and_be_killed, args=(store.data_dir, function, when))
     maker.start()
     maker.join()

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.download import fetch
 from tasks.errors import RunError
 from tasks.idx import read_idx

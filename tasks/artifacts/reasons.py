@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from tasks.artifacts.artifact import MANIFEST
 from tasks.artifacts.identity import Identity
-from tasks.artifacts.store import MANIFEST, NOT_MADE, Store
+from tasks.artifacts.store import NOT_MADE, Store
 
 SHOWN = 3  # differences that are named; the others are counted
 SAID = ("settings", "versions")  # whose values mean something to people; the others are digests

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.store import RUNS, Artifact
+from tasks.artifacts.artifact import Artifact
+from tasks.artifacts.store import RUNS
 from tasks.artifacts.workspace import PREFIX, abandoned, in_use, workspace
 
 DIED = ".died"  # in the name of a killed run's record until a server was told

@@ -21,8 +21,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tasks.artifacts.artifact import MANIFEST, Artifact, Miss, verify
 from tasks.artifacts.identity import Identity
-from tasks.artifacts.store import MANIFEST, Artifact, Miss, Store, verify
+from tasks.artifacts.store import Store
 from tasks.artifacts.workspace import workspace
 from tasks.errors import RunError, Unreachable
 

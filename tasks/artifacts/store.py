@@ -1,76 +1,26 @@
 """Keeping artifacts: found only when every byte is what it was, made whole or not at all."""
 
 import contextlib
-import errno
 import json
 import os
 import re
 import shutil
 import socket
-import stat
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from tasks.artifacts.circumstances import commit, machine
-from tasks.artifacts.hashing import sha256_of, sha256_unless_known
-from tasks.artifacts.identity import Identity, digest_of
+from tasks.artifacts.artifact import MANIFEST, Artifact, Miss, put_manifest, verify
+from tasks.artifacts.identity import Identity
 from tasks.artifacts.workspace import LOCK, PREFIX, REPLACED, Held, abandoned, give_up, pause, workspace
 from tasks.errors import RunError
 
-MANIFEST = "manifest.json"
 NOT_MADE = "not made before"
 CHECKPOINTS, DAMAGED, RAW, RUNS = "checkpoints", "damaged", "raw", "runs"
 NOT_NODES = (CHECKPOINTS, DAMAGED, RAW, RUNS)
 NAME = re.compile(r"(\w[\w.-]*-)?[0-9a-f]{16}")  # what an artifact's folder is called
-OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)  # faults of this process, which say nothing of a file
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A folder in the store, verified when it was found or made."""
-
-    folder: Path
-    manifest: dict[str, Any]
-
-    @classmethod
-    def at(cls, folder: Path) -> Self:
-        """Return the one in this folder, which another process has verified."""
-        return cls(folder, json.loads((folder / MANIFEST).read_bytes()))
-
-    @property
-    def digest(self) -> str:
-        """The content digest: of every file's name and SHA-256, not of how it came to be."""
-        return self.manifest["digest"]
-
-    @property
-    def key(self) -> str:
-        """The digest of everything that decided the content."""
-        return self.manifest["key"]
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The figures worth a glance, as the node gave them."""
-        return self.manifest["facts"]
-
-    def stands(self) -> bool:
-        """Tell whether it is still what it was when it was found."""
-        now = verify(self.folder, self.manifest["node"])
-        return isinstance(now, Artifact) and now.digest == self.digest
-
-    def json(self, file: str) -> Any:
-        """Read one of its JSON files."""
-        return json.loads((self.folder / file).read_bytes())
-
-
-@dataclass(frozen=True)
-class Miss:
-    """Why there is no artifact to take."""
-
-    reason: str
 
 
 class Store:
@@ -140,8 +90,7 @@ class Store:
                 new.mkdir()
                 began = time.perf_counter()
                 facts = produce(new, desk.lock)
-                manifest = _manifest(identity, new, facts, time.perf_counter() - began, why=why, run=run)
-                (new / MANIFEST).write_bytes(_as_json(manifest))
+                manifest = put_manifest(identity, new, facts, time.perf_counter() - began, why=why, run=run)
                 made = self._into_place(self._published(identity, new, desk.folder, fresh), desk.folder)
             shutil.rmtree(self.checkpoints(identity), ignore_errors=True)
             return made, made.manifest == manifest
@@ -205,112 +154,6 @@ class Store:
         for left in desk.iterdir():
             if left.name != LOCK:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
-
-
-def verify(folder: Path, node: str) -> Artifact | Miss:
-    """Return the artifact of that node in that folder if it proves itself: each file, and the name it is kept under."""
-    try:
-        if not stat.S_ISDIR(folder.lstat().st_mode):
-            return Miss("not a folder")
-        entries = _entries(folder)
-        if entries.pop(MANIFEST, None) != "file":
-            return Miss(f"{MANIFEST} missing")
-        content = (folder / MANIFEST).read_bytes()
-        manifest = json.loads(content)
-        fault = _fault_of_manifest(folder, node, content, manifest) or _fault_of_files(
-            folder, entries, manifest["files"]
-        )
-    except OSError as error:
-        if error.errno in OURS:
-            raise
-        fault = f"{Path(error.filename or folder).name} unreadable ({(error.strerror or str(error)).lower()})"
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        fault = f"{MANIFEST} damaged"
-    return Miss(fault) if fault else Artifact(folder, manifest)
-
-
-def _manifest(
-    identity: Identity, folder: Path, facts: dict[str, Any], seconds: float, **circumstances: str
-) -> dict[str, Any]:
-    files = {name: _describe(folder / name) for name, kind in sorted(_entries(folder).items()) if kind == "file"}
-    manifest = {
-        "node": identity.node,
-        "network": identity.network,
-        "label": identity.label,
-        "key": identity.key,
-        "identity": asdict(identity),
-        "files": files,
-        "digest": digest_of({name: described["sha256"] for name, described in files.items()}),
-        "made": {
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(seconds, 3),
-            **circumstances,
-            "commit": commit(),
-            **machine(),
-        },
-        "facts": facts,
-    }
-    as_read = json.loads(json.dumps(manifest))  # lists, not tuples
-    return as_read | {"seal": digest_of(as_read)}
-
-
-def _fault_of_manifest(folder: Path, node: str, content: bytes, manifest: dict[str, Any]) -> str | None:
-    unsealed = {name: value for name, value in manifest.items() if name != "seal"}
-    if manifest["seal"] != digest_of(unsealed) or _as_json(manifest) != content:
-        return f"{MANIFEST} altered since it was made"
-    identity = Identity(**manifest["identity"])
-    if (identity.node, identity.name) != (node, folder.name):
-        return f"{MANIFEST} belongs to something else"
-    return None
-
-
-def _fault_of_files(folder: Path, entries: dict[str, str], files: dict[str, dict[str, Any]]) -> str | None:
-    """Return what is wrong with them, the cheap to see first; only regular files are opened."""
-    folders = {str(parent) for name in files for parent in Path(name).parents} - {"."}
-    expected = dict.fromkeys(folders, "folder") | dict.fromkeys(files, "file")
-    for name in sorted(entries.keys() | expected.keys()):
-        if name not in entries:
-            return f"{name} missing"
-        if name not in expected:
-            return f"{name} was not there when it was made"
-        if entries[name] != expected[name]:
-            return f"{name} is a {entries[name]}, not a {expected[name]}"
-    for name, described in files.items():
-        size = (folder / name).stat().st_size
-        if size < described["bytes"]:
-            return f"{name} truncated to {size:,} of {described['bytes']:,} bytes"
-        if size > described["bytes"]:
-            return f"{name} altered since it was made"
-    for name, described in files.items():
-        if sha256_unless_known(folder / name) != described["sha256"]:
-            return f"{name} altered since it was made"
-    return None
-
-
-def _entries(folder: Path, below: str = "") -> dict[str, str]:
-    """Return everything in a folder, however deep, and what it is; links are not followed."""
-    found = {}
-    with os.scandir(folder / below) as entries:
-        for entry in entries:
-            name = f"{below}{entry.name}"
-            found[name] = _kind(entry)
-            if found[name] == "folder":
-                found |= _entries(folder, f"{name}/")
-    return found
-
-
-def _kind(entry: "os.DirEntry[str]") -> str:
-    if entry.is_symlink():
-        return "link"
-    return "folder" if entry.is_dir() else "file" if entry.is_file() else "device"
-
-
-def _as_json(manifest: dict[str, Any]) -> bytes:
-    return json.dumps(manifest, indent=1).encode()
-
-
-def _describe(path: Path) -> dict[str, Any]:
-    return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def to_disk(path: Path) -> None:

@@ -7,7 +7,7 @@ and of the data's pictures alone; it asks the network for nothing when it is ope
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.fashion_mnist import DataSet
 from tasks.node import node
 

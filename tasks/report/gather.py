@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.identity import label_of
-from tasks.artifacts.store import Artifact
 from tasks.compare import load_labels, load_probabilities
 from tasks.fashion_mnist import FASHION_MNIST, DataSet
 from tasks.idx import read_idx

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.workspace import abandoned, workspace
 from tasks.errors import RunError
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.report.html import Sprite, Templates
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.prepare import SPLITS
 from tasks.report.figures import as_svg, name_rows, new_figure, plain, rows, short, styled
 from tasks.report.html import Templates

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flows.main import dag
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.networks import NETWORKS
 from tasks.presets import PRESETS, Precision
 from tasks.progress import Several

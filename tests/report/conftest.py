@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.compare import compare_networks
 from tasks.metrics import measure
 from tasks.report.gather import Run, gather

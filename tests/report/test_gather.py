@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 
 
 @pytest.mark.parametrize(("changed", "quoted"), [({}, True), ({"train[dropout, seed 0]": "of other code"}, False)])

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.errors import RunError
 from tasks.report.publish import publish, put
 from tests.report.conftest import artifact_of

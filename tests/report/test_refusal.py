@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
+from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.hashing import sha256_of
-from tasks.artifacts.store import Artifact
 from tasks.report.publish import publish, publish_refusal
 from tasks.report.refusal import render_refusal
 from tasks.validate import check_images, offenders

@@ -4,7 +4,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tasks.artifacts.store import Artifact
+from tasks.artifacts.artifact import Artifact
 from tasks.claims import ARTICLE
 from tasks.report.figures import as_svg, name_rows, new_figure, rows, styled
 from tasks.report.gather import Run
