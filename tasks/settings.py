@@ -1,8 +1,4 @@
-"""Every setting, once: its bounds, its help, its default with the reason.
-
-The command line, Prefect's parameter form and `prefect.yaml` are derived from the model below. What is left unset is
-filled in from the preset by `Settings.resolved`.
-"""
+"""What may be set together, and what it means: what is left unset is the preset's, or the network's own."""
 
 from __future__ import annotations
 
@@ -14,18 +10,9 @@ from importlib.metadata import Distribution
 from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import ValidationError, ValidationInfo, field_serializer, field_validator, model_validator
 
 from tasks.artifacts.identity import PROJECT
 from tasks.artifacts.store import RAW
@@ -33,12 +20,12 @@ from tasks.champion import champions
 from tasks.claims import ARTICLE
 from tasks.errors import UserError
 from tasks.fashion_mnist import FASHION_MNIST, DataSet, load_data_set, with_digests_of
+from tasks.fields import CONTESTANTS, Fields
 from tasks.networks import NETWORKS, OWN_EPOCHS, TREES, TREES_FROM
 from tasks.own_network import OwnNetwork
-from tasks.presets import PRESETS, Augmentation, Inference, Precision, Preset, Schedule, has_bfloat16
+from tasks.presets import PRESETS, Preset, has_bfloat16
 from tasks.wording import as_text, nearest, option_of
 
-CONTESTANTS = (*NETWORKS, TREES)
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
 SHAPE = ("filters", "dense_width", "dropout_rate")  # of an architecture, where its builder takes it
 NOT_THE_RECIPE = (
@@ -46,112 +33,17 @@ NOT_THE_RECIPE = (
     *("engine", "scheduler", "store"),
 )
 CLUSTERS = {"dask": "prefect_dask", "ray": "prefect_ray"}  # by what Prefect has for each
-BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}
 
 
-def _tell_bounds(schema: dict[str, Any]) -> None:
-    """Put each setting's bounds or choices into its help, where a form shows that alone."""
-    for described in schema["properties"].values():
-        facts = {name: value for option in described.get("anyOf", [described]) for name, value in option.items()}
-        bounds = " ".join(f"{sign} {facts[name]:,}" for name, sign in BOUNDS.items() if name in facts)
-        if told := bounds or ", ".join(facts.get("enum", [])):
-            described["description"] += f" ({told})"
-
-
-class Settings(BaseModel):
+class Settings(Fields):
     """Compare networks on Fashion-MNIST: which should I keep, and why?
 
     These settings are what a run does; of the recipe, what is left unset is the preset's.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_tell_bounds)
-
     program: ClassVar[str] = "python flows/main.py"
     flow: ClassVar[str] = "fashion-mnist"  # what Prefect calls it
     also_spelt: ClassVar[dict[str, tuple[str, ...]]] = {}  # other names of options
-
-    preset: Literal["fast", "article", "smoke"] = Field(
-        "fast", description="recipe that fills in what is left unset; smoke only proves that everything works"
-    )
-    recipe_file: Path | None = Field(
-        None, description="JSON file of settings that fill in what is left unset, such as a search’s recipe.json"
-    )
-    networks: tuple[str, ...] = Field(
-        ("baseline", "dropout"),
-        min_length=1,
-        max_length=8,
-        description="networks to compare, of: " + ", ".join(CONTESTANTS),
-        json_schema_extra={"items": {"type": "string", "enum": list(CONTESTANTS)}, "uniqueItems": True},
-    )
-    network_file: str | None = Field(
-        None, description="a network of your own that takes part too: file and function, as in my.py:build"
-    )
-    epochs: int | None = Field(None, ge=1, le=1000, description="passes over the training images, for every network")
-    batch_size: int | None = Field(None, ge=1, le=8192, description="images in one update of the weights")
-    learning_rate: float | None = Field(
-        None, gt=0, le=1, description="Adam's learning rate (the peak of a one-cycle schedule)"
-    )
-    schedule: Schedule | None = Field(None, description="how the learning rate moves during training")
-    seed: int = Field(0, ge=0, lt=2**31, description="fixes shuffle, initial weights and dropout masks")
-    validation_fraction: float = Field(
-        0.1, gt=0, lt=1, description="share of the training images, the last of the shuffled ones, kept for validation"
-    )
-    precision: Precision | None = Field(
-        None, description="arithmetic of training; auto is bfloat16 only where the processor has instructions for it"
-    )
-    augmentation: Augmentation | None = Field(
-        None, description="what is done to training images at random: flip, shift by a pixel, erase a square"
-    )
-    label_smoothing: float | None = Field(
-        None, ge=0, le=0.5, description="share of each training label that is spread evenly over all classes"
-    )
-    inference: Inference | None = Field(
-        None, description="mirrored takes the mean over an image and its mirror image, in twice the time"
-    )
-    filters: int | None = Field(
-        None, ge=1, le=512, description="filters of the first convolution, where a network has such; the others follow"
-    )
-    dense_width: int | None = Field(None, ge=1, le=8192, description="units of the dense layer, where there is one")
-    dropout_rate: float | None = Field(
-        None, ge=0, lt=1, description="share of activations that are dropped, where a network drops any"
-    )
-    limit: int | None = Field(
-        None, ge=100, description="use this many training images, and at most as many test images"
-    )
-    dataset: str = Field("fashion-mnist", description="fashion-mnist, or a JSON file that specifies another data set")
-    source: Path | None = Field(
-        None,
-        description="folder with the four IDX files, .gz or not; else FASHION_MNIST_DIR, a system copy, the mirrors",
-    )
-    challenge: bool = Field(
-        False, description="have the best network challenge the champion, and take its place if it is clearly better"
-    )
-    margin: float = Field(
-        0.001, ge=0, le=1, description="by how much validation accuracy a challenger has to be better, as a share"
-    )
-    tolerance: float = Field(
-        0.02, ge=0, le=1, description="by how much a challenger may recognize any one class less often, as a share"
-    )
-    fresh: str | None = Field(
-        None, description="rerun from this node on, though its artifact stands: train, or train[dropout]"
-    )
-    data_dir: Path = Field(Path("data"), validate_default=True, description="where artifacts are kept")
-    reports_dir: Path = Field(Path("reports"), validate_default=True, description="where the report's pages go")
-    engine: Literal["local", "dask", "ray"] = Field(
-        "local", description="what the nodes run on: this process's children, or a cluster"
-    )
-    scheduler: str | None = Field(
-        None, description="address of the cluster's scheduler, as tcp://host:8786; else one is started on this machine"
-    )
-    store: str | None = Field(
-        None, description="where machines share artifacts, as s3://bucket/folder; data_dir then keeps this one's copies"
-    )
-    time_limit: float | None = Field(
-        None, gt=0, le=8760, description="stop a run after so many hours; what it has finished is kept"
-    )
-    keep: int | None = Field(
-        None, ge=1, description="after a run, remove what only older ones than this many last of its recipe need"
-    )
 
     @field_validator("networks", mode="before")
     @classmethod

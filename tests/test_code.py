@@ -800,7 +800,7 @@ REAL_ROWS = [
     Row("how the page is published", ("tasks/report/publish.py", "new.replace(target)", "new.rename(target)"), NONE),
     Row("a figure's ink", ("tasks/report/figures.py", "#123456", "#123457"), {"report"}),
     Row("the store", ("tasks/artifacts/store.py", "import", "import this\nimport"), NONE),
-    Row("the settings' defaults", ("tasks/settings.py", "0.1, gt=0, lt=1", "0.2, gt=0, lt=1"), NONE),
+    Row("the settings' defaults", ("tasks/fields.py", "0.1, gt=0, lt=1", "0.2, gt=0, lt=1"), NONE),
     Row("the wiring", (MAIN, "raw = run(download)", "raw = run(download, 1)"), NONE),
     Row("something done when networks are imported", ("tasks/networks.py", "\nNETWORKS", "\nprint()\nNETWORKS"),
         set(REAL)),

@@ -3,8 +3,9 @@ import pytest
 from tasks import boosting
 from tasks.contestants import evaluator, trainer
 from tasks.errors import UserError
+from tasks.fields import CONTESTANTS
 from tasks.networks import NETWORKS
-from tasks.settings import CONTESTANTS, parse_settings
+from tasks.settings import parse_settings
 
 
 def test_trees_have_nodes_of_their_own_which_are_called_like_the_networks():

@@ -24,7 +24,7 @@ from tasks.artifacts.syntax import (
 
 # How an artifact is kept and shown says nothing about what is in it.
 NOT_IN_THE_RESULT = (
-    *("tasks.artifacts", "tasks.node", "tasks.settings", "tasks.presets"),
+    *("tasks.artifacts", "tasks.node", "tasks.fields", "tasks.settings", "tasks.presets"),
     *("tasks.errors", "tasks.progress", "tasks.child", "tasks.serve"),
     "tasks.own_network",  # what it runs counts by its own digest, as a setting
 )
