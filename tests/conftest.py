@@ -96,7 +96,7 @@ def everything_in(folder):
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real Prefect server with a home of its own, its scheduler at work every second."""
+    """A real Prefect server with a home of its own, for all its tests."""
     with prefect_server(tmp_path_factory.mktemp("prefect")) as server:
         yield server
 
@@ -120,7 +120,6 @@ def prefect_server(home: Path) -> Iterator[Server]:
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
     }
     options = ("--host", "127.0.0.1", "--port", str(port), "--no-ui")
     log = home / "server.log"
@@ -313,6 +312,14 @@ def wait_until(condition, seconds: float, describe=str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {describe()}"
         time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def tensorflow():
+    """Start TensorFlow in this process, as a child does it."""
+    from tasks.start import start_tensorflow
+
+    start_tensorflow(1)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 from pathlib import Path
@@ -9,21 +8,18 @@ from pathlib import Path
 import pytest
 
 from flows.engines import _only_from_here
-from tests.conftest import FIXTURE, ask, children_of, free_port, run_main, wait_until
+from tests.conftest import FIXTURE, SPECIFICATION, ask, children_of, free_port, run_main, wait_until
 from tests.machines import Machine, bucket_server, dask_scheduler
 
 EPOCHS = 12
-STUDY = (
-    *("--seeds", "2", "--networks", "baseline", "--epochs", str(EPOCHS), "--batch-size", "16"),
-    *("--dataset", str(FIXTURE / "dataset.json"), "--source", str(FIXTURE)),
-)
-SEEDS = ("study.py", "seeds")
+IMAGES = ("--dataset", str(SPECIFICATION), "--source", str(FIXTURE))
+RUN = ("--networks", "baseline", "--epochs", str(EPOCHS), "--batch-size", "16", *IMAGES)
 
 
 def leaves_a_checkpoint(machine, bucket):
     """Tell whether its worker is in the middle of a training from which another machine could go on."""
     said = machine.log.read_text()
-    if not re.search(rf"epoch 3/{EPOCHS}", said) or said.count("train[") == said.count("made in"):
+    if f"epoch 3/{EPOCHS}" not in said or "train[baseline] made in" in said:
         return False
     own = [path.name for path in (machine.folder / "data" / "checkpoints").glob("*")]
     return not bucket or any(list(bucket.glob(f"artifacts/train/{name}.checkpoints/*.npz")) for name in own)
@@ -31,10 +27,10 @@ def leaves_a_checkpoint(machine, bucket):
 
 @pytest.fixture(scope="module")
 def undisturbed(server, tmp_path_factory, finished_run):
-    """The digest of each training of the study, run on this machine by itself."""
+    """The digest of the training, run on this machine by itself."""
     folder = tmp_path_factory.mktemp("undisturbed")
     shutil.copytree(finished_run / "data", folder / "data")
-    done = run_main(folder, server, *STUDY, program=SEEDS)
+    done = run_main(folder, server, *RUN)
     assert done.returncode == 0, done.stderr
     return digests(folder / "data")
 
@@ -62,7 +58,7 @@ def cluster(server, tmp_path):
 
 
 @pytest.mark.parametrize("shared", ["disk", "bucket"])
-def test_a_study_whose_worker_is_killed_ends_with_the_same_bits(shared, cluster, server, undisturbed, tmp_path):
+def test_a_run_whose_worker_is_killed_ends_with_the_same_bits(shared, cluster, server, undisturbed, tmp_path):
     begin, stack = cluster
     environment = dict(server.environment)
     bucket = tmp_path / "served" / "bucket" if shared == "bucket" else None
@@ -73,7 +69,7 @@ def test_a_study_whose_worker_is_killed_ends_with_the_same_bits(shared, cluster,
     else:
         where = ("--data-dir", str(tmp_path / "data"))
     scheduler, (one, two, mine) = begin(environment)
-    command = ("flows/study.py", "seeds", *STUDY, "--engine", "dask", "--scheduler", scheduler, *where)
+    command = ("flows/main.py", *RUN, "--engine", "dask", "--scheduler", scheduler, *where)
     run = mine.run(*command, environment=environment, output=mine.log)
     stack.callback(run.kill)
 
@@ -87,7 +83,7 @@ def test_a_study_whose_worker_is_killed_ends_with_the_same_bits(shared, cluster,
     os.kill(killed.worker.pid, signal.SIGKILL)
     wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in training), 10)
     assert run.wait(timeout=240) == 0, told()
-    assert (mine.folder / "reports" / "latest-seeds.html").is_file()
+    assert (mine.folder / "reports" / "latest.html").is_file()
     assert "goes on after epoch" in other.log.read_text()
     if shared == "disk":
         assert digests(tmp_path / "data") == undisturbed
@@ -97,7 +93,7 @@ def test_a_study_whose_worker_is_killed_ends_with_the_same_bits(shared, cluster,
 
 
 def test_the_tasks_of_a_ray_cluster_of_this_machine_are_known_to_the_server(server, tmp_path):
-    options = ("--networks", "logistic", "--epochs", "1", *STUDY[-4:], "--engine", "ray")
+    options = ("--networks", "logistic", "--epochs", "1", *IMAGES, "--engine", "ray")
     done = run_main(tmp_path, server, *options)
     assert done.returncode == 0, done.stderr
     assert "of 7 nodes" in done.stderr
@@ -114,7 +110,7 @@ def test_a_worker_with_other_code_refuses_the_work_and_says_so(cluster, server, 
         place = tmp_path / name / "tasks" / "download.py"
         place.write_text(place.read_text().replace("PATIENCE = 20", "PATIENCE = 21"))
     scheduler, (_, _, mine) = begin(server.environment)
-    command = ("flows/main.py", *STUDY[-4:], "--engine", "dask", "--scheduler", scheduler)
+    command = ("flows/main.py", *IMAGES, "--engine", "dask", "--scheduler", scheduler)
     run = mine.run(*command, environment=server.environment, output=mine.log)
     assert run.wait(timeout=120) == 1
     assert "has other code than the run (tasks/download.py: PATIENCE)" in mine.log.read_text().splitlines()[-1]
@@ -123,7 +119,7 @@ def test_a_worker_with_other_code_refuses_the_work_and_says_so(cluster, server, 
 
 def test_a_scheduler_that_does_not_answer_is_said_in_a_sentence(server, tmp_path, monkeypatch):
     scheduler = f"tcp://127.0.0.1:{free_port()}"
-    done = run_main(tmp_path, server, *STUDY[-4:], "--engine", "dask", "--scheduler", scheduler)
+    done = run_main(tmp_path, server, *IMAGES, "--engine", "dask", "--scheduler", scheduler)
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"error: dask at {scheduler} does not answer (")
@@ -131,7 +127,7 @@ def test_a_scheduler_that_does_not_answer_is_said_in_a_sentence(server, tmp_path
 
 
 def test_workers_elsewhere_need_a_server_that_they_reach(server, tmp_path):
-    done = run_main(tmp_path, server, *STUDY[-4:], "--engine", "dask", "--scheduler", "tcp://192.0.2.1:8786")
+    done = run_main(tmp_path, server, *IMAGES, "--engine", "dask", "--scheduler", "tcp://192.0.2.1:8786")
     assert done.returncode == 2
     assert "do not reach the Prefect server at http://127.0.0.1" in done.stderr.splitlines()[-1]
 

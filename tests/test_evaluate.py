@@ -3,6 +3,8 @@ import pytest
 from tasks.evaluate import layers_of
 from tasks.networks import NETWORKS
 
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
 
 def test_the_layers_are_described_as_they_are_built():
     from keras import Input, Sequential, layers

@@ -33,6 +33,7 @@ def test_every_network_has_epochs_in_every_preset():
     }
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_the_softmax_stays_in_float32_under_mixed_precision():
     import keras
 

@@ -1,15 +1,14 @@
 from concurrent.futures import ThreadPoolExecutor
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from keras import layers
 
 from tasks.networks import NETWORKS
 from tasks.parts import PART, Update, mirrored, predictor
 
 GENERATOR = np.random.default_rng(0)
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
 IMAGES = GENERATOR.random((2 * PART[4] + 7, 28, 28, 1), dtype=np.float32)
 LABELS = GENERATOR.integers(0, 10, len(IMAGES)).astype(np.uint8)
 
@@ -22,6 +21,9 @@ def pool():
 
 def small(middle):
     """Build a network with the layers that `middle` makes, always with the same weights."""
+    import keras
+    from keras import layers
+
     keras.utils.set_random_seed(0)
     return keras.Sequential(
         [keras.Input((28, 28, 1)), layers.Flatten(), *middle(), layers.Dense(10, activation="softmax")]
@@ -29,32 +31,49 @@ def small(middle):
 
 
 def two_dropouts():
+    from keras import layers
+
     return layers.Dropout(0.5), layers.Dropout(0.5)
 
 
 def baseline():
+    import keras
+
     keras.utils.set_random_seed(0)
     return NETWORKS["baseline"].build(filters=8, dense_width=32)
 
 
 def normalized():
+    from keras import layers
+
     return small(lambda: [layers.Dense(16), layers.BatchNormalization()])
+
+
+def penalized():
+    from keras import layers
+
+    return small(lambda: [layers.Dense(16, kernel_regularizer="l2")])
+
+
+def bounded():
+    from keras import constraints, layers
+
+    return small(lambda: [layers.Dense(16, kernel_constraint=constraints.UnitNorm())])
 
 
 @pytest.mark.parametrize(
     ("build", "chosen"),
     [
         (baseline, range(len(IMAGES))),
-        (lambda: small(lambda: [layers.Dense(16, kernel_regularizer="l2")]), range(len(IMAGES))),
-        (
-            lambda: small(lambda: [layers.Dense(16, kernel_constraint=keras.constraints.UnitNorm())]),
-            range(len(IMAGES)),
-        ),
+        (penalized, range(len(IMAGES))),
+        (bounded, range(len(IMAGES))),
         (normalized, [*range(PART[4])] * 2),  # both parts are alike, so their statistics are the batch's
     ],
     ids=["baseline", "with a penalty on its weights", "with bounds on its weights", "with batch normalization"],
 )
 def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(build, chosen, pool):
+    import keras
+
     images, labels = IMAGES[chosen], LABELS[chosen]
     ours, theirs = build(), build()
     theirs.compile(keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -83,6 +102,8 @@ def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(build, 
 
 
 def test_each_part_is_normalized_by_its_own_statistics_and_their_mean_is_kept(pool):
+    import keras
+
     update = Update(normalized(), 0, pool)
     parts = [slice(start, start + PART[4]) for start in range(0, len(IMAGES), PART[4])]
     alone = []
@@ -99,6 +120,9 @@ def test_each_part_is_normalized_by_its_own_statistics_and_their_mean_is_kept(po
 
 
 def test_with_smoothed_labels_the_step_is_keras_own_and_the_loss_that_is_told_is_of_the_labels(pool):
+    import keras
+    import tensorflow as tf
+
     ours, theirs = normalized(), normalized()
     images, labels = IMAGES[: PART[4]], LABELS[: PART[4]]
     theirs.compile(keras.optimizers.SGD(0.0), loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.2))

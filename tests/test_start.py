@@ -1,29 +1,37 @@
 import subprocess
 import sys
 
+import pytest
+
 from tasks import child
 from tasks.artifacts.identity import PROJECT
 from tests.test_train import content_of, train
 
 
-def test_what_the_user_has_set_for_keras_elsewhere_does_not_shape_a_training(prepared, tmp_path, monkeypatch):
-    contents = []
-    for name in ("before", "after"):
-        contents.append(content_of(train(prepared, tmp_path / name)[1]))
-        (tmp_path / "keras.json").write_text('{"epsilon": 0.01, "image_data_format": "channels_first"}')
-        monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-        monkeypatch.setenv("KERAS_BACKEND", "jax")
-        monkeypatch.setenv("KERAS_MAX_STEPS_PER_EPOCH", "1")
-        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    assert contents[0] == contents[1]
+@pytest.fixture(scope="module")
+def content(finished_run, tmp_path_factory):
+    """What a training leaves in a process of its own."""
+    (prepared,) = (finished_run / "data" / "prepare").glob("*")
+    return content_of(train(prepared, tmp_path_factory.mktemp("own"))[1])
 
 
-def test_a_training_in_a_child_that_was_started_early_has_the_bits_of_one_in_its_own(prepared, tmp_path, monkeypatch):
+def test_what_the_user_has_set_for_keras_elsewhere_does_not_shape_a_training(content, prepared, tmp_path, monkeypatch):
+    (tmp_path / "keras.json").write_text('{"epsilon": 0.01, "image_data_format": "channels_first"}')
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setenv("KERAS_MAX_STEPS_PER_EPOCH", "1")
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert content_of(train(prepared, tmp_path)[1]) == content
+
+
+def test_a_training_in_a_child_that_was_started_early_has_the_bits_of_one_in_its_own(
+    content, prepared, tmp_path, monkeypatch
+):
     monkeypatch.setattr(child, "_early", [])
     child.start_early("tasks.start", {"threads": 1}, 1)
-    early, own = (train(prepared, tmp_path / name, keep=True)[1] for name in ("early", "own"))
+    _, early = train(prepared, tmp_path, keep=True)
     assert not child._early
-    assert content_of(early) == content_of(own)
+    assert content_of(early) == content
 
 
 def test_what_keras_can_do_without_is_left_out_and_can_be_had_later():

@@ -1,3 +1,4 @@
+import copy
 import json
 import os
 import shutil
@@ -9,8 +10,9 @@ import pytest
 from flows.processes import command_of
 from tasks.child import run_child
 from tasks.errors import ChildDied, RunError
+from tasks.evaluate import evaluate_in_child
 from tasks.progress import silent
-from tasks.train import epoch_order, learning_rate_at
+from tasks.train import epoch_order, learning_rate_at, train_in_child
 from tests.conftest import children_of
 
 RECIPE = {
@@ -33,8 +35,8 @@ RECIPE = {
 PLAINLY = {"threads": 1, "own_network": None, "inference": "plain"}  # how a network is evaluated
 
 
-def train(prepared, folder, progress=silent, keep=False, **changes):
-    """Train in a child; return its facts and the folder that it filled."""
+def job_of(prepared, folder, **changes):
+    """Return the job of a training, and the folder that it is to fill."""
     output = folder / "output"
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
@@ -43,7 +45,24 @@ def train(prepared, folder, progress=silent, keep=False, **changes):
         "output": str(output),
         "checkpoints": str(folder / "checkpoints" / "dropout-0"),
     }
-    return run_child("tasks.train", RECIPE | changes | places, progress, keep=keep), output
+    return RECIPE | changes | places, output
+
+
+def train(prepared, folder, progress=silent, keep=False, **changes):
+    """Train in a child; return its facts and the folder that it filled."""
+    job, output = job_of(prepared, folder, **changes)
+    return run_child("tasks.train", job, progress, keep=keep), output
+
+
+@pytest.fixture
+def train_here(prepared, tmp_path, tensorflow):
+    """Train in this process, where no bits are held against others; return the facts and the folder that is filled."""
+
+    def train_here(progress=silent, **changes):
+        job, output = job_of(prepared, tmp_path, **changes)
+        return train_in_child(job, progress), output
+
+    return train_here
 
 
 def content_of(output):
@@ -68,14 +87,14 @@ def test_a_one_cycle_rate_rises_to_its_peak_and_falls_to_nearly_nothing():
 
 
 @pytest.mark.parametrize(("bars", "epochs"), [([], 4), ([1.1], 2), ([0.0, 0.0, 1.1], 3), ([0.0, 0.0, 0.0], 4)])
-def test_a_training_below_its_bar_is_given_up_when_that_share_of_its_epochs_is_over(prepared, tmp_path, bars, epochs):
-    facts, output = train(prepared, tmp_path, network="logistic", shape={}, epochs=4, given_up_below=bars)
+def test_a_training_below_its_bar_is_given_up_when_that_share_of_its_epochs_is_over(train_here, bars, epochs):
+    facts, output = train_here(network="logistic", shape={}, epochs=4, given_up_below=bars)
     assert len(json.loads((output / "history.json").read_text())) == epochs
     assert facts["given_up"] == (epochs < 4)
 
 
-def test_a_network_takes_the_shape_that_it_is_given(prepared, tmp_path):
-    facts, _ = train(prepared, tmp_path, epochs=1, shape={"filters": 4, "dense_width": None, "dropout_rate": 0.1})
+def test_a_network_takes_the_shape_that_it_is_given(train_here):
+    facts, _ = train_here(epochs=1, shape={"filters": 4, "dense_width": None, "dropout_rate": 0.1})
     convolutions = 4 * 10 + 8 * (4 * 9 + 1) + 16 * (8 * 9 + 1)
     assert facts["parameters"] == convolutions + 128 * (16 * 25 + 1) + 10 * 129
 
@@ -84,9 +103,9 @@ def test_a_constant_rate_stays():
     assert {learning_rate_at(position, 0.001, "constant") for position in (0, 0.2, 1)} == {0.001}
 
 
-def test_training_saves_the_model_and_an_entry_of_history_an_epoch(prepared, tmp_path):
+def test_training_saves_the_model_and_an_entry_of_history_an_epoch(train_here):
     heard = []
-    facts, output = train(prepared, tmp_path, lambda *told: heard.append(told), shape={})
+    facts, output = train_here(lambda *told: heard.append(copy.deepcopy(told)), shape={})
     history = json.loads((output / "history.json").read_text())
     assert sorted(path.name for path in output.iterdir()) == ["history.json", "model.keras"]
     assert [entry["epoch"] for entry in history] == [1, 2]
@@ -168,7 +187,7 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_used(prepared, tmp_p
     assert content_of(output) == kept
 
 
-def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_path):
+def test_the_running_figures_are_the_mean_over_an_epochs_images(train_here, prepared, tmp_path):
     """A rate near nothing leaves the weights still, so that one pass over the images is the same as evaluating them."""
     still = {
         "network": "baseline",
@@ -180,13 +199,13 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(prepared, tmp_pa
     }
     evaluated = tmp_path / "evaluate"
     evaluated.mkdir()
-    _, output = train(prepared, tmp_path, **still)
+    _, output = train_here(**still)
     job = {
         "output": str(evaluated),
         "model": str(output / "model.keras"),
         "prepared": str(prepared),
     } | PLAINLY
-    run_child("tasks.evaluate", job, silent)
+    evaluate_in_child(job, silent)
     (epoch,) = json.loads((output / "history.json").read_text())
     metrics = json.loads((evaluated / "metrics.json").read_text())
     assert metrics["train"]["images"] % 50 != 0  # the last batch is smaller, and counts for less
@@ -207,8 +226,8 @@ def test_an_evaluation_in_the_trainings_process_has_the_bits_of_one_in_its_own(p
 
 
 @pytest.mark.parametrize(("batch_size", "where"), [(64, "batch 2"), (400, "on validation data")])
-def test_a_loss_that_is_not_finite_ends_training_with_one_sentence(prepared, tmp_path, batch_size, where):
+def test_a_loss_that_is_not_finite_ends_training_with_one_sentence(train_here, tmp_path, batch_size, where):
     steep = {"learning_rate": 1e38, "schedule": "constant", "batch_size": batch_size}
     with pytest.raises(RunError, match=f"^the loss is nan in epoch 1, {where}; try a lower --learning-rate$"):
-        train(prepared, tmp_path, **steep)
+        train_here(**steep)
     assert list((tmp_path / "output").iterdir()) == []
