@@ -93,6 +93,7 @@ def test_a_network_of_ones_own_is_trained_reported_and_kept_like_any_other(tmp_p
         ("leaving", ", line 42, in leaving: SystemExit: 3; expected is"),
     ],
 )
+@pytest.mark.usefixtures("tensorflow")
 def test_what_is_no_such_network_is_told_with_file_line_and_what_is_expected(file, function, sentence):
     with pytest.raises(UserError) as told:
         OwnNetwork.named(f"{file}:{function}").build()
