@@ -65,14 +65,13 @@ def main() -> None:
     print("| network | epochs | batch | rate | schedule | of the article's time | in float32 | validation accuracy |")
     print("|---|---|---|---|---|---|---|---|")
     for name, recipes in TRIED.items():
-        preset = PRESETS["article"]
-        article = Recipe(NETWORKS[name].epochs["article"], preset.batch_size, preset.learning_rate, preset.schedule)
-        epochs = train(name, article, 0).json("history.json")
+        article = article_recipe(name)
+        epochs = train(name, seed=0, **article._asdict()).json("history.json")
         by_epoch = [((n + 1) / len(epochs), epoch["validation_accuracy"]) for n, epoch in enumerate(epochs)]
         points[name] = {"article's, epoch by epoch": by_epoch, "one-cycle": [], "the same against float32": []}
         seconds = epochs_of(name, {(each.batch_size, "auto") for each in recipes} | WHOLE)
         for recipe in (article, *recipes):
-            histories = [train(name, recipe, seed).json("history.json") for seed in range(seeds)]
+            histories = [train(name, seed=seed, **recipe._asdict()).json("history.json") for seed in range(seeds)]
             accuracies = [history[-1]["validation_accuracy"] for history in histories]
             took = recipe.epochs * seconds[recipe.batch_size, "auto"]
             shares = [took / (article.epochs * seconds[article.batch_size, precision]) for precision in PRECISIONS]
@@ -87,6 +86,12 @@ def main() -> None:
     draw(points)
 
 
+def article_recipe(name: str) -> Recipe:
+    """Return what the article trains that network with."""
+    preset = PRESETS["article"]
+    return Recipe(NETWORKS[name].epochs["article"], preset.batch_size, preset.learning_rate, preset.schedule)
+
+
 def epochs_of(name: str, asked: set[tuple[int, Precision]]) -> dict[tuple[int, Precision], float]:
     """Return the seconds of an epoch with all images, by batch size and precision."""
     with tempfile.TemporaryDirectory() as folder:
@@ -99,9 +104,9 @@ def epochs_of(name: str, asked: set[tuple[int, Precision]]) -> dict[tuple[int, P
         }
 
 
-def train(name: str, recipe: Recipe, seed: int) -> Artifact:
-    """Return the training, made now if it does not stand."""
-    settings = Settings(networks=(name,), seed=seed, precision="auto", **recipe._asdict())
+def train(name: str, **recipe: Any) -> Artifact:
+    """Return the training with these settings, made now if it does not stand."""
+    settings = Settings(networks=(name,), **recipe)
     trained: list[Artifact] = []
 
     def run(node: Any, network: str | None = None, after: Any = None, **inputs: Any) -> Any:
