@@ -11,7 +11,7 @@ from flows.engines import _only_from_here
 from tests.conftest import FIXTURE, SPECIFICATION, ask, children_of, free_port, run_main, wait_until
 from tests.machines import Machine, bucket_server, dask_scheduler
 
-EPOCHS = 12
+EPOCHS = 20
 IMAGES = ("--dataset", str(SPECIFICATION), "--source", str(FIXTURE))
 RUN = ("--networks", "baseline", "--epochs", str(EPOCHS), "--batch-size", "16", *IMAGES)
 
