@@ -47,12 +47,19 @@ Child = Callable[..., dict[str, Any]]
 
 
 def run_child(
-    module: str, job: dict[str, Any], progress: Progress, lock: int | None = None, *, keep: bool = False
+    module: str,
+    job: dict[str, Any],
+    progress: Progress,
+    lock: int | None = None,
+    *,
+    keep: bool = False,
+    queued: Callable[[float], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Run `python -m module` with this job, pass its progress on, and return its result.
 
-    At most as many children as there are cores run at once. The lock's file descriptor is held by the child too, so
-    that what this process has locked stays so until the child is gone, if this process is killed.
+    At most as many children as there are cores run at once; `queued` is told the seconds until it was this one's turn.
+    The lock's file descriptor is held by the child too, so that what this process has locked stays so until the child
+    is gone, if this process is killed.
 
     With `keep`, the process has had no job, and waits a while after this one for another, given without.
 
@@ -64,7 +71,7 @@ def run_child(
 
     What helps to find a fault, the child's traceback or its standard error, is in the exception's notes.
     """
-    with _places, _process(module, keep) as child, _killed_when_silent(child.process) as heard:
+    with _turn(queued), _process(module, keep) as child, _killed_when_silent(child.process) as heard:
         outcome = child.converse(job, lock, progress, heard)
         if "result" in outcome:
             child.kept = keep
@@ -86,6 +93,14 @@ def run_child(
     if detail:
         error.add_note(detail)
     raise error
+
+
+@contextlib.contextmanager
+def _turn(queued: Callable[[float], None]) -> Iterator[None]:
+    asked = time.perf_counter()
+    with _places:
+        queued(time.perf_counter() - asked)
+        yield
 
 
 class Process:

@@ -171,7 +171,7 @@ class Node:
             first.clear()
             keywords["progress"] = progress
             keywords["checkpoints"] = store.checkpoints(identity)
-            keywords["child"] = partial(run_child, progress=first_progress, lock=lock)
+            keywords["child"] = partial(run_child, progress=first_progress, lock=lock, queued=queued.append)
             if self.apart:
                 facts = keywords["child"]("tasks.apart", self._job(folder, identity, own, inputs))
             else:
@@ -190,7 +190,8 @@ class Node:
 
         told: set[str] = set()
         first = threading.Event()
-        return store.make(identity, produce, why=why, run=run, fresh=fresh, waiting=waiting)
+        queued: list[float] = []
+        return store.make(identity, produce, why=why, run=run, fresh=fresh, waiting=waiting, queued=queued)
 
     def _job(self, folder: Path, identity: Identity, own: dict[str, Any], inputs: Inputs) -> dict[str, Any]:
         """Return what the child needs to know that calls the function."""

@@ -1,10 +1,18 @@
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from tasks import child
 from tasks import node as module
 from tasks.errors import RunError
 from tasks.node import node
 from tasks.progress import LogReporter
 from tasks.settings import Settings
+from tests.conftest import wait_until
 
 
 class Heard:
@@ -137,6 +145,25 @@ def test_code_that_changes_before_a_child_has_read_it_is_not_taken_for_what_it_w
         by_child.run(settings, None, {}, Heard())
     monkeypatch.setattr(module, "code_of", lambda *of, again=False: {"tests/a_child.py: work": "old"})
     assert by_child.run(settings, None, {}, Heard())[0].facts == {"sum": 1}
+
+
+def test_how_long_it_took_is_without_the_wait_for_its_turn(settings, monkeypatch):
+    @node()
+    def by_child(output, *, child):
+        return child("tests.a_child", {"do": "answer", "numbers": [1]})
+
+    by_child.run(settings, None, {}, Heard())  # so that the second time nothing else takes long
+    monkeypatch.setattr(child, "_places", places := threading.BoundedSemaphore(1))
+    with ThreadPoolExecutor() as pool:
+        with places:
+            began = time.perf_counter()
+            run = pool.submit(by_child.run, settings, None, {}, Heard(), afresh="asked for")
+            wait_until(lambda: places._cond._waiters, 10)
+            queued = time.perf_counter()
+            subprocess.run([sys.executable, "-c", "import pandas"], check=True)
+            waited = time.perf_counter() - queued
+        artifact, _ = run.result()
+    assert artifact.manifest["made"]["seconds"] <= time.perf_counter() - began - waited
 
 
 def test_the_log_has_a_line_for_start_milestone_and_end(caplog):

@@ -7,7 +7,7 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -71,13 +71,14 @@ class Store:
         run: str = "",
         fresh: bool = False,
         waiting: Callable[[str], None] | None = None,
+        queued: Sequence[float] = (),
     ) -> tuple[Artifact, bool]:
         """Let `produce` fill a temporary folder and return its facts; then rename it into place.
 
         `produce` also gets the lock's descriptor, for its child processes to hold. One process makes a key: another
         waits (see `workspace`), and takes what it finds then; the second value says whether it was made here. A damaged
         artifact in its place is moved to `data/damaged/`; a good one is replaced only if asked for afresh. If `produce`
-        fails, nothing changes.
+        fails, nothing changes. How long it took is without the seconds that it was `queued`.
         """
         folder = self.folder(identity)
         with workspace(folder, identity.label, waiting or pause) as desk:
@@ -90,7 +91,8 @@ class Store:
                 new.mkdir()
                 began = time.perf_counter()
                 facts = produce(new, desk.lock)
-                manifest = put_manifest(identity, new, facts, time.perf_counter() - began, why=why, run=run)
+                seconds = time.perf_counter() - began - sum(queued)
+                manifest = put_manifest(identity, new, facts, seconds, why=why, run=run)
                 made = self._into_place(self._published(identity, new, desk.folder, fresh), desk.folder)
             shutil.rmtree(self.checkpoints(identity), ignore_errors=True)
             return made, made.manifest == manifest
