@@ -133,7 +133,8 @@ def test_a_training_leaves_nothing_where_temporary_files_are_kept(prepared, tmp_
 
 
 def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(prepared, tmp_path):
-    recipe = {"threads": 2, "batch_size": 8, "seconds_between_checkpoints": 0.1}
+    shape = {"filters": 16, "dense_width": 16, "dropout_rate": 0.5}  # slow enough to be killed in mid-epoch
+    recipe = {"threads": 2, "batch_size": 8, "epochs": 4, "shape": shape, "seconds_between_checkpoints": 0.1}
     facts, undisturbed = train(prepared, tmp_path / "undisturbed", **recipe)
     resumed = []
 
