@@ -2,6 +2,8 @@ import pytest
 
 from tasks.networks import NETWORKS, network
 
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
@@ -33,7 +35,6 @@ def test_every_network_has_epochs_in_every_preset():
     }
 
 
-@pytest.mark.usefixtures("tensorflow")
 def test_the_softmax_stays_in_float32_under_mixed_precision():
     import keras
 

@@ -136,6 +136,7 @@ def test_a_file_that_cannot_be_used_is_refused_before_there_is_a_run(file, conte
     assert str(told.value).replace(f"{file.parent}/", "").endswith(sentence)
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_what_could_not_be_loaded_again_is_refused_before_it_is_trained(file):
     file.write_text(FILE.replace("Twice(), ", "layers.Lambda(lambda images: 2 * images), "))
     with pytest.raises(UserError, match=r"my.py: what tiny builds cannot be loaded once it is saved \(.*\); register"):
