@@ -15,6 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tasks.kernels import quicken
+
 PART = {2: 64, 4: 32}  # images at least, by the bytes of a number in the arithmetic: see docs/decisions/0012
 PARTS = 8  # of a batch at most: each has a gradient as large as the weights
 DECAY, SQUARES_DECAY, EPSILON = 0.9, 0.999, 1e-7  # Adam's, as Keras has them
@@ -31,6 +33,7 @@ class Update:
     """
 
     def __init__(self, model: keras.Model, seed: int, pool: ThreadPoolExecutor, label_smoothing: float = 0.0) -> None:
+        quicken(model)
         self.model, self.seed, self.pool, self.label_smoothing = model, seed, pool, label_smoothing
         self.means, self.squares = (
             [tf.Variable(tf.zeros(variable.shape)) for variable in model.trainable_variables] for _ in range(2)

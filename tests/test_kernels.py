@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from tasks.kernels import SMALL, quicken
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+GENERATOR = np.random.default_rng(0)
+SIDE = int(SMALL**0.5)
+
+
+def convolutional(side, kernel=3, **of_normalization):
+    """Build a network of convolution and normalization, always with the same weights."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    return keras.Sequential(
+        [
+            keras.Input((side, side, 3)),
+            layers.Conv2D(5, kernel, padding="same", use_bias=False),
+            layers.BatchNormalization(**of_normalization),
+            layers.Conv2D(4, kernel, padding="same", activation="relu"),
+        ]
+    )
+
+
+def a_step(model, images):
+    """Return what the network makes of images in training, its gradients, and the statistics that it keeps."""
+    import tensorflow as tf
+
+    weights = [variable.value for variable in model.trainable_variables]
+    with tf.GradientTape() as tape:
+        outputs = model(images, training=True)
+        loss = tf.reduce_sum(tf.cast(outputs, tf.float32) ** 2)
+    return [outputs, *tape.gradient(loss, weights), *(variable.value for variable in model.non_trainable_variables)]
+
+
+def assert_a_step_is_the_same(ours, theirs, images):
+    for mine, other in zip(a_step(ours, images), a_step(theirs, images), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-4 * np.abs(other).max())
+
+
+def operations(model):
+    import tensorflow as tf
+
+    shape = (None, *model.input_shape[1:])
+    step = tf.function(lambda images: a_step(model, images), autograph=False)
+    graph = step.get_concrete_function(tf.TensorSpec(shape, tf.float32)).graph
+    return {operation.type for operation in graph.get_operations()}
+
+
+@pytest.mark.parametrize("side", [SIDE, SIDE + 1], ids=["small", "large"])
+@pytest.mark.parametrize("kernel", [3, 2, (1, 4)], ids=str)
+def test_outputs_gradients_and_kept_statistics_stay_those_of_keras(side, kernel):
+    images = GENERATOR.normal(1, 2, (9, side, side, 3)).astype(np.float32)
+    ours, theirs = convolutional(side, kernel), convolutional(side, kernel)
+    quicken(ours)
+    assert_a_step_is_the_same(ours, theirs, images)
+
+
+def test_faster_operations_are_taken_where_they_are_faster():
+    small, large = convolutional(SIDE), convolutional(SIDE + 1)
+    assert {"Conv2DBackpropFilter"} <= operations(small)
+    for model in (small, large):
+        quicken(model)
+    assert {"Conv2DBackpropFilter", "Mean"}.isdisjoint(operations(small))
+    assert {"FusedBatchNormV3", "FusedBatchNormGradV3", "MatMul"} <= operations(small)
+    assert {"FusedBatchNormV3", "Conv2DBackpropFilter"} <= operations(large)
+    assert "MatMul" not in operations(large)
+
+
+@pytest.mark.parametrize("options", [{"scale": False}, {"center": False}, {"axis": 1}, {"trainable": False}], ids=str)
+def test_a_normalization_of_another_kind_is_left_to_keras(options):
+    images = GENERATOR.normal(1, 2, (9, SIDE, SIDE, 3)).astype(np.float32)
+    ours, theirs = (convolutional(SIDE, **options) for _ in range(2))
+    quicken(ours)
+    assert_a_step_is_the_same(ours, theirs, images)
+    assert "FusedBatchNormV3" not in operations(ours)
+
+
+def test_inference_and_what_is_saved_are_those_of_keras(tmp_path):
+    import keras
+
+    images = GENERATOR.normal(1, 2, (9, SIDE, SIDE, 3)).astype(np.float32)
+    model = convolutional(SIDE)
+    before, config = model(images, training=False).numpy(), model.get_config()
+    quicken(model)
+    assert (model(images, training=False).numpy() == before).all()
+    assert model.get_config() == config
+    model.save(tmp_path / "model.keras")
+    assert (keras.models.load_model(tmp_path / "model.keras")(images).numpy() == before).all()
