@@ -100,7 +100,7 @@ def logistic() -> keras.Model:
     )
 
 
-@network(fast=20, article=20, smoke=1, augmentation="flip-shift", label_smoothing=0.1, inference="mirrored")
+@network(fast=30, article=20, smoke=1, augmentation="flip-shift-erase", label_smoothing=0.1, inference="mirrored")
 def residual(filters: int = 32) -> keras.Model:
     """Build ten convolutions with batch normalization, six of them in three residual blocks: 1,943,722 parameters.
 

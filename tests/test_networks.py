@@ -31,7 +31,7 @@ def test_every_network_has_epochs_in_every_preset():
         "baseline": {"fast": 3, "article": 20, "smoke": 1},
         "dropout": {"fast": 16, "article": 30, "smoke": 1},
         "logistic": {"fast": 10, "article": 20, "smoke": 1},
-        "residual": {"fast": 20, "article": 20, "smoke": 1},
+        "residual": {"fast": 30, "article": 20, "smoke": 1},
     }
 
 
