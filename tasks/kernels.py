@@ -17,10 +17,14 @@ SMALL = 49  # pixels of a feature map at most, of which a kernel's gradient is h
 def quicken(model: keras.Model) -> None:
     """Have a model's plain normalizations and convolutions computed like that in training."""
     for layer in model.layers:
-        if type(layer) is layers.BatchNormalization and layer.scale and layer.center and not layer.renorm:
+        if type(layer) is layers.BatchNormalization and _is_usual(layer):
             layer.call = partial(_normalized, layer, layer.call)
         elif type(layer) is layers.Conv2D and _keeps_size(layer):
             layer.convolution_op = partial(_convolved, layer.convolution_op)
+
+
+def _is_usual(layer: layers.BatchNormalization) -> bool:
+    return layer.scale and layer.center and not layer.renorm and layer.variable_dtype == "float32"
 
 
 def _keeps_size(layer: layers.Conv2D) -> bool:

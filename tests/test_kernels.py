@@ -69,7 +69,11 @@ def test_faster_operations_are_taken_where_they_are_faster():
     assert "MatMul" not in operations(large)
 
 
-@pytest.mark.parametrize("options", [{"scale": False}, {"center": False}, {"axis": 1}, {"trainable": False}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{"scale": False}, {"center": False}, {"axis": 1}, {"trainable": False}, {"renorm": True}, {"dtype": "float64"}],
+    ids=str,
+)
 def test_a_normalization_of_another_kind_is_left_to_keras(options):
     images = GENERATOR.normal(1, 2, (9, SIDE, SIDE, 3)).astype(np.float32)
     ours, theirs = (convolutional(SIDE, **options) for _ in range(2))
