@@ -15,7 +15,7 @@ SMALL = 49  # pixels of a feature map at most, of which a kernel's gradient is h
 
 
 def quicken(model: keras.Model) -> None:
-    """Have a model's plain normalizations and convolutions computed like that in training."""
+    """Have a model's usual normalizations, and its convolutions that keep the size, computed so in training."""
     for layer in model.layers:
         if type(layer) is layers.BatchNormalization and _is_usual(layer):
             layer.call = partial(_normalized, layer, layer.call)
