@@ -2,8 +2,8 @@
 
 On a cluster a task runs on whatever machine is free. Each has this project (the same code, or the run fails), reaches
 the Prefect server, and shares the data folder or the store that the settings name. A scheduler that loses a machine
-runs its tasks again elsewhere; what they find in the store stands. A training that has begun on another machine when
-the run is stopped is ended there, and kept.
+runs its tasks again elsewhere; what they find in the store stands. When the run is stopped, a training on a Dask worker
+runs to its end and is kept; Ray kills it, and its checkpoint is kept.
 """
 
 import contextlib
@@ -60,7 +60,7 @@ class Engine:
         return self.runner.submit(task, {"inputs": inputs}, wait_for=[after] if after else None)
 
     def stop(self) -> None:
-        """Begin nothing more, and end what is at work."""
+        """Begin nothing more, and stop what is at work."""
         stop_children()
 
 
@@ -146,7 +146,7 @@ class DaskEngine(Cluster):
         self.runner.client  # type: ignore[attr-defined]  # noqa: B018 (it connects when it is first asked for)
 
     def stop(self) -> None:
-        """Take back what has not begun; what has is ended where it runs, and kept."""
+        """Take back what has not begun; what has begun runs to its end, and is kept."""
         self.stopped = True
         for future in list(self.futures):
             future.wrapped_future.cancel()  # type: ignore[attr-defined]
@@ -164,7 +164,7 @@ class RayEngine(Cluster):
         return RayTaskRunner(address=self.settings.scheduler, init_kwargs={"log_to_driver": False, **here})
 
     def stop(self) -> None:
-        """End what is at work, and begin nothing more."""
+        """Begin nothing more, and kill what is at work."""
         import ray
 
         self.stopped = True

@@ -1,4 +1,4 @@
-"""Notify: tell whoever is to know that a run failed, or that the verdict has changed.
+"""Notify: tell whoever is to know that a run failed, the verdict changed or a champion was promoted.
 
 FASHION_MNIST_WEBHOOK in the environment of the worker (or of the command) names an address; a JSON object is posted
 there, whose `text` is a sentence, as chat programs expect it. Prefect's own automations work beside it.

@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 LABEL = "Prefect server"
-PATIENCE = (
-    180  # seconds; on an empty home folder the first start makes the database, which takes 20 s on a slow machine
-)
-
+PATIENCE = 180  # seconds: the first start makes the database, 20 s on a slow machine
 IMPATIENCE = 5  # seconds that a server which is gone may keep the run's end waiting
 
 _own: list["subprocess.Popen[bytes]"] = []

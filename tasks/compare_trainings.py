@@ -52,9 +52,9 @@ def _figures(train: Artifact, evaluate: Artifact | None) -> dict[str, float]:
 def compare_over(kind: str, members: list[str], measured: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
     """Return what there is to say of networks, each with its trainings' figures in the order of the members.
 
-    The highest mean validation accuracy wins; where the differences from it leave zero inside their interval, of all
-    such the network with the fewest parameters; but of two trainings each, whose intervals hold nearly everything, the
-    highest mean.
+    The highest mean validation accuracy wins. Networks whose difference from it may be zero are tied with it, and of
+    these the one with the fewest parameters wins; of two trainings each, whose intervals hold nearly everything, the
+    highest mean wins all the same.
     """
     shared = 1 / (len(members) - 1) if kind == "fold" else 0.0
     accuracies = {

@@ -1,6 +1,6 @@
-"""Every setting, once: its bounds, its help, its default with the reason.
+"""Every setting, once: its bounds, its help, its default.
 
-The command line, Prefect's parameter form and `prefect.yaml` are derived from the model below.
+The command line and Prefect's parameter form are derived from the model below; what `prefect.yaml` sets is held to it.
 """
 
 from __future__ import annotations

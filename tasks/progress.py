@@ -144,7 +144,7 @@ class TerminalReporter:
         self.bars.console.print(f"{mark} {label:<19} {text}", markup=False)
 
 
-watchers: list[Reporter] = []  # who hears of every node besides its log: the terminal, if there is one
+watchers: list[Reporter] = []  # who hears of every node besides its log: the terminal, the live page
 
 
 class Several:

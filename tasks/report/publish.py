@@ -24,7 +24,7 @@ def publish(artifact: Artifact, reports_dir: Path) -> Path:
 
 
 def latest(artifact: Artifact, reports_dir: Path) -> Path:
-    """Return where the newest page of its kind is: a comparison's, or a study's of seeds or folds."""
+    """Return where the newest page of its kind is: a comparison's, or a study's."""
     study = artifact.facts.get("study")
     return reports_dir / (f"latest-{study}s.html" if study else LATEST)
 
