@@ -48,10 +48,10 @@ def main(arguments: list[str] | None = None, kind: type[Settings] = Settings) ->
         options = read_options(arguments, kind)
         actions = {name: options.pop(name) for name in ACTIONS if name in options}
         settings = parse_settings(options, kind)
-        downstream(settings)
     except UserError as error:
         _fail(error)
     try:
+        downstream(settings)
         _stop_on_signals()
         status = look_after(settings, actions) if actions else run(settings)
     except (RunError, UserError) as error:
@@ -108,7 +108,7 @@ def read_options(arguments: list[str] | None = None, kind: type[Settings] = Sett
     """
     known, unknown = _parser(kind).parse_known_args(arguments)
     if unknown:
-        options = [option_of(name) for name in (*kind.model_fields, *ACTIONS)]
+        options = [option_of(name) for name in (*kind.model_fields, *ACTIONS) if name not in kind.not_taken]
         raise UserError(f"no option is called {unknown[0]!r}{nearest(unknown[0], options)}")
     values = vars(known)
     for name in ("dataset", "network_file", "recipe_file", *PLACES):
@@ -129,6 +129,8 @@ def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     for name, field in kind.model_fields.items():
+        if name in kind.not_taken:
+            continue
         default = field.default
         shown = "the preset's" if name in PRESETS["fast"]._fields or name == "epochs" else as_text(default)
         parser.add_argument(

@@ -17,8 +17,10 @@ CONTESTANTS = (*NETWORKS, TREES)
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}
 
 
-def _tell_bounds(schema: dict[str, Any]) -> None:
-    """Put each setting's bounds or choices into its help, where a form shows that alone."""
+def _for_a_form(schema: dict[str, Any], kind: Any) -> None:
+    """Put each setting's bounds or choices into its help, where a form shows that alone; leave out what is in vain."""
+    for name in kind.not_taken:
+        del schema["properties"][name]
     for described in schema["properties"].values():
         facts = {name: value for option in described.get("anyOf", [described]) for name, value in option.items()}
         bounds = " ".join(f"{sign} {facts[name]:,}" for name, sign in BOUNDS.items() if name in facts)
@@ -29,7 +31,7 @@ def _tell_bounds(schema: dict[str, Any]) -> None:
 class Fields(BaseModel):
     """What can be set; `tasks.settings` says which values go together, and what they mean."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_tell_bounds)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_for_a_form)
 
     preset: Literal["fast", "article", "smoke"] = Field(
         "fast", description="recipe that fills in what is left unset; smoke only proves that everything works"

@@ -1,8 +1,8 @@
 """Rank trials: what a search has found. Which hyper-parameters are best, and which of them matter?
 
 Takes every trial's training. Makes `trials.json`: the trials in the order of their validation accuracy, how much better
-than the usual recipe the best is, and each hyper-parameter's importance; and `recipe.json`, the best one's settings, as
-a run takes them by `--recipe-file`.
+than the usual recipe the best is, and each hyper-parameter's importance; and `recipe.json`, what a run takes by
+`--recipe-file` to train the best.
 """
 
 import json
@@ -26,15 +26,15 @@ def rank_trials(
     *,
     train: dict[str, Artifact],
     prepare: Artifact,
-    preset: str,
     networks: tuple[str, ...],
+    recipe_of_a_run: dict[str, Any],
     space: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
     """Fill the artifact with the ranking; trainings are by trial, such as "trial 1", which is the usual recipe."""
     trials = {name: Trial.of(made, space) for name, made in train.items()}
     ranking = ranked(networks[0], trials, space, prepare.facts["images"]["validation"])
     (output / "trials.json").write_text(json.dumps(ranking, indent=1, ensure_ascii=False), encoding="utf-8")
-    recipe = {"preset": preset, "networks": list(networks), **ranking["trials"][0]["settings"]}
+    recipe = recipe_of_a_run | ranking["trials"][0]["settings"]
     (output / "recipe.json").write_text(json.dumps(recipe, indent=1), encoding="utf-8")
     return {"keep": ranking["keep"], "verdict": ranking["verdict"]}
 

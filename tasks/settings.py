@@ -44,6 +44,14 @@ class Settings(Fields):
     program: ClassVar[str] = "python flows/main.py"
     flow: ClassVar[str] = "fashion-mnist"  # what Prefect calls it
     also_spelt: ClassVar[dict[str, tuple[str, ...]]] = {}  # other names of options
+    not_taken: ClassVar[tuple[str, ...]] = ()  # settings that would mean nothing here
+
+    @model_validator(mode="after")
+    def _nothing_in_vain(self) -> Settings:
+        for name in self.not_taken:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} means nothing to {self.program}; leave it out")
+        return self
 
     @field_validator("networks", mode="before")
     @classmethod
@@ -56,6 +64,8 @@ class Settings(Fields):
         for extra, package in (needed | {k: v for k, v in CLUSTERS.items() if k == self.engine}).items():
             if not find_spec(package):
                 raise ValueError(f"{package} is not installed; `./setup.sh` does it, or pip install '.[{extra}]'")
+        if self.store and ("://" not in self.store or self.store.startswith("file:")):
+            raise ValueError(f"store {self.store}: a folder that all machines mount is to be their data_dir")
         if self.scheduler and self.engine not in CLUSTERS:
             raise ValueError(f"scheduler {self.scheduler}: say whose, with engine dask or ray")
         return self
@@ -153,17 +163,17 @@ class Settings(Fields):
         except UserError as error:
             raise ValueError(str(error)) from error
 
-    @property
+    @cached_property
     def own_network(self) -> OwnNetwork | None:
-        """The user's own network, as its file is now."""
+        """The user's own network, as its file was when a run first asked."""
         try:
             return OwnNetwork.named(self.network_file) if self.network_file else None
         except UserError as error:
             raise ValueError(str(error)) from error
 
-    @property
+    @cached_property
     def to_beat(self) -> dict[str, Any]:
-        """The champion, and what was rolled back, as `data/champion.json` has them now."""
+        """The champion, and what was rolled back, as `data/champion.json` had them when a run first asked."""
         return champions(self.data_dir).to_beat
 
     @property
@@ -184,8 +194,14 @@ class Settings(Fields):
 
     def moved_from(self, project: Path) -> Self:
         """Return these settings for this machine: what was below that folder of another's is below the project here."""
-        places = {name: path for name in PLACES if (path := getattr(self, name)) and path.is_relative_to(project)}
-        return self.model_copy(update={name: PROJECT / path.relative_to(project) for name, path in places.items()})
+
+        def moved(path: Path) -> Path:
+            return PROJECT / path.relative_to(project) if path.is_relative_to(project) else path
+
+        changed: dict[str, Any] = {name: moved(path) for name in PLACES if (path := getattr(self, name))}
+        if own := self.own_network:
+            changed["own_network"] = own.model_copy(update={"path": moved(own.path)})
+        return self.model_copy(update=changed)
 
     @property
     def command(self) -> str:
@@ -194,28 +210,35 @@ class Settings(Fields):
 
     def command_of(self, kind: type[Settings]) -> str:
         """Return the command that does what is of this kind with what is set here."""
-        usual = kind(preset=self.preset).model_copy(update=PRESETS[self.preset]._asdict())
-        options = self.resolved()._other_than(usual)
-        return f"{kind.program} {shlex.join(['--preset', self.preset, *options])}"
+        return f"{kind.program} {shlex.join(['--preset', self.preset, *_options(self.recipe_for(kind))])}"
+
+    def recipe_for(self, kind: type[Settings]) -> dict[str, Any]:
+        """Return what is set here otherwise than in what is of this kind and of the same preset, all but the preset."""
+        usual = kind(preset=self.preset).model_copy(update=self._of_the_preset)
+        return self.resolved()._other_than(usual)
 
     @property
     def recipe(self) -> str:
         """What a run is called: "article", or "fast --epochs 3"."""
-        return shlex.join([self.preset, *self._other_than(type(self)(preset=self.preset))])
+        return shlex.join([self.preset, *_options(self._other_than(type(self)(preset=self.preset)))])
 
     @property
     def recipe_of_any_seed(self) -> str:
         """The recipe, whatever the seed and the networks; of a study, that of the runs which have part in it."""
         usual = Settings(preset=self.preset).model_copy(update={"seed": self.seed, "networks": self.networks})
-        return shlex.join([self.preset, *self._other_than(usual)])
+        return shlex.join([self.preset, *_options(self._other_than(usual))])
 
-    def _other_than(self, usual: Settings) -> list[str]:
-        """Return the options that make other results than these settings."""
-        options = []
-        for name in type(usual).model_fields:
-            if name not in NOT_THE_RECIPE and getattr(self, name) != getattr(usual, name):
-                options += [option_of(name), as_text(getattr(self, name)).removeprefix(f"{PROJECT}/")]
-        return options
+    def _other_than(self, usual: Settings) -> dict[str, Any]:
+        """Return those of these settings that make other results than the usual ones."""
+        names = [name for name in type(usual).model_fields if name not in NOT_THE_RECIPE]
+        others = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(usual, name)}
+        return {name: of.removeprefix(f"{PROJECT}/") if isinstance(of, str) else of for name, of in others.items()}
+
+    @property
+    def _of_the_preset(self) -> dict[str, Any]:
+        """What the preset says for all of these networks: not what one of them says itself when it is left unset."""
+        own = {name for network in self.networks if network in NETWORKS for name in NETWORKS[network].recipe}
+        return {name: value for name, value in PRESETS[self.preset]._asdict().items() if name not in own}
 
     @property
     def departures(self) -> tuple[str, ...]:
@@ -234,11 +257,12 @@ class Settings(Fields):
         """Return the settings with nothing left open: the preset's values, the network's own, the precision used."""
         preset = PRESETS[self.preset]
         own = NETWORKS[network].recipe if network in NETWORKS else {}
-        filled = {name: value for name, value in (preset._asdict() | own).items() if getattr(self, name) is None}
+        usual = preset._asdict() | own if network else self._of_the_preset
+        filled = {name: value for name, value in usual.items() if getattr(self, name) is None}
         if network and network != TREES and self.epochs is None:
             filled["epochs"] = (NETWORKS[network].epochs if network in NETWORKS else OWN_EPOCHS)[self.preset]
         if network in CONTESTANTS:
-            filled["network_file"] = None  # it says nothing of this one
+            filled |= {"network_file": None, "own_network": None}  # they say nothing of this one
         if network:
             takes = signature(NETWORKS[network].build).parameters if network in NETWORKS else {}
             filled |= {name: None for name in SHAPE if name not in takes}
@@ -257,6 +281,11 @@ def parse_settings(values: dict[str, Any], kind: type[Settings] = Settings) -> S
         return kind.model_validate(values)
     except ValidationError as error:
         raise UserError("; ".join(_sentence(problem, kind) for problem in error.errors())) from error
+
+
+def _options(settings: dict[str, Any]) -> list[str]:
+    """Return settings as the command line takes them."""
+    return [text for name, value in settings.items() for text in (option_of(name), as_text(value))]
 
 
 def _from_the_project(path: Path, name: str | None) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from tasks.artifacts.artifact import Artifact, verify
 from tasks.artifacts.identity import label_of
@@ -22,11 +22,7 @@ class Study(Settings):
     """Several trainings of each network, held against each other."""
 
     kind: ClassVar[str]  # what its trainings differ in
-
-    @property
-    def members(self) -> list[Member]:
-        """What there is a training of each network for."""
-        raise NotImplementedError
+    not_taken: ClassVar[tuple[str, ...]] = ("challenge", "margin", "tolerance")
 
 
 class SeedStudy(Study):
@@ -50,6 +46,7 @@ class FoldStudy(Study):
     kind = "fold"
     program = "python flows/study.py folds"
     flow = "fashion-mnist-folds"
+    not_taken = (*Study.not_taken, "validation_fraction")
 
     folds: int = Field(5, ge=2, le=100, description="parts of the training images, each of which validates once")
 
@@ -66,6 +63,7 @@ class SearchStudy(Study):
     program = "python flows/study.py search"
     flow = "fashion-mnist-search"
     also_spelt = {"networks": ("--network",)}  # noqa: RUF012 (a ClassVar)
+    not_taken = (*Study.not_taken, "network_file", "inference")
 
     networks: tuple[str, ...] = Field(
         ("dropout",),
@@ -79,24 +77,24 @@ class SearchStudy(Study):
         None, gt=0, description="begin no further round when the trials have trained for so long, all together"
     )
 
-    @field_validator("network_file")
-    @classmethod
-    def _no_network_of_ones_own(cls, named: str | None) -> str | None:
-        if named:
-            raise ValueError(f"network_file: a search varies one of {', '.join(NETWORKS)}, no network of your own")
-        return named
-
     @model_validator(mode="after")
     def _searchable(self) -> SearchStudy:
         (network,) = self.networks
         if network not in NETWORKS:
             raise ValueError(f"a search varies one of {', '.join(NETWORKS)}, not {network!r}")
+        if not self.space:
+            raise ValueError("nothing is left to search for: all that could be varied is set")
         return self
 
     @property
     def command_of_a_run(self) -> str:
         """The command of a run with what is set here, to which a trial's own settings are to be added."""
         return self.command_of(Settings)
+
+    @property
+    def recipe_of_a_run(self) -> dict[str, Any]:
+        """The same as a recipe file has it."""
+        return {"preset": self.preset, **self.recipe_for(Settings)}
 
     @cached_property
     def space(self) -> Space:

@@ -16,7 +16,9 @@ from tasks.report.index import render_index
 from tasks.report.search import Search, render
 from tasks.studies import SearchStudy
 from tests.conftest import (
+    FIXTURE,
     ON_THE_FIXTURE,
+    PROJECT,
     SPECIFICATION,
     children_of,
     copy_of_prepared,
@@ -109,12 +111,15 @@ def test_a_search_that_is_killed_ends_with_the_same_trials(searched, server, tmp
 def test_the_winner_is_a_recipe_that_a_run_takes_from_its_file(searched, server):
     (path,) = (searched / "data" / "rank_trials").glob("*/recipe.json")
     recipe = json.loads(path.read_text())
-    planned = run_main(searched, server, *ON_THE_FIXTURE, "--recipe-file", str(path), "--plan").stdout
+    planned = run_main(searched, server, "--source", str(FIXTURE), "--recipe-file", str(path), "--plan").stdout
     steps = dict(line.split()[:2] for line in planned.splitlines())
     assert steps.keys() >= {"train[logistic]", "evaluate[logistic]"}
     assert "train[baseline]" not in steps, "the recipe names its network"
+    assert steps["download"] == "keep", "and the data set that it was searched on"
     best = ranking_of(searched)["trials"][0]["settings"]
-    assert recipe == {"preset": "fast", "networks": ["logistic"], **best}
+    given = {"dataset": str(SPECIFICATION.relative_to(PROJECT)), "epochs": 1, "batch_size": 32}
+    named = {"preset": "fast", "networks": ["logistic"], "precision": recipe["precision"]}
+    assert recipe == named | given | best
 
 
 def test_no_further_round_begins_when_the_minutes_are_over(searched, server, tmp_path):

@@ -1,12 +1,15 @@
+import pickle
 from pathlib import Path
 
 import pytest
 
 from flows.command_line import read_options
 from tasks import presets
+from tasks.champion import crown
 from tasks.errors import UserError
 from tasks.presets import PRESETS
 from tasks.settings import PLACES, PROJECT, Settings, parse_settings
+from tasks.studies import FoldStudy, SearchStudy, SeedStudy
 from tests.conftest import FIXTURE, SPECIFICATION
 
 
@@ -225,6 +228,16 @@ def test_settings_do_not_change_once_made():
             {"preset": "article", "batch_size": 512, "validation_fraction": 0.2},
             "--preset article --validation-fraction 0.2",
         ),
+        ({"preset": "article", "networks": "residual"}, "--preset article --networks residual"),
+        (
+            {"preset": "article", "networks": "residual", "augmentation": "none", "inference": "plain"},
+            "--preset article --networks residual --augmentation none --inference plain",
+        ),
+        (
+            {"preset": "article", "networks": "residual,dropout", "label_smoothing": 0},
+            "--preset article --networks residual,dropout --label-smoothing 0.0",
+        ),
+        ({"preset": "article", "augmentation": "none", "inference": "plain"}, "--preset article"),
     ],
 )
 def test_the_command_that_makes_the_same_again_names_all_that_differs_from_the_preset(values, options):
@@ -235,6 +248,51 @@ def test_the_command_that_makes_the_same_again_names_all_that_differs_from_the_p
         again.resolved(n).model_dump(exclude=PLACES) == settings.resolved(n).model_dump(exclude=PLACES)
         for n in settings.networks
     )
+
+
+def test_a_study_of_an_ablation_is_not_taken_for_one_of_the_networks_own_recipe():
+    plain = Settings(networks=("residual",), inference="plain").resolved().recipe_of_any_seed
+    assert plain != Settings(networks=("residual",)).resolved().recipe_of_any_seed
+    assert Settings(inference="plain").resolved().recipe_of_any_seed == Settings().resolved().recipe_of_any_seed
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "sentence"),
+    [
+        (SeedStudy, {"challenge": True}, "challenge means nothing to python flows/study.py seeds; leave it out"),
+        (FoldStudy, {"validation_fraction": 0.2}, "validation_fraction means nothing to python flows/study.py folds"),
+        (SearchStudy, {"inference": "mirrored"}, "inference means nothing to python flows/study.py search"),
+    ],
+)
+def test_what_would_mean_nothing_to_a_study_is_refused_and_not_in_its_form(kind, values, sentence):
+    with pytest.raises(UserError, match=f"^{sentence}"):
+        parse_settings(values, kind)
+    assert not kind.model_json_schema()["properties"].keys() & values.keys()
+    assert Settings.model_json_schema()["properties"].keys() >= values.keys()
+
+
+def test_a_search_with_everything_set_has_nothing_to_vary():
+    with pytest.raises(UserError, match="^nothing is left to search for: all that could be varied is set$"):
+        parse_settings({"networks": "logistic", "learning_rate": 0.01, "batch_size": 128, "epochs": 5}, SearchStudy)
+
+
+@pytest.mark.parametrize("store", ["/mnt/shared", "file:///mnt/shared"])
+def test_a_folder_is_no_store(store):
+    assert refusal(store=store) == f"store {store}: a folder that all machines mount is to be their data_dir"
+
+
+def test_what_a_run_asks_of_its_own_machine_goes_with_the_settings_to_another(tmp_path):
+    of_one = {"network": "dropout", "evaluate": "dropout-0123456789abcdef", "train": "digest", "reason": "why"}
+    crown(tmp_path, None, **of_one, recipe="fast", command="python flows/main.py")
+    (tmp_path / "my.py").write_text("def tiny():\n    return None\n")
+    settings = Settings(data_dir=tmp_path, network_file=f"{tmp_path / 'my.py'}:tiny", challenge=True)
+    assert settings.to_beat["network"] == "dropout"
+    (tmp_path / "champion.json").unlink()
+    there = pickle.loads(pickle.dumps(settings)).moved_from(tmp_path)  # noqa: S301
+    assert there.data_dir == PROJECT
+    assert there.resolved("tiny").to_beat == settings.to_beat
+    assert there.resolved("tiny").own_network == settings.own_network.model_copy(update={"path": PROJECT / "my.py"})
+    assert there.resolved("dropout").own_network is None
 
 
 def test_the_command_names_the_precision_that_auto_became_so_that_another_processor_makes_the_same():
