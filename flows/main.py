@@ -40,7 +40,7 @@ def dag(run: Callable[..., Any], settings: Settings) -> Any:
     comparison = run(compare, train=trained, evaluate=evaluated, prepare=prepared)
     decided = {}
     if settings.challenge:
-        in_use = evaluation_of_the_champion(settings.data_dir)
+        in_use = evaluation_of_the_champion(settings.data_dir, settings.to_beat)
         decided["decision"] = run(challenge, compare=comparison, evaluate=evaluated, prepare=prepared, champion=in_use)
     return run(
         report,

@@ -35,12 +35,17 @@ def notify_of_failure(url: str, name: str, run: str, why: str) -> None:
 
 
 def crown_whom_it_promotes(report: Artifact, settings: Settings, link: str | None = None) -> None:
-    """Put the network into use that a report's decision promotes, and tell so, unless it is in use already."""
+    """Put the network into use that a report's decision promotes, and tell so, unless it is in use already.
+
+    Raises:
+        RunError: it has beaten one that is no longer in use.
+    """
     decision = report.facts.get("challenge")
     if decision and decision["promoted"]:
-        of_run = {"recipe": settings.recipe, "command": settings.command}
         network, reason = decision["network"], decision["reason"]
-        if crown(settings.data_dir, network, decision["evaluate"], reason, **of_run):
+        made = {"evaluate": decision["evaluate"], "train": decision["train"], "reason": reason}
+        of_run = {"recipe": settings.recipe, "command": settings.command}
+        if crown(settings.data_dir, decision["beaten"], network=network, **made, **of_run):
             notify("champion promoted", f"{reason} {link or ''}".strip(), champion=network, report=link)
 
 

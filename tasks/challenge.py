@@ -37,7 +37,13 @@ def challenge(
     keep = compare.facts["keep"]
     bounds = {"class_names": list(data_set.class_names), "margin": margin, "tolerance": tolerance}
     decision = decide(keep, evaluate[keep], prepare, champion, to_beat, **bounds)
-    told = {"network": keep, "evaluate": evaluate[keep].folder.name, **decision}
+    told = {
+        "network": keep,
+        "evaluate": evaluate[keep].folder.name,
+        "train": _training(evaluate[keep]),
+        "beaten": to_beat.get("train"),
+        **decision,
+    }
     (output / "decision.json").write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
     return told
 
@@ -51,22 +57,27 @@ def decide(
     **bounds: Any,
 ) -> dict[str, Any]:
     """Return whether a network is promoted, and why, by its evaluation and that of the one in use, if it stands."""
-    if evaluate.folder.name in to_beat["rolled_back"]:
+    if _training(evaluate) in to_beat["rolled_back"]:
         return _stays(f"{keep} was the champion and was rolled back: it does not become it again.")
     if "network" not in to_beat:
         return {"promoted": True, "reason": f"{keep} is the first champion: there was none to beat."}
     name = to_beat["network"]
+    if to_beat["train"] == _training(evaluate):
+        return _stays(f"{keep} is the champion already.")
     if name not in champion:
         remedy = f"make its evaluation again ({to_beat['command']})"
         return _stays(f"{keep} cannot be held against the champion, {name}: {remedy}.")
-    if champion[name].digest == evaluate.digest:
-        return _stays(f"{keep} is the champion already.")
     if champion[name].manifest["identity"]["inputs"]["prepare"] != prepare.digest:
         return _stays(f"{keep} cannot be held against the champion, {name}: it was validated on other images.")
     labels = load_labels(prepare, "validation")
     both = (evaluate, champion[name])
     right, champions = (load_probabilities(of, "validation").argmax(axis=1) == labels for of in both)
     return weigh(keep, name, right, champions, labels, **bounds)
+
+
+def _training(evaluate: Artifact) -> str:
+    """Return the content digest of what was evaluated."""
+    return evaluate.manifest["identity"]["inputs"]["train"]
 
 
 def _stays(reason: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tasks.artifacts.artifact import Artifact, verify
 from tasks.artifacts.workspace import workspace
-from tasks.errors import RunError, UserError
+from tasks.errors import RunError, UserError, sentence_of
 
 FILE = "champion.json"
 
@@ -26,12 +26,13 @@ class Champion(BaseModel):
     recipe: str
     command: str
     evaluate: str  # the folder of its evaluation, from which everything before it can be told
+    train: str  # the content digest of its training: the network itself, whatever evaluates it
     since: str
     reason: str
 
 
 class Champions(BaseModel):
-    """All that have been in use, in turn; and the evaluations of those that were found wanting there."""
+    """All that have been in use, in turn; and the trainings of those that were found wanting there."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,7 +47,7 @@ class Champions(BaseModel):
     @property
     def to_beat(self) -> dict[str, Any]:
         """What a challenge must know of them."""
-        known = self.in_use.model_dump(include={"network", "evaluate", "command"}) if self.in_use else {}
+        known = self.in_use.model_dump(include={"network", "evaluate", "train", "command"}) if self.in_use else {}
         return {**known, "rolled_back": self.rolled_back}
 
 
@@ -54,30 +55,38 @@ def champions(data_dir: Path) -> Champions:
     """Return what the file says; nobody, if there is none.
 
     Raises:
-        RunError: it holds something else.
+        RunError: it cannot be read, or holds something else.
     """
     try:
         return Champions.model_validate_json((data_dir / FILE).read_bytes())
     except FileNotFoundError:
         return Champions()
+    except OSError as error:
+        raise RunError(sentence_of(error)) from error
     except ValidationError as error:
         raise RunError(f"{data_dir / FILE} is damaged: {error.errors()[0]['msg']}; mend it or move it away") from error
 
 
-def evaluation_of_the_champion(data_dir: Path) -> dict[str, Artifact]:
-    """Return its evaluation, by its network, if there is a champion and that stands."""
-    champion = champions(data_dir).in_use
-    found = champion and verify(data_dir / "evaluate" / champion.evaluate, "evaluate")
-    return {champion.network: found} if champion and isinstance(found, Artifact) else {}
+def evaluation_of_the_champion(data_dir: Path, to_beat: dict[str, Any]) -> dict[str, Artifact]:
+    """Return the evaluation of the one that is to be beaten, by its network, if there is one and that stands."""
+    found = verify(data_dir / "evaluate" / to_beat["evaluate"], "evaluate") if "evaluate" in to_beat else None
+    return {to_beat["network"]: found} if isinstance(found, Artifact) else {}
 
 
-def crown(data_dir: Path, network: str, evaluate: str, reason: str, **of_run: str) -> bool:
-    """Put a network into use, unless it is; tell whether it was put."""
+def crown(data_dir: Path, beaten: str | None, **champion: str) -> bool:
+    """Put a network into use in place of the one whose training it has beaten, unless it is; tell whether it was put.
+
+    Raises:
+        RunError: another one than that is in use by now.
+    """
+    new = Champion(since=datetime.now(UTC).isoformat(timespec="seconds"), **champion)
     with _to_change(data_dir) as known:
-        if evaluate in (known.in_use and known.in_use.evaluate, *known.rolled_back):
+        in_use = known.in_use and known.in_use.train
+        if new.train in (in_use, *known.rolled_back):
             return False
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        known.champions.append(Champion(network=network, evaluate=evaluate, reason=reason, since=since, **of_run))
+        if in_use != beaten:
+            raise RunError(f"{new.network} does not become the champion: the one that it beat is no longer; run again")
+        known.champions.append(new)
         return True
 
 
@@ -91,7 +100,7 @@ def roll_back(data_dir: Path) -> tuple[Champion, Champion]:
         if len(known.champions) < 2:
             raise UserError(f"{data_dir / FILE} names no champion before the one in use")
         was = known.champions.pop()
-        known.rolled_back.append(was.evaluate)
+        known.rolled_back.append(was.train)
         return known.champions[-1], was
 
 

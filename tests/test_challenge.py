@@ -52,18 +52,19 @@ def test_what_is_not_stays_a_challenger_and_every_reason_is_told(challenger, cha
     assert why in reason
 
 
-def evaluation(tmp_path, digest, images="images"):
-    return Artifact(tmp_path / f"dropout-{digest}", {"digest": digest, "identity": {"inputs": {"prepare": images}}})
+def evaluation(tmp_path, training, images="images"):
+    inputs = {"prepare": images, "train": training}
+    return Artifact(tmp_path / f"dropout-{training}", {"digest": training, "identity": {"inputs": inputs}})
 
 
 @pytest.mark.parametrize(
     ("champion", "to_beat", "promoted", "reason"),
     [
         (None, {}, True, "dropout is the first champion: there was none to beat."),
-        (None, {"network": "old", "command": "C"}, False, "the champion, old: make its evaluation again (C)."),
-        (("a", "images"), {"network": "old"}, False, "dropout is the champion already."),
-        (("b", "others"), {"network": "old"}, False, "the champion, old: it was validated on other images."),
-        (None, {"rolled_back": ["dropout-a"]}, False, "was rolled back: it does not become it again."),
+        (None, {"network": "old", "train": "b", "command": "C"}, False, "old: make its evaluation again (C)."),
+        (None, {"network": "old", "train": "a"}, False, "dropout is the champion already."),
+        (("b", "others"), {"network": "old", "train": "b"}, False, "old: it was validated on other images."),
+        (None, {"rolled_back": ["a"]}, False, "was rolled back: it does not become it again."),
     ],
 )
 def test_without_a_champion_to_be_held_against_it_is_said_what_follows(tmp_path, champion, to_beat, promoted, reason):

@@ -10,13 +10,18 @@ OF_RUN = {"recipe": "fast", "command": "python flows/main.py --preset fast"}
 
 
 def crowned(folder, *names):
-    return [crown(folder, name, f"{name}-0123456789abcdef", "why", **OF_RUN) for name in names]
+    return [crowned_over(folder, champions(folder).to_beat.get("train"), name) for name in names]
+
+
+def crowned_over(folder, beaten, name):
+    known = {"network": name, "evaluate": f"{name}-0123456789abcdef", "train": f"training of {name}", "reason": "why"}
+    return crown(folder, beaten, **known, **OF_RUN)
 
 
 def test_without_a_file_there_is_none(tmp_path):
     assert champions(tmp_path).in_use is None
     assert champions(tmp_path).to_beat == {"rolled_back": []}
-    assert evaluation_of_the_champion(tmp_path) == {}
+    assert evaluation_of_the_champion(tmp_path, champions(tmp_path).to_beat) == {}
 
 
 def test_the_last_one_crowned_is_in_use_and_crowning_it_again_is_no_news(tmp_path):
@@ -34,8 +39,9 @@ def test_a_rollback_puts_the_one_before_into_use_and_the_other_never_again(tmp_p
     assert champions(tmp_path).to_beat == {
         "network": "baseline",
         "evaluate": "baseline-0123456789abcdef",
+        "train": "training of baseline",
         "command": OF_RUN["command"],
-        "rolled_back": ["dropout-0123456789abcdef"],
+        "rolled_back": ["training of dropout"],
     }
 
 
@@ -46,11 +52,23 @@ def test_the_first_has_none_before_it(tmp_path):
     assert champions(tmp_path).in_use.network == "baseline"
 
 
-def test_of_many_that_are_crowned_at_once_none_is_lost(tmp_path):
+def test_of_many_that_have_beaten_the_same_champion_one_takes_its_place_and_the_others_are_told(tmp_path):
+    crowned(tmp_path, "baseline")
     names = [f"network{number}" for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(lambda name: crowned(tmp_path, name), names)) == [[True]] * 8
-    assert sorted(champion.network for champion in champions(tmp_path).champions) == names
+        tried = [pool.submit(crowned_over, tmp_path, "training of baseline", name) for name in names]
+    (winner,) = (name for name, one in zip(names, tried, strict=True) if not one.exception())
+    assert [champion.network for champion in champions(tmp_path).champions] == ["baseline", winner]
+    told = {str(one.exception()).partition(";")[0] for one in tried if one.exception()}
+    beaten = "does not become the champion: the one that it beat is no longer"
+    assert told == {f"{name} {beaten}" for name in names if name != winner}
+
+
+def test_what_was_rolled_back_does_not_come_back_by_another_evaluation_of_it(tmp_path):
+    crowned(tmp_path, "baseline", "dropout")
+    roll_back(tmp_path)
+    known = {"network": "dropout", "evaluate": "dropout-fedcba9876543210", "train": "training of dropout"}
+    assert not crown(tmp_path, "training of baseline", **known, reason="why", **OF_RUN)
 
 
 def test_a_damaged_file_is_named_and_left_alone(tmp_path):
