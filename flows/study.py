@@ -23,41 +23,40 @@ from tasks.compare_trainings import compare_trainings
 from tasks.contestants import evaluator, trainer
 from tasks.download import download
 from tasks.fold import fold
+from tasks.node import Member, Node
 from tasks.prepare import prepare
 from tasks.rank_trials import rank_trials
 from tasks.report_search import report_search
 from tasks.report_study import report_study
+from tasks.settings import Settings
 from tasks.studies import FoldStudy, SearchStudy, SeedStudy, artifacts
 from tasks.train import train
 from tasks.validate import validate
 
 
 def seeds(run: Callable[..., Any], settings: SeedStudy) -> Any:
-    """Wire the nodes: with each seed, every network is trained on the same split, and evaluated."""
-    raw = run(download)
-    validation = run(validate, download=raw)
-    trained, evaluated = {}, {}
-    for seed in settings.members:
-        prepared = run(prepare.of(seed), download=raw, after=validation)
-        for name in settings.networks:
-            of = f"{name}, {seed.name}"
-            trained[of] = run(trainer(name).of(seed), network=name, prepare=prepared)
-            evaluated[of] = run(evaluator(name).of(seed), network=name, train=trained[of], prepare=prepared)
-    comparison = run(compare_trainings, train=trained, evaluate=evaluated)
-    return run(report_study, validate=validation, train=trained, evaluate=evaluated, compare_trainings=comparison)
+    """Wire the nodes: each seed splits the training images into those to train on and those to validate on."""
+    return over(settings.members, prepare, run, settings)
 
 
 def folds(run: Callable[..., Any], settings: FoldStudy) -> Any:
-    """Wire the nodes: on each fold, every network is trained on the images of the others, and validated by its own."""
+    """Wire the nodes: each fold validates what is trained on the others; of the test set, nothing is prepared."""
+    return over(settings.members, fold, run, settings)
+
+
+def over(members: list[Member], split: Node, run: Callable[..., Any], settings: Settings) -> Any:
+    """Wire the nodes: for each member, every network is trained on the same split, and evaluated."""
     raw = run(download)
     validation = run(validate, download=raw)
-    trained = {}
-    for part in settings.members:
-        split = run(fold.of(part), download=raw, after=validation)
+    trained, evaluated = {}, {}
+    for member in members:
+        prepared = run(split.of(member), download=raw, after=validation)
         for name in settings.networks:
-            trained[f"{name}, {part.name}"] = run(trainer(name).of(part), network=name, prepare=split)
-    comparison = run(compare_trainings, train=trained, evaluate={})
-    return run(report_study, validate=validation, train=trained, evaluate={}, compare_trainings=comparison)
+            of = f"{name}, {member.name}"
+            trained[of] = run(trainer(name).of(member), network=name, prepare=prepared)
+            evaluated[of] = run(evaluator(name).of(member), network=name, train=trained[of], prepare=prepared)
+    comparison = run(compare_trainings, train=trained, evaluate=evaluated)
+    return run(report_study, validate=validation, train=trained, evaluate=evaluated, compare_trainings=comparison)
 
 
 def search(run: Callable[..., Any], settings: SearchStudy) -> Any:

@@ -21,7 +21,7 @@ import numpy as np
 from tasks.artifacts.artifact import Artifact
 from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.child import Child
-from tasks.evaluate import measure_all
+from tasks.evaluate import measure_all, splits_of
 from tasks.networks import TREES_FROM
 from tasks.node import node
 from tasks.progress import Progress
@@ -51,9 +51,15 @@ def train(output: Path, *, prepare: Artifact, checkpoints: Path, child: Child) -
 @node(libraries=LIBRARIES, retries=2)
 def evaluate(output: Path, *, train: Artifact, prepare: Artifact, child: Child) -> dict[str, Any]:
     """Fill the artifact with the trees' probabilities and metrics, by a child."""
-    model = str(train.folder / "model.ubj")
-    job = {"work": "evaluate", "output": str(output), "prepared": str(prepare.folder), "model": model}
-    return child("tasks.boosting", job | {"threads": THREADS})
+    job = {
+        "work": "evaluate",
+        "output": str(output),
+        "prepared": str(prepare.folder),
+        "splits": splits_of(prepare),
+        "model": str(train.folder / "model.ubj"),
+        "threads": THREADS,
+    }
+    return child("tasks.boosting", job)
 
 
 def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:

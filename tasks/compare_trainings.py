@@ -1,8 +1,8 @@
 """Compare trainings: what a study shows. Is one network better, whatever the seed or the fold?
 
-Takes every training of every network and, unless the test set stays shut, their evaluations. Makes `study.json`: each
-network's accuracies, training by training, with their mean, deviation and interval; each pair's differences; the
-verdict, which reads validation data alone.
+Takes every training of every network, and its evaluation. Makes `study.json`: each network's accuracies, training by
+training, with their mean, deviation and interval; each pair's differences; the verdict, which reads validation data
+alone.
 """
 
 import json
@@ -35,7 +35,7 @@ def compare_trainings(
     """Fill the artifact with the comparison; inputs are by network and member, such as "dropout, seed 1"."""
     members = list(dict.fromkeys(name.partition(", ")[2] for name in train))
     measured = {
-        network: [_figures(train[f"{network}, {member}"], evaluate.get(f"{network}, {member}")) for member in members]
+        network: [_figures(train[f"{network}, {member}"], evaluate[f"{network}, {member}"]) for member in members]
         for network in networks
     }
     study = compare_over(kind, members, measured)
@@ -43,10 +43,10 @@ def compare_trainings(
     return {"keep": study["keep"], "verdict": study["verdict"]}
 
 
-def _figures(train: Artifact, evaluate: Artifact | None) -> dict[str, float]:
-    """Return a training's figures; without an evaluation, the validation accuracy is that of the last epoch's end."""
-    known = {"parameters": train.facts["parameters"], "validation_accuracy": train.facts["validation_accuracy"]}
-    return known | ({f"{split}_accuracy": evaluate.facts[f"{split}_accuracy"] for split in SPLITS} if evaluate else {})
+def _figures(train: Artifact, evaluate: Artifact) -> dict[str, float]:
+    """Return a training's figures: of cross-validation, none of the test set."""
+    accuracies = {f"{split}_accuracy" for split in SPLITS} & evaluate.facts.keys()
+    return {"parameters": train.facts["parameters"], **{name: evaluate.facts[name] for name in sorted(accuracies)}}
 
 
 def compare_over(kind: str, members: list[str], measured: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def _difference(first: dict[str, np.ndarray], second: dict[str, np.ndarray], sha
     """Return how much better the first is: of each pair of trainings on the same split with the same seed."""
     found = {}
     for quantity in first:
-        differences = first[quantity] - second[quantity]
+        differences = (first[quantity] - second[quantity]).round(12)  # what is left of equal ones is no spread
         summary = _summary(differences, shared, lowest=-1.0)
         found[quantity] = summary | {
             "bootstrap": bootstrap_mean(differences)[1],

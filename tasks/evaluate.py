@@ -1,8 +1,8 @@
 """Evaluate: ask one trained network for its probabilities, in inference mode, and measure them.
 
-Takes the trained network and the prepared splits. Makes `<split>_probabilities.npy` (float32, n × classes) for train,
-validation and test, `metrics.json`, and `layers.json`: what the network is built of. This is the one place where the
-test set is opened.
+Takes the trained network and the prepared splits. Makes `<split>_probabilities.npy` (float32, n × classes) for each of
+them, `metrics.json`, and `layers.json`: what the network is built of. This is the one place where the test set is
+opened, unless the splits are a fold's, which has none.
 """
 
 import json
@@ -44,11 +44,17 @@ def evaluate(
         "output": str(output),
         "model": str(train.folder / "model.keras"),
         "prepared": str(prepare.folder),
+        "splits": splits_of(prepare),
         "threads": cores(),
         "inference": inference,
         "own_network": told_whole(own_network),
     }
     return child("tasks.evaluate", job)
+
+
+def splits_of(prepare: Artifact) -> list[str]:
+    """Return which splits there are."""
+    return [split for split in SPLITS if split in prepare.facts["images"]]
 
 
 def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -74,7 +80,7 @@ def measure_all(
 ) -> dict[str, Any]:
     """Fill the job's output with what `predict` says of every split, measured; return the figures worth a glance."""
     output, prepared = Path(job["output"]), Path(job["prepared"])
-    splits = {split: load_split(prepared, split) for split in SPLITS}
+    splits = {split: load_split(prepared, split) for split in job["splits"]}
     total = sum(len(labels) for _, labels in splits.values())
     done = 0
     metrics: dict[str, Any] = {}
@@ -94,7 +100,7 @@ def measure_all(
         milliseconds[split] = round(1000 * seconds / len(images), 4)
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1))
     (output / "layers.json").write_text(json.dumps(layers, indent=1))
-    accuracies = {f"{split}_accuracy": metrics[split]["accuracy"] for split in SPLITS}
+    accuracies = {f"{split}_accuracy": metrics[split]["accuracy"] for split in splits}
     return accuracies | {"milliseconds_per_image": milliseconds, "threads": job["threads"]}
 
 

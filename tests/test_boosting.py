@@ -6,6 +6,7 @@ import xgboost
 
 from tasks.boosting import PATIENCE, Boosted, flat
 from tasks.child import run_child
+from tasks.prepare import SPLITS
 from tasks.progress import silent
 from tasks.train import load_split
 
@@ -54,7 +55,7 @@ def test_the_history_is_what_the_trees_say(trained, split):
 def test_the_evaluation_is_of_these_trees_and_they_have_learned(trained, split, tmp_path):
     folder, _, _ = trained
     job = {"work": "evaluate", "output": str(tmp_path), "prepared": str(split), "model": str(folder / "model.ubj")}
-    facts = run_child("tasks.boosting", job | {"threads": 1}, silent)
+    facts = run_child("tasks.boosting", job | {"splits": SPLITS, "threads": 1}, silent)
     images, labels = load_split(split, "test")
     expected = xgboost.Booster(model_file=folder / "model.ubj").inplace_predict(flat(images))
     found = np.load(tmp_path / "test_probabilities.npy")

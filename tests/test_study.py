@@ -124,10 +124,10 @@ def test_a_study_that_is_killed_ends_with_the_same_numbers(two_seeds, server, tm
 def test_cross_validation_opens_no_test_set(server, tmp_path):
     done = run_main(tmp_path, server, *ON_THE_FIXTURE, "--folds", "2", program=FOLDS)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^network +validation +parameters +seconds$", done.stdout, flags=re.MULTILINE)
+    assert re.search(r"^network +train +validation +parameters +seconds$", done.stdout, flags=re.MULTILINE)
     assert study_of(tmp_path)["members"] == ["fold 1", "fold 2"]
-    assert not (tmp_path / "data" / "evaluate").exists()
-    assert not list((tmp_path / "data" / "fold").glob("*/test*"))
+    assert len(list((tmp_path / "data" / "evaluate").glob("*/validation_probabilities.npy"))) == 4
+    assert not list((tmp_path / "data").glob("[!r]*/*/test*"))
     assert "The test set is not opened" in (tmp_path / "reports" / "latest-folds.html").read_text()
 
 
@@ -138,6 +138,7 @@ def test_cross_validation_opens_no_test_set(server, tmp_path):
         (("study.py",), "no study is called"),
         ((*SEEDS, "--seeds", "1"), "seeds is '1': input should be greater than or equal to 2"),
         ((*FOLDS, "--seeds", "3"), "no option is called '--seeds'; did you mean '--seed'?"),
+        ((*FOLDS, "--validation-fraction", "0.2"), "no option is called '--validation-fraction'"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(tmp_path, given, said):

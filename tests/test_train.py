@@ -11,6 +11,7 @@ from flows.processes import command_of
 from tasks.child import run_child
 from tasks.errors import ChildDied, RunError
 from tasks.evaluate import evaluate_in_child
+from tasks.prepare import SPLITS
 from tasks.progress import silent
 from tasks.train import epoch_order, learning_rate_at, train_in_child
 from tests.conftest import children_of
@@ -32,7 +33,7 @@ RECIPE = {
     "seconds_between_checkpoints": 30,
 }
 
-PLAINLY = {"threads": 1, "own_network": None, "inference": "plain"}  # how a network is evaluated
+PLAINLY = {"threads": 1, "own_network": None, "inference": "plain", "splits": SPLITS}  # how a network is evaluated
 
 
 def job_of(prepared, folder, **changes):
