@@ -22,7 +22,10 @@ def as_task(
 ) -> Task[..., Any]:
     """Return the Prefect task that runs a node, though its artifact stands if there is a reason to do so."""
     label = node.label(network)
-    sender = None if settings.engine == "local" else Sender.of(node, network)
+    sender = None
+    if settings.engine != "local":  # one arithmetic for all, whatever the other machines' processors
+        sender = Sender.of(node, network)
+        settings = settings.model_copy(update={"precision": settings.resolved().precision})
 
     def work(inputs: Inputs) -> Any:
         from flows.as_task import run_node  # a cluster is sent this function itself, and with it what it refers to

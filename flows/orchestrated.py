@@ -26,7 +26,7 @@ from flows.engines import ENGINES
 from flows.housekeeping import retain
 from flows.notify import crown_whom_it_promotes, notify, notify_of_failure
 from flows.on_the_server import ProgressArtifacts, settle, show_result
-from flows.plan import DAGS, downstream, labels, walk
+from flows.plan import DAGS, Afresh, downstream, flat, labels, walk
 from flows.temporary_server import is_temporary
 from flows.the_dead import mark_the_dead
 from tasks.artifacts.artifact import Artifact
@@ -41,6 +41,8 @@ from tasks.report.live import LivePage
 from tasks.report.publish import page_of, publish, publish_refusal
 from tasks.settings import Settings
 from tasks.studies import FoldStudy, SearchStudy, SeedStudy
+
+NEEDED_HERE = ("compare_trainings", "evaluate")  # later: runs quote the study, and challenge the champion
 
 
 @contextlib.contextmanager
@@ -136,12 +138,12 @@ def run_all(settings: Settings) -> State:
         log.warning("%s", error)
     Store(settings.data_dir).sweep()
     before = last_like(settings.data_dir, settings.command)
-    afresh = downstream(settings)
+    downstream(settings)  # it raises where `fresh` names nothing
     futures: dict[PrefectFuture[Any], str] = {}
     run = str(this_run.id) if kept_server and not deployment.id else None  # of the others, `the_dead` knows otherwise
     known = {"command": settings.command, "recipe": settings.recipe, "server": kept_server}
     with recorded(settings.data_dir, **known, flow_run=run) as record:
-        ended = run_nodes(settings, afresh, record, futures)
+        ended = run_nodes(settings, record, futures)
         artifact: Any = ended.data
         if ended.is_completed():
             record.end("completed", keep=artifact.facts["keep"])
@@ -156,14 +158,15 @@ def run_all(settings: Settings) -> State:
     return ended
 
 
-def run_nodes(
-    settings: Settings, afresh: dict[str, str], record: Record, futures: dict[PrefectFuture[Any], str]
-) -> State:
+def run_nodes(settings: Settings, record: Record, futures: dict[PrefectFuture[Any], str]) -> State:
     """Run every node as a task, and publish the report; return the state that the flow run ends in."""
+    afresh = Afresh(settings.fresh)
 
     def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
         label = node.label(network)
-        task = as_task(node, network, settings, afresh.get(label), record.name)
+        made_of = [futures[given] for given in flat(inputs) if isinstance(given, PrefectFuture)]
+        why = afresh.reason(node, network, made_of)
+        task = as_task(node, network, settings, why, record.name)
         future = engine.submit(task, inputs, after)
         futures[future] = label
         return future
@@ -186,7 +189,7 @@ def run_nodes(
             engine.stop()
             record.end("stopped")
             raise
-        return _published(next(iter(stopped), failed), report, settings, live)
+        return _published(next(iter(stopped), failed), report, futures, settings, live)
 
 
 def tell_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
@@ -213,12 +216,22 @@ def limited(hours: float | None, stop: Callable[[State], None]) -> Iterator[None
         timer.cancel()
 
 
-def _published(failed: State | None, report: PrefectFuture[Any], settings: Settings, live: LivePage) -> State:
+def _published(
+    failed: State | None,
+    report: PrefectFuture[Any],
+    futures: dict[PrefectFuture[Any], str],
+    settings: Settings,
+    live: LivePage,
+) -> State:
     """Put the page of the report, or of what was refused, into its place; return the state of the flow run."""
     live.end(("stopped" if failed.is_cancelled() else "failed") if failed else "")
     try:
         if not failed:
-            artifact = store_of(settings).bring(report.result())
+            store = store_of(settings)
+            artifact = store.bring(report.result())
+            for future, label in futures.items():
+                if label.partition("[")[0] in (NEEDED_HERE if settings.challenge else NEEDED_HERE[:1]):
+                    store.bring(future.result())
             page = publish(artifact, settings.reports_dir)
             return Completed(message=f"report: {page}", data=artifact)
         fault = fault_of(failed)

@@ -1,6 +1,6 @@
 """What a run would do, without doing it: the DAG walked from artifact to artifact."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,30 +28,44 @@ def walk(run: Callable[..., Any], settings: Settings) -> Any:
     return DAGS[type(settings)](run, settings)
 
 
+@dataclass
+class Afresh:
+    """Which nodes `fresh` has made again, each with the reason: the one that it names and all after it."""
+
+    fresh: str | None
+    reasons: dict[str, str] = field(default_factory=dict)  # by label
+
+    def reason(self, node: Node, network: str | None, inputs: Iterable[str]) -> str | None:
+        """Return why a node is made again, if it is; its inputs, by label, were asked for before."""
+        label = node.label(network)
+        upstream = next((given for given in inputs if given in self.reasons), None)
+        if self.fresh in (node.name, label):
+            self.reasons[label] = "asked for afresh"
+        elif upstream:
+            self.reasons[label] = f"after {upstream}, asked for afresh"
+        return self.reasons.get(label)
+
+
 def downstream(settings: Settings) -> dict[str, str]:
-    """Return the nodes that `fresh` has made again, each with the reason: the one that it names and all after it.
+    """Return the nodes that `fresh` has made again, as far as the DAG is known before it runs, each with the reason.
 
     Raises:
         UserError: there is no such node.
     """
-    reasons: dict[str, str] = {}
+    afresh = Afresh(settings.fresh)
     names: list[str] = []
 
     def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> str:  # noqa: ARG001
         label = node.label(network)
         names.extend([node.name, label] if network else [label])
-        upstream = [given for given in _flat(inputs) if isinstance(given, str) and given in reasons]
-        if settings.fresh in (node.name, label):
-            reasons[label] = "asked for afresh"
-        elif upstream:
-            reasons[label] = f"after {upstream[0]}, asked for afresh"
+        afresh.reason(node, network, _labels(inputs))
         return label
 
     walk(visit, settings)
-    if settings.fresh and not reasons:
+    if settings.fresh and not afresh.reasons:
         known = list(dict.fromkeys(names))
         raise UserError(f"fresh: no node is called {settings.fresh!r}{nearest(settings.fresh, known)}")
-    return reasons
+    return afresh.reasons
 
 
 def labels(settings: Settings) -> list[str]:
@@ -92,7 +106,7 @@ class Plan:
 
 def plan(settings: Settings) -> Plan:
     """Return what a run would do; without Prefect or TensorFlow."""
-    afresh = downstream(settings)
+    afresh = Afresh(settings.fresh)
     found = Plan()
     steps = found.steps
     stopped: set[str] = set()
@@ -101,12 +115,13 @@ def plan(settings: Settings) -> Plan:
         label = node.label(network)
         if node.function is train.function:
             found.networks.add(label)
-        undecided = [given for given in _flat(inputs) if isinstance(given, str)]
+        undecided = _labels(inputs)
+        why = afresh.reason(node, network, undecided)
         if not stopped.isdisjoint({*undecided, *([after] if isinstance(after, str) else [])}):
             stopped.add(label)
             steps.append((label, "wait", "(a failed check stops the run)"))
-        elif label in afresh:
-            steps.append((label, "run", afresh[label]))
+        elif why:
+            steps.append((label, "run", why))
         elif undecided:
             steps.append((label, "wait", f"(input {undecided[0]} may change)"))
         else:
@@ -128,6 +143,11 @@ def plan(settings: Settings) -> Plan:
     return found
 
 
-def _flat(inputs: dict[str, Any]) -> Iterator[Any]:
+def flat(inputs: dict[str, Any]) -> Iterator[Any]:
+    """Give every input, of a mapped node each."""
     for given in inputs.values():
         yield from given.values() if isinstance(given, dict) else (given,)
+
+
+def _labels(inputs: dict[str, Any]) -> list[str]:
+    return [given for given in flat(inputs) if isinstance(given, str)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import socket
 import sys
 import tempfile
 import traceback
@@ -19,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.artifacts.identity import PROJECT
 from tasks.artifacts.syntax import parsed
-from tasks.errors import RunError, UserError
+from tasks.errors import RunError, UserError, sentence_of
 
 if TYPE_CHECKING:
     import keras
@@ -62,10 +63,13 @@ class OwnNetwork(BaseModel):
         """Run the file, which may register what its model is made of.
 
         Raises:
-            RunError: it is no longer what it was.
+            RunError: it is no longer what it was, or where it was.
             UserError: it fails; the message tells where.
         """
-        content = self.path.read_bytes()
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise RunError(f"network_file {sentence_of(error)} (on {socket.gethostname()})") from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise RunError(f"{self.path} has changed since the run began; run again")
         module = ModuleType("own_network")
@@ -93,8 +97,10 @@ class OwnNetwork(BaseModel):
             raise self._fault(error) from error
         if not isinstance(model, keras.Model):
             raise self._misfit(f"returns {type(model).__name__}")
-        if not model.built or model.input_shape != (None, *IMAGE):
-            raise self._misfit(f"takes {_shape(model.input_shape) if model.built else 'anything: it has no input'}")
+        if not model.built or not hasattr(model, "input_shape"):  # of a class of one's own, not even then
+            raise self._misfit("does not say what its model takes: begin it with keras.Input")
+        if model.input_shape != (None, *IMAGE):
+            raise self._misfit(f"takes {_shape(model.input_shape)}")
         if model.output_shape != (None, CLASSES):
             raise self._misfit(f"gives {_shape(model.output_shape)}")
         self._insist_on_probabilities(model)

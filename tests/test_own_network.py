@@ -51,6 +51,21 @@ def broken():
 
 def leaving():
     raise SystemExit(3)
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(10, activation="softmax")
+
+    def call(self, images):
+        return self.dense(keras.ops.reshape(images, (-1, 784)))
+
+
+def of_a_class():
+    model = Subclassed()
+    model(keras.ops.zeros((1, 28, 28, 1)))
+    return model
 """
 
 
@@ -85,7 +100,8 @@ def test_a_network_of_ones_own_is_trained_reported_and_kept_like_any_other(tmp_p
     ("function", "sentence"),
     [
         ("of_other_images", "of_other_images takes 32×32×3; expected is"),
-        ("of_no_images", "of_no_images takes anything: it has no input; expected is"),
+        ("of_no_images", "of_no_images does not say what its model takes: begin it with keras.Input; expected is"),
+        ("of_a_class", "of_a_class does not say what its model takes: begin it with keras.Input; expected is"),
         ("of_five_classes", "of_five_classes gives 5; expected is"),
         ("of_logits", "of_logits gives numbers from -"),
         ("of_nothing", "of_nothing returns NoneType; expected is"),

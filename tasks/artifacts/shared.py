@@ -1,4 +1,4 @@
-"""Shared artifacts: a store that machines without a common folder keep theirs in, at any address that fsspec opens.
+"""Shared artifacts: a store that machines without a common folder keep theirs in, an object store that fsspec opens.
 
 Each machine works on copies in its own data folder. Of an artifact there is `<node>/<name>.json`, its manifest, and
 each file once as `files/<its SHA-256>`. The files come first, the manifest last and only if there is none yet: so it
