@@ -1,7 +1,7 @@
 """How sure an accuracy is, and a difference of two: intervals and a test, each by its published method."""
 
 from collections.abc import Sequence
-from math import hypot, sqrt
+from math import hypot, inf, sqrt
 
 import numpy as np
 
@@ -62,12 +62,13 @@ def mean_over_trainings(values: np.ndarray, shared: float = 0.0) -> Estimate:
 
     What k-fold trainings have in common makes their values alike, and the interval too narrow: with `shared`, the
     images of a validation fold for each training image, it is widened after Nadeau and Bengio, Machine Learning 52
-    (2003), 239.
+    (2003), 239. Values that are all the same say nothing of how far others would lie: the interval is infinite.
     """
     from scipy.special import stdtrit
 
     count = len(values)
-    half = float(stdtrit(count - 1, 0.975)) * float(values.std(ddof=1)) * sqrt(1 / count + shared)
+    deviation = float(values.std(ddof=1)) if np.ptp(values) else inf
+    half = float(stdtrit(count - 1, 0.975)) * deviation * sqrt(1 / count + shared)
     mean = float(values.mean())
     return mean, [mean - half, mean + half]
 
@@ -83,17 +84,17 @@ def bootstrap_mean(values: np.ndarray) -> Estimate:
 
 
 def trainings_to_settle(mean: float, deviation: float, at_most: int = 1_000) -> int | None:
-    """Return how many pairs of trainings show a difference as it was found; `None` if more than `at_most`.
+    """Return how many pairs of trainings show a difference as it was found; `None` if more than `at_most` or unknown.
 
     The fewest of which a two-sided paired t-test at 5 % finds it with a probability of 80 %: Cohen, "Statistical Power
     Analysis for the Behavioral Sciences" (1988), chapter 2.
     """
     from scipy.special import nctdtr, stdtrit
 
-    if not mean:
+    if not mean or not deviation:
         return None
     counts = np.arange(2, at_most + 1)
-    shift = np.abs(mean) / deviation * np.sqrt(counts) if deviation else np.full(len(counts), 100.0)
+    shift = np.abs(mean) / deviation * np.sqrt(counts)
     power = 1 - nctdtr(counts - 1, np.minimum(shift, 100), stdtrit(counts - 1, 0.975))
     enough = np.flatnonzero(power >= 0.8)
     return int(counts[enough[0]]) if len(enough) else None

@@ -46,6 +46,13 @@ def test_of_what_cannot_be_told_apart_the_smaller_is_kept_and_how_many_would_sho
     )
 
 
+def test_differences_that_are_all_the_same_tell_nothing_apart():
+    study = compared(first=measured(BIG, [0.925, 0.935, 0.945]), second=measured(SMALL, [0.92, 0.93, 0.94]))
+    assert (study["keep"], study["tied"]) == ("second", ["first", "second"])
+    found = study["pairs"][0]["validation_accuracy"]
+    assert (found["interval"], found["deviation"], found["to_settle"]) == ([-1.0, 1.0], 0.0, None)
+
+
 def test_trainings_with_the_same_seed_are_compared_and_the_interval_is_scipys():
     found = compared(**UNCLEAR)["pairs"][0]["validation_accuracy"]
     expected = stats.ttest_rel([0.92, 0.93, 0.94], [0.93, 0.92, 0.935]).confidence_interval(0.95)

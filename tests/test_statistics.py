@@ -169,6 +169,10 @@ def test_the_interval_of_a_mean_over_trainings_is_scipys(values):
     assert interval == pytest.approx([expected.low, expected.high])
 
 
+def test_equal_values_say_nothing_of_how_far_others_would_lie():
+    assert mean_over_trainings(np.array([0.005, 0.005, 0.005])) == (0.005, [-np.inf, np.inf])
+
+
 def test_the_bootstrap_interval_is_scipys():
     values = np.random.default_rng(1).normal(0.5, 1, 40)
     expected = bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=2).confidence_interval
@@ -183,7 +187,7 @@ def test_the_trainings_to_settle_are_those_of_the_paired_t_test_s_power(effect, 
     assert trainings_to_settle(-effect * 0.003, 0.003) == count
 
 
-def test_no_number_settles_what_is_no_difference_and_two_settle_what_never_varies():
+def test_no_number_settles_what_is_no_difference_or_has_no_known_spread():
     assert trainings_to_settle(0.0, 0.01) is None
     assert trainings_to_settle(1e-6, 0.01) is None
-    assert trainings_to_settle(0.01, 0.0) == 2
+    assert trainings_to_settle(0.01, 0.0) is None
