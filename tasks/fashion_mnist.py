@@ -28,6 +28,16 @@ class DataFile(BaseModel):
     sha256: str  # of its decompressed bytes, or "unknown": then those of the file that is there are taken
 
 
+class Expectations(BaseModel):
+    """What is expected of the images, besides shape and classes; by default, what Fashion-MNIST's are like."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    background: int = Field(0, ge=0, le=255)  # the darkest pixel of an image is at most so bright
+    brightest: int = Field(250, ge=0, le=255)  # the brightest pixel of a split is at least so bright
+    shared: bool = False  # a test image may be a training image too
+
+
 class DataSet(BaseModel):
     """An image data set in four IDX files, and where it can be had."""
 
@@ -37,6 +47,7 @@ class DataSet(BaseModel):
     class_names: tuple[str, ...] = Field(min_length=10, max_length=10)  # the networks give ten probabilities
     counts: dict[str, int]  # images in "train" and in "test"
     files: dict[str, DataFile]  # by "train_images", "train_labels", "test_images", "test_labels"
+    expectations: Expectations = Expectations()
     mirrors: tuple[Annotated[str, Field(pattern="^https?://")], ...] = ()  # URL prefixes; file name + ".gz" follows
     folders: tuple[Path, ...] = ()  # where a system package puts it
     debian_package: str | None = None

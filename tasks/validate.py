@@ -147,9 +147,10 @@ def facts(
 def _checks(data_set: DataSet) -> list[Check]:
     """Return every expectation, in the order in which the report lists them."""
     within = f"within {DRIFT:.0f} grey levels"
+    severity, must = ("warning", "should") if data_set.expectations.shared else ("critical", "must")
     both: list[tuple[Any, ...]] = [
         _identity(data_set),
-        ("test", "critical", "test images must not be training images too", _within("leaked", [False]), "are"),
+        ("test", severity, f"test images {must} not be training images too", _within("leaked", [False]), "are"),
         ("both", "warning", f"train and test should be equally bright, {within}", _between("mean_drift", 0, DRIFT)),
         ("both", "warning", f"train and test should vary equally, {within}", _between("deviation_drift", 0, DRIFT)),
     ]
@@ -167,6 +168,7 @@ def _identity(data_set: DataSet) -> tuple[Any, ...]:
 
 def _split_checks(split: str, data_set: DataSet) -> list[tuple[Any, ...]]:
     count, labels = data_set.counts[split], list(range(len(data_set.class_names)))
+    background, brightest = data_set.expectations.background, data_set.expectations.brightest
     size = Expectation("ExpectTableRowCountToEqual", {"value": count})
     there = Expectation("ExpectColumnValuesToNotBeNull", {"column": "label"})
     classes = Expectation("ExpectColumnDistinctValuesToContainSet", {"column": "label", "value_set": labels})
@@ -180,10 +182,14 @@ def _split_checks(split: str, data_set: DataSet) -> list[tuple[Any, ...]]:
         (split, "critical", f"{split} must show every class", classes),
         ("both", "warning", f"{split} classes should be balanced", _between(f"{split}_imbalance", 1, IMBALANCE)),
         (split, "critical", f"{split} images must not be blank", _between("maximum", 1, 255), "are"),
-        (split, "critical", f"{split} pixels must use the range 0–255", _between("maximum", 250, 255, "ColumnMax")),
-        (split, "critical", f"{split} background must be 0", _between("minimum", 0, 0)),
+        (split, "critical", f"{split} pixels must reach {brightest}", _between("maximum", brightest, 255, "ColumnMax")),
+        (split, "critical", f"{split} background must be {_up_to(background)}", _between("minimum", 0, background)),
         (split, "warning", f"{split} images should not repeat", _within("duplicate", [False]), "do"),
     ]
+
+
+def _up_to(value: int) -> str:
+    return f"at most {value}" if value else "0"
 
 
 def _within(column: str, values: list[Any]) -> Expectation:

@@ -143,8 +143,8 @@ DAMAGES = [
     (
         dark,
         {
-            "train pixels must use the range 0–255": "",
-            "test pixels must use the range 0–255": "",
+            "train pixels must reach 250": "",
+            "test pixels must reach 250": "",
         },
     ),
     (grey_background, {"train background must be 0": "", "test background must be 0": ""}),
