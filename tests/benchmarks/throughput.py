@@ -71,27 +71,30 @@ def ours(network: str, prepared: Path, precision: str, **changes: Any) -> float:
             ends.append(time.perf_counter())
 
     with tempfile.TemporaryDirectory() as scratch:
-        job = {
-            "network": network,
-            "prepared": str(prepared),
-            "output": scratch,
-            "checkpoints": f"{scratch}/checkpoints/training",
-            "epochs": EPOCHS,
-            "batch_size": ARTICLE_S_BATCH,
-            "learning_rate": 0.001,
-            "schedule": "constant",
-            "seed": 0,
-            "precision": precision,
-            "own_network": None,
-            "shape": {},
-            "given_up_below": [],
-            "augmentation": "none",
-            "label_smoothing": 0.0,
-            "seconds_between_checkpoints": 30,
-            "threads": cores(),
-        }
-        run_child("tasks.train", job | changes, progress)
+        run_child("tasks.train", job_of(network, prepared, Path(scratch), precision=precision) | changes, progress)
     return ends[-1] - ends[-2]
+
+
+def job_of(network: str, prepared: Path, scratch: Path, **changes: Any) -> dict[str, Any]:
+    """Return what a child is told that trains a network with the article's batches and rate."""
+    return {
+        "network": network,
+        "prepared": str(prepared),
+        "output": str(scratch),
+        "checkpoints": f"{scratch}/checkpoints/training",
+        "epochs": EPOCHS,
+        "batch_size": ARTICLE_S_BATCH,
+        "learning_rate": 0.001,
+        "schedule": "constant",
+        "seed": 0,
+        "own_network": None,
+        "shape": {},
+        "given_up_below": [],
+        "augmentation": "none",
+        "label_smoothing": 0.0,
+        "seconds_between_checkpoints": 30,
+        "threads": cores(),
+    } | changes
 
 
 def both(prepared: Path, at_once: int) -> float:

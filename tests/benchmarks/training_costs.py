@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.settings import Settings
+from tests.benchmarks.throughput import job_of
 
 CHILD = """
 import json, sys
@@ -34,8 +35,7 @@ print("seconds", tasks.train.train_in_child(job, lambda *_: None)["seconds"])
 def seconds_of(without: str, job: dict) -> float:
     """Train in a process of its own; return the seconds of the training itself."""
     with tempfile.TemporaryDirectory() as scratch:
-        places = {"output": scratch, "checkpoints": f"{scratch}/checkpoints/training"}
-        command = [sys.executable, "-c", CHILD, without, json.dumps(job | places)]
+        command = [sys.executable, "-c", CHILD, without, json.dumps(job_of(scratch=Path(scratch), **job))]
         told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return float(told.rpartition("seconds ")[2])
 
@@ -57,14 +57,12 @@ def main() -> None:
             np.save(Path(prepared, f"{split}_labels.npy"), generator.integers(0, 10, count).astype(np.uint8))
         job = {
             "network": given.network,
-            "prepared": prepared,
+            "prepared": Path(prepared),
             "epochs": 1,
             "batch_size": recipe.batch_size,
             "learning_rate": recipe.learning_rate,
             "schedule": recipe.schedule,
             "precision": recipe.precision,
-            "seed": 0,
-            "seconds_between_checkpoints": 30,
             "threads": given.threads,
         }
         print(f"{given.network}, {given.images} images, {recipe.precision}, {given.threads} threads", flush=True)
