@@ -98,24 +98,6 @@ def test_what_is_wrong_with_it_stops_the_run_by_the_same_gate(tmp_path, server):
     assert "test images must not be training images too: 1 of 200 are (index 50)" in done.stderr.replace(" is True", "")
 
 
-def test_what_its_specification_expects_otherwise_does_not_stop_the_run(tmp_path, server):
-    images, labels = generated()
-    images = images // 2 + 40
-    images[450] = images[7]
-    options = put(tmp_path, "dim", images, labels, 400)
-    refused = run_main(tmp_path, server, *options, *QUICKLY)
-    assert refused.returncode == 1
-    assert "train pixels must reach 250" in refused.stderr
-    assert "test background must be 0" in refused.stderr
-    specification = tmp_path / "set.json"
-    expectations = {"background": 100, "brightest": 150, "shared": True}
-    specification.write_text(json.dumps(json.loads(specification.read_text()) | {"expectations": expectations}))
-    done = run_main(tmp_path, server, *options, *QUICKLY)
-    assert done.returncode == 0, done.stderr
-    missed = [of["sentence"] for of in page_of(tmp_path)["data"]["expectations"] if not of["met"]]
-    assert "test images should not be training images too" in missed
-
-
 def test_an_unknown_digest_needs_the_file(tmp_path):
     _, specification, *_ = put(tmp_path, "mine", *generated(), 400)
     data_set = load_data_set(specification)

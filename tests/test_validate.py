@@ -7,6 +7,7 @@ import pytest
 from tasks.artifacts.artifact import Artifact
 from tasks.download import fetch
 from tasks.errors import RunError
+from tasks.fashion_mnist import Expectations
 from tasks.idx import read_idx
 from tasks.progress import silent
 from tasks.validate import check_images, stop_if_critical, summarize, validate
@@ -192,6 +193,21 @@ def test_one_image_with_a_grey_background_is_found_among_the_others(arrays, data
     arrays["train_images"][3] = np.maximum(arrays["train_images"][3], 1)
     failed = {r["sentence"] for r in check_images(arrays, data_set, identical=True) if not r["success"]}
     assert failed == {"train background must be 0"}
+
+
+def test_what_a_specification_expects_otherwise_is_no_fault_of_its_images(arrays, data_set):
+    arrays |= {f"{split}_images": arrays[f"{split}_images"] // 2 + 40 for split in SPLITS}
+    arrays["test_images"][4] = arrays["train_images"][5]
+    expectations = Expectations(background=40, brightest=167, shared=True)
+    otherwise = data_set.model_copy(update={"expectations": expectations})
+    found = {
+        (r["severity"], r["sentence"]) for r in check_images(arrays, otherwise, identical=True) if not r["success"]
+    }
+    assert found == {("warning", "test images should not be training images too")}
+    within = expectations.model_copy(update={"background": 39, "brightest": 168})
+    stricter = data_set.model_copy(update={"expectations": within})
+    found = {r["sentence"] for r in check_images(arrays, stricter, identical=True) if not r["success"]}
+    assert {"train background must be at most 39", "test pixels must reach 168"} <= found
 
 
 def test_what_was_observed_is_told_of_what_passed_too(passed):
