@@ -15,9 +15,7 @@ from tasks.compare import load_labels, load_probabilities
 from tasks.fashion_mnist import DataSet
 from tasks.node import node
 from tasks.statistics import paired_difference
-from tasks.wording import percent, points
-
-INTERVAL = "95\N{NO-BREAK SPACE}% interval"
+from tasks.wording import interval, percent, points
 
 
 @node(libraries=("numpy",), apart=True, retries=2)
@@ -109,7 +107,7 @@ def weigh(
     worst = max(losses, key=lambda name: losses[name])
     told = (
         f"its validation accuracy is {points(difference)} points above that of the champion, {champion} "
-        f"({INTERVAL} {points(low)} to {points(high)})"
+        f"({interval(low, high)})"
     )
     faults = [
         *(["the interval holds zero"] if low <= 0 else []),

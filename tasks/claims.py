@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tasks.wording import points
+from tasks.wording import INTERVAL, interval, points
 
 # What the article's author reported (TensorFlow 2.1.6-tf era, a laptop), as shares of one.
 ARTICLE: dict[str, dict[str, Any]] = {
@@ -21,7 +21,6 @@ PUBLISHED = (
     ("WRN-28-10", 0.964, 0.964),
     ("WRN-40-4", 0.967, 0.967),
 )
-_INTERVAL = "95\N{NO-BREAK SPACE}% interval"
 _BY_GAP = ("dropout", "baseline")  # the smaller gap first, by the article
 
 
@@ -34,7 +33,7 @@ def hold_claim(name: str, row: dict[str, Any]) -> dict[str, Any]:
     overfits = True if low > OVERFITTING_GAP else False if high < OVERFITTING_GAP else None
     claimed = ARTICLE[name]["claim"] == "overfits"
     outcome = "cannot be told" if overfits is None else "agrees" if overfits == claimed else "disagrees"
-    measured = f"a running gap of {points(row['running_gap'])} points, {_INTERVAL} {points(low)} to {points(high)}"
+    measured = f"a running gap of {points(row['running_gap'])} points, {interval(low, high)}"
     limit = f"we call one above {points(OVERFITTING_GAP)} overfitting, half-way between the article’s two"
     return claim | {"outcome": outcome, "measured": f"{measured}; {limit}"}
 
@@ -49,7 +48,7 @@ def cure(table: dict[str, dict[str, Any]], pairs: list[dict[str, Any]]) -> dict[
         smaller, limits = -smaller, [-limit for limit in reversed(limits)]
     gaps = " instead of ".join(_with_interval(table[name]["gap"], table[name]["gap_interval"]) for name in _BY_GAP)
     by = f"the dropout network’s gap is {points(abs(smaller))} points {'smaller' if smaller > 0 else 'larger'}"
-    by += f" than baseline’s ({_INTERVAL} of the difference {points(limits[0])} to {points(limits[1])}): {gaps}"
+    by += f" than baseline’s ({INTERVAL} of the difference {points(limits[0])} to {points(limits[1])}): {gaps}"
     left = table["dropout"]["gap_interval"][0] > 0
     if limits[0] <= 0 <= limits[1]:
         answer = f"That cannot be told: {by}."

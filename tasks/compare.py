@@ -19,7 +19,7 @@ from tasks.differences import Outcome, compare_classes, differ
 from tasks.node import node
 from tasks.prepare import SPLITS
 from tasks.statistics import Estimate, difference_of, wilson_interval
-from tasks.wording import listed, p_value, percent, points
+from tasks.wording import INTERVAL, interval, listed, p_value, percent, points
 
 SIGNIFICANT = 0.05  # the p-value that goes with 95 % intervals
 
@@ -134,10 +134,9 @@ def _verdict(ranking: list[str], tied: list[str], table: dict[str, Any], pairs: 
     if len(ranking) == 1:
         return [f"Only {keep} was trained: nothing to compare.", f"It reaches {test} on the test set."]
     pair = pairs[0]
-    low, high = pair["difference_interval"]
     second = (
         f"On the test set it reaches {test}, {_against(pair['difference'])} {pair['second']} "
-        f"(95\N{NO-BREAK SPACE}% interval {points(low)} to {points(high)}, McNemar p = {p_value(pair['p'])})"
+        f"({interval(*pair['difference_interval'])}, McNemar p = {p_value(pair['p'])})"
     )
     if pair["difference"]:
         explained = "hardly explains" if pair["p"] < SIGNIFICANT else "may explain"
@@ -150,17 +149,16 @@ def _why(ranking: list[str], tied: list[str], table: dict[str, Any]) -> str:
     """Return what the rule found on the validation data."""
     keep, others = ranking[0], [name for name in tied if name != ranking[0]]
     accuracy = {name: percent(row["validation_accuracy"]) for name, row in table.items()}
-    interval = "95\N{NO-BREAK SPACE}% interval"
     if others and tied[0] != keep:
         within = (
-            f"its validation accuracy, {accuracy[keep]}, lies within {tied[0]}’s {interval} around {accuracy[tied[0]]}"
+            f"its validation accuracy, {accuracy[keep]}, lies within {tied[0]}’s {INTERVAL} around {accuracy[tied[0]]}"
         )
         return f"{within}, and it has fewer parameters"
     better = "the better" if len(table) == 2 else "the best"
     best = f"it is {better} on validation data, {accuracy[keep]} against {accuracy[ranking[1]]}"
     if accuracy[keep] == accuracy[ranking[1]]:
         best = f"none is better on validation data, where {ranking[1]} reaches {accuracy[keep]} too"
-    return f"{best}; nothing within its {interval} ({listed(others)}) has fewer parameters" if others else best
+    return f"{best}; nothing within its {INTERVAL} ({listed(others)}) has fewer parameters" if others else best
 
 
 def _against(difference: float) -> str:

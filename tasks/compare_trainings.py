@@ -16,10 +16,9 @@ from tasks.artifacts.artifact import Artifact
 from tasks.node import node
 from tasks.prepare import SPLITS
 from tasks.statistics import bootstrap_mean, mean_over_trainings, trainings_to_settle
-from tasks.wording import listed, percent, points
+from tasks.wording import interval, listed, percent, points
 
 FEW = 2  # trainings of each network, of which nothing can be told but which one is higher
-INTERVAL = "95\N{NO-BREAK SPACE}% interval"
 
 
 @node(libraries=("numpy", "scipy"), apart=True, retries=2)
@@ -154,8 +153,7 @@ def _verdict(
 
 
 def _by(difference: dict[str, Any]) -> str:
-    low, high = difference["interval"]
-    return f"{points(difference['mean'])} points higher ({INTERVAL} {points(low)} to {points(high)})"
+    return f"{points(difference['mean'])} points higher ({interval(*difference['interval'])})"
 
 
 def _on_the_test_set(keep: str, other: str, differences: dict[tuple[str, str], dict[str, Any]]) -> str:
@@ -165,5 +163,5 @@ def _on_the_test_set(keep: str, other: str, differences: dict[tuple[str, str], d
     clear = "better" if low > 0 else "worse" if high < 0 else "neither clearly better nor clearly worse"
     return (
         f"On the test set, {keep} is {clear} than {other}: {points(sign * found['mean'])} points on average "
-        f"({INTERVAL} {points(low)} to {points(high)})."
+        f"({interval(low, high)})."
     )

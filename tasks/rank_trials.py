@@ -13,9 +13,8 @@ from tasks.artifacts.artifact import Artifact
 from tasks.node import node
 from tasks.statistics import difference_of, wilson_interval
 from tasks.trials import Space, Trial, study_of
-from tasks.wording import percent, points
+from tasks.wording import interval, percent, points
 
-INTERVAL = "95\N{NO-BREAK SPACE}% interval"
 FEW = 8  # finished trials at least, of which an importance can be told
 GOOD = 0.25  # the share of the trials that counts as good
 
@@ -89,8 +88,8 @@ def _verdict(network: str, best: str, usual: str, trials: dict[str, Trial], imag
     if best == usual:
         return [f"{first}; it is {network}’s usual recipe, and no other was better."]
     one, other = ((share, wilson_interval(round(share * images), images)) for share in (accuracy, of_usual))
-    difference, (low, high) = difference_of(one, other)
-    by = f"{points(difference)} points above {network}’s usual recipe ({INTERVAL} {points(low)} to {points(high)})"
+    difference, limits = difference_of(one, other)
+    by = f"{points(difference)} points above {network}’s usual recipe ({interval(*limits)})"
     return [
         f"{first}, {by}.",
         "It was chosen on these validation images, so it flatters; train it with other seeds before you believe it.",

@@ -1,8 +1,10 @@
 """Numbers and names as the page and the command line write them."""
 
 import difflib
+from datetime import datetime
 from typing import Any
 
+INTERVAL = "95\N{NO-BREAK SPACE}% interval"
 SMALLEST = 1e-300  # what is smaller, computers take for nothing
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -15,6 +17,11 @@ def percent(share: float, decimals: int = 2) -> str:
 def points(share: float) -> str:
     """Return a difference of shares in percentage points with two decimals, with a real minus sign."""
     return signed(100 * share, 2)
+
+
+def interval(low: float, high: float) -> str:
+    """Return the interval of a difference of shares, in percentage points."""
+    return f"{INTERVAL} {points(low)} to {points(high)}"
 
 
 def signed(number: float, decimals: int) -> str:
@@ -40,6 +47,11 @@ def p_value(p: float) -> str:
         return "10⁻³⁰⁰ or less"
     digits, exponent = f"{p:.1e}".split("e")
     return f"{digits}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{str(int(exponent)).translate(_RAISED)}"
+
+
+def moment(of_time: str, to: str = "minutes") -> str:
+    """Return a time in ISO 8601, such as a manifest has, to the minute or the second."""
+    return datetime.fromisoformat(of_time).isoformat(" ", to).removesuffix("+00:00")
 
 
 def left_out(used: int | None, available: int) -> str | None:

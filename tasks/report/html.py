@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.wording import in_unit, listed, p_value, percent, points, signed
+from tasks.wording import in_unit, listed, moment, p_value, percent, points, signed
 
 BESIDE = Path(__file__).parent
 COLUMNS = 50  # of the sprite
@@ -75,6 +75,7 @@ class Templates:
             "listed": listed,
             "p_value": p_value,
             "in_unit": in_unit,
+            "moment": moment,
         }
         self.shared = {"sprite": None, "columns": COLUMNS, **shared}
 

@@ -6,7 +6,7 @@ import numpy as np
 from markupsafe import Markup
 
 from tasks.artifacts.artifact import Artifact
-from tasks.report.figures import SOFT, as_svg, new_figure, styled
+from tasks.report.figures import INK, SOFT, as_svg, new_figure, styled
 from tasks.report.html import Templates
 from tasks.report.quantities import Count, Seconds, Share
 from tasks.report.quantities import Numbers as Model
@@ -65,8 +65,8 @@ def _trials(search: Search) -> Markup:
     values = np.array([100 * trial.accuracy for trial in tried])
     up = np.array([trial.given_up for trial in tried])
     best = np.maximum.accumulate(np.where(up, -np.inf, values))
-    panel.step(places, best, where="post", color="#123456", linewidth=1.2)
-    panel.plot(places[~up], values[~up], "o", color="#123456", markersize=6)
+    panel.step(places, best, where="post", color=INK, linewidth=1.2)
+    panel.plot(places[~up], values[~up], "o", color=INK, markersize=6)
     panel.plot(places[up], values[up], "x", color=SOFT, markersize=6)
     panel.set(title="validation accuracy, %", xlabel="trial")
     panel.grid()
@@ -87,7 +87,7 @@ def _parallel(search: Search) -> Markup:
     for place in range(len(search.trials) - 1, -1, -1):
         style: dict[str, Any] = {"color": SOFT, "linewidth": 0.7, "alpha": 0.7}
         if place < best:
-            style = {"color": "#123456", "linewidth": 2}
+            style = {"color": INK, "linewidth": 2}
         panel.plot(range(len(names)), heights[:, place], **style)
     panel.set(xlim=(-0.3, len(names) - 0.7), ylim=(-0.14, 1.14), yticks=[])
     panel.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
@@ -95,7 +95,7 @@ def _parallel(search: Search) -> Markup:
         tried = [trial.settings[name] for trial in search.trials]
         panel.text(place, 1.05, f"{max(tried):g}", ha="center")
         panel.text(place, -0.12, f"{min(tried):g}", ha="center")
-        panel.axvline(place, color="#123456", linewidth=0.8)
+        panel.axvline(place, color=INK, linewidth=0.8)
     return as_svg(
         figure, "settings", "The settings of every trial", f"The best {best} of {len(search.trials)} stand out."
     )
@@ -111,7 +111,7 @@ def _importance(search: Search) -> Markup:
     figure = new_figure(0.8 + 0.32 * len(search.importance))
     panel = figure.subplots()
     names = list(search.importance)[::-1]
-    panel.barh(range(len(names)), [100 * search.importance[name] for name in names], color="#123456", height=0.6)
+    panel.barh(range(len(names)), [100 * search.importance[name] for name in names], color=INK, height=0.6)
     panel.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     panel.set_title("importance, %")
     told = "; ".join(f"{name.replace('_', ' ')} {percent(share, 0)}" for name, share in search.importance.items())

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from tasks.artifacts.artifact import Artifact
 from tasks.prepare import SPLITS
-from tasks.report.figures import as_svg, name_rows, new_figure, plain, rows, short, styled
+from tasks.report.figures import INK, as_svg, name_rows, new_figure, plain, rows, short, styled
 from tasks.report.html import Templates
 from tasks.report.quantities import Count, Seconds
 from tasks.report.quantities import Numbers as Model
@@ -156,9 +156,9 @@ def _differences(study: Study) -> Markup:
     figure = new_figure(0.95 + 0.5 * len(drawn))
     panel = figure.subplots()
     panel.set_title("first minus second, points")
-    panel.axvline(0, color="#123456", linewidth=0.8)
+    panel.axvline(0, color=INK, linewidth=0.8)
     for row, (pair, split) in enumerate(drawn):
-        _strip(panel, row, pair.accuracy[split], "#123456", "o")
+        _strip(panel, row, pair.accuracy[split], INK, "o")
     name_rows(panel, [f"{short(pair.first, 9)} − {short(pair.second, 9)}, {split}" for pair, split in drawn], 32)
     told = "; ".join(
         f"{pair.first} minus {pair.second}, {split}: {points(pair.accuracy[split].mean)}" for pair, split in drawn

@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from tasks.metrics import REJECTED
-from tasks.report.figures import MARKERS, as_svg, colour, new_figure, plain, short, styled
+from tasks.report.figures import INK, MARKERS, SOFT, as_svg, colour, new_figure, plain, short, styled
 from tasks.report.gather import Run
 from tasks.report.quantities import Count, Estimate, Share
 from tasks.report.quantities import Numbers as Model
@@ -76,8 +76,8 @@ def figures(numbers: Numbers) -> dict[str, Markup]:
 def _reliability(place: int, name: str, trust: Trust, most: int) -> Markup:
     figure = new_figure(4.6)
     diagram, histogram = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
-    diagram.plot([0, 100], [0, 100], color="#654321", linewidth=0.8)
-    diagram.annotate("line: as accurate as sure", (100, 4), ha="right", color="#123456", fontsize=10)
+    diagram.plot([0, 100], [0, 100], color=SOFT, linewidth=0.8)
+    diagram.annotate("line: as accurate as sure", (100, 4), ha="right", color=INK, fontsize=10)
     filled = [(b.confidence, b.accuracy) for b in trust.bins if b.confidence is not None and b.accuracy]
     for confidence, accuracy in filled:
         diagram.plot(

@@ -65,7 +65,6 @@ def numbers(run: Run) -> Numbers:
     """Gather where each network fails."""
     names, class_names = run.names, list(run.data_set.class_names)
     confusion = {name: run.metrics[name]["test"]["confusion"] for name in names}
-    pairs = run.pairs[:1]
     difference = np.subtract(*(confusion[name] for name in [*names, *names][:2]))
     positions, right_shown = choose_pictures(run)
     largest = _largest(confusion[names[0]])
@@ -76,7 +75,7 @@ def numbers(run: Run) -> Numbers:
         confusion=confusion,
         most_confused=max(1, *(int(_wrong(counts).max()) for counts in confusion.values())),
         most_different=max(1, int(np.abs(difference).max())),
-        difference=difference.tolist() if pairs else None,
+        difference=difference.tolist() if run.pairs else None,
         classes={name: [_class_scores(row) for row in run.metrics[name]["test"]["classes"]] for name in names},
         class_differences=differences,
         better=[class_name for difference, class_name in clear if difference > 0],

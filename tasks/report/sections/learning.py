@@ -4,7 +4,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tasks.report.figures import as_svg, colour, new_figure, plain, rows, short, styled
+from tasks.report.figures import INK, as_svg, colour, new_figure, plain, rows, short, styled
 from tasks.report.gather import Run
 from tasks.report.quantities import Count, Share
 from tasks.report.quantities import Numbers as Model
@@ -121,7 +121,7 @@ def _legend(panel: Any, numbers: Numbers, quantity: str) -> None:
     ]
     if quantity != "learning_rate":
         keys += [
-            Line2D([], [], color="#123456", linestyle=line, label=text)
+            Line2D([], [], color=INK, linestyle=line, label=text)
             for line, text in ((":", "training, running"), ("-", "validation"))
         ]
     if quantity == "accuracy" or len(keys) <= 2:

@@ -40,7 +40,7 @@ class Numbers(Model):
 def numbers(run: Run) -> Numbers:
     """Gather how everything was made."""
     made = {label: manifest["made"] for label, manifest in run.manifests.items()}
-    newest = max(made.values(), key=lambda of_node: of_node["at"]).get("run")
+    newest = max(made.values(), key=lambda of_node: of_node["at"])["run"]
     return Numbers(
         command=run.command,
         nodes={
@@ -49,15 +49,15 @@ def numbers(run: Run) -> Numbers:
                 at=made[label]["at"],
                 seconds=made[label]["seconds"],
                 why=made[label]["why"],
-                kept=made[label].get("run") != newest,
+                kept=made[label]["run"] != newest,
                 settings={k: v for k, v in manifest["identity"]["settings"].items() if k != "data_set"},
                 inputs=[name for name in [*_inputs(manifest, run), *GATES.get(label, ())] if name in run.manifests],
             )
             for label, manifest in run.manifests.items()
         },
         machines=_grouped({label: _machine(of_node) for label, of_node in made.items()}),
-        commits=_grouped({label: of_node.get("commit", "not recorded") for label, of_node in made.items()}),
-        clean=all(of_node.get("commit", "").endswith("tree clean") for of_node in made.values()),
+        commits=_grouped({label: of_node["commit"] for label, of_node in made.items()}),
+        clean=all(of_node["commit"].endswith("tree clean") for of_node in made.values()),
         versions={
             library: version
             for manifest in run.manifests.values()

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from tasks.artifacts.artifact import Artifact
 from tasks.claims import ARTICLE
-from tasks.report.figures import as_svg, name_rows, new_figure, rows, styled
+from tasks.report.figures import INK, SOFT, as_svg, name_rows, new_figure, rows, styled
 from tasks.report.gather import Run
 from tasks.report.quantities import Count, Difference, Estimate, Share
 from tasks.report.quantities import Numbers as Model
@@ -140,7 +140,7 @@ def _decision(numbers: Numbers) -> Markup:
     panels = figure.subplots(1 + bool(others), 1, gridspec_kw=ratios, squeeze=False)[:, 0]
     decides = panels[0]
     best = max(numbers.validation_accuracy.values(), key=lambda estimate: estimate.value)
-    decides.axvspan(100 * best.low, 100 * best.high, color="#654321", alpha=0.13, linewidth=0)
+    decides.axvspan(100 * best.low, 100 * best.high, color=SOFT, alpha=0.13, linewidth=0)
     decides.set_title("validation accuracy, % (this decides)")
     for place, name, colour, marker in rows(names):
         _interval(decides, place, numbers.validation_accuracy[name], colour, marker)
@@ -148,9 +148,9 @@ def _decision(numbers: Numbers) -> Markup:
     if others:
         shows = panels[1]
         shows.set_title("test accuracy: keep minus other, points")
-        shows.axvline(0, color="#123456", linewidth=0.8)
+        shows.axvline(0, color=INK, linewidth=0.8)
         for row, against in enumerate(numbers.against):
-            _interval(shows, row, against.difference, "#123456", "o")
+            _interval(shows, row, against.difference, INK, "o")
         name_rows(shows, [f"minus {name}" for name in names[1:]])
     told = "; ".join(f"{name} {percent(e.value)}" for name, e in numbers.validation_accuracy.items())
     less = "; ".join(
