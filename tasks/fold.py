@@ -14,7 +14,7 @@ from tasks.errors import RunError
 from tasks.fashion_mnist import DataSet
 from tasks.idx import read_idx
 from tasks.node import node
-from tasks.prepare import save_array, save_images
+from tasks.prepare import save_split
 
 
 @node(libraries=("numpy",))
@@ -30,9 +30,7 @@ def fold(
     order = np.random.default_rng(seed).permutation(len(labels))[:limit]
     validating = folds_of(labels[order], folds) == fold
     for name, indices in (("train", order[~validating]), ("validation", order[validating])):
-        save_images(output / f"{name}_images.npy", images, indices)
-        save_array(output / f"{name}_labels.npy", labels[indices])
-        save_array(output / f"{name}_indices.npy", indices.astype(np.int32))
+        save_split(output, name, images, labels, indices)
     return {"images": {"train": int((~validating).sum()), "validation": int(validating.sum())}}
 
 

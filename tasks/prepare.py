@@ -35,9 +35,7 @@ def prepare(
     test = np.arange(len(arrays["test_images"]))[:limit]
     for name, indices in zip(SPLITS, (train, validation, test), strict=True):
         file = "test" if name == "test" else "train"
-        save_images(output / f"{name}_images.npy", arrays[f"{file}_images"], indices)
-        save_array(output / f"{name}_labels.npy", arrays[f"{file}_labels"][indices])
-        save_array(output / f"{name}_indices.npy", indices.astype(np.int32))
+        save_split(output, name, arrays[f"{file}_images"], arrays[f"{file}_labels"], indices)
     return {"images": dict(zip(SPLITS, map(len, (train, validation, test)), strict=True))}
 
 
@@ -51,6 +49,13 @@ def split(count: int, limit: int | None, validation_fraction: float, seed: int) 
 def scale(images: np.ndarray) -> np.ndarray:
     """Return uint8 images (n, height, width) as float32 (n, height, width, 1) between 0 and 1."""
     return (images.astype(np.float32) / 255)[..., np.newaxis]
+
+
+def save_split(output: Path, name: str, images: np.ndarray, labels: np.ndarray, indices: np.ndarray) -> None:
+    """Write the images, labels and places in their IDX file of these indices, as a split's three files."""
+    save_images(output / f"{name}_images.npy", images, indices)
+    save_array(output / f"{name}_labels.npy", labels[indices])
+    save_array(output / f"{name}_indices.npy", indices.astype(np.int32))
 
 
 def save_images(path: Path, images: np.ndarray, indices: np.ndarray) -> None:
