@@ -18,7 +18,7 @@ from flows.notify import crown_whom_it_promotes
 from flows.plan import downstream, plan
 from flows.summary import summary
 from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.records import asked_again, dead, end_in_a_hurry
+from tasks.artifacts.records import asked_again, end_in_a_hurry, settle_the_dead
 from tasks.artifacts.store import Store
 from tasks.artifacts.workspace import abandon
 from tasks.child import cores, start_early, stop_children
@@ -81,7 +81,7 @@ def run(settings: Settings) -> int:
     """Have the report, and print what it says; without Prefect or TensorFlow if everything stands."""
     server = os.environ.get("PREFECT_API_URL")
     killed = [
-        record for record in dead(settings.data_dir) if record.content.get("server") == server
+        record for record in settle_the_dead(settings.data_dir) if record.content.get("server") == server
     ]  # it is to be told
     Store(settings.data_dir).sweep()
     ahead = plan(settings)

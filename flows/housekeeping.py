@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tasks.artifacts.artifact import Artifact, verify
-from tasks.artifacts.records import DIED, Record, dead, last_asked, records
+from tasks.artifacts.records import DIED, Record, last_asked, records, settle_the_dead
 from tasks.artifacts.store import CHECKPOINTS, DAMAGED, RUNS, Store
 from tasks.artifacts.workspace import Held, in_use, workspace
 from tasks.champion import champions
@@ -74,7 +74,7 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
         RunError: no run has completed.
     """
     store = Store(data_dir)
-    dead(data_dir)
+    settle_the_dead(data_dir)
     recent = _recent(data_dir, runs, command)
     if not recent:
         raise RunError(f"no run is known to have completed in {data_dir}, so nothing is known to be unneeded")

@@ -115,7 +115,7 @@ def start_worker() -> str:
     began, name = time.time(), socket.gethostname()
     command = ("prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", name)
     process = _start("worker", command, {"PREFECT_API_URL": url})
-    _wait_for(process, "worker", lambda: _seen(url, name) >= began)
+    _wait_for(process, "worker", lambda: last_seen(url, name) >= began)
     return f"the worker runs; its log: {log}"
 
 
@@ -238,12 +238,12 @@ def _has_pool(url: str) -> bool:
     return True
 
 
-def _seen(url: str, name: str) -> float:
-    """Return when the server has last seen the worker of that name, in seconds since 1970; 0 if never."""
+def last_seen(url: str, name: str | None = None) -> float:
+    """Return when the server has last seen a worker, of a name if one is given, in seconds since 1970; 0 if never."""
     with contextlib.suppress(FileNotFoundError):  # the worker makes the pool where there is none
-        for worker in ask(url, f"work_pools/{POOL}/workers/filter", {}):
-            if worker["name"] == name and worker["last_heartbeat_time"]:
-                return seconds_of(worker["last_heartbeat_time"])
+        workers = ask(url, f"work_pools/{POOL}/workers/filter", {})
+        seen = [worker["last_heartbeat_time"] for worker in workers if name in (None, worker["name"])]
+        return max(map(seconds_of, filter(None, seen)), default=0.0)
     return 0.0
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from flows.processes import running
 from flows.server_api import ask, deployments, seconds_of
-from flows.services import HOME, POOL, server_url
+from flows.services import HOME, last_seen, server_url
 from flows.the_dead import is_alive, unfinished
 from tasks.artifacts.identity import PROJECT
-from tasks.artifacts.records import dead, last_asked, records
+from tasks.artifacts.records import last_asked, records, settle_the_dead
 from tasks.artifacts.store import RUNS
 from tasks.artifacts.workspace import PREFIX
 from tasks.errors import RunError
@@ -39,7 +39,7 @@ def status(settings: Settings) -> tuple[list[Row], list[str]]:
 
 
 def _last_run(settings: Settings) -> Told:
-    dead(settings.data_dir)
+    settle_the_dead(settings.data_dir)
     if any((settings.data_dir / RUNS).glob(f"{PREFIX}*")):
         yield "now", "a run is at work"
     last = next(records(settings.data_dir), None)
@@ -109,11 +109,7 @@ def _runs(url: str, deployment: dict[str, Any], sort: str, *states: str) -> list
 
 
 def _worker(url: str) -> Told:
-    try:
-        workers = ask(url, f"work_pools/{POOL}/workers/filter", {})
-    except FileNotFoundError:
-        workers = []
-    seen = max((seconds_of(worker["last_heartbeat_time"]) for worker in workers), default=0.0)
+    seen = last_seen(url)
     yield "worker", f"seen {_ago(seen)}" if seen else "none"
     if time.time() - seen > UNSEEN:
         yield "no worker is there to run what is due; start one with `make worker`"

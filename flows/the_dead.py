@@ -12,7 +12,7 @@ from typing import Any
 from flows.notify import notify_of_failure
 from flows.processes import environments
 from flows.server_api import OUR_FLOWS, ask
-from tasks.artifacts.records import dead
+from tasks.artifacts.records import settle_the_dead
 
 CARRIED = "PREFECT__FLOW_RUN_ID"  # Prefect's worker gives it to the run, and that to its children
 
@@ -27,7 +27,7 @@ def mark_the_dead(url: str, data_dir: Path | None = None, worker_starts: bool = 
     """
     begun = unfinished(url, *(["PENDING"] if worker_starts else []))
     told = [_mark(url, run, run["infrastructure_pid"]) for run in begun if not is_alive(run)]
-    for record in dead(data_dir) if data_dir else []:
+    for record in settle_the_dead(data_dir) if data_dir else []:
         if record.content.get("server") == url:
             with contextlib.suppress(FileNotFoundError):  # the server has forgotten it
                 run = ask(url, f"flow_runs/{record.content['flow_run']}")

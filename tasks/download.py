@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.artifacts.hashing import sha256_of
+from tasks.artifacts.store import RAW
 from tasks.artifacts.workspace import workspace
 from tasks.child import stoppable
 from tasks.errors import RunError, Unreachable, UserError
@@ -56,7 +57,7 @@ def download(
     output: Path, *, data_set: DataSet, source_folder: Path | None, data_dir: Path, progress: Progress
 ) -> dict[str, Any]:
     """Fill the artifact with the data set's four IDX files."""
-    raw = data_dir / "raw" / data_set.name
+    raw = data_dir / RAW / data_set.name
     origins = fetch(data_set, raw, source_folder, progress)
     for file in data_set.files.values():
         shutil.copyfile(raw / file.name, output / file.name)

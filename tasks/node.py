@@ -161,17 +161,16 @@ class Node:
         def progress(*told: Any) -> None:
             reporter.advanced(label, *told)
 
-        def first_progress(*told: Any) -> None:
-            if not first.is_set():  # the child has read its code by now
-                first.set()
+        def progress_of_the_child(*told: Any) -> None:
+            if not begun.is_set():  # it has read its code by now
+                begun.set()
                 self._insist_on_the_code(identity)
             progress(*told)
 
         def produce(folder: Path, lock: int) -> dict[str, Any]:
-            first.clear()
             keywords["progress"] = progress
             keywords["checkpoints"] = store.checkpoints(identity)
-            keywords["child"] = partial(run_child, progress=first_progress, lock=lock, queued=queued.append)
+            keywords["child"] = partial(run_child, progress=progress_of_the_child, lock=lock, queued=queued.append)
             if self.apart:
                 facts = keywords["child"]("tasks.apart", self._job(folder, identity, own, inputs))
             else:
@@ -189,7 +188,7 @@ class Node:
                 raise RunError("stopped")
 
         told: set[str] = set()
-        first = threading.Event()
+        begun = threading.Event()
         queued: list[float] = []
         return store.make(identity, produce, why=why, run=run, fresh=fresh, waiting=waiting, queued=queued)
 

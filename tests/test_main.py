@@ -15,7 +15,7 @@ import pytest
 
 from flows.command_line import read_options
 from flows.processes import command_of
-from tasks.artifacts.records import dead
+from tasks.artifacts.records import settle_the_dead
 from tasks.download import fetch
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.progress import silent
@@ -260,12 +260,12 @@ def test_a_run_that_was_killed_leaves_no_process_and_goes_on_when_started_again(
         process.kill()
         process.wait()
         wait_until(lambda: not any(command_of(child) for child in children), 5)
-    (killed,) = dead(tmp_path / "data")
+    (killed,) = settle_the_dead(tmp_path / "data")
     again = run_main(tmp_path, server, *options)
     assert again.returncode == 0, again.stderr
     assert "prepare kept, verified" in again.stderr
     assert leftovers(tmp_path / "data") == []
-    assert dead(tmp_path / "data") == []
+    assert settle_the_dead(tmp_path / "data") == []
     (run,) = ask(server, "flow_runs", flow_runs={"id": {"any_": [killed.content["flow_run"]]}})
     told = f"its process, pid {process.pid} on {socket.gethostname()}, was killed"
     assert (run["state_type"], run["state"]["message"]) == ("CRASHED", told)

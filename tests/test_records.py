@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.records import asked_again, dead, end_in_a_hurry, last_like, recorded, records
+from tasks.artifacts.records import asked_again, end_in_a_hurry, last_like, recorded, records, settle_the_dead
 from tests.conftest import everything_in
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -57,18 +57,18 @@ def test_what_was_kept_took_no_time(tmp_path):
 
 def test_a_run_that_lasts_is_not_among_those_that_ended_and_is_not_dead(tmp_path):
     with recorded(tmp_path, command="", flow_run="f1"):
-        assert list(records(tmp_path)) == dead(tmp_path) == []
+        assert list(records(tmp_path)) == settle_the_dead(tmp_path) == []
     assert len(list(records(tmp_path))) == 1
 
 
 def test_a_killed_run_is_known_by_its_lock_and_said_until_a_server_was_told(tmp_path, killed):
     for _ in range(2):
-        (record,) = dead(tmp_path)
+        (record,) = settle_the_dead(tmp_path)
         assert record.content["pid"] == killed
         assert record.content["state"] == "died"
         assert record.content["nodes"] == {"train[dropout]": TRAIN}
-    dead(tmp_path)[0].told()
-    assert dead(tmp_path) == []
+    settle_the_dead(tmp_path)[0].told()
+    assert settle_the_dead(tmp_path) == []
     assert [record.content["pid"] for record in records(tmp_path)] == [killed]
     assert [path.suffixes for path in (tmp_path / "runs").iterdir()] == [[".json"]]
 
@@ -130,13 +130,13 @@ def test_a_damaged_record_is_passed_over(tmp_path, name, content):
     (tmp_path / "runs" / name).write_text(content)
     (tmp_path / "runs" / "folder.json").mkdir()
     assert len(list(records(tmp_path))) == 1
-    assert dead(tmp_path) == []
+    assert settle_the_dead(tmp_path) == []
 
 
 def test_a_killed_run_that_had_written_nothing_yet_is_swept(tmp_path, killed):
     (record,) = (tmp_path / "runs").glob(".unfinished-*/*.json")
     record.write_text("")
-    assert dead(tmp_path) == []
+    assert settle_the_dead(tmp_path) == []
     assert list((tmp_path / "runs").iterdir()) == []
 
 

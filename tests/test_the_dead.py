@@ -11,7 +11,7 @@ import pytest
 
 from flows.server_api import ask, deployments
 from flows.the_dead import CARRIED, mark_the_dead, unfinished
-from tasks.artifacts.records import dead
+from tasks.artifacts.records import settle_the_dead
 
 
 def deployment(url, name):
@@ -95,4 +95,4 @@ def test_a_run_by_hand_is_kept_in_mind_until_its_own_server_is_told(url, tmp_pat
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "20260101T000000000000-1.died.json").write_text(json.dumps(note))
     mark_the_dead(url, tmp_path)
-    assert len(dead(tmp_path)) == kept
+    assert len(settle_the_dead(tmp_path)) == kept

@@ -127,8 +127,8 @@ def end_in_a_hurry(state: str) -> None:
         record.put()
 
 
-def dead(data_dir: Path) -> list[Record]:
-    """Return the records of runs that were killed, put beside the others, whose end no server has been told."""
+def settle_the_dead(data_dir: Path) -> list[Record]:
+    """Put the records of runs that were killed beside the others; return those whose end no server has been told."""
     for folder in abandoned(data_dir / RUNS):
         path = folder / folder.name.removeprefix(PREFIX)
         content = _read(path)

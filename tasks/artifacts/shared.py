@@ -53,7 +53,7 @@ class SharedStore(Store):
         if theirs == _manifest_in(self.folder(identity)):
             return found
         with workspace(self.folder(identity), f"a copy of {identity.label}") as desk:
-            return self._agreed(identity, desk.folder)
+            return self._standing(identity, desk.folder)
 
     def bring(self, artifact: Artifact) -> Artifact:
         """Have here what another machine has found or made.
@@ -67,9 +67,6 @@ class SharedStore(Store):
         raise RunError(f"{artifact.manifest['label']} ({artifact.key}) is no longer in {self.url}; run again")
 
     def _standing(self, identity: Identity, desk: Path) -> Artifact | Miss:
-        return self._agreed(identity, desk)
-
-    def _agreed(self, identity: Identity, desk: Path) -> Artifact | Miss:
         """Copy what is only there to here, what is only here to there; what is there decides, if it is whole."""
         found, theirs = super().find(identity), self._manifest_at(identity)
         if theirs and theirs != _manifest_in(self.folder(identity)):

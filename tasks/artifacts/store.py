@@ -70,7 +70,7 @@ class Store:
         why: str = NOT_MADE,
         run: str = "",
         fresh: bool = False,
-        waiting: Callable[[str], None] | None = None,
+        waiting: Callable[[str], None] = pause,
         queued: Sequence[float] = (),
     ) -> tuple[Artifact, bool]:
         """Let `produce` fill a temporary folder and return its facts; then rename it into place.
@@ -81,9 +81,9 @@ class Store:
         fails, nothing changes. How long it took is without the seconds that it was `queued`.
         """
         folder = self.folder(identity)
-        with workspace(folder, identity.label, waiting or pause) as desk:
+        with workspace(folder, identity.label, waiting) as desk:
             self._settle(desk.folder)
-            with self._turn(identity, waiting or pause):
+            with self._turn(identity, waiting):
                 standing = self._standing(identity, desk.folder)
                 if isinstance(standing, Artifact) and not fresh:
                     return standing, False
@@ -123,11 +123,11 @@ class Store:
         """Share what has just been made; return the folder of what stands now."""
         return new
 
-    def set_aside(self, folder: Path) -> Path:
-        """Move a damaged artifact to `data/damaged/`, and return where it is now."""
+    def set_aside(self, folder: Path) -> None:
+        """Move a damaged artifact to `data/damaged/`."""
         aside = self.data_dir / DAMAGED / f"{folder.parent.name}-{folder.name}-{time.time_ns()}"
         aside.parent.mkdir(exist_ok=True)
-        return folder.rename(aside)
+        folder.rename(aside)
 
     def sweep(self) -> None:
         """Finish or remove what killed runs have left."""
