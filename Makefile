@@ -5,7 +5,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := run
 .PHONY: run article server deploy worker stop test bench browser lint lock schema fixtures clean
 unexport PYTHONDONTWRITEBYTECODE
-export GX_ANALYTICS_ENABLED := false
 
 export PORT ?=
 PYTHON = .venv/bin/python
