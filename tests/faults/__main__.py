@@ -12,13 +12,14 @@ from tests.faults.damages import damage_again_and_again
 from tests.faults.inflicted import FAULTS
 from tests.faults.kills import kill_again_and_again
 from tests.faults.scheduled import disturb
+from tests.faults.study import kill_a_study
 from tests.faults.together import run_together
 
 
 def main() -> int:
     """Do what the arguments name, print the counts, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("what", choices=["kills", "damages", "together", "scheduled"])
+    parser.add_argument("what", choices=["kills", "study", "damages", "together", "scheduled"])
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"of scheduled: {', '.join(FAULTS)} (default: all)")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
@@ -32,6 +33,9 @@ def main() -> int:
         folder.mkdir()
         if given.what == "kills":
             print(dict(kill_again_and_again(folder, server, given.count, given.seed)))
+            return 0
+        if given.what == "study":
+            print(kill_a_study(folder, server, given.count, given.seed))
             return 0
         if given.what == "together":
             bad = 0
