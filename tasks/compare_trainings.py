@@ -29,7 +29,7 @@ def compare_trainings(
     evaluate: dict[str, Artifact],
     kind: str,
     networks: tuple[str, ...],
-    recipe_of_any_seed: str,  # noqa: ARG001 (by it, the study is found)
+    recipe_of_any_seed: dict[str, str],  # noqa: ARG001 (by it, the study is found)
 ) -> dict[str, Any]:
     """Fill the artifact with the comparison; inputs are by network and member, such as "dropout, seed 1"."""
     members = list(dict.fromkeys(name.partition(", ")[2] for name in train))
@@ -92,7 +92,7 @@ def _summary(values: np.ndarray, shared: float, lowest: float = 0.0) -> dict[str
     """Return mean, deviation and interval, which ends where no value can lie."""
     mean, (low, high) = mean_over_trainings(values, shared)
     interval = [max(lowest, low), min(1.0, high)]
-    deviation = float(values.std(ddof=1))
+    deviation = float(values.std(ddof=1)) if np.ptp(values) else 0.0
     return {"values": values.tolist(), "mean": mean, "deviation": deviation, "interval": interval}
 
 

@@ -72,7 +72,17 @@ class Settings(Fields):
 
     @model_validator(mode="before")
     @classmethod
-    def _filled_in_from_file(cls, values: Any) -> Any:
+    def _own_network_takes_part(cls, values: Any) -> Any:
+        file = values.get("network_file") if isinstance(values, dict) else None
+        if not isinstance(file, str):
+            return values
+        names = cls._split_names(values.get("networks", cls.model_fields["networks"].default))
+        own = file.rpartition(":")[2]
+        return values | {"networks": [*names, *([] if own in names else [own])]}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in_from_file(cls, values: Any) -> Any:  # first of all: pydantic begins with the last that is defined
         file = values.get("recipe_file") if isinstance(values, dict) else None
         if not file:
             return values
@@ -85,16 +95,6 @@ class Settings(Fields):
         if not isinstance(recipe, dict):
             raise ValueError(f"recipe_file {file}: holds no settings by name")  # noqa: TRY004 (pydantic's rule)
         return recipe | {name: value for name, value in values.items() if name != "recipe_file"}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _own_network_takes_part(cls, values: Any) -> Any:
-        file = values.get("network_file") if isinstance(values, dict) else None
-        if not isinstance(file, str):
-            return values
-        names = cls._split_names(values.get("networks", cls.model_fields["networks"].default))
-        own = file.rpartition(":")[2]
-        return values | {"networks": [*names, *([] if own in names else [own])]}
 
     @field_validator("network_file")
     @classmethod
@@ -199,6 +199,8 @@ class Settings(Fields):
             return PROJECT / path.relative_to(project) if path.is_relative_to(project) else path
 
         changed: dict[str, Any] = {name: moved(path) for name in PLACES if (path := getattr(self, name))}
+        named = {name: path for name in ("dataset", "network_file") if (path := getattr(self, name))}
+        changed |= {name: str(moved(Path(path))) for name, path in named.items()}
         if own := self.own_network:
             changed["own_network"] = own.model_copy(update={"path": moved(own.path)})
         return self.model_copy(update=changed)
@@ -223,10 +225,11 @@ class Settings(Fields):
         return shlex.join([self.preset, *_options(self._other_than(type(self)(preset=self.preset)))])
 
     @property
-    def recipe_of_any_seed(self) -> str:
-        """The recipe, whatever the seed and the networks; of a study, that of the runs which have part in it."""
+    def recipe_of_any_seed(self) -> dict[str, str]:
+        """Each network's recipe, whatever the seed and the other networks: by it, a run finds a study that it is in."""
         usual = Settings(preset=self.preset).model_copy(update={"seed": self.seed, "networks": self.networks})
-        return shlex.join([self.preset, *_options(self._other_than(usual))])
+        of_each = {name: self.resolved(name)._other_than(usual) for name in self.networks}
+        return {name: shlex.join([self.preset, *_options(settings)]) for name, settings in of_each.items()}
 
     def _other_than(self, usual: Settings) -> dict[str, Any]:
         """Return those of these settings that make other results than the usual ones."""

@@ -122,13 +122,14 @@ class SearchStudy(Study):
 
 def newest_study(settings: Settings) -> dict[str, Artifact]:
     """Return the newest comparison over seeds in which a run with these settings has part, by kind, if there is one."""
-    recipe = {"kind": SeedStudy.kind, "recipe_of_any_seed": settings.resolved().recipe_of_any_seed}
+    recipe = settings.recipe_of_any_seed.items()
     its_trainings = {label_of("train", name, f"seed {settings.seed}") for name in settings.networks}
     found = [
         artifact
         for folder in (settings.data_dir / "compare_trainings").glob("*")
         if isinstance(artifact := verify(folder, "compare_trainings"), Artifact)
-        and recipe.items() <= artifact.manifest["identity"]["settings"].items()
+        and (of := artifact.manifest["identity"]["settings"])["kind"] == SeedStudy.kind
+        and recipe <= of["recipe_of_any_seed"].items()
         and its_trainings <= artifact.manifest["identity"]["inputs"].keys()
     ]
     return {SeedStudy.kind: max(found, key=lambda artifact: artifact.manifest["made"]["at"])} if found else {}

@@ -46,8 +46,10 @@ def test_of_what_cannot_be_told_apart_the_smaller_is_kept_and_how_many_would_sho
     )
 
 
-def test_differences_that_are_all_the_same_tell_nothing_apart():
-    study = compared(first=measured(BIG, [0.925, 0.935, 0.945]), second=measured(SMALL, [0.92, 0.93, 0.94]))
+@pytest.mark.parametrize("by", [0.005, 0.0009, 0.1])
+def test_differences_that_are_all_the_same_tell_nothing_apart(by):
+    second = [0.82, 0.83, 0.84]
+    study = compared(first=measured(BIG, [value + by for value in second]), second=measured(SMALL, second))
     assert (study["keep"], study["tied"]) == ("second", ["first", "second"])
     found = study["pairs"][0]["validation_accuracy"]
     assert (found["interval"], found["deviation"], found["to_settle"]) == ([-1.0, 1.0], 0.0, None)

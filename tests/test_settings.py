@@ -1,4 +1,6 @@
+import json
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
@@ -251,9 +253,14 @@ def test_the_command_that_makes_the_same_again_names_all_that_differs_from_the_p
 
 
 def test_a_study_of_an_ablation_is_not_taken_for_one_of_the_networks_own_recipe():
-    plain = Settings(networks=("residual",), inference="plain").resolved().recipe_of_any_seed
-    assert plain != Settings(networks=("residual",)).resolved().recipe_of_any_seed
-    assert Settings(inference="plain").resolved().recipe_of_any_seed == Settings().resolved().recipe_of_any_seed
+    plain = Settings(networks=("residual",), inference="plain").recipe_of_any_seed
+    assert plain != Settings(networks=("residual",)).recipe_of_any_seed
+    assert Settings(inference="plain").resolved().recipe_of_any_seed == Settings().recipe_of_any_seed
+
+
+def test_a_study_of_more_networks_has_the_recipe_of_a_run_of_fewer():
+    study = SeedStudy(networks=("baseline", "residual", "dropout"), seeds=3).resolved()
+    assert Settings(seed=2).recipe_of_any_seed.items() <= study.recipe_of_any_seed.items()
 
 
 @pytest.mark.parametrize(
@@ -276,6 +283,15 @@ def test_a_search_with_everything_set_has_nothing_to_vary():
         parse_settings({"networks": "logistic", "learning_rate": 0.01, "batch_size": 128, "epochs": 5}, SearchStudy)
 
 
+def test_a_network_of_ones_own_takes_part_beside_those_of_a_recipe_file(tmp_path):
+    (tmp_path / "recipe.json").write_text('{"networks": ["dropout"], "epochs": 2}')
+    (tmp_path / "my.py").write_text("def tiny():\n    return None\n")
+    own = {"network_file": f"{tmp_path / 'my.py'}:tiny"}
+    assert parse_settings({"recipe_file": tmp_path / "recipe.json", **own}).networks == ("dropout", "tiny")
+    (tmp_path / "recipe.json").write_text(json.dumps(own))
+    assert parse_settings({"recipe_file": tmp_path / "recipe.json"}).networks == ("baseline", "dropout", "tiny")
+
+
 @pytest.mark.parametrize("store", ["/mnt/shared", "file:///mnt/shared"])
 def test_a_folder_is_no_store(store):
     assert refusal(store=store) == f"store {store}: a folder that all machines mount is to be their data_dir"
@@ -285,11 +301,15 @@ def test_what_a_run_asks_of_its_own_machine_goes_with_the_settings_to_another(tm
     of_one = {"network": "dropout", "evaluate": "dropout-0123456789abcdef", "train": "digest", "reason": "why"}
     crown(tmp_path, None, **of_one, recipe="fast", command="python flows/main.py")
     (tmp_path / "my.py").write_text("def tiny():\n    return None\n")
-    settings = Settings(data_dir=tmp_path, network_file=f"{tmp_path / 'my.py'}:tiny", challenge=True)
+    shutil.copy(SPECIFICATION, tmp_path)
+    given = {"network_file": f"{tmp_path / 'my.py'}:tiny", "dataset": str(tmp_path / "dataset.json")}
+    settings = Settings(data_dir=tmp_path, challenge=True, **given)
     assert settings.to_beat["network"] == "dropout"
     (tmp_path / "champion.json").unlink()
     there = pickle.loads(pickle.dumps(settings)).moved_from(tmp_path)  # noqa: S301
-    assert there.data_dir == PROJECT
+    assert (there.data_dir, there.dataset) == (PROJECT, str(PROJECT / "dataset.json"))
+    assert "--network-file my.py:tiny " in there.command
+    assert there.command.endswith(" --dataset dataset.json")
     assert there.resolved("tiny").to_beat == settings.to_beat
     assert there.resolved("tiny").own_network == settings.own_network.model_copy(update={"path": PROJECT / "my.py"})
     assert there.resolved("dropout").own_network is None
