@@ -152,9 +152,9 @@ def run_all(settings: Settings) -> State:
     if deployment.id:
         settle({future.task_run_id: (label, future.state) for future, label in futures.items()})
     if ended.is_completed():
-        tell_result(artifact, settings, before)
         if settings.keep:
             log.info("%s", retain(settings))
+        tell_result(artifact, settings, before)
     return ended
 
 
@@ -195,11 +195,11 @@ def run_nodes(settings: Settings, record: Record, futures: dict[PrefectFuture[An
 def tell_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
     """Show the result on a server that is kept, and notify if another network than before is to be kept now."""
     link = show_result(settings.recipe, artifact, page_of(artifact, settings.reports_dir))
-    crown_whom_it_promotes(artifact, settings, link)
     kept, keep = before and before.content.get("keep"), artifact.facts["keep"]
     if kept and kept != keep:
         text = f"the verdict has changed: keep {keep}, no longer {kept} ({settings.recipe}); {link}"
         notify("verdict changed", text, keep=keep, report=link)
+    crown_whom_it_promotes(artifact, settings, link)
 
 
 @contextlib.contextmanager

@@ -39,7 +39,7 @@ def challenge(
         "network": keep,
         "evaluate": evaluate[keep].folder.name,
         "train": _training(evaluate[keep]),
-        "beaten": to_beat.get("train"),
+        "beaten": to_beat.get("evaluate"),
         **decision,
     }
     (output / "decision.json").write_text(json.dumps(told, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -60,7 +60,7 @@ def decide(
     if "network" not in to_beat:
         return {"promoted": True, "reason": f"{keep} is the first champion: there was none to beat."}
     name = to_beat["network"]
-    if to_beat["train"] == _training(evaluate):
+    if to_beat["evaluate"] == evaluate.folder.name:
         return _stays(f"{keep} is the champion already.")
     if name not in champion:
         remedy = f"make its evaluation again ({to_beat['command']})"

@@ -47,7 +47,7 @@ class Champions(BaseModel):
     @property
     def to_beat(self) -> dict[str, Any]:
         """What a challenge must know of them."""
-        known = self.in_use.model_dump(include={"network", "evaluate", "train", "command"}) if self.in_use else {}
+        known = self.in_use.model_dump(include={"network", "evaluate", "command"}) if self.in_use else {}
         return {**known, "rolled_back": self.rolled_back}
 
 
@@ -74,15 +74,15 @@ def evaluation_of_the_champion(data_dir: Path, to_beat: dict[str, Any]) -> dict[
 
 
 def crown(data_dir: Path, beaten: str | None, **champion: str) -> bool:
-    """Put a network into use in place of the one whose training it has beaten, unless it is; tell whether it was put.
+    """Put a network into use in place of that of the evaluation which it has beaten, unless it is; tell whether it was.
 
     Raises:
         RunError: another one than that is in use by now.
     """
     new = Champion(since=datetime.now(UTC).isoformat(timespec="seconds"), **champion)
     with _to_change(data_dir) as known:
-        in_use = known.in_use and known.in_use.train
-        if new.train in (in_use, *known.rolled_back):
+        in_use = known.in_use and known.in_use.evaluate
+        if new.evaluate == in_use or new.train in known.rolled_back:
             return False
         if in_use != beaten:
             raise RunError(f"{new.network} does not become the champion: the one that it beat is no longer; run again")

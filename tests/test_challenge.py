@@ -61,9 +61,14 @@ def evaluation(tmp_path, training, images="images"):
     ("champion", "to_beat", "promoted", "reason"),
     [
         (None, {}, True, "dropout is the first champion: there was none to beat."),
-        (None, {"network": "old", "train": "b", "command": "C"}, False, "old: make its evaluation again (C)."),
-        (None, {"network": "old", "train": "a"}, False, "dropout is the champion already."),
-        (("b", "others"), {"network": "old", "train": "b"}, False, "old: it was validated on other images."),
+        (
+            None,
+            {"network": "old", "evaluate": "dropout-b", "command": "C"},
+            False,
+            "old: make its evaluation again (C).",
+        ),
+        (None, {"network": "old", "evaluate": "dropout-a"}, False, "dropout is the champion already."),
+        (("b", "others"), {"network": "old", "evaluate": "b"}, False, "old: it was validated on other images."),
         (None, {"rolled_back": ["a"]}, False, "was rolled back: it does not become it again."),
     ],
 )

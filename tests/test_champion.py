@@ -10,7 +10,7 @@ OF_RUN = {"recipe": "fast", "command": "python flows/main.py --preset fast"}
 
 
 def crowned(folder, *names):
-    return [crowned_over(folder, champions(folder).to_beat.get("train"), name) for name in names]
+    return [crowned_over(folder, champions(folder).to_beat.get("evaluate"), name) for name in names]
 
 
 def crowned_over(folder, beaten, name):
@@ -39,7 +39,6 @@ def test_a_rollback_puts_the_one_before_into_use_and_the_other_never_again(tmp_p
     assert champions(tmp_path).to_beat == {
         "network": "baseline",
         "evaluate": "baseline-0123456789abcdef",
-        "train": "training of baseline",
         "command": OF_RUN["command"],
         "rolled_back": ["training of dropout"],
     }
@@ -56,7 +55,7 @@ def test_of_many_that_have_beaten_the_same_champion_one_takes_its_place_and_the_
     crowned(tmp_path, "baseline")
     names = [f"network{number}" for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        tried = [pool.submit(crowned_over, tmp_path, "training of baseline", name) for name in names]
+        tried = [pool.submit(crowned_over, tmp_path, "baseline-0123456789abcdef", name) for name in names]
     (winner,) = (name for name, one in zip(names, tried, strict=True) if not one.exception())
     assert [champion.network for champion in champions(tmp_path).champions] == ["baseline", winner]
     told = {str(one.exception()).partition(";")[0] for one in tried if one.exception()}
@@ -68,7 +67,7 @@ def test_what_was_rolled_back_does_not_come_back_by_another_evaluation_of_it(tmp
     crowned(tmp_path, "baseline", "dropout")
     roll_back(tmp_path)
     known = {"network": "dropout", "evaluate": "dropout-fedcba9876543210", "train": "training of dropout"}
-    assert not crown(tmp_path, "training of baseline", **known, reason="why", **OF_RUN)
+    assert not crown(tmp_path, "baseline-0123456789abcdef", **known, reason="why", **OF_RUN)
 
 
 def test_a_damaged_file_is_named_and_left_alone(tmp_path):

@@ -21,9 +21,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
     parser.add_argument("what", choices=["kills", "study", "damages", "together", "scheduled"])
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"of scheduled: {', '.join(FAULTS)} (default: all)")
-    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--count", type=int, help="of faults (default: 5 of study, else 200)")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    given.count = given.count or (5 if given.what == "study" else 200)
     if given.what == "scheduled":
         with tempfile.TemporaryDirectory() as scratch:
             rows = disturb(Path(scratch), given.faults)

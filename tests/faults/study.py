@@ -9,14 +9,14 @@ from tests.conftest import ON_THE_FIXTURE, Server, leftovers, run_main, start_ma
 from tests.faults.kills import Fault, running_in
 
 SEEDS = ("study.py", "seeds")
-OPTIONS = (*ON_THE_FIXTURE, "--seeds", "3", "--epochs", "3", "--batch-size", "16")
+OPTIONS = (*ON_THE_FIXTURE, "--seeds", "3", "--epochs", "10", "--batch-size", "16")
 
 
 def kill_a_study(folder: Path, server: Server, count: int, seed: int) -> dict[str, object]:
     """Kill a study so many times, let it end, and return the numbers that it and one left alone have ended with.
 
     Raises:
-        Fault: they are others, or something stayed behind.
+        Fault: they are others, something stayed behind, or it ended before it was killed so often.
     """
     choose, killed = random.Random(seed), 0
     for name in ("alone", "killed"):
