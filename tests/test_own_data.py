@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -58,27 +59,37 @@ def page_of(folder):
     return json.loads(max((folder / "reports").glob("*T*.json")).read_text())
 
 
-@pytest.mark.parametrize(("make", "training", "compressed"), [(digits, 1500, True), (generated, 400, False)])
-def test_another_set_is_checked_trained_on_and_reported_without_what_is_fashion_mnists(
-    make, training, compressed, tmp_path, server
-):
-    options = put(tmp_path, make.__name__, *make(), training, compressed)
-    done = run_main(tmp_path, server, *options, *QUICKLY)
+SETS = {"digits": (digits, 1500, True), "generated": (generated, 400, False)}
+
+
+@pytest.fixture(scope="module", params=SETS.values(), ids=SETS)
+def another(request, tmp_path_factory, server):
+    """A set, the folder of a run over it, its options, and what it printed."""
+    make, training, compressed = request.param
+    folder = tmp_path_factory.mktemp(make.__name__)
+    options = put(folder, make.__name__, *make(), training, compressed)
+    done = run_main(folder, server, *options, *QUICKLY)
     assert done.returncode == 0, done.stderr
-    page = page_of(tmp_path)
+    return make, folder, options, done.stdout
+
+
+def test_another_set_is_checked_trained_on_and_reported_without_what_is_fashion_mnists(another):
+    make, folder, options, printed = another
+    page = page_of(folder)
     assert (page["head"]["data_set"], page["head"]["class_names"][3]) == (make.__name__, "class 3")
     assert page["side_by_side"]["test_accuracy"]["logistic"] > 0.8
     assert page["verdict"]["claims"] == page["side_by_side"]["scale"] == []
     warnings = [of["sentence"] for of in page["data"]["expectations"] if not of["met"] and of["severity"] == "warning"]
     assert any("should name the files' SHA-256" in sentence for sentence in warnings)
-    assert run_main(tmp_path, None, *options, *QUICKLY).stdout == done.stdout
+    assert run_main(folder, None, *options, *QUICKLY).stdout == printed
 
 
-def test_another_content_under_the_same_name_is_another_set(tmp_path, server):
+@pytest.mark.parametrize("another", [SETS["generated"]], ids=["generated"], indirect=True)
+def test_another_content_under_the_same_name_is_another_set(another, server, tmp_path):
+    _, folder, _, _ = another
+    shutil.copytree(folder / "data", tmp_path / "data")
     images, labels = generated()
-    options = put(tmp_path, "mine", images, labels, 400)
-    assert run_main(tmp_path, server, *options, *QUICKLY).returncode == 0
-    put(tmp_path, "mine", images.clip(5), labels, 400)
+    options = put(tmp_path, "generated", images.clip(5), labels, 400)
     done = run_main(tmp_path, server, *options, *QUICKLY)
     assert done.returncode == 1
     assert "background must be 0" in done.stderr, "the files are others now, and so is what is found of them"
