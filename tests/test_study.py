@@ -127,7 +127,7 @@ def test_cross_validation_opens_no_test_set(server, tmp_path):
     assert re.search(r"^network +train +validation +parameters +seconds$", done.stdout, flags=re.MULTILINE)
     assert study_of(tmp_path)["members"] == ["fold 1", "fold 2"]
     assert len(list((tmp_path / "data" / "evaluate").glob("*/validation_probabilities.npy"))) == 4
-    assert not list((tmp_path / "data").glob("[!r]*/*/test*"))
+    assert not [path for node in ("fold", "evaluate") for path in (tmp_path / "data" / node).glob("*/test*")]
     assert "The test set is not opened" in (tmp_path / "reports" / "latest-folds.html").read_text()
 
 
