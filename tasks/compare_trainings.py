@@ -29,7 +29,7 @@ def compare_trainings(
     evaluate: dict[str, Artifact],
     kind: str,
     networks: tuple[str, ...],
-    recipe_of_any_seed: dict[str, str],  # noqa: ARG001 (by it, the study is found)
+    recipes: dict[str, str],  # noqa: ARG001 (by them, the study is found)
 ) -> dict[str, Any]:
     """Fill the artifact with the comparison; inputs are by network and member, such as "dropout, seed 1"."""
     members = list(dict.fromkeys(name.partition(", ")[2] for name in train))

@@ -225,7 +225,7 @@ class Settings(Fields):
         return shlex.join([self.preset, *_options(self._other_than(type(self)(preset=self.preset)))])
 
     @property
-    def recipe_of_any_seed(self) -> dict[str, str]:
+    def recipes(self) -> dict[str, str]:
         """Each network's recipe, whatever the seed and the other networks: by it, a run finds a study that it is in."""
         usual = Settings(preset=self.preset).model_copy(update={"seed": self.seed, "networks": self.networks})
         of_each = {name: self.resolved(name)._other_than(usual) for name in self.networks}

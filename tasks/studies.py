@@ -122,14 +122,14 @@ class SearchStudy(Study):
 
 def newest_study(settings: Settings) -> dict[str, Artifact]:
     """Return the newest comparison over seeds in which a run with these settings has part, by kind, if there is one."""
-    recipe = settings.recipe_of_any_seed.items()
+    recipe = settings.recipes.items()
     its_trainings = {label_of("train", name, f"seed {settings.seed}") for name in settings.networks}
     found = [
         artifact
         for folder in (settings.data_dir / "compare_trainings").glob("*")
         if isinstance(artifact := verify(folder, "compare_trainings"), Artifact)
         and (of := artifact.manifest["identity"]["settings"])["kind"] == SeedStudy.kind
-        and recipe <= of["recipe_of_any_seed"].items()
+        and recipe <= of.get("recipes", {}).items()  # made by older code, it has none
         and its_trainings <= artifact.manifest["identity"]["inputs"].keys()
     ]
     return {SeedStudy.kind: max(found, key=lambda artifact: artifact.manifest["made"]["at"])} if found else {}

@@ -253,14 +253,14 @@ def test_the_command_that_makes_the_same_again_names_all_that_differs_from_the_p
 
 
 def test_a_study_of_an_ablation_is_not_taken_for_one_of_the_networks_own_recipe():
-    plain = Settings(networks=("residual",), inference="plain").recipe_of_any_seed
-    assert plain != Settings(networks=("residual",)).recipe_of_any_seed
-    assert Settings(inference="plain").resolved().recipe_of_any_seed == Settings().recipe_of_any_seed
+    plain = Settings(networks=("residual",), inference="plain").recipes
+    assert plain != Settings(networks=("residual",)).recipes
+    assert Settings(inference="plain").resolved().recipes == Settings().recipes
 
 
 def test_a_study_of_more_networks_has_the_recipe_of_a_run_of_fewer():
     study = SeedStudy(networks=("baseline", "residual", "dropout"), seeds=3).resolved()
-    assert Settings(seed=2).recipe_of_any_seed.items() <= study.recipe_of_any_seed.items()
+    assert Settings(seed=2).recipes.items() <= study.recipes.items()
 
 
 @pytest.mark.parametrize(
