@@ -35,6 +35,7 @@ class OfNetwork(Model):
     """A network's trainings, in the order of the members."""
 
     parameters: Count
+    mirrored: bool  # in inference
     accuracy: dict[str, Summary]  # by split
     seconds: list[Seconds]
     histories: list[list[dict[str, float]]]  # an entry an epoch
@@ -91,6 +92,7 @@ def numbers(
         networks={
             name: OfNetwork(
                 parameters=study["networks"][name]["parameters"],
+                mirrored=_inference(evaluate[f"{name}, {study['members'][0]}"]) == "mirrored",
                 accuracy=_by_split(study["networks"][name], Summary),
                 seconds=[training.facts["seconds"] for training in trainings],
                 histories=[training.json("history.json") for training in trainings],
@@ -116,6 +118,11 @@ def making(labelled: dict[str, Artifact]) -> dict[str, Any]:
         "keys": {label: artifact.key for label, artifact in labelled.items()},
         "made_at": max(of_node["at"] for of_node in made),
     }
+
+
+def _inference(evaluate: Artifact) -> str | None:
+    """Return how it asked its network; trees are asked in one way alone."""
+    return evaluate.manifest["identity"]["settings"].get("inference")
 
 
 def _by_split(figures: dict[str, Any], kind: type[Summary]) -> dict[str, Any]:
