@@ -110,7 +110,7 @@ def weigh(
         f"({interval(low, high)})"
     )
     faults = [
-        *(["the interval holds zero"] if low <= 0 else []),
+        *(["it is clearly worse"] if high < 0 else ["the interval holds zero"] if low <= 0 else []),
         *([f"{points(margin)} points are asked for"] if difference < margin else []),
         *([f"of {worst} it would recognize {percent(losses[worst])} less"] if losses[worst] > tolerance else []),
     ]

@@ -138,11 +138,11 @@ def _verdict(
             f"{others[0]}, and higher in {second['better']} of {count}."
         ]
     else:
-        within = [name for name in tied if name != keep]
-        sentences = [
-            f"Keep {keep}: {over}, its mean validation accuracy of {mean[keep]} cannot be told from that of"
-            f" {listed([f'{name} ({mean[name]})' for name in within])}, and it has fewer parameters."
-        ]
+        fewer = "it has fewer parameters" if len(tied) == 2 else "nothing else of which that holds has fewer parameters"
+        why = f"cannot be told from the highest, that of {best} ({mean[best]}), and {fewer}"
+        if keep == best:
+            why = f"is the highest, and nothing that cannot be told from it ({listed(tied[1:])}) has fewer parameters"
+        sentences = [f"Keep {keep}: {over}, its mean validation accuracy of {mean[keep]} {why}."]
         found = differences[best, tied[1]]["validation_accuracy"]
         if found["to_settle"]:
             many = f"about {found['to_settle']} {kind}s would show it"

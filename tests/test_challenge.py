@@ -40,6 +40,7 @@ def test_what_is_clearly_better_and_nowhere_much_worse_becomes_the_champion():
     ("challenger", "champion", "bounds", "why"),
     [
         ({0: 5}, {0: 8}, {}, "; the interval holds zero."),
+        ({0: 25}, {0: 5}, {}, "; it is clearly worse; 0.10 points are asked for; "),
         ({0: 5}, {0: 25}, {"margin": 0.03}, "; 3.00 points are asked for."),
         ({0: 0, 7: 3}, {0: 30}, {}, "; of class 7 it would recognize 3.00 % less."),
         ({0: 9}, {0: 5}, {}, "; the interval holds zero; 0.10 points are asked for; of class 0 it would"),

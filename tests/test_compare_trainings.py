@@ -39,10 +39,25 @@ def test_the_higher_mean_wins_where_the_pairs_differences_are_clear_of_zero():
 def test_of_what_cannot_be_told_apart_the_smaller_is_kept_and_how_many_would_show_it_is_said():
     study = compared(**UNCLEAR)
     assert (study["keep"], study["tied"]) == ("second", ["first", "second"])
-    assert "cannot be told from that of first (93.00 %), and it has fewer parameters" in said(study)[0]
+    assert "cannot be told from the highest, that of first (93.00 %), and it has fewer parameters" in said(study)[0]
     settle = study["pairs"][0]["validation_accuracy"]["to_settle"]
     assert said(study)[1] == (
         f"If first is as much better than second as it was here, about {settle} seeds would show it."
+    )
+
+
+def test_of_more_that_are_tied_only_the_best_is_said_to_be_undistinguished():
+    middle = measured(BIG - 1, [0.925, 0.926, 0.927])
+    last = measured(SMALL, [0.915, 0.9161, 0.9169])
+    study = compared(first=measured(BIG, [0.955, 0.905, 0.935]), middle=middle, last=last)
+    assert study["tied"] == ["first", "middle", "last"]
+    assert said(study)[0] == (
+        "Keep last: over 3 seeds, its mean validation accuracy of 91.60 % cannot be told from the highest,"
+        " that of first (93.17 %), and nothing else of which that holds has fewer parameters."
+    )
+    best = compared(first=measured(SMALL, [0.92, 0.93, 0.94]), second=measured(BIG, [0.93, 0.92, 0.935]))
+    assert said(best)[0].endswith(
+        "is the highest, and nothing that cannot be told from it (second) has fewer parameters."
     )
 
 
