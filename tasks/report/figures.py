@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 INK = "#123456"  # stands for the page's text colour until the SVG is written
 SOFT = "#654321"  # for what stands back
-MARKERS = "osD^vPX*"  # by the network's place, as the chips in style.css
+MARKERS = "osD^vpX*"  # by the network's place, as the chips in style.css
 WIDTH = 5.3  # inches, of which an SVG unit is the seventy-second part: a phone shows it nearly unscaled
 STYLE = {
     "svg.fonttype": "none",

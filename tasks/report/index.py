@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tasks.report.html import Templates
-from tasks.report.publish import PAGES
+from tasks.report.publish import LATEST, PAGES
 from tasks.wording import as_text, in_unit, percent
 
 WIDTH, HEIGHT = 220, 44  # of the sparkline
@@ -19,15 +19,17 @@ def render_index(reports_dir: Path) -> str:
     runs = [_entry(page) for page in sorted(reports_dir.glob(PAGES), reverse=True)]
     networks = sorted({name for run in runs for name in run["accuracy"]})
     told = [run for run in runs if run["figures"]]
+    drawn = [(place, name) for place, name in enumerate(networks) if any(name in run["accuracy"] for run in told)]
     packed = json.dumps([{key: run[key] for key in ("title", "settings", "figures")} for run in told])
     return Templates().page(
         "index.html.j2",
         "index.js",
         runs=runs,
         networks=networks,
-        sparklines=[(place, name, _sparkline(place, name, told)) for place, name in enumerate(networks)],
+        sparklines=[(place, name, _sparkline(place, name, told)) for place, name in drawn],
         told=told,
         moved=differences(told[0], told[1]) if len(told) > 1 else [],
+        latest=LATEST if (reports_dir / LATEST).exists() else None,
         packed=Markup(packed.replace("<", r"\u003c")),  # noqa: S704 (no < is left)
     )
 
@@ -115,7 +117,7 @@ def differences(newer: dict[str, Any], older: dict[str, Any]) -> list[tuple[str,
 def _sparkline(place: int, name: str, runs: list[dict[str, Any]]) -> Markup:
     """Draw a network's test accuracy over its runs, oldest first."""
     values = [run["accuracy"][name] for run in reversed(runs) if name in run["accuracy"]]
-    low, high = min(values, default=0), max(values, default=1)
+    low, high = min(values), max(values)
     points = [
         f"{4 + (WIDTH - 8) * (i / (len(values) - 1) if len(values) > 1 else 0.5):.1f},"
         f"{HEIGHT - 4 - (HEIGHT - 8) * ((value - low) / (high - low) if high > low else 0.5):.1f}"

@@ -53,4 +53,6 @@ def test_trainings_of_unequal_length_have_a_picture(numbers):
 def test_the_index_lists_a_study_with_its_seeds(two_seeds):
     index = render_index(two_seeds / "reports")
     assert "2 seeds" in index
+    assert "over 0 runs" not in index
+    assert 'href="latest.html"' not in index
     assert "cannot be read" not in index

@@ -122,7 +122,7 @@ def _pace(run: Run, name: str, of_article: dict[str, Any]) -> Pace:
 def _row(run: Run, name: str, quantity: Quantity) -> Row:
     values = {network: _value(run, network, name) for network in run.names}
     order = sorted(run.names, key=lambda network: values[network].value, reverse=quantity.better == "higher")
-    same = len({value.value for value in values.values()}) == 1
+    same = len({values[network].value for network in order[:2]}) == 1
     alike = name != "multiply_adds" or TREES not in order  # trees add where networks multiply and add
     best = order[0] if quantity.better and alike and not same and len(order) > 1 else None
     apart, difference = bool(best), None
