@@ -138,9 +138,12 @@ class Process:
         return {}
 
     def send(self, text: str, lock: int | None = None) -> None:
-        """Send it a message; if it is dead before it can listen, what it does not answer tells so."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            socket.send_fds(self.jobs, [text.encode()], [] if lock is None else [lock])
+        """Send it a text, in a file, as a message has a largest size; if it is dead by then, it does not answer."""
+        with os.fdopen(os.memfd_create("job"), "w", encoding="utf-8") as job:
+            job.write(text)
+            job.flush()
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                socket.send_fds(self.jobs, [b"!"], [job.fileno(), *([] if lock is None else [lock])])
 
     def end(self) -> None:
         """Kill it, if it still lives, and read what it has complained of."""

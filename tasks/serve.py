@@ -25,7 +25,6 @@ STAYS = (
     "tasks.progress",
     "tasks.artifacts",
 )  # code that a child does not read anew for its next job
-MESSAGE = 65_536  # bytes that a job has at most
 
 
 def serve(work: Callable[[dict[str, Any], Progress], dict[str, Any]]) -> None:
@@ -95,7 +94,9 @@ def _outcome(
 def _hear_the_parent(jobs: queue.Queue[tuple[str, list[int]]]) -> None:
     with socket.socket(fileno=0) as parent:
         while True:
-            message, descriptors, _, _ = socket.recv_fds(parent, MESSAGE, 1)
+            message, descriptors, _, _ = socket.recv_fds(parent, 1, 2)
             if not message:
                 os._exit(1)
-            jobs.put((message.decode(), descriptors))
+            with os.fdopen(descriptors[0], encoding="utf-8") as job:
+                job.seek(0)
+                jobs.put((job.read(), descriptors[1:]))

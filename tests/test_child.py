@@ -21,6 +21,10 @@ def test_a_child_answers_and_its_progress_is_passed_on():
     assert heard == [(1, 2, "half", True)]
 
 
+def test_a_job_is_heard_whole_however_long_it_is():
+    assert run_child("tests.a_child", {"do": "answer", "numbers": [1] * 1_000_000}, silent) == {"sum": 1_000_000}
+
+
 def test_once_the_run_is_over_every_process_ends_and_none_is_started():
     done = subprocess.run([sys.executable, "-c", STOPPING], capture_output=True, text=True, timeout=60)
     assert done.stdout == "stopped\n-9\nstopped\n", done.stderr
