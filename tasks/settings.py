@@ -24,7 +24,7 @@ from tasks.fields import CONTESTANTS, Fields
 from tasks.networks import NETWORKS, OWN_EPOCHS, TREES, TREES_FROM
 from tasks.own_network import OwnNetwork
 from tasks.presets import PRESETS, Preset, has_bfloat16
-from tasks.wording import as_text, nearest, option_of
+from tasks.wording import as_options, as_text, nearest
 
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
 SHAPE = ("filters", "dense_width", "dropout_rate")  # of an architecture, where its builder takes it
@@ -199,8 +199,7 @@ class Settings(Fields):
             return PROJECT / path.relative_to(project) if path.is_relative_to(project) else path
 
         changed: dict[str, Any] = {name: moved(path) for name in PLACES if (path := getattr(self, name))}
-        named = {name: path for name in ("dataset", "network_file") if (path := getattr(self, name))}
-        changed |= {name: str(moved(Path(path))) for name, path in named.items()}
+        changed |= {name: str(moved(Path(of))) for name in ("dataset", "network_file") if (of := getattr(self, name))}
         if own := self.own_network:
             changed["own_network"] = own.model_copy(update={"path": moved(own.path)})
         return self.model_copy(update=changed)
@@ -212,7 +211,7 @@ class Settings(Fields):
 
     def command_of(self, kind: type[Settings]) -> str:
         """Return the command that does what is of this kind with what is set here."""
-        return f"{kind.program} {shlex.join(['--preset', self.preset, *_options(self.recipe_for(kind))])}"
+        return f"{kind.program} {shlex.join(['--preset', self.preset, *as_options(self.recipe_for(kind))])}"
 
     def recipe_for(self, kind: type[Settings]) -> dict[str, Any]:
         """Return what is set here otherwise than in what is of this kind and of the same preset, all but the preset."""
@@ -222,14 +221,14 @@ class Settings(Fields):
     @property
     def recipe(self) -> str:
         """What a run is called: "article", or "fast --epochs 3"."""
-        return shlex.join([self.preset, *_options(self._other_than(type(self)(preset=self.preset)))])
+        return shlex.join([self.preset, *as_options(self._other_than(type(self)(preset=self.preset)))])
 
     @property
     def recipes(self) -> dict[str, str]:
         """Each network's recipe, whatever the seed and the other networks: by it, a run finds a study that it is in."""
         usual = Settings(preset=self.preset).model_copy(update={"seed": self.seed, "networks": self.networks})
         of_each = {name: self.resolved(name)._other_than(usual) for name in self.networks}
-        return {name: shlex.join([self.preset, *_options(settings)]) for name, settings in of_each.items()}
+        return {name: shlex.join([self.preset, *as_options(settings)]) for name, settings in of_each.items()}
 
     def _other_than(self, usual: Settings) -> dict[str, Any]:
         """Return those of these settings that make other results than the usual ones."""
@@ -284,11 +283,6 @@ def parse_settings(values: dict[str, Any], kind: type[Settings] = Settings) -> S
         return kind.model_validate(values)
     except ValidationError as error:
         raise UserError("; ".join(_sentence(problem, kind) for problem in error.errors())) from error
-
-
-def _options(settings: dict[str, Any]) -> list[str]:
-    """Return settings as the command line takes them."""
-    return [text for name, value in settings.items() for text in (option_of(name), as_text(value))]
 
 
 def _from_the_project(path: Path, name: str | None) -> Path:

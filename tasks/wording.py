@@ -77,6 +77,11 @@ def as_text(value: Any) -> str:
     return ",".join(value) if isinstance(value, tuple) else "none" if value is None else str(value)
 
 
+def as_options(settings: dict[str, Any]) -> list[str]:
+    """Return settings as the command line takes them."""
+    return [text for name, value in settings.items() for text in (option_of(name), as_text(value))]
+
+
 def nearest(name: str, known: Any) -> str:
     """Return what to add to "no … is called …": the known name that is meant, perhaps, or all of them."""
     close = difflib.get_close_matches(name, list(known), n=1)
