@@ -42,8 +42,6 @@ from tasks.report.publish import page_of, publish, publish_refusal
 from tasks.settings import Settings
 from tasks.studies import FoldStudy, SearchStudy, SeedStudy
 
-NEEDED_HERE = ("compare_trainings", "evaluate")  # later: runs quote the study, and challenge the champion
-
 
 @contextlib.contextmanager
 def keep_slot(lease: UUID, seconds: float, **_: Any) -> Iterator[None]:
@@ -229,8 +227,8 @@ def _published(
         if not failed:
             store = store_of(settings)
             artifact = store.bring(report.result())
-            for future, label in futures.items():
-                if label.partition("[")[0] in (NEEDED_HERE if settings.challenge else NEEDED_HERE[:1]):
+            for future, label in futures.items():  # what later runs quote, and what they challenge
+                if label == "compare_trainings" or (settings.challenge and label.startswith("evaluate[")):
                     store.bring(future.result())
             page = publish(artifact, settings.reports_dir)
             return Completed(message=f"report: {page}", data=artifact)
