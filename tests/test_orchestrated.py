@@ -1,5 +1,6 @@
 """The flow's tasks: how a node's end becomes a state, and what whoever watches hears of it."""
 
+import inspect
 import subprocess
 import sys
 
@@ -92,3 +93,12 @@ def test_a_task_can_be_sent_to_another_process_as_dask_does(tmp_path):
     code = "import cloudpickle, sys; print(cloudpickle.loads(sys.stdin.buffer.read()).__name__)"
     done = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=True, cwd=PROJECT)
     assert done.stdout == b"work\n"
+
+
+def test_on_a_cluster_every_machine_uses_the_arithmetic_that_the_run_chose(monkeypatch):
+    settings = Settings(engine="dask", precision="auto")
+    chosen = settings.resolved().precision
+    sent = inspect.getclosurevars(as_task(train, "dropout", settings).fn).nonlocals["settings"]
+    monkeypatch.setattr("tasks.settings.has_bfloat16", lambda: chosen != "bfloat16")  # another machine's processor
+    assert settings.resolved("dropout").precision != chosen
+    assert sent.resolved("dropout").precision == chosen

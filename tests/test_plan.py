@@ -6,11 +6,14 @@ import shutil
 import pytest
 
 from flows.command_line import read_options
-from flows.plan import downstream, plan
+from flows.plan import Afresh, downstream, plan
 from tasks import node
 from tasks.artifacts.store import Store
 from tasks.errors import DataRefused, UserError
+from tasks.node import Member
+from tasks.rank_trials import rank_trials
 from tasks.settings import parse_settings
+from tasks.train import train
 from tasks.validate import validate
 from tests.conftest import ON_THE_FIXTURE, everything_in
 
@@ -154,3 +157,12 @@ def test_an_unknown_node_is_refused_with_the_nearest(settings, fresh):
         UserError, match=f"^fresh: no node is called {fresh!r}; did you mean 'train".replace("[", r"\[")
     ):
         downstream(settings("--fresh", fresh))
+
+
+def test_a_trial_that_is_not_known_before_the_search_runs_is_made_afresh_like_the_others():
+    afresh, sixth = Afresh("train"), train.of(Member("trial 6", {}))
+    assert afresh.reason(sixth, "dropout", ["prepare"]) == "asked for afresh"
+    assert afresh.reason(rank_trials, None, ["train[dropout, trial 6]"]) == (
+        "after train[dropout, trial 6], asked for afresh"
+    )
+    assert afresh.reason(validate, None, ["download"]) is None

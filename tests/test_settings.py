@@ -11,7 +11,6 @@ from tasks.champion import crown
 from tasks.errors import UserError
 from tasks.presets import PRESETS
 from tasks.settings import PLACES, PROJECT, Settings, parse_settings
-from tasks.studies import FoldStudy, SearchStudy, SeedStudy
 from tests.conftest import FIXTURE, SPECIFICATION
 
 
@@ -256,31 +255,6 @@ def test_a_study_of_an_ablation_is_not_taken_for_one_of_the_networks_own_recipe(
     plain = Settings(networks=("residual",), inference="plain").recipes
     assert plain != Settings(networks=("residual",)).recipes
     assert Settings(inference="plain").resolved().recipes == Settings().recipes
-
-
-def test_a_study_of_more_networks_has_the_recipe_of_a_run_of_fewer():
-    study = SeedStudy(networks=("baseline", "residual", "dropout"), seeds=3).resolved()
-    assert Settings(seed=2).recipes.items() <= study.recipes.items()
-
-
-@pytest.mark.parametrize(
-    ("kind", "values", "sentence"),
-    [
-        (SeedStudy, {"challenge": True}, "challenge means nothing to python flows/study.py seeds; leave it out"),
-        (FoldStudy, {"validation_fraction": 0.2}, "validation_fraction means nothing to python flows/study.py folds"),
-        (SearchStudy, {"inference": "mirrored"}, "inference means nothing to python flows/study.py search"),
-    ],
-)
-def test_what_would_mean_nothing_to_a_study_is_refused_and_not_in_its_form(kind, values, sentence):
-    with pytest.raises(UserError, match=f"^{sentence}"):
-        parse_settings(values, kind)
-    assert not kind.model_json_schema()["properties"].keys() & values.keys()
-    assert Settings.model_json_schema()["properties"].keys() >= values.keys()
-
-
-def test_a_search_with_everything_set_has_nothing_to_vary():
-    with pytest.raises(UserError, match="^nothing is left to search for: all that could be varied is set$"):
-        parse_settings({"networks": "logistic", "learning_rate": 0.01, "batch_size": 128, "epochs": 5}, SearchStudy)
 
 
 def test_a_network_of_ones_own_takes_part_beside_those_of_a_recipe_file(tmp_path):

@@ -10,8 +10,6 @@ import pytest
 
 from flows.command_line import read_options
 from flows.processes import command_of
-from tasks.artifacts.identity import Identity
-from tasks.artifacts.store import Store
 from tasks.settings import parse_settings
 from tasks.studies import newest_study
 from tests.conftest import ON_THE_FIXTURE, ask, children_of, leftovers, run_main, start_main, wait_until
@@ -102,14 +100,6 @@ def test_a_run_says_what_the_study_says_in_which_its_trainings_have_part(two_see
 def test_a_study_is_found_by_its_recipe_its_seeds_and_its_networks(other, found, two_seeds):
     given = read_options([*ON_THE_FIXTURE, "--data-dir", str(two_seeds / "data")])
     assert bool(newest_study(parse_settings(given | other))) == found
-
-
-def test_a_study_made_by_older_code_which_named_no_recipes_is_not_found(tmp_path):
-    settings = parse_settings(read_options([*ON_THE_FIXTURE, "--data-dir", str(tmp_path)]))
-    trainings = {f"train[{network}, seed 0]": "digest" for network in settings.networks}
-    older = Identity("compare_trainings", None, {"kind": "seed", "recipe_of_any_seed": "fast"}, trainings, {}, {})
-    Store(tmp_path).make(older, lambda folder, lock: {})
-    assert newest_study(settings) == {}
 
 
 @pytest.mark.usefixtures("prepared_run")
