@@ -97,6 +97,7 @@ def _hear_the_parent(jobs: queue.Queue[tuple[str, list[int]]]) -> None:
             message, descriptors, _, _ = socket.recv_fds(parent, 1, 2)
             if not message:
                 os._exit(1)
-            with os.fdopen(descriptors[0], encoding="utf-8") as job:
-                job.seek(0)
-                jobs.put((job.read(), descriptors[1:]))
+            with os.fdopen(descriptors[0], encoding="utf-8") as file:
+                file.seek(0)
+                job = file.read()
+            jobs.put((job, descriptors[1:]))  # with its file closed: what the job finds open is its own
