@@ -170,6 +170,20 @@ def test_checkpoints_go_when_the_artifact_is_made_and_are_swept_where_it_stands(
     assert {path.name for path in begun.parent.iterdir()} == {begun.name, damaged.name}
 
 
+def test_checkpoints_of_one_that_is_made_afresh_outlive_the_sweep_while_the_old_one_stands(store):
+    trained = module.Identity(**{**IDENTITY.__dict__, "node": "train", "network": "dropout"})
+    made, _ = store.make(trained, produce)
+    checkpoints = store.checkpoints(trained)
+    checkpoints.mkdir(parents=True)
+    left = checkpoints / "000000001-abc.npz"
+    left.touch()
+    store.sweep()
+    assert left.exists()
+    (made.folder / "manifest.json").touch()  # as if it was put in place after that
+    store.sweep()
+    assert not checkpoints.exists()
+
+
 def test_leftovers_are_swept_though_no_folder_can_be_made(store, monkeypatch):
     killed(store)
 

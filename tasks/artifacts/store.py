@@ -137,9 +137,9 @@ class Store:
         for checkpoints in self.data_dir.glob(f"{CHECKPOINTS}/*"):
             made = self.data_dir / "train" / checkpoints.name
             if made.exists():
-                with contextlib.suppress(Held), workspace(made, "room", give_up):
-                    if isinstance(verify(made, "train"), Artifact):
-                        shutil.rmtree(checkpoints, ignore_errors=True)
+                with contextlib.suppress(Held, OSError), workspace(made, "room", give_up):
+                    if isinstance(verify(made, "train"), Artifact) and _newest(made) >= _newest(checkpoints):
+                        shutil.rmtree(checkpoints)  # else they are of one that is to take its place, made afresh
 
     def artifacts(self) -> Iterator[Path]:
         """Give the folder of every artifact, damaged or not, by node and name; nothing that is not the store's."""
@@ -156,6 +156,10 @@ class Store:
         for left in desk.iterdir():
             if left.name != LOCK:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _newest(folder: Path) -> int:
+    return max((path.stat().st_mtime_ns for path in folder.iterdir()), default=0)
 
 
 def to_disk(path: Path) -> None:
