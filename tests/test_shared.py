@@ -9,6 +9,7 @@ from tasks.artifacts import shared
 from tasks.artifacts.artifact import Artifact, Miss
 from tasks.artifacts.shared import SharedStore
 from tasks.artifacts.store import Store
+from tasks.artifacts.workspace import PREFIX
 from tasks.errors import RunError, Unreachable
 from tests.conftest import IDENTITY, free_port, produce, wait_until
 from tests.machines import SERVERS, bucket_known
@@ -173,6 +174,25 @@ def test_what_is_damaged_there_is_no_hit_and_is_mended_by_who_makes_it(machines,
     again, here = two.make(IDENTITY, produce)
     assert here
     assert SharedStore(tmp_path / "three", one.url).find(IDENTITY).digest == again.digest
+
+
+@pytest.mark.parametrize("damage", ["numbers.txt", "manifest.json"])
+def test_what_is_damaged_here_is_mended_by_what_is_there(machines, damage):
+    one, _ = machines
+    made, _ = one.make(IDENTITY, produce)
+    (made.folder / damage).write_text("{}")
+    assert one.bring(made) == made
+    assert one.make(IDENTITY, never) == (made, False)
+    assert len(list((one.data_dir / "damaged").iterdir())) == 1
+
+
+def test_what_a_killed_reader_has_left_is_in_nobodys_way(machines):
+    one, two = machines
+    made, _ = one.make(IDENTITY, produce)
+    left = two.folder(IDENTITY).with_name(f"{PREFIX}{IDENTITY.key}")
+    (left / IDENTITY.key).mkdir(parents=True)
+    (left / "lock").touch()
+    assert two.find(IDENTITY).manifest == made.manifest
 
 
 def test_a_kill_between_files_and_manifest_leaves_nothing_that_is_found(machines, monkeypatch):

@@ -50,9 +50,10 @@ class SharedStore(Store):
             Unreachable: the shared store does not answer.
         """
         found, theirs = super().find(identity), self._manifest_at(identity)
-        if theirs == _manifest_in(self.folder(identity)):
+        if theirs == _manifest_in(self.folder(identity)) and (isinstance(found, Artifact) or not theirs):
             return found
         with workspace(self.folder(identity), f"a copy of {identity.label}") as desk:
+            self._settle(desk.folder)
             return self._standing(identity, desk.folder)
 
     def bring(self, artifact: Artifact) -> Artifact:
@@ -69,7 +70,7 @@ class SharedStore(Store):
     def _standing(self, identity: Identity, desk: Path) -> Artifact | Miss:
         """Copy what is only there to here, what is only here to there; what is there decides, if it is whole."""
         found, theirs = super().find(identity), self._manifest_at(identity)
-        if theirs and theirs != _manifest_in(self.folder(identity)):
+        if theirs and (isinstance(found, Miss) or theirs != _manifest_in(self.folder(identity))):
             copy = self._copied(identity, theirs, desk)
             if isinstance(copy, Artifact):
                 return self._into_place(copy.folder, desk)
