@@ -77,6 +77,12 @@ def test_where_nothing_may_be_written_it_is_worked_out_each_time(project, reads)
     assert len(reads) == 2
 
 
+def test_a_file_that_cannot_be_read_stops_nothing(project):
+    answer = ask()
+    (project / "memory").symlink_to("/proc/self/mem")  # of which the beginning is nobody's
+    assert ask() == answer
+
+
 def test_the_content_is_that_of_one_moment(project):
     files = Files(project)
     (project / "tasks" / "load.py").write_text("")

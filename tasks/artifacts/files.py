@@ -30,7 +30,10 @@ class Files:
         self.other_packages = {path.parent.name for path in root.glob("*/__init__.py")} - set(PACKAGES)
         inside = [path for package in PACKAGES for path in sorted((root / package).rglob("*"))]
         paths = [path.relative_to(root) for path in (*root.iterdir(), *inside) if path.is_file()]
-        self.contents = {path: (root / path).read_bytes() for path in paths if not _is_hidden(path)}
+        self.contents: dict[Path, bytes] = {}
+        for path in paths:
+            with contextlib.suppress(OSError):  # just removed, or not to be read, by whatever code names it either
+                self.contents |= {} if _is_hidden(path) else {path: (root / path).read_bytes()}
 
     @cached_property
     def digest(self) -> str:
