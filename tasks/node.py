@@ -93,10 +93,10 @@ class Node:
         )
 
     def made_by(self, network: str | None, again: bool = False) -> dict[str, dict[str, str]]:
-        """Return what of this machine decides the result: code and library versions; `again` reads the code anew."""
+        """Return what of this machine decides the result: code and library versions; `again` reads them anew."""
         return {
             "code": code_of(self.function.__module__, self.name, network, again=again),
-            "versions": versions_of(self.libraries),
+            "versions": versions_of(self.libraries, again),
         }
 
     def find(self, settings: Settings, network: str | None, inputs: Inputs) -> Artifact | Miss:
@@ -161,11 +161,12 @@ class Node:
         def progress(*told: Any) -> None:
             reporter.advanced(label, *told)
 
-        def progress_of_the_child(*told: Any) -> None:
-            if not begun.is_set():  # it has read its code by now
-                begun.set()
+        def progress_of_the_child(done: float, *told: Any) -> None:
+            if not begun.is_set():  # it may still read code and load libraries
                 self._insist_on_the_code(identity)
-            progress(*told)
+            if done:
+                begun.set()
+            progress(done, *told)
 
         def produce(folder: Path, lock: int) -> dict[str, Any]:
             keywords["progress"] = progress
@@ -207,11 +208,11 @@ class Node:
         }
 
     def _insist_on_the_code(self, identity: Identity) -> None:
-        """Raise RunError if the files do not hold the code any more that the key was made of."""
-        now = code_of(self.function.__module__, self.name, identity.network, again=True)
-        if now != identity.code:
-            changed = min(name for name, _ in now.items() ^ identity.code.items())
-            raise RunError(f"the code has changed since the run began ({changed}); run again")
+        """Raise RunError if this machine does not hold the code and the libraries any more that the key was made of."""
+        now = self.made_by(identity.network, again=True)
+        changed = now["code"].items() ^ identity.code.items() or now["versions"].items() ^ identity.versions.items()
+        if changed:
+            raise RunError(f"the code has changed since the run began ({min(changed)[0]}); run again")
 
     def _input_digest(self, artifact: Artifact) -> str:
         return digest_of(artifact.manifest) if self.by_provenance else artifact.digest

@@ -1,3 +1,4 @@
+import contextlib
 import subprocess
 import sys
 import threading
@@ -8,6 +9,7 @@ import pytest
 
 from tasks import child
 from tasks import node as module
+from tasks.artifacts import identity
 from tasks.errors import RunError
 from tasks.node import node
 from tasks.progress import LogReporter
@@ -145,6 +147,21 @@ def test_code_that_changes_before_a_child_has_read_it_is_not_taken_for_what_it_w
         by_child.run(settings, None, {}, Heard())
     monkeypatch.setattr(module, "code_of", lambda *of, again=False: {"tests/a_child.py: work": "old"})
     assert by_child.run(settings, None, {}, Heard())[0].facts == {"sum": 1}
+
+
+@pytest.mark.parametrize(("done", "noticed"), [([0, 1], True), ([1, 2], False)], ids=["as it loads", "as it works"])
+def test_a_library_that_is_replaced_is_noticed_until_the_child_has_begun_to_work(settings, monkeypatch, done, noticed):
+    @node(libraries=("numpy",))
+    def by_child(output, *, child):
+        return child("tests.a_child", {"do": "answer", "numbers": [1], "done": done})
+
+    class Replacing(Heard):
+        def advanced(self, *told):
+            monkeypatch.setattr(identity, "version", lambda name: "0.0.1")
+
+    told = r"^by_child: the code has changed since the run began \(numpy\); run again$"
+    with pytest.raises(RunError, match=told) if noticed else contextlib.nullcontext():
+        by_child.run(settings, None, {}, Replacing())
 
 
 def test_how_long_it_took_is_without_the_wait_for_its_turn(settings, monkeypatch):

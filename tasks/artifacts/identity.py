@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,12 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def versions_of(libraries: tuple[str, ...]) -> dict[str, str]:
-    """Return the installed version of each distribution, without importing it."""
-    return {name: version(name) for name in libraries}
+def versions_of(libraries: tuple[str, ...], again: bool = False) -> dict[str, str]:
+    """Return the installed version of each distribution, without importing it, or what it was when first asked for.
+
+    What this process has imported stays as it is, whatever is installed meanwhile; `again` looks anew.
+    """
+    return {name: version(name) if again else _version(name) for name in libraries}
+
+
+_version = cache(version)
