@@ -1,6 +1,8 @@
 """Looking after `data/`: is every artifact what it was, and which of them does no recent run need?"""
 
 import contextlib
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from pathlib import Path
 from tasks.artifacts.artifact import Artifact, verify
 from tasks.artifacts.records import DIED, Record, last_asked, records, settle_the_dead
 from tasks.artifacts.store import CHECKPOINTS, DAMAGED, RUNS, Store
-from tasks.artifacts.workspace import Held, in_use, workspace
+from tasks.artifacts.workspace import LOCK, PREFIX, Held, in_use
 from tasks.champion import champions
 from tasks.errors import RunError, UserError, sentence_of
 from tasks.report.publish import INDEX, PAGES, list_pages
@@ -119,7 +121,7 @@ def _began(record: Record) -> float:
     """Return since when what was made may be a run's that is needed: of one that found all done, when it did so."""
     began = datetime.fromisoformat(record.content["began"]).timestamp()
     seconds = sum(node["seconds"] for node in record.content["nodes"].values())
-    return max(began, last_asked(record.path) - seconds)
+    return max(began, min(last_asked(record.path), time.time()) - seconds)
 
 
 def _recent(data_dir: Path, runs: int, command: str | None) -> list[Record]:
@@ -137,11 +139,12 @@ def _recent(data_dir: Path, runs: int, command: str | None) -> list[Record]:
 def remove(items: list[Unneeded], reports_dir: Path) -> None:
     """Remove them, each at once: what is killed half-way leaves no artifact with a file missing."""
     for item in items:
-        if item.folder.is_file():
+        if item.folder.is_file() or item.folder.is_symlink():
             item.folder.unlink()
             continue
-        with workspace(item.folder, f"room of {item.folder}") as desk:
-            item.folder.rename(desk.folder / item.folder.name)
+        (item.folder / LOCK).touch()  # makes it a workspace, to be swept if this process is killed, on a full disk too
+        gone = item.folder.rename(item.folder.with_name(f"{PREFIX}removed-{os.urandom(4).hex()}"))
+        shutil.rmtree(gone)
     if (reports_dir / INDEX).exists():
         list_pages(reports_dir)
 

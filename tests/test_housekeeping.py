@@ -1,5 +1,6 @@
 """Looking after `data/`: what is damaged, what no recent run needs, and that nothing else is touched."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -97,6 +98,30 @@ def test_what_none_of_the_last_runs_needs_is_listed_and_then_removed(store):
     remove(spare(store, 1), store.data_dir)
     assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [third.key]
     assert isinstance(store.find(replace(IDENTITY, settings={"seed": 3})), Artifact)
+
+
+def test_a_run_retains_what_it_has_made_though_the_clock_was_ahead_before(store, tmp_path):
+    settings = Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep=1)
+    before, after = make(store, 1), make(store, 2)
+    run(store, before, command=settings.command)
+    (record,) = (store.data_dir / "runs").iterdir()
+    os.utime(record, (time.time() + 1e6,) * 2)
+    run(store, after, command=settings.command)
+    retain(settings)
+    assert list(store.artifacts()) == [after.folder]
+
+
+def test_what_is_not_needed_is_removed_though_no_folder_can_be_made(store, monkeypatch):
+    old, new = make(store, 1), make(store, 2)
+    run(store, new)
+    items = spare(store, 1)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "mkdir", full)
+    remove(items, store.data_dir.parent / "reports")
+    assert [path.name for path in old.folder.parent.iterdir()] == [new.folder.name]
 
 
 def test_a_checkpoint_is_spared_while_the_run_that_left_it_is_recent(store):

@@ -4,6 +4,7 @@ import errno
 import multiprocessing
 import os
 import signal
+import time
 
 import pytest
 
@@ -91,6 +92,15 @@ def test_a_run_that_needs_nothing_new_makes_its_last_record_the_newest(tmp_path)
     run(tmp_path, "k2")
     kept_again(tmp_path, "k1")
     assert [list(record.keys.values()) for record in records(tmp_path)] == [["k1"], ["k2"]]
+
+
+def test_the_last_run_to_end_is_the_newest_though_the_clock_was_put_back(tmp_path):
+    run(tmp_path, "k1")
+    (ahead,) = (tmp_path / "runs").iterdir()
+    os.utime(ahead, (time.time() + 1e6,) * 2)
+    for key in ("k2", "k3", "k2"):
+        kept_again(tmp_path, key)
+    assert [list(record.keys.values()) for record in records(tmp_path)] == [["k2"], ["k3"], ["k1"]]
 
 
 def test_a_run_that_needs_nothing_new_is_recorded_where_its_record_is_gone(tmp_path):
