@@ -1,10 +1,15 @@
 """The processes of this machine, told by what their environment holds: it is inherited, and ends with the last one."""
 
 import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tasks.artifacts.identity import PROJECT
 
+STOP_WITHIN = 5  # seconds for what is told to end, before it is killed: Prefect's worker does not always hear it
 MARK = "FASHION_MNIST_SERVICE"  # "<service> of <project>"
 
 
@@ -35,3 +40,21 @@ def command_of(process: int) -> str:
         return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def end(found: Callable[[], Iterable[int]]) -> bool:
+    """Tell processes to end, and kill those that do not; return whether there were any."""
+    any_there = bool(found())
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in found():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+        wait(STOP_WITHIN, lambda: not found())
+    return any_there
+
+
+def wait(seconds: float, ended: Callable[[], bool]) -> None:
+    """Wait until something has ended, so many seconds at most."""
+    deadline = time.monotonic() + seconds
+    while not ended() and time.monotonic() < deadline:
+        time.sleep(0.1)

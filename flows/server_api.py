@@ -54,6 +54,11 @@ def ask(url: str, path: str, content: Any = None, method: str | None = None) -> 
         raise RunError(f"what answers at {url} is no Prefect server") from error
 
 
+def as_one(url: str) -> str:
+    """Return an address as all of its spellings have it in common."""
+    return url.rstrip("/").replace("//localhost", "//127.0.0.1", 1)
+
+
 def seconds_of(moment: str) -> float:
     """Return a moment that the server names, in seconds since 1970."""
     return datetime.fromisoformat(moment).timestamp()
@@ -72,5 +77,5 @@ def answers(address: str) -> bool:
     try:
         with urllib.request.urlopen(address, timeout=10) as response:  # noqa: S310 (as in `ask`)
             return response.status == 200
-    except (OSError, http.client.HTTPException):
+    except (OSError, ValueError, http.client.HTTPException):  # ValueError: it is no address
         return False

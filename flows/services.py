@@ -6,23 +6,24 @@ The server's database and both logs lie in `data/prefect/`. What was started car
 all that it starts inherits; so it is found again, and ended, without a file that could name another process by then.
 """
 
+import argparse
 import contextlib
+import errno
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
 
-from flows.processes import MARK, command_of, mark_of, running
-from flows.server_api import answers, ask, deployments, seconds_of
-from flows.the_dead import CARRIED, mark_the_dead
+from flows.processes import MARK, command_of, end, mark_of, running, wait
+from flows.server_api import answers, as_one, ask, deployments, seconds_of
+from flows.the_dead import CARRIED, end_run, mark_the_dead
 from tasks.artifacts.identity import PROJECT
-from tasks.errors import RunError, UserError
+from tasks.errors import RunError, UserError, sentence_of
 
 HOME = PROJECT / "data" / "prefect"
 PORT = HOME / "port"  # the server's last one
@@ -31,7 +32,6 @@ PAGES_URL = "FASHION_MNIST_PAGES_URL"  # where a browser finds reports/: in the 
 START_WITHIN = 180  # seconds: the first start makes the database
 LOG_BYTES = 20 << 20  # of each log: what is over that becomes the old one
 CANCEL_WITHIN = 30  # seconds for runs that are to be cancelled
-STOP_WITHIN = 5  # seconds for what is told to end, before it is killed: Prefect's worker does not always hear it
 ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -56,24 +56,25 @@ def start_server() -> str:
         UserError: its port is not a number, or taken.
         RunError: it did not start.
     """
-    already = running("server")
+    already, pages_too = running("server"), running("pages")
     port = _port()
     if already and port != _port_of_server():
         raise UserError(f"the server already runs, at {_ui()}; `make stop` it to have it at another port")
-    if not running("pages"):
-        _insist_on_a_free(port + 1)
+    for needed in (*([] if already else [port]), *([] if pages_too else [port + 1])):
+        _insist_on_a_free(needed)
+    if not already:
+        settings = {"PREFECT_HOME": str(HOME), "PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": _url(port)}
+        process = _start("server", ("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)), settings)
+        _wait_for(process, "server", lambda: answers(f"{_url(port)}/health"))
+        part = PORT.with_suffix(".part")
+        part.write_text(str(port))  # cron and the next shell know nothing of the one that was given
+        part.replace(PORT)
+    if not pages_too:
         (PROJECT / "reports").mkdir(exist_ok=True)
         pages = ("http.server", "--bind", "127.0.0.1", "--directory", str(PROJECT / "reports"), str(port + 1))
         address = f"http://127.0.0.1:{port + 1}"
         _wait_for(_start("pages", pages, {PAGES_URL: address}), "pages", lambda: answers(address))
-    if already:
-        return f"the server already runs: {_ui()}"
-    _insist_on_a_free(port)
-    settings = {"PREFECT_HOME": str(HOME), "PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": _url(port)}
-    process = _start("server", ("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)), settings)
-    _wait_for(process, "server", lambda: answers(f"{_url(port)}/health"))
-    PORT.write_text(str(port))  # cron and the next shell know nothing of the one that was given
-    return f"the server runs: {_ui()}"
+    return f"the server {'already ' if already else ''}runs: {_ui()}"
 
 
 def deploy() -> str:
@@ -108,36 +109,42 @@ def start_worker() -> str:
     """
     log, url = HOME / "worker.log", server_url()
     if worker := _worker():
-        if running("worker")[worker].get("PREFECT_API_URL") == url:
+        if as_one(running("worker")[worker].get("PREFECT_API_URL", "")) == as_one(url):
             return "\n".join([*mark_the_dead(url), f"the worker already runs; its log: {log}"])
-        _end(lambda: [worker] if worker in running("worker") else [])  # it asks a server that is elsewhere by now
+        end(lambda: [worker] if worker in running("worker") else [])  # it asks a server that is elsewhere by now
     mark_the_dead(url, worker_starts=True)
-    began, name = time.time(), socket.gethostname()
+    name = socket.gethostname()
+    before = last_seen(url, name)
     command = ("prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", name)
     process = _start("worker", command, {"PREFECT_API_URL": url})
-    _wait_for(process, "worker", lambda: last_seen(url, name) >= began)
+    _wait_for(process, "worker", lambda: last_seen(url, name) > before)
     return f"the worker runs; its log: {log}"
 
 
 def stop() -> str:
     """End what was started here: the runs, then their worker, then the server that hears of it all."""
-    if _worker() and _cancel_runs():
-        _wait(CANCEL_WITHIN, lambda: set(running("worker")) <= {_worker()})
-    ended = [service for service in ("worker", "server", "pages") if _end(partial(running, service))]
+    cancelled = _cancel_runs() if _worker() else {}
+    if cancelled:
+        wait(CANCEL_WITHIN, lambda: set(running("worker")) <= {_worker()})
+    ended = ["worker"] if end(partial(running, "worker")) else []
+    with contextlib.suppress(RunError):  # the server is away: the next worker tells it
+        for run, url in cancelled.items():
+            end_run(url, run, "Cancelled", "make stop")  # unless the worker still has: that takes it some seconds
+    ended += [service for service in ("server", "pages") if end(partial(running, service))]
     return f"ended: {', '.join(ended)}" if ended else "nothing runs"
 
 
-def _cancel_runs() -> bool:
-    """Have the worker's runs cancelled, as a person does in Prefect's UI: nobody is to be told that they failed."""
+def _cancel_runs() -> dict[str, str]:
+    """Have the worker's runs cancelled, as a person does in Prefect's UI; return which, each with its server."""
     cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling", "message": "make stop"}}
     carried = {environment.get(CARRIED): environment["PREFECT_API_URL"] for environment in running("worker").values()}
-    carried.pop(None, None)
-    try:
-        for run, url in carried.items():
-            ask(url, f"flow_runs/{run}/set_state", cancelling)
-    except (RunError, FileNotFoundError):  # the server is away: they end with their worker, and the next one tells it
-        return False
-    return bool(carried)
+    cancelled = {}
+    for run, url in carried.items():
+        with contextlib.suppress(RunError, FileNotFoundError):  # the server is away: they end with their worker
+            if run:
+                ask(url, f"flow_runs/{run}/set_state", cancelling)
+                cancelled[run] = url
+    return cancelled
 
 
 def _worker() -> int:
@@ -179,7 +186,8 @@ def _bound_logs() -> None:
     """Keep logs from filling the disk over the years: their services append, so that they may be emptied under them."""
     for log in HOME.glob("*.log"):
         if log.stat().st_size > LOG_BYTES:
-            shutil.copy(log, log.with_suffix(".log.old"))
+            with contextlib.suppress(OSError):  # where there is no room for the old one, it goes
+                shutil.copy(log, log.with_suffix(".log.old"))
             os.truncate(log, 0)
 
 
@@ -187,6 +195,7 @@ def _wait_for(process: "subprocess.Popen[bytes]", service: str, ready: Callable[
     began = time.monotonic()
     while not ready():
         if process.poll() is not None or time.monotonic() - began > START_WITHIN:
+            process.kill()  # else it would be taken for one that runs
             raise RunError(f"the {service} did not start; see {HOME / f'{service}.log'}")
         if sys.stderr.isatty():
             print(f"\rthe {service} starts: {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True)
@@ -195,30 +204,14 @@ def _wait_for(process: "subprocess.Popen[bytes]", service: str, ready: Callable[
         print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def _end(found: Callable[[], Iterable[int]]) -> bool:
-    """Tell processes to end, and kill those that do not; return whether there were any."""
-    any_there = bool(found())
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        for process in found():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, number)
-        _wait(STOP_WITHIN, lambda: not found())
-    return any_there
-
-
-def _wait(seconds: float, ended: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + seconds
-    while not ended() and time.monotonic() < deadline:
-        time.sleep(0.1)
-
-
 def _insist_on_a_free(port: int) -> None:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
         except OSError as error:
-            raise UserError(f"port {port} is taken by another program; choose another: make server PORT=…") from error
+            why = "not ours to take" if error.errno == errno.EACCES else "taken by another program"
+            raise UserError(f"port {port} is {why}; choose another: make server PORT=…") from error
 
 
 def _prefect(url: str, *arguments: str) -> None:
@@ -249,8 +242,8 @@ def last_seen(url: str, name: str | None = None) -> float:
 
 def _port() -> int:
     """Return the port that is asked for, or else the last one."""
-    last = PORT.read_text() if PORT.exists() else "4200"
-    given = os.environ.get("PORT") or last
+    last = PORT.read_text() if PORT.exists() else ""
+    given = os.environ.get("PORT") or last or "4200"
     if not given.isdigit() or not 0 < int(given) < 65535:
         raise UserError(f"PORT is {given!r}: give a number from 1 to 65534")
     return int(given)
@@ -273,13 +266,21 @@ SERVICES = {"server": start_server, "deploy": deploy, "worker": start_worker, "s
 
 def main() -> NoReturn:
     """Do what the arguments name, one after the other, and exit."""
-    _bound_logs()
-    for name in sys.argv[1:]:
-        try:
+    parser = argparse.ArgumentParser(prog="python -m flows.services")
+    parser.add_argument("names", nargs="+", choices=SERVICES)
+    names = parser.parse_args().names
+    try:
+        _bound_logs()
+        for name in names:
             print(SERVICES[name]())
-        except (RunError, UserError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(error.exit_status)
+    except (RunError, UserError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except OSError as error:
+        print(f"error: {sentence_of(error)}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(0)
 
 

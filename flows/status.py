@@ -118,7 +118,8 @@ def _worker(url: str) -> Told:
 def _room(settings: Settings) -> Told:
     folder = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
-    size = sum(map(_size, settings.data_dir.rglob("*")))
+    files = (Path(folder, name) for folder, _, names in os.walk(settings.data_dir) for name in names)
+    size = sum(map(_size, files))
     yield "disk", f"{free / 1e9:,.1f} GB free; {settings.data_dir} has {size / 1e6:,.0f} MB"
     if free < LITTLE:
         yield f"only {free / 1e9:.1f} GB are free in {folder}"

@@ -4,14 +4,13 @@ A run that a worker has started carries its id in its process's environment: if 
 one that a person has started, the kernel knows it, by the lock of its record. Whoever comes next tells the server.
 """
 
-import contextlib
 import socket
 from pathlib import Path
 from typing import Any
 
 from flows.notify import notify_of_failure
-from flows.processes import environments
-from flows.server_api import OUR_FLOWS, ask
+from flows.processes import command_of, environments
+from flows.server_api import OUR_FLOWS, as_one, ask
 from tasks.artifacts.records import settle_the_dead
 
 CARRIED = "PREFECT__FLOW_RUN_ID"  # Prefect's worker gives it to the run, and that to its children
@@ -26,16 +25,15 @@ def mark_the_dead(url: str, data_dir: Path | None = None, worker_starts: bool = 
         RunError: the server does not answer: whoever comes next tells it.
     """
     begun = unfinished(url, *(["PENDING"] if worker_starts else []))
-    told = [_mark(url, run, run["infrastructure_pid"]) for run in begun if not is_alive(run)]
+    told = [
+        end_run(url, run["id"], "Crashed", _killed(run["infrastructure_pid"])) for run in begun if not is_alive(run)
+    ]
     for record in settle_the_dead(data_dir) if data_dir else []:
-        if record.content.get("server") == url:
-            with contextlib.suppress(FileNotFoundError):  # the server has forgotten it
-                run = ask(url, f"flow_runs/{record.content['flow_run']}")
-                told.append(_mark(url, run, record.content["pid"]))
+        if as_one(record.content.get("server") or "") == as_one(url):
+            told.append(end_run(url, record.content["flow_run"], "Crashed", _killed(record.content["pid"])))
             record.told()
-    # A worker tells of the run alone, and a run whose server has no room cannot tell of its tasks.
-    _end_tasks(url, {"state": {"type": {"any_": ["CRASHED", "FAILED", "CANCELLED"]}}}, "its run has ended")
-    return told
+    _end_tasks(url)
+    return list(filter(None, told))
 
 
 def unfinished(url: str, *besides: str) -> list[dict[str, Any]]:
@@ -52,23 +50,38 @@ def is_alive(run: dict[str, Any]) -> bool:
     if any(environment.get(CARRIED) == run["id"] for environment in seen.values()):
         return True
     process = int(run["infrastructure_pid"] or 0)
-    return process not in seen and Path(f"/proc/{process}").exists()
+    return process not in seen and "prefect" in command_of(process)  # else its number is another's by now
 
 
-def _mark(url: str, run: dict[str, Any], process: object) -> str:
-    message = f"its process, pid {process} on {socket.gethostname()}, was killed"
-    _end_tasks(url, {"id": {"any_": [run["id"]]}}, message)
-    if run["state_type"] in ("RUNNING", "PENDING", "CANCELLING"):
-        ask(url, f"flow_runs/{run['id']}/set_state", _crashed(message))
-        notify_of_failure(url, run["name"], run["id"], f"Crashed: {message}")
-    return f"run {run['name']} crashed: {message}"
+def end_run(url: str, identifier: str, how: str, message: str) -> str:
+    """Tell the server how a run has ended that no process carries, unless it knows; return a sentence on it.
+
+    One that was to be cancelled is, however it came to its end. Nobody is notified of that.
+    """
+    try:
+        run = ask(url, f"flow_runs/{identifier}")  # as it is now: it may have come to its own end meanwhile
+    except FileNotFoundError:  # the server has forgotten it
+        return ""
+    if run["state_type"] not in ("RUNNING", "PENDING", "CANCELLING"):
+        return ""
+    name = "Cancelled" if run["state_type"] == "CANCELLING" else how
+    ask(url, f"flow_runs/{identifier}/set_state", _ended(name, message))
+    if name == "Crashed":
+        notify_of_failure(url, run["name"], identifier, f"{name}: {message}")
+    return f"run {run['name']} {name.lower()}: {message}"
 
 
-def _end_tasks(url: str, of_runs: dict[str, Any], message: str) -> None:
+def _end_tasks(url: str) -> None:
+    """End the tasks of runs that have: a worker tells of the run alone, as does who has found it dead."""
+    over = {"state": {"type": {"any_": ["CRASHED", "FAILED", "CANCELLED"]}}}
     going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
-    for task in ask(url, "task_runs/filter", {"flows": OUR_FLOWS, "flow_runs": of_runs, "task_runs": going_on}):
-        ask(url, f"task_runs/{task['id']}/set_state", _crashed(message))
+    for task in ask(url, "task_runs/filter", {"flows": OUR_FLOWS, "flow_runs": over, "task_runs": going_on}):
+        ask(url, f"task_runs/{task['id']}/set_state", _ended("Crashed", "its run has ended"))
 
 
-def _crashed(message: str) -> dict[str, Any]:
-    return {"state": {"type": "CRASHED", "name": "Crashed", "message": message}, "force": True}
+def _killed(process: object) -> str:
+    return f"its process, pid {process} on {socket.gethostname()}, was killed"
+
+
+def _ended(name: str, message: str) -> dict[str, Any]:
+    return {"state": {"type": name.upper(), "name": name, "message": message}, "force": True}

@@ -1,8 +1,10 @@
 """`prefect.yaml` and the README's commands: a real server, a real worker, a real schedule, on the real data."""
 
+import contextlib
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -206,13 +208,19 @@ def test_make_worker_tells_of_a_run_that_died_while_nobody_could(copy, first):
     assert copy.run(first)["state_type"] == "CRASHED"
 
 
-def test_nothing_runs_after_the_last_command(copy, scheduled):
+def test_nothing_runs_after_the_last_command_and_what_ran_was_cancelled(copy, scheduled):
     assert COMMANDS[6:] == ["make stop"]
+    run = copy.start("fast", LONG)
+    wait_until(lambda: copy.run(run)["state_type"] == "RUNNING", 60, lambda: str(copy.run(run)["state"]))
     printed = copy.command(COMMANDS[6])
     assert printed == "ended: worker, server, pages\n"
     for service in ("server", "worker", "pages"):
         assert copy.processes(service) == {}
     assert copy.command(COMMANDS[6]) == "nothing runs\n"
+    with contextlib.closing(sqlite3.connect(copy.data / "prefect" / "prefect.db")) as database:
+        states = dict(database.execute("select id, state_type from flow_run where state_type <> 'SCHEDULED'"))
+    assert states[run] == "CANCELLED"
+    assert not {"RUNNING", "PENDING", "CANCELLING"} & set(states.values())
 
 
 def test_make_says_who_is_in_the_way_of_a_port(tmp_path):

@@ -1,6 +1,8 @@
 """What `make server` and the others do, beside what `tests/test_deployment.py` sees of them."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,24 @@ def test_a_port_that_is_none_gets_a_sentence(home, monkeypatch, given):
     monkeypatch.setenv("PORT", given)
     with pytest.raises(UserError, match=f"^PORT is '{given}': give a number from 1 to 65534$"):
         module.start_server()
+
+
+def test_a_port_file_that_was_cut_is_no_port(home):
+    module.PORT.write_text("")
+    assert module._port() == 4200
+
+
+def test_a_word_that_is_no_service_gets_a_sentence():
+    done = subprocess.run([sys.executable, "-m", "flows.services", "strat"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "invalid choice: 'strat' (choose from" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:4200/api", "nonsense"])
+def test_an_address_that_is_none_gets_a_sentence(monkeypatch, url):
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    with pytest.raises(RunError, match=f"^no Prefect server's API answers at {url} "):
+        module.server_url()
 
 
 def test_a_process_that_does_not_start_is_told_with_its_log(home):

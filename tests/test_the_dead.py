@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
+from flows import the_dead as module
 from flows.server_api import ask, deployments
-from flows.the_dead import CARRIED, mark_the_dead, unfinished
+from flows.the_dead import CARRIED, mark_the_dead
 from tasks.artifacts.records import settle_the_dead
 
 
@@ -37,20 +38,20 @@ def state_of(url, run):
 
 @pytest.fixture(autouse=True)
 def nobody_else(url):
-    """Leave no unfinished run to another test."""
+    """Leave no run to another test."""
     yield
-    for run in unfinished(url, "PENDING"):
+    for run in ask(url, "flow_runs/filter", {"flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}}}):
         ask(url, f"flow_runs/{run['id']}", method="DELETE")
 
 
-@pytest.mark.parametrize("state", ["RUNNING", "CANCELLING"])
-def test_a_run_that_no_process_carries_crashes_with_its_tasks(url, state):
+@pytest.mark.parametrize(("state", "end"), [("RUNNING", "crashed"), ("CANCELLING", "cancelled")])
+def test_a_run_that_no_process_carries_crashes_with_its_tasks_or_is_cancelled_as_it_was_to_be(url, state, end):
     run = ghost(url, state)
     task = {"flow_run_id": run, "task_key": "t", "dynamic_key": "0", "name": "train", "state": {"type": "RUNNING"}}
     made = ask(url, "task_runs/", task)
     (told,) = mark_the_dead(url)
-    assert re.search(f"crashed: its process, pid .+ on {socket.gethostname()}, was killed$", told)
-    assert state_of(url, run) == "CRASHED"
+    assert re.search(f"{end}: its process, pid .+ on {socket.gethostname()}, was killed$", told)
+    assert state_of(url, run) == end.upper()
     assert ask(url, f"task_runs/{made['id']}")["state_type"] == "CRASHED"
     assert mark_the_dead(url) == []
 
@@ -72,6 +73,29 @@ def test_a_run_that_a_process_carries_is_left_alone(url):
         assert state_of(url, run) == "RUNNING"
         process.kill()
     assert len(mark_the_dead(url)) == 1
+
+
+@pytest.mark.parametrize(("program", "dead"), [("prefect", 0), ("another", 1)])
+def test_a_run_whose_process_number_is_another_program_s_by_now_is_dead(url, monkeypatch, program, dead):
+    monkeypatch.setattr(module, "environments", dict)  # as for a user who may look at nobody's
+    run = ghost(url, "RUNNING")
+    with subprocess.Popen([sys.executable, "-c", "input()", program], stdin=-1) as process:
+        ask(url, f"flow_runs/{run}", {"infrastructure_pid": str(process.pid)}, "PATCH")
+        assert len(mark_the_dead(url)) == dead
+        process.kill()
+
+
+def test_a_run_that_comes_to_its_end_while_others_are_told_of_is_left_as_it_is(url, monkeypatch):
+    first, second = ghost(url, "RUNNING"), ghost(url, "RUNNING")
+
+    def told_meanwhile(*_):
+        for run in (first, second):
+            if state_of(url, run) == "RUNNING":
+                ask(url, f"flow_runs/{run}/set_state", {"state": {"type": "COMPLETED"}, "force": True})
+
+    monkeypatch.setattr(module, "notify_of_failure", told_meanwhile)
+    assert len(mark_the_dead(url)) == 1
+    assert sorted([state_of(url, first), state_of(url, second)]) == ["COMPLETED", "CRASHED"]
 
 
 def test_a_run_that_is_about_to_be_started_is_dead_only_where_no_worker_was(url):
