@@ -16,8 +16,12 @@ run: .venv/ready
 article: .venv/ready
 	@$(PYTHON) flows/main.py --preset article $(ARGS)
 
-server deploy worker stop: .venv/ready
+# cron gives these too: while something runs its environment stays as it is, until `make stop`
+server deploy worker stop:
+	@[ -e .venv/ready ] && $(PYTHON) -c '$(SOMETHING_RUNS)' || $(MAKE) --no-print-directory .venv/ready
 	@$(PYTHON) -m flows.services $@
+
+SOMETHING_RUNS = from flows.processes import running; exit(not any(map(running, ("server", "worker", "pages"))))
 
 test: lint browser
 	$(PYTHON) -m pytest -n 3 --dist loadfile $(ARGS)
@@ -36,7 +40,6 @@ lint: .venv/ready
 
 .venv/ready: requirements.lock pyproject.toml setup.sh
 	@./setup.sh
-	@touch $@
 
 # everything that is timed, against plain Keras and DVC, into benchmarks.json (an hour at most; QUICK=1: minutes, held against that file)
 bench: .venv/ready
@@ -52,4 +55,4 @@ fixtures: .venv/ready
 	$(PYTHON) -m tests.fixtures.make_fixtures
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv.new .venv.old

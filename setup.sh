@@ -1,8 +1,18 @@
 #!/usr/bin/env bash
 # Makes .venv from requirements.lock, with uv where it is installed and pip elsewhere. Needs Python 3.11 to 3.13, not root.
+# It is made aside and put in place at the end: until then, and where that fails, what runs keeps the old one.
 set -euo pipefail
 quiet=$([ -t 2 ] || echo --quiet) # a person sees how far it is
 cd "$(dirname "$0")"
+new=.venv.new
+
+exec 9<setup.sh
+if ! flock --nonblock 9; then
+    echo "setup: another one makes .venv; waiting for it" >&2
+    flock 9
+    newest=$(ls -t .venv/ready requirements.lock pyproject.toml setup.sh 2>/dev/null | head -1)
+    [ "$newest" != .venv/ready ] || exit 0
+fi
 
 fits='import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
 for python in python3 python3.13 python3.12 python3.11 /usr/bin/python3 ""; do
@@ -10,28 +20,41 @@ for python in python3 python3.13 python3.12 python3.11 /usr/bin/python3 ""; do
     "$python" -c "$fits" 2>/dev/null && break
 done
 
+trap 'rm -rf "$new"' EXIT
 echo "setup: making .venv with $("$python" --version); about 2 GB, once, some minutes" >&2
-rm -rf .venv
+rm -rf "$new"
 if command -v uv >/dev/null; then
-    uv venv --quiet --python "$("$python" -c 'import sys; print(sys.executable)')" .venv
-    uv pip install $quiet --compile-bytecode --require-hashes --no-deps -r requirements.lock
-    uv pip install --quiet --no-deps --no-build-isolation -e .
-    exit
-fi
-
-if "$python" -c 'import ensurepip' 2>/dev/null; then
-    "$python" -m venv .venv
+    uv venv --quiet --python "$("$python" -c 'import sys; print(sys.executable)')" "$new"
+    install=(uv pip install --compile-bytecode --python "$new/bin/python")
+elif "$python" -c 'import ensurepip' 2>/dev/null; then
+    "$python" -m venv "$new"
+    install=("$new/bin/python" -m pip install --disable-pip-version-check)
 else # Debian keeps pip for new environments in a package of its own: fetched here without root
     command -v apt-get >/dev/null || { echo "setup: $python has no ensurepip; install its venv package" >&2; exit 2; }
-    "$python" -m venv --without-pip .venv
-    wheels=$PWD/.venv/wheels
+    "$python" -m venv --without-pip "$new"
+    wheels=$PWD/$new/wheels
     mkdir -p "$wheels/lists/partial" "$wheels/cache/archives/partial"
     (cd "$wheels" &&
         apt=(apt-get -qq -o "Dir::State::Lists=$wheels/lists" -o "Dir::Cache=$wheels/cache") &&
         "${apt[@]}" update && "${apt[@]}" download python3-pip-whl && dpkg-deb -x python3-pip-whl*.deb .)
     pip=$(echo "$wheels"/usr/share/python-wheels/pip-*.whl)
-    .venv/bin/python "$pip/pip" install --quiet --no-index "$pip"
+    "$new/bin/python" "$pip/pip" install --quiet --no-index "$pip"
     rm -rf "$wheels"
+    install=("$new/bin/python" -m pip install --disable-pip-version-check)
 fi
-.venv/bin/python -m pip install $quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+"${install[@]}" $quiet --require-hashes --no-deps -r requirements.lock
+"${install[@]}" --quiet --no-deps --no-build-isolation -e .
+
+"$new/bin/python" - "$new" <<'PYTHON' # its scripts name the folder that it was made in
+import sys
+from pathlib import Path
+for path in [Path(sys.argv[1], "pyvenv.cfg"), *Path(sys.argv[1], "bin").iterdir()]:
+    content = b"" if path.is_symlink() else path.read_bytes()
+    if sys.argv[1].encode() in content:
+        path.write_bytes(content.replace(sys.argv[1].encode(), b".venv"))
+PYTHON
+touch "$new/ready"
+rm -rf .venv.old
+[ ! -e .venv ] || mv .venv .venv.old
+mv "$new" .venv
+rm -rf .venv.old
