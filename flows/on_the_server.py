@@ -75,7 +75,7 @@ class ProgressArtifacts:
         self.tasks: dict[str, str] = {}  # task runs
         self.artifacts: dict[str, UUID] = {}
         self.shown: dict[str, tuple[float, str]] = {}
-        self.writer = Background("progress artifacts", self._show, EVERY)
+        self.writer = Background("progress artifacts", self._show, EVERY, without_news=True)
         self.flow_run = _this_run()
 
     def __enter__(self) -> "ProgressArtifacts":

@@ -179,10 +179,11 @@ class Several:
 class Background:
     """Does work in a thread of its own whenever there is news, so that nobody who brings some has to wait."""
 
-    def __init__(self, name: str, work: Callable[[], None], every: float) -> None:
-        """Have `work` done at most once in so many seconds."""
+    def __init__(self, name: str, work: Callable[[], None], every: float, without_news: bool = False) -> None:
+        """Have `work` done at most once in so many seconds, and if there is no news, at least once in twice as many."""
         self.work = work
         self.every = every
+        self.patience = every if without_news else None
         self.news, self.over = threading.Event(), threading.Event()
         self.thread = threading.Thread(target=self._keep_working, name=name, daemon=True)
 
@@ -203,7 +204,7 @@ class Background:
 
     def _keep_working(self) -> None:
         while not self.over.is_set():
-            self.news.wait()
+            self.news.wait(self.patience)
             self.news.clear()
             if not self.over.is_set():
                 self.work()
