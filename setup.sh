@@ -49,7 +49,7 @@ fi
 import sys
 from pathlib import Path
 for path in [Path(sys.argv[1], "pyvenv.cfg"), *Path(sys.argv[1], "bin").iterdir()]:
-    content = b"" if path.is_symlink() else path.read_bytes()
+    content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
     if sys.argv[1].encode() in content:
         path.write_bytes(content.replace(sys.argv[1].encode(), b".venv"))
 PYTHON

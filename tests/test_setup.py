@@ -24,6 +24,7 @@ def build_editable(folder, *_):
         wheel.writestr("tiny-0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: tiny\\nVersion: 0\\n")
         wheel.writestr("tiny-0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
         wheel.writestr("tiny-0.dist-info/entry_points.txt", "[console_scripts]\\ntiny = tiny:main\\n")
+        wheel.writestr("tiny-0.data/scripts/tool.py", "#!python\\n")
         wheel.writestr("tiny-0.dist-info/RECORD", "")
     return "tiny-0-py3-none-any.whl"
 """
