@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 220, 44  # of the sparkline
 def render_index(reports_dir: Path) -> str:
     """Return the index of the pages in a folder; what cannot be read is listed as that."""
     runs = [_entry(page) for page in sorted(reports_dir.glob(PAGES), reverse=True)]
-    networks = sorted({name for run in runs for name in run["accuracy"]})
+    networks = sorted({name for run in runs for name in run["networks"]})
     told = [run for run in runs if run["figures"]]
     drawn = [(place, name) for place, name in enumerate(networks) if any(name in run["accuracy"] for run in told)]
     packed = json.dumps([{key: run[key] for key in ("title", "settings", "figures")} for run in told])
@@ -38,7 +38,8 @@ def _entry(page: Path) -> dict[str, Any]:
     """Return what the index says of a page, from its twin."""
     when = f"{page.name[:4]}-{page.name[4:6]}-{page.name[6:8]} {page.name[9:11]}:{page.name[11:13]} UTC"
     entry: dict[str, Any] = {"page": page.name, "when": when, "title": f"{when} ({page.stem[-8:]})"}
-    entry |= {"verdict": "", "data_set": "", "trained_on": "", "accuracy": {}, "settings": {}, "figures": {}}
+    entry |= {"verdict": "", "data_set": "", "trained_on": ""}
+    entry |= {"networks": [], "accuracy": {}, "settings": {}, "figures": {}}
     try:
         twin = json.loads(page.with_suffix(".json").read_bytes())
         if "refused" in twin:
@@ -51,6 +52,7 @@ def _entry(page: Path) -> dict[str, Any]:
             "verdict": twin["verdict"]["sentences"][0],
             "data_set": twin["head"]["data_set"],
             "trained_on": _trained_on(twin),
+            "networks": list(twin["side_by_side"]["test_accuracy"]),
             "accuracy": {name: _finite(share) for name, share in twin["side_by_side"]["test_accuracy"].items()},
             "settings": _settings(twin),
             "figures": _figures(twin),
@@ -68,13 +70,15 @@ def _of_study(twin: dict[str, Any]) -> dict[str, Any]:
         "verdict": twin["verdict"][0],
         "data_set": twin["data_set"],
         "trained_on": f"{len(twin['members'])} {twin['kind']}s",
+        "networks": list(twin["networks"]),
         "accuracy": {name: _finite(of["mean"]) for name, of in means.items() if of},
     }
 
 
 def _of_search(twin: dict[str, Any]) -> dict[str, Any]:
     tried = f"{len(twin['trials'])} trials of {twin['network']}"
-    return {"verdict": twin["verdict"][0], "data_set": twin["data_set"], "trained_on": tried}
+    of_it = {"data_set": twin["data_set"], "trained_on": tried, "networks": [twin["network"]]}
+    return {"verdict": twin["verdict"][0], **of_it}
 
 
 def _finite(share: Any) -> float:

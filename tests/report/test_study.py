@@ -1,8 +1,8 @@
 """A study's page is a function of its numbers, and says of what it is."""
 
 import json
-
 import pytest
+from markupsafe import escape
 
 from tasks.report.index import render_index
 from tasks.report.study import Study, render
@@ -25,6 +25,17 @@ def test_another_number_is_another_page(numbers):
     page = render(Study.model_validate(told))
     assert "43.21" in page
     assert "43.21" not in render(numbers)
+
+
+def test_the_index_finds_a_study_by_its_networks_though_it_opened_no_test_set(numbers, tmp_path):
+    told = json.loads(numbers.model_dump_json())
+    for network in told["networks"].values():
+        network["accuracy"].pop("test", None)
+    (tmp_path / "20260102T030405-01234567.html").write_text("")
+    (tmp_path / "20260102T030405-01234567.json").write_text(json.dumps(told))
+    index = render_index(tmp_path)
+    assert all(f"<option>{name}</option>" in index for name in told["networks"])
+    assert f'data-networks="{escape(json.dumps(list(told["networks"])))}"' in index
 
 
 def test_a_hostile_name_stays_text(numbers):
