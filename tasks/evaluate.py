@@ -72,7 +72,7 @@ def evaluate_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]
         predict = predictor(model, pool)
         if job["inference"] == "mirrored":
             predict = mirrored(predict)
-        return measure_all(job, predict, layers_of(model), progress)
+        return measure_all(job, predict, layers_of(model, 2 if job["inference"] == "mirrored" else 1), progress)
 
 
 def measure_all(
@@ -104,11 +104,11 @@ def measure_all(
     return accuracies | {"milliseconds_per_image": milliseconds, "threads": job["threads"]}
 
 
-def layers_of(model: "keras.Model") -> list[dict[str, Any]]:
+def layers_of(model: "keras.Model", passes: int = 1) -> list[dict[str, Any]]:
     """Return each layer's type, settings, output shape (without the batch), parameters and multiply-adds an image.
 
-    Multiply-adds are those of kernels: each is used once at every place of the output, as in convolutions and dense
-    layers.
+    Multiply-adds are those of kernels, in all passes: each is used once at every place of the output, as in
+    convolutions and dense layers. `None` of other layers with weights, but for normalizations, which only scale.
     """
     return [
         {
@@ -116,13 +116,18 @@ def layers_of(model: "keras.Model") -> list[dict[str, Any]]:
             "settings": {name: value for name, value in layer.get_config().items() if name in SHOWN},
             "shape": list(layer.output.shape[1:]),
             "parameters": layer.count_params(),
-            "multiply_adds": math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
-            if hasattr(layer, "kernel")
-            else 0,
+            "multiply_adds": _multiply_adds(layer, passes),
         }
         for layer in model.layers
         if type(layer).__name__ != "InputLayer"
     ]
+
+
+def _multiply_adds(layer: "keras.layers.Layer", passes: int) -> int | None:
+    name = type(layer).__name__
+    if name in ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D"):
+        return passes * math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
+    return None if layer.count_params() and not name.endswith("Normalization") else 0
 
 
 if __name__ == "__main__":

@@ -18,6 +18,15 @@ def test_the_layers_are_described_as_they_are_built():
     assert (dense["parameters"], dense["multiply_adds"]) == (27040 + 10, 27040)
 
 
+def test_a_mirrored_image_costs_two_passes_and_of_unknown_layers_nothing_is_claimed():
+    from keras import Input, Sequential, layers
+
+    image, known = Input((28, 28, 1)), layers.Conv2D(4, 3)
+    unknown, scaling = layers.SeparableConv2D(4, 3), layers.BatchNormalization()
+    described = layers_of(Sequential([image, known, scaling, unknown]), passes=2)
+    assert [layer["multiply_adds"] for layer in described] == [2 * 26 * 26 * 4 * 9, 0, None]
+
+
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_the_layers_parameters_add_up_to_the_networks(name):
     model = NETWORKS[name].build()

@@ -269,6 +269,25 @@ def test_two_networks_that_agree_perfectly_are_not_told_apart(run):
     assert "finds clearly more of no class, and no class clearly less" in text
 
 
+def test_what_the_verdict_cannot_tell_apart_has_no_mark_though_its_interval_excludes_zero(run):
+    (pair,) = (run.comparison["pairs"],)
+    barely = [of | {"difference": 0.01, "difference_interval": [0.0001, 0.02], "p": 0.051} for of in pair]
+    rows = {p: _row_told_apart(run, [of | {"p": p} for of in barely]) for p in (0.051, 0.049)}
+    assert rows == {0.051: False, 0.049: True}
+
+
+def _row_told_apart(run, pairs):
+    row = twin_of(dataclasses.replace(run, comparison={**run.comparison, "pairs": pairs})).side_by_side.rows
+    return row["test_accuracy"].told_apart
+
+
+def test_multiply_adds_that_are_not_known_of_a_layer_are_claimed_of_no_network(run):
+    layers = {name: [*of, of[0] | {"multiply_adds": None}] for name, of in run.layers.items()}
+    unknown = dataclasses.replace(run, layers=layers)
+    assert "multiply_adds" not in twin_of(unknown).side_by_side.rows
+    assert "multiply-adds not counted" in page_of(unknown)
+
+
 def test_a_network_that_is_always_right_makes_no_error(run):
     text = Text(page_of(made_up(run, {"perfect": sharp(run, 1, 50.0), "other": sharp(run, 2)}))).whole
     assert "makes no error" in text

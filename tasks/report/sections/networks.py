@@ -17,7 +17,7 @@ class Layer(Model):
     settings: dict[str, Any]
     shape: list[Count]  # of its output, without the batch
     parameters: Count
-    multiply_adds: Count
+    multiply_adds: Count | None  # an image, in all passes; None: of such a layer they are not known
     differs: bool  # from all layers of the other networks
 
 
@@ -26,7 +26,7 @@ class Network(Model):
 
     layers: list[Layer]
     parameters: Count
-    multiply_adds: Count
+    multiply_adds: Count | None
     recipe: dict[str, Any]
 
 
@@ -52,13 +52,19 @@ def numbers(run: Run) -> Numbers:
         found[name] = Network(
             layers=layers,
             parameters=sum(layer.parameters for layer in layers),
-            multiply_adds=sum(layer.multiply_adds for layer in layers),
+            multiply_adds=multiply_adds_of(run, name),
             recipe=recipes[name],
         )
     of_networks = [recipe for recipe in recipes.values() if any(recipe.values())]
     settings = of_networks[0] if of_networks else {}
     differs = [setting for setting in settings if len({recipe[setting] for recipe in of_networks}) > 1]
     return Numbers(networks=found, recipe_differs=differs)
+
+
+def multiply_adds_of(run: Run, network: str) -> int | None:
+    """Return how often a network multiplies and adds for an image, if that is known of all its layers."""
+    known = [layer["multiply_adds"] for layer in run.layers[network]]
+    return None if None in known else sum(known)
 
 
 def _recipes(recipes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -5,11 +5,13 @@ from typing import Any, Literal, NamedTuple
 from markupsafe import Markup
 
 from tasks.claims import ARTICLE, PUBLISHED
+from tasks.compare import SIGNIFICANT
 from tasks.networks import TREES
 from tasks.report.figures import SOFT, as_svg, new_figure, plain, rows, short, styled
 from tasks.report.gather import Run
 from tasks.report.quantities import Estimate, Seconds, Share
 from tasks.report.quantities import Numbers as Model
+from tasks.report.sections.networks import multiply_adds_of
 from tasks.wording import percent
 
 TITLE = "Side by side"
@@ -92,12 +94,16 @@ def numbers(run: Run) -> Numbers:
     """Gather what stands side by side."""
     articles = {name: ARTICLE[name] for name in run.names if name in ARTICLE and run.is_fashion_mnist}
     return Numbers(
-        rows={name: _row(run, name, quantity) for name, quantity in QUANTITIES.items()},
+        rows={name: _row(run, name, quantity) for name, quantity in QUANTITIES.items() if _is_known(run, name)},
         threads={name: run.facts[f"train[{name}]"]["threads"] for name in run.names},
         test_accuracy={name: run.metrics[name]["test"]["accuracy"] for name in run.names},
         scale=_scale(run, list(articles)) if run.is_fashion_mnist else [],
         pace={name: _pace(run, name, of_article) for name, of_article in articles.items()},
     )
+
+
+def _is_known(run: Run, name: str) -> bool:
+    return name != "multiply_adds" or all(multiply_adds_of(run, network) is not None for network in run.names)
 
 
 def _scale(run: Run, articles: list[str]) -> list[Entry]:
@@ -128,17 +134,18 @@ def _row(run: Run, name: str, quantity: Quantity) -> Row:
     apart, difference = bool(best), None
     if quantity.difference and len(order) > 1:
         if best:
-            apart = _difference(run, order[0], order[1], quantity.difference).clear
-        difference = _difference(run, run.names[0], run.names[1], quantity.difference)
+            pair = _pair(run, order[0], order[1])
+            apart = Estimate.of(pair, quantity.difference).clear
+            apart = apart and (name != "test_accuracy" or pair["p"] < SIGNIFICANT)  # as the verdict says
+        difference = Estimate.of(_pair(run, run.names[0], run.names[1]), quantity.difference)
     return Row(
         title=quantity.title, unit=quantity.unit, values=values, best=best, told_apart=apart, difference=difference
     )
 
 
-def _difference(run: Run, one: str, other: str, name: str) -> Estimate:
-    """Return the difference of two networks, in the order in which they are ranked."""
-    pair = next(p for p in run.comparison["pairs"] if {p["first"], p["second"]} == {one, other})
-    return Estimate.of(pair, name)
+def _pair(run: Run, one: str, other: str) -> dict[str, Any]:
+    """Return the differences of two networks, in the order in which they are ranked."""
+    return next(pair for pair in run.comparison["pairs"] if {pair["first"], pair["second"]} == {one, other})
 
 
 def _value(run: Run, network: str, name: str) -> Value:
@@ -155,7 +162,7 @@ def _value(run: Run, network: str, name: str) -> Value:
         "cross_entropy": test["cross_entropy"],
         "calibration_error": test["calibration_error"],
         "parameters": row["parameters"],
-        "multiply_adds": sum(layer["multiply_adds"] for layer in run.layers[network]),
+        "multiply_adds": multiply_adds_of(run, network),
         "file_bytes": sum(of["bytes"] for file, of in files.items() if file.startswith("model.")),
         "training_seconds": trained["seconds"],
         "milliseconds_per_image": evaluated["milliseconds_per_image"]["test"],
