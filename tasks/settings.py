@@ -249,10 +249,13 @@ class Settings(Fields):
         found: dict[str, None] = {}
         for network in filter(ARTICLE.__contains__, self.networks):
             mine, theirs = self.resolved(network), article.resolved(network)
-            for name in ("epochs", *Preset._fields, "validation_fraction"):
-                if getattr(mine, name) != getattr(theirs, name):
+            shape = {name: argument.default for name, argument in signature(NETWORKS[network].build).parameters.items()}
+            recipe = {name: getattr(theirs, name) for name in ("epochs", *Preset._fields, "validation_fraction")}
+            for name, articles in {**recipe, **shape}.items():
+                value = getattr(mine, name)
+                if value != articles and not (name in shape and value is None):
                     what = f"{network}’s epochs" if name == "epochs" else name.replace("_", " ")
-                    found[f"{what} {as_text(getattr(mine, name))} instead of {as_text(getattr(theirs, name))}"] = None
+                    found[f"{what} {as_text(value)} instead of {as_text(articles)}"] = None
         return tuple(found)
 
     def resolved(self, network: str | None = None) -> Self:

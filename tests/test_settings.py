@@ -314,6 +314,11 @@ def test_what_is_not_as_in_the_article_is_named():
     assert "precision bfloat16 instead of float32" in Settings(precision="bfloat16").departures
 
 
+def test_of_the_architecture_too_what_is_not_as_in_the_article_is_named():
+    assert Settings(preset="article", dropout_rate=0.0).departures == ("dropout rate 0.0 instead of 0.5",)
+    assert Settings(preset="article", filters=16, dense_width=128).departures == ("filters 16 instead of 32",)
+
+
 def test_a_source_in_the_environment_starts_where_the_command_does(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FASHION_MNIST_DIR", "images")
