@@ -69,9 +69,8 @@ def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
         history = numbers.histories[name]
         epochs = [epoch.epoch for epoch in history]
         for key, line in lines.items():
-            style: dict[str, Any] = (
-                {"marker": marker, "markevery": max(1, last // 10), "markersize": 5} if line == "-" else {}
-            )
+            style: dict[str, Any] = {"marker": marker, "markevery": max(1, last // 10), "markersize": 5}
+            style |= {} if line == "-" else {"markerfacecolor": "none", "markersize": 4}
             values = [getattr(epoch, key) for epoch in history]
             panel.plot(epochs, values, line, color=of_network, linewidth=1.7, **style)
         best = numbers.lowest_loss[name]
