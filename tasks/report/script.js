@@ -57,7 +57,8 @@ function showCells() {
     const note = document.createElement("p");
     note.className = "note";
     const images = `${count} image${count === 1 ? "" : "s"}`;
-    note.textContent = found.length < count ? `${images}; the ${found.length} of which it is ${which}` : images;
+    const those = found.length ? `the ${found.length} of which it is ${which}` : "none of them is on this page";
+    note.textContent = found.length < count ? `${images}; ${those}` : images;
     const list = document.createElement("ul");
     list.className = "gallery";
     list.append(...found.map(card));
@@ -67,6 +68,7 @@ function showCells() {
   const show = (button) => {
     const matrix = button.closest("table").dataset.matrix;
     const [label, called] = [+button.dataset.true, +button.dataset.called];
+    const counts = button.dataset.count.split(" ").map(Number); // of a difference: only by the one, only by the other
     const surest = (place) => (a, b) => b[4 + place][0][1] - a[4 + place][0][1];
     const calls = (picture, place) => picture[3] === label && picture[4 + place][0][0] === called;
     const what = `${classes[label]} called ${classes[called]}`;
@@ -76,12 +78,12 @@ function showCells() {
       const found = pictures.filter((picture) => calls(picture, +matrix)).sort(surest(+matrix));
       const shown = label === called ? found.reverse().slice(0, right) : found;
       const which = label === called ? "least sure" : "surest";
-      target.replaceChildren(...put(`${what} by ${names[matrix]}`, +button.dataset.count, shown, which));
+      target.replaceChildren(...put(`${what} by ${names[matrix]}`, counts[0], shown, which));
     } else {
-      const only = (here, there) => pictures.filter((picture) => calls(picture, here) && !calls(picture, there));
-      const parts = [[0, 1], [1, 0]].map(([here, there]) => [names[here], only(here, there).sort(surest(here))]);
-      const filled = parts.filter(([, found]) => found.length);
-      target.replaceChildren(...filled.flatMap(([name, found]) => put(`${what} only by ${name}`, found.length, found)));
+      const only = (here) => pictures.filter((picture) => calls(picture, here) && !calls(picture, 1 - here)).sort(surest(here));
+      const filled = [0, 1].filter((here) => counts[here]);
+      const neither = counts[0] + counts[1] ? [] : put(`${what} only by ${names[0]}, only by ${names[1]}`, 0, []);
+      target.replaceChildren(...neither, ...filled.flatMap((here) => put(`${what} only by ${names[here]}`, counts[here], only(here), "surest")));
     }
     target.scrollTop = 0;
     target.scrollIntoView({ block: "nearest" });

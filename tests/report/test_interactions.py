@@ -3,7 +3,10 @@
 import dataclasses
 import re
 
+import numpy as np
+
 from tasks.report.live import EVERY, REFRESH, LivePage
+from tasks.report.page import render, sprite_of
 from tasks.report.publish import publish
 from tests.conftest import wait_until
 from tests.report.conftest import artifact_of, page_of
@@ -50,6 +53,22 @@ def test_a_cell_of_the_difference_shows_the_images_that_only_one_of_the_two_call
     galleries = page.locator("#cell ul.gallery")
     assert [gallery.locator(".card").count() for gallery in galleries.all()] == [count for count in counts if count]
     assert page.locator("#cell h3").count() == galleries.count()
+    notes = page.locator("#cell .note").all_inner_texts()
+    assert notes == [f"{count} image{'s' * (count > 1)}" for count in counts if count]
+
+
+def test_a_cell_of_the_difference_counts_images_that_are_not_on_the_page(visit, run, twin, tmp_path):
+    (label, called) = max(
+        np.ndindex(10, 10), key=lambda cell: sum(counts[cell[0]][cell[1]] for counts in twin.failures.only.values())
+    )
+    fewer = twin.failures.pictures[:0]
+    cut = twin.model_copy(update={"failures": twin.failures.model_copy(update={"pictures": fewer})})
+    (tmp_path / "cut.html").write_text(render(cut, sprite_of(twin, run.images)), encoding="utf-8")
+    page = visit(tmp_path / "cut.html")
+    page.locator(f'[data-matrix="difference"] [data-true="{label}"][data-called="{called}"]').click()
+    counts = [count for of in twin.failures.only.values() if (count := of[label][called])]
+    told = [f"{count} image{'s' * (count > 1)}; none of them is on this page" for count in counts]
+    assert page.locator("#cell .note").all_inner_texts() == told
 
 
 def test_arrow_keys_move_within_a_matrix_and_enter_shows_the_cell(visit, report):

@@ -48,6 +48,7 @@ class Numbers(Model):
     most_confused: Count  # the most frequent error of any network
     most_different: Count  # the largest difference below
     difference: list[list[int]] | None  # the confusion matrix of the network to keep less that of the next
+    only: dict[str, list[list[Count]]] | None  # of the first two networks: what is called so by one and not the other
     classes: dict[str, list[ClassScores]]
     class_differences: list[ClassDifference]
     better: list[str]  # classes whose recall is clearly higher with the network to keep (adjusted p < 0.05)
@@ -76,6 +77,7 @@ def numbers(run: Run) -> Numbers:
         most_confused=max(1, *(int(_wrong(counts).max()) for counts in confusion.values())),
         most_different=max(1, int(np.abs(difference).max())),
         difference=difference.tolist() if run.pairs else None,
+        only=_only(run, *names[:2]) if run.pairs else None,
         classes={name: [_class_scores(row) for row in run.metrics[name]["test"]["classes"]] for name in names},
         class_differences=differences,
         better=[class_name for difference, class_name in clear if difference > 0],
@@ -86,6 +88,15 @@ def numbers(run: Run) -> Numbers:
         right_shown=right_shown,
         of_largest=judged(run, _surest(run, names[0], *largest[:2])[:9]) if largest else [],
     )
+
+
+def _only(run: Run, one: str, other: str) -> dict[str, list[list[int]]]:
+    differ = run.called[one] != run.called[other]
+    counts = {}
+    for name in (one, other):
+        counts[name] = np.zeros_like(run.metrics[name]["test"]["confusion"])
+        np.add.at(counts[name], (run.labels[differ], run.called[name][differ]), 1)
+    return {name: count.tolist() for name, count in counts.items()}
 
 
 def _surest(run: Run, name: str, label: int, called: int) -> np.ndarray:
