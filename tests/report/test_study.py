@@ -1,6 +1,7 @@
 """A study's page is a function of its numbers, and says of what it is."""
 
 import json
+
 import pytest
 from markupsafe import escape
 
