@@ -11,6 +11,7 @@ from tasks.report.quantities import Numbers as Model
 TITLE = "How this was made"
 GATES = {"prepare": ["validate"]}  # what has to pass before, though nothing is read of it
 BOX, ROW, GAP = 158, 74, 16  # SVG units: a node's width, the distance of two rows, the gap between two nodes
+LEAST = 0.75  # of its size: where there is less room, as on a phone, it scrolls instead of getting too small to read
 
 
 class Made(Model):
@@ -111,12 +112,19 @@ def figures(numbers: Numbers) -> dict[str, Markup]:
         f"{label} {'kept' if made.kept else 'made'}, {made.seconds:.1f} s" for label, made in numbers.nodes.items()
     )
     drawing = Markup(
-        '<svg role="img" aria-label="The steps of the pipeline" viewBox="-1 -1 {} {}" style="max-width: {}px">'
+        '<svg role="img" aria-label="The steps of the pipeline" viewBox="-1 -1 {} {}" '
+        'style="max-width: {}px; min-width: {}px">'
         '<title>The steps of the pipeline</title><desc>{}</desc><path class="edge" d="{}"/>{}</svg>'
     )
     return {
         "dag": drawing.format(
-            f"{width + 2:g}", height + 2, f"{width + 2:g}", told, " ".join(lines), Markup("").join(boxes)
+            f"{width + 2:g}",
+            height + 2,
+            f"{width + 2:g}",
+            f"{LEAST * width:g}",
+            told,
+            " ".join(lines),
+            Markup("").join(boxes),
         )
     }
 
