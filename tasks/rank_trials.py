@@ -11,7 +11,7 @@ from typing import Any
 
 from tasks.artifacts.artifact import Artifact
 from tasks.node import node
-from tasks.statistics import difference_of, wilson_interval
+from tasks.statistics import Estimate, difference_of, wilson_interval
 from tasks.trials import Space, Trial, study_of
 from tasks.wording import interval, percent, points
 
@@ -53,8 +53,8 @@ def ranked(network: str, trials: dict[str, Trial], space: Space, images: int) ->
             {
                 "name": name,
                 "settings": trials[name].settings,
-                "accuracy": trials[name].accuracy,
-                "interval": wilson_interval(round(trials[name].accuracy * images), images),
+                "accuracy": trials[name].accuracy if trials[name].accuracies else None,
+                "interval": _estimate(trials[name].accuracy, images)[1] if trials[name].accuracies else None,
                 "accuracies": trials[name].accuracies,
                 "given_up": trials[name].given_up,
                 "seconds": trials[name].seconds,
@@ -64,6 +64,10 @@ def ranked(network: str, trials: dict[str, Trial], space: Space, images: int) ->
         ],
         "importance": importance(list(trials.values()), space),
     }
+
+
+def _estimate(accuracy: float, images: int) -> Estimate:
+    return accuracy, wilson_interval(round(accuracy * images), images)
 
 
 def importance(trials: list[Trial], space: Space) -> dict[str, float]:
@@ -87,8 +91,7 @@ def _verdict(network: str, best: str, usual: str, trials: dict[str, Trial], imag
     first = f"Keep {best}: its validation accuracy, {percent(accuracy)}, is the highest of {len(trials)}{stopped}"
     if best == usual:
         return [f"{first}; it is {network}’s usual recipe, and no other was better."]
-    one, other = ((share, wilson_interval(round(share * images), images)) for share in (accuracy, of_usual))
-    difference, limits = difference_of(one, other)
+    difference, limits = difference_of(_estimate(accuracy, images), _estimate(of_usual, images))
     by = f"{points(difference)} points above {network}’s usual recipe ({interval(*limits)})"
     return [
         f"{first}, {by}.",

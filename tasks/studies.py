@@ -117,7 +117,8 @@ class SearchStudy(Study):
         usual = usual_of(self, network, self.space)
         asked = next_settings(self.space, usual, before, count, self.seed) if count else []
         bars = bars_of(before)
-        return [Member(f"trial {len(before) + n}", {**of, "given_up_below": bars}) for n, of in enumerate(asked, 1)]
+        numbered = enumerate(asked, len(before) + 1)
+        return [Member(f"trial {n}", {**of, "given_up_below": bars if n > 1 else ()}) for n, of in numbered]
 
 
 def newest_study(settings: Settings) -> dict[str, Artifact]:

@@ -94,13 +94,18 @@ def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
     model = built_network(job["network"], job["seed"], job["precision"], job["shape"], job["own_network"])
     with ThreadPoolExecutor(job["threads"]) as pool:
         training = Training(model, job, checkpoint, pool)
-        training.run(progress)
+        try:
+            training.run(progress)
+        except Diverged as fault:
+            if not job["given_up_below"]:
+                raise
+            progress(0, 0, f"given up: {fault}", True)  # a search goes on without it
     output = Path(job["output"])
     save_model(model, output / "model.keras")
     (output / "history.json").write_text(json.dumps(training.history, indent=1))
     return {
         "parameters": model.count_params(),
-        "validation_accuracy": training.history[-1]["validation_accuracy"],
+        "validation_accuracy": training.history[-1]["validation_accuracy"] if training.history else None,
         "given_up": len(training.history) < job["epochs"],
         "seconds": round(training.seconds, 3),
         "threads": job["threads"],
@@ -117,6 +122,10 @@ def built_network(
     keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision])
     given = {setting: value for setting, value in (shape or {}).items() if value is not None}
     return OwnNetwork(**own).build() if own else NETWORKS[name].build(**given)
+
+
+class Diverged(RunError):
+    """The loss is no longer finite."""
 
 
 class Training:
@@ -150,7 +159,7 @@ class Training:
         """Train to the end of the last epoch, keeping a checkpoint at each epoch's end and every half minute.
 
         Raises:
-            RunError: the loss is no longer finite.
+            Diverged: the loss is no longer finite.
         """
         if self.step:
             epoch, batch = divmod(self.step, self.batches)
@@ -287,7 +296,7 @@ def save_model(model: keras.Model, path: Path) -> None:
 
 def _insist_on_finite(loss: float, where: str) -> None:
     if not math.isfinite(loss):
-        raise RunError(f"the loss is {loss} in {where}; try a lower --learning-rate")
+        raise Diverged(f"the loss is {loss} in {where}; try a lower --learning-rate")
 
 
 if __name__ == "__main__":

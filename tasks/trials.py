@@ -56,8 +56,8 @@ class Trial:
 
     @property
     def accuracy(self) -> float:
-        """The validation accuracy at its end."""
-        return self.accuracies[-1]
+        """The validation accuracy at its end, by which it ranks: 0 if it diverged before there was any."""
+        return self.accuracies[-1] if self.accuracies else 0.0
 
     def epochs_after(self, quarter: int) -> int:
         """The epochs that were over when so many quarters of them were, the first at least."""
@@ -143,11 +143,13 @@ def distributions_of(space: Space) -> dict[str, BaseDistribution]:
 def bars_of(before: list[Trial]) -> tuple[float, ...]:
     """Return the validation accuracies below which a trial is given up: at each quarter, the median of the finished.
 
+    They also allow it to diverge. The first trial has none: as the usual recipe, it is what any run trains.
+
     The median stopping rule: Golovin et al. (2017), "Google Vizier", section 3.2.2.
     """
     finished = [trial for trial in before if not trial.given_up]
     if len(finished) < ENOUGH:
-        return ()
+        return (0.0,) * len(QUARTERS)
     return tuple(round(float(np.median([trial.after(quarter) for trial in finished])), 6) for quarter in QUARTERS)
 
 

@@ -26,6 +26,12 @@ def test_the_highest_validation_accuracy_wins_and_what_was_given_up_comes_last()
     ]
 
 
+def test_a_trial_that_diverged_ranks_last_and_has_no_accuracy():
+    diverged = Trial({"learning_rate": 0.01, "filters": 32}, [], 1, True, 1.0, 100)
+    *_, last = ranked("dropout", {"trial 1": trial(0.9), "trial 2": diverged}, SPACE, 6000)["trials"]
+    assert (last["name"], last["accuracy"], last["interval"]) == ("trial 2", None, None)
+
+
 def test_the_usual_recipe_may_be_the_best():
     ranking = ranked("dropout", {"trial 1": trial(0.93), "trial 2": trial(0.92)}, SPACE, 6000)
     assert said(ranking) == [

@@ -133,6 +133,14 @@ def test_the_page_is_made_of_its_numbers_alone(numbers, searched):
     assert render(numbers) == (searched / "reports" / "latest-trials.html").read_text(encoding="utf-8")
 
 
+def test_a_trial_that_diverged_stands_on_the_page_without_an_accuracy(numbers):
+    told = json.loads(numbers.model_dump_json())
+    told["trials"][-1] |= {"accuracy": None, "interval": None, "accuracies": [], "given_up": True}
+    page = render(Search.model_validate(told))
+    assert "given up in epoch 1</small></th><td>–</td>" in page
+    assert "nan" not in page
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_fits_the_screen(searched, chromium, width):
     page = chromium.new_page(viewport={"width": width, "height": 800})

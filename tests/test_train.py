@@ -233,3 +233,9 @@ def test_a_loss_that_is_not_finite_ends_training_with_one_sentence(train_here, t
     with pytest.raises(RunError, match=f"^the loss is nan in epoch 1, {where}; try a lower --learning-rate$"):
         train_here(**steep)
     assert list((tmp_path / "output").iterdir()) == []
+
+
+def test_a_trial_whose_loss_is_not_finite_is_given_up(train_here):
+    facts, output = train_here(learning_rate=1e38, schedule="constant", batch_size=64, given_up_below=[0.0] * 3)
+    assert facts["given_up"] and facts["validation_accuracy"] is None
+    assert json.loads((output / "history.json").read_text()) == []

@@ -64,10 +64,10 @@ def test_what_came_of_earlier_trials_guides_the_next():
     assert sum(rate > 0.003 for rate in rates) >= 16, "the higher, the better, it was told"
 
 
-def test_bars_are_the_medians_of_the_finished_trials_and_there_are_none_before_there_are_enough():
+def test_bars_are_the_medians_of_the_finished_trials_and_stop_nobody_before_there_are_enough():
     curves = [[0.1 * n, 0.2, 0.3, 0.4] for n in range(1, ENOUGH + 1)]
     finished = [tried(USUAL, curve) for curve in curves]
-    assert bars_of(finished[1:]) == ()
+    assert bars_of(finished[1:]) == (0, 0, 0)
     assert bars_of([*finished, tried(USUAL, [0.9])]) == pytest.approx((0.3, 0.2, 0.3))
 
 
@@ -75,6 +75,13 @@ def test_a_trial_that_was_given_up_is_told_as_that_with_what_it_had_reached():
     whole, part = study_of([tried(USUAL, [0.1, 0.2, 0.3, 0.4]), tried(USUAL, [0.1, 0.2])], SPACE).trials
     assert (whole.state.name, whole.value, whole.intermediate_values) == ("COMPLETE", 0.4, {1: 0.1, 2: 0.2, 3: 0.3})
     assert (part.state.name, part.intermediate_values) == ("PRUNED", {1: 0.1, 2: 0.2})
+
+
+def test_a_trial_that_diverged_before_its_first_epochs_end_is_one_that_was_given_up():
+    diverged = tried(USUAL | {"learning_rate": 0.01}, [])
+    (known,) = study_of([diverged], SPACE).trials
+    assert (known.state.name, known.intermediate_values) == ("PRUNED", {})
+    assert len(asked([*some(12), diverged], 5)) == 5
 
 
 def test_short_trainings_have_quarters_too():

@@ -19,8 +19,8 @@ class Trial(Model):
 
     name: str
     settings: dict[str, int | float]
-    accuracy: Share
-    interval: tuple[float, float]
+    accuracy: Share | None  # None: it diverged before its first epoch's end
+    interval: tuple[float, float] | None
     accuracies: list[Share]
     given_up: bool
     seconds: Seconds
@@ -62,7 +62,7 @@ def _trials(search: Search) -> Markup:
     panel = figure.subplots()
     tried = sorted(search.trials, key=lambda trial: int(trial.name.rpartition(" ")[2]))
     places = np.arange(1, len(tried) + 1)
-    values = np.array([100 * trial.accuracy for trial in tried])
+    values = np.array([np.nan if trial.accuracy is None else 100 * trial.accuracy for trial in tried])
     up = np.array([trial.given_up for trial in tried])
     best = np.maximum.accumulate(np.where(up, -np.inf, values))
     panel.step(places, best, where="post", color=INK, linewidth=1.2)
@@ -70,7 +70,7 @@ def _trials(search: Search) -> Markup:
     panel.plot(places[up], values[up], "x", color=SOFT, markersize=6)
     panel.set(title="validation accuracy, %", xlabel="trial")
     panel.grid()
-    told = f"{search.keep} has the highest, {percent(search.trials[0].accuracy)}."
+    told = f"{search.keep} has the highest, {percent(np.nanmax(best) / 100)}."
     return as_svg(figure, "trials", "Validation accuracy of every trial, and the best so far", told)
 
 
