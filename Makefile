@@ -18,7 +18,7 @@ article: .venv/ready
 
 # cron gives these too: while something runs its environment stays as it is, until `make stop`
 server deploy worker stop:
-	@[ -e .venv/ready ] && $(PYTHON) -c '$(SOMETHING_RUNS)' || $(MAKE) --no-print-directory .venv/ready
+	@[ -e .venv/ready ] && $(PYTHON) -c '$(SOMETHING_RUNS)' || $(MAKE) -s --no-print-directory .venv/ready
 	@$(PYTHON) -m flows.services $@
 
 SOMETHING_RUNS = from flows.processes import running; exit(not any(map(running, ("server", "worker", "pages"))))

@@ -6,11 +6,11 @@ quiet=$([ -t 2 ] || echo --quiet) # a person sees how far it is
 cd "$(dirname "$0")"
 new=.venv.new
 
-exec 9<setup.sh
+exec 9<. # a folder stays when a pull replaces its files
 if ! flock --nonblock 9; then
     echo "setup: another one makes .venv; waiting for it" >&2
     flock 9
-    newest=$(ls -t .venv/ready requirements.lock pyproject.toml setup.sh 2>/dev/null | head -1)
+    newest=$(ls -t .venv/ready requirements.lock pyproject.toml setup.sh 2>/dev/null | head -1 || true)
     [ "$newest" != .venv/ready ] || exit 0
 fi
 
@@ -42,6 +42,7 @@ else # Debian keeps pip for new environments in a package of its own: fetched he
     rm -rf "$wheels"
     install=("$new/bin/python" -m pip install --disable-pip-version-check)
 fi
+touch "$new/ready" # of now: whatever is changed from now on is newer
 "${install[@]}" $quiet --require-hashes --no-deps -r requirements.lock
 "${install[@]}" --quiet --no-deps --no-build-isolation -e .
 
@@ -53,7 +54,6 @@ for path in [Path(sys.argv[1], "pyvenv.cfg"), *Path(sys.argv[1], "bin").iterdir(
     if sys.argv[1].encode() in content:
         path.write_bytes(content.replace(sys.argv[1].encode(), b".venv"))
 PYTHON
-touch "$new/ready"
 rm -rf .venv.old
 [ ! -e .venv ] || mv .venv .venv.old
 mv "$new" .venv
