@@ -1,8 +1,6 @@
 """Looking after `data/`: is every artifact what it was, and which of them does no recent run need?"""
 
 import contextlib
-import os
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from pathlib import Path
 from tasks.artifacts.artifact import Artifact, verify
 from tasks.artifacts.records import DIED, Record, last_asked, records, settle_the_dead
 from tasks.artifacts.store import CHECKPOINTS, DAMAGED, RUNS, Store
-from tasks.artifacts.workspace import LOCK, PREFIX, Held, in_use
+from tasks.artifacts.workspace import Held, discard, in_use
 from tasks.champion import champions
 from tasks.errors import RunError, UserError, sentence_of
 from tasks.report.publish import INDEX, PAGES, list_pages
@@ -121,7 +119,8 @@ def _began(record: Record) -> float:
     """Return since when what was made may be a run's that is needed: of one that found all done, when it did so."""
     began = datetime.fromisoformat(record.content["began"]).timestamp()
     seconds = sum(node["seconds"] for node in record.content["nodes"].values())
-    return max(began, min(last_asked(record.path), time.time()) - seconds)
+    now = time.time()  # what is dated after it was so when the clock was ahead
+    return max(min(began, now), min(last_asked(record.path), now) - seconds)
 
 
 def _recent(data_dir: Path, runs: int, command: str | None) -> list[Record]:
@@ -142,9 +141,7 @@ def remove(items: list[Unneeded], reports_dir: Path) -> None:
         if item.folder.is_file() or item.folder.is_symlink():
             item.folder.unlink()
             continue
-        (item.folder / LOCK).touch()  # makes it a workspace, to be swept if this process is killed, on a full disk too
-        gone = item.folder.rename(item.folder.with_name(f"{PREFIX}removed-{os.urandom(4).hex()}"))
-        shutil.rmtree(gone)
+        discard(item.folder)
     if (reports_dir / INDEX).exists():
         list_pages(reports_dir)
 

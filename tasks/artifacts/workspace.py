@@ -93,6 +93,21 @@ def in_use(folder: Path, alone: bool = False) -> Iterator[None]:
         os.close(descriptor)
 
 
+def discard(folder: Path) -> None:
+    """Remove a folder, at once for whoever looks for it, though no other can be made for lack of room.
+
+    Raises:
+        Held: another process removes it.
+    """
+    lock = _lock(folder, give_up)
+    try:
+        _remove(
+            folder.rename(folder.with_name(f"{PREFIX}removed-{os.urandom(4).hex()}"))
+        )  # or else the next sweep does
+    finally:
+        os.close(lock)
+
+
 def abandon() -> None:
     """Remove what this process holds, in the middle of the work: it is about to end."""
     for folder in list(_mine):
