@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 from flows.instead import ACTIONS, FLAGS, look_after
 from flows.notify import crown_whom_it_promotes
 from flows.plan import downstream, plan
+from flows.server_api import as_one
 from flows.summary import summary
 from tasks.artifacts.artifact import Artifact
 from tasks.artifacts.records import asked_again, end_in_a_hurry, settle_the_dead
@@ -81,7 +82,9 @@ def run(settings: Settings) -> int:
     """Have the report, and print what it says; without Prefect or TensorFlow if everything stands."""
     server = os.environ.get("PREFECT_API_URL")
     killed = [
-        record for record in settle_the_dead(settings.data_dir) if record.content.get("server") == server
+        record
+        for record in settle_the_dead(settings.data_dir)
+        if server and as_one(record.content.get("server") or "") == as_one(server)
     ]  # it is to be told
     Store(settings.data_dir).sweep()
     ahead = plan(settings)

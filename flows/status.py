@@ -49,7 +49,10 @@ def _last_run(settings: Settings) -> Told:
         return
     content = last.content
     verdict = f", verdict: keep {content['keep']}" if "keep" in content else ""
-    yield "last run", f"{content['state']} {_ago(last_asked(last.path))} ({content.get('recipe', '')}{verdict})"
+    yield (
+        "last run",
+        f"{content['state']} {_ago(min(last_asked(last.path), time.time()))} ({content.get('recipe', '')}{verdict})",
+    )
     if content["state"] in ("failed", "died"):
         why = content.get("message") or "its process was killed"
         yield f"the last run {content['state']}: {why.splitlines()[0]}"

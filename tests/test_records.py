@@ -103,6 +103,21 @@ def test_the_last_run_to_end_is_the_newest_though_the_clock_was_put_back(tmp_pat
     assert [list(record.keys.values()) for record in records(tmp_path)] == [["k2"], ["k3"], ["k1"]]
 
 
+def test_a_record_of_another_user_s_is_made_the_newest_as_far_as_that_is_possible(tmp_path, monkeypatch):
+    for key in ("k1", "k2"):
+        kept_again(tmp_path, key)
+    utime = os.utime
+
+    def not_at_will(path, times=None):
+        if times:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        utime(path)
+
+    monkeypatch.setattr(os, "utime", not_at_will)
+    kept_again(tmp_path, "k1")
+    assert [list(record.keys.values()) for record in records(tmp_path)] == [["k1"], ["k2"]]
+
+
 def test_a_run_that_needs_nothing_new_is_recorded_where_its_record_is_gone(tmp_path):
     kept_again(tmp_path, "k1")
     (record,) = records(tmp_path)
