@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Predict = Callable[[np.ndarray], Iterator[np.ndarray]]  # from images to probabilities (n × classes), part by part
 
 FIRST = 100  # images
+NORMALIZATIONS = tuple(f"{kind}Normalization" for kind in ("", "Batch", "Group", "Layer", "RMS"))
 SHOWN = ("filters", "kernel_size", "pool_size", "units", "rate", "strides", "padding", "activation")  # of a layer
 
 
@@ -127,7 +128,7 @@ def _multiply_adds(layer: "keras.layers.Layer", passes: int) -> int | None:
     name = type(layer).__name__
     if name in ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D"):
         return passes * math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
-    return None if layer.count_params() and not name.endswith("Normalization") else 0
+    return None if layer.count_params() and name not in NORMALIZATIONS else 0
 
 
 if __name__ == "__main__":

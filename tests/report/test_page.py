@@ -244,6 +244,13 @@ def test_one_network_is_compared_with_nothing(run):
     assert "Difference:" not in text
 
 
+def test_a_contestant_that_reads_no_settings_has_a_page_alone(run):
+    alone = made_up(run, {"xgboost": sharp(run, 1)})
+    for label in ("train[xgboost]", "evaluate[xgboost]"):
+        alone.manifests[label]["identity"]["settings"] = {}
+    assert "depth and step are the library’s defaults" in page_of(alone)
+
+
 def test_eight_networks_stand_side_by_side(run):
     eight = made_up(run, {f"network {number}": sharp(run, number, 1 + number / 4) for number in range(8)})
     page = page_of(eight)

@@ -58,7 +58,7 @@ class Row(Model):
     unit: Unit
     values: dict[str, Value]
     best: str | None  # whose figure is the better one; none if all are equal, or neither is better
-    told_apart: bool  # false: the interval of the difference from the next best includes zero
+    told_apart: bool  # by the interval of the difference from the next best, and of test accuracies by McNemar's p too
     difference: Estimate | None  # of the network to keep, minus that of the next
 
 
