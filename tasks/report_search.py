@@ -44,6 +44,6 @@ def report_search(
             "parameters": trial.parameters,
             "training_seconds": trial.seconds,
         }
-        for trial in found.trials[:SHOWN]
+        for trial in [trial for trial in found.trials if trial.accuracies][:SHOWN]
     }
     return {"study": kind, "keep": found.keep, "verdict": found.verdict, "caution": caution, "networks": rows}

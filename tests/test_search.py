@@ -4,16 +4,19 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from flows.processes import command_of
-from tasks.artifacts.artifact import verify
+from tasks.artifacts.artifact import Artifact, verify
 from tasks.artifacts.identity import Identity
 from tasks.artifacts.shared import SharedStore
 from tasks.report.index import render_index
 from tasks.report.search import Search, render
+from tasks.report_search import report_search
+from tasks.settings import parse_settings
 from tasks.studies import SearchStudy
 from tests.conftest import (
     FIXTURE,
@@ -30,6 +33,7 @@ from tests.conftest import (
 from tests.machines import bucket_known
 
 SEARCH = ("study.py", "search")
+NODES = ("validate", "rank_trials")
 ASKED = (*ON_THE_FIXTURE, "--network", "logistic")  # the soonest trained
 
 
@@ -139,6 +143,23 @@ def test_a_trial_that_diverged_stands_on_the_page_without_an_accuracy(numbers):
     page = render(Search.model_validate(told))
     assert "given up in epoch 1</small></th><td>–</td>" in page
     assert "nan" not in page
+
+
+def test_a_trial_that_diverged_is_not_among_the_best_that_the_command_prints(searched, tmp_path):
+    data = searched / "data"
+    made = {path.parent.name: Artifact.at(path) for path in data.glob("*/*") if path.parent.name in NODES}
+    train = {f"trial {n}": Artifact.at(path) for n, path in enumerate(sorted(data.glob("train/*")), 1)}
+    shutil.copytree(made["rank_trials"].folder, tmp_path / "ranking")
+    ranking = made["rank_trials"].json("trials.json")
+    ranking["trials"] = [
+        ranking["trials"][0],
+        ranking["trials"][1] | {"accuracy": None, "interval": None, "accuracies": []},
+    ]
+    (tmp_path / "ranking" / "trials.json").write_text(json.dumps(ranking))
+    of = {"data_set": parse_settings({"dataset": str(SPECIFICATION)}).data_set, "kind": "trials", "limit": None}
+    given = {"validate": made["validate"], "rank_trials": replace(made["rank_trials"], folder=tmp_path / "ranking")}
+    facts = report_search(tmp_path, train=train, command="", command_of_a_run="", **given, **of)
+    assert list(facts["networks"]) == [ranking["trials"][0]["name"]]
 
 
 @pytest.mark.parametrize("width", [390, 1280])
