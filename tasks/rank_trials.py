@@ -93,6 +93,7 @@ def _verdict(network: str, best: str, usual: str, trials: dict[str, Trial], imag
         return [f"{first}; it is {network}’s usual recipe, and no other was better."]
     difference, limits = difference_of(_estimate(accuracy, images), _estimate(of_usual, images))
     by = f"{points(difference)} points above {network}’s usual recipe ({interval(*limits)})"
+    by += ", from which these images do not tell it apart" if limits[0] <= 0 else ""
     return [
         f"{first}, {by}.",
         "It was chosen on these validation images, so it flatters; train it with other seeds before you believe it.",

@@ -26,6 +26,11 @@ def test_the_highest_validation_accuracy_wins_and_what_was_given_up_comes_last()
     ]
 
 
+def test_a_best_trial_that_is_hardly_better_is_said_not_to_be_told_apart():
+    first, _ = said(ranked("dropout", {"trial 1": trial(0.90), "trial 2": trial(0.901)}, SPACE, 6000))
+    assert first.endswith("usual recipe (95 % interval −0.97 to 1.17), from which these images do not tell it apart.")
+
+
 def test_a_trial_that_diverged_ranks_last_and_has_no_accuracy():
     diverged = Trial({"learning_rate": 0.01, "filters": 32}, [], 1, True, 1.0, 100)
     *_, last = ranked("dropout", {"trial 1": trial(0.9), "trial 2": diverged}, SPACE, 6000)["trials"]

@@ -141,7 +141,7 @@ def test_a_trial_that_diverged_stands_on_the_page_without_an_accuracy(numbers):
     told = json.loads(numbers.model_dump_json())
     told["trials"][-1] |= {"accuracy": None, "interval": None, "accuracies": [], "given_up": True}
     page = render(Search.model_validate(told))
-    assert "given up in epoch 1</small></th><td>–</td>" in page
+    assert "given up, epoch 1</small></th><td>–</td>" in page
     assert "nan" not in page
 
 

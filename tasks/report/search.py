@@ -90,12 +90,14 @@ def _parallel(search: Search) -> Markup:
             style = {"color": INK, "linewidth": 2}
         panel.plot(range(len(names)), heights[:, place], **style)
     panel.set(xlim=(-0.3, len(names) - 0.7), ylim=(-0.14, 1.14), yticks=[])
+    panel.spines[["left", "bottom"]].set_visible(False)
+    panel.tick_params(length=0)
     panel.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
     for place, name in enumerate(names):
         tried = [trial.settings[name] for trial in search.trials]
         panel.text(place, 1.05, f"{max(tried):g}", ha="center")
         panel.text(place, -0.12, f"{min(tried):g}", ha="center")
-        panel.axvline(place, color=INK, linewidth=0.8)
+        panel.vlines(place, 0, 1, color=INK, linewidth=0.8)
     return as_svg(
         figure, "settings", "The settings of every trial", f"The best {best} of {len(search.trials)} stand out."
     )
