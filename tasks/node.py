@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from tasks.artifacts.artifact import Artifact, Miss
-from tasks.artifacts.code import code_of
+from tasks.artifacts.code import code_of, edited_of
 from tasks.artifacts.identity import Identity, digest_of, label_of, versions_of
 from tasks.artifacts.reasons import why_not_made
 from tasks.artifacts.store import NOT_MADE, Store
@@ -155,6 +155,8 @@ class Node:
     ) -> tuple[Artifact, bool]:
         label, store = self.label(network), store_of(settings)
         identity = self.identity(settings, network, inputs, again=self.apart)
+        if not self.apart and (edited := edited_of(identity.code)):  # what runs here may be what was there before
+            raise RunError(f"the code has changed since the run began ({edited[0]}); run again")
         own = self._settings(settings, network, inputs)
         keywords = {**inputs, **own, "network": network}
 

@@ -1,10 +1,15 @@
 import json
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 
 from tasks.artifacts import code
 from tasks.artifacts.code import code_of
 from tasks.artifacts.files import ANSWERS, Files
+from tests.conftest import FIXTURE, PROJECT, SPECIFICATION
 
 LOAD = "from tasks.helper import help\n\ndef load():\n    return help(1)\n"
 
@@ -81,6 +86,31 @@ def test_a_file_that_cannot_be_read_stops_nothing(project):
     answer = ask()
     (project / "memory").symlink_to("/proc/self/mem")  # of which the beginning is nobody's
     assert ask() == answer
+
+
+EDITED_TOO_LATE = """
+import sys
+from pathlib import Path
+from tasks import download
+from tasks.progress import LogReporter
+from tasks.settings import Settings
+if sys.argv[1] == "edit":
+    file = Path(download.__file__)
+    file.write_text(file.read_text().replace("def download(", "def download(\\n"))
+download.download.run(Settings(dataset=sys.argv[2], data_dir=sys.argv[3]), None, {}, LogReporter(__import__("logging")))
+"""
+
+
+@pytest.mark.parametrize("what", ["edit", "nothing"])
+def test_code_that_is_edited_between_import_and_reading_makes_nothing(tmp_path, what):
+    for package in ("flows", "tasks"):
+        shutil.copytree(PROJECT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-c", EDITED_TOO_LATE, what, str(SPECIFICATION), str(tmp_path / "data")]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "FASHION_MNIST_DIR": str(FIXTURE)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    told = "download: the code has changed since the run began (tasks/download.py"
+    assert (told in done.stderr) == (what == "edit"), done.stderr
+    assert (done.returncode == 0) == (what == "nothing"), done.stderr
 
 
 def test_the_content_is_that_of_one_moment(project):

@@ -65,6 +65,12 @@ def code_of(module: str, name: str, entry: str | None = None, again: bool = Fals
         return files.answers.get(question) or _worked_out(files, question, module, name, entry)
 
 
+def edited_of(code: dict[str, str]) -> list[str]:
+    """Return what of this stands in files that were edited before they were read, but since this process began."""
+    edited = {path.as_posix() for path in files_at(PROJECT).edited}
+    return [name for name in code if name.partition(": ")[0] in edited]
+
+
 def _worked_out(files: Files, question: str, module: str, name: str, entry: str | None) -> dict[str, str]:
     project = _project_of(files)
     if not project.module(module):

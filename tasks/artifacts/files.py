@@ -11,8 +11,10 @@ import os
 import sys
 from functools import cache, cached_property
 from hashlib import sha256
+from itertools import filterfalse
 from pathlib import Path
 
+from tasks.artifacts import STARTED
 from tasks.artifacts.identity import digest_of
 
 PACKAGES = ("tasks", "flows")
@@ -31,9 +33,11 @@ class Files:
         inside = [path for package in PACKAGES for path in sorted((root / package).rglob("*"))]
         paths = [path.relative_to(root) for path in (*root.iterdir(), *inside) if path.is_file()]
         self.contents: dict[Path, bytes] = {}
-        for path in paths:
+        self.edited = set[Path]()  # since this process began: it may have imported what was there before
+        for path in filterfalse(_is_hidden, paths):
             with contextlib.suppress(OSError):  # just removed, or not to be read, by whatever code names it either
-                self.contents |= {} if _is_hidden(path) else {path: (root / path).read_bytes()}
+                self.contents[path] = (root / path).read_bytes()
+                self.edited |= {path} if (root / path).stat().st_ctime > STARTED else set()
 
     @cached_property
     def digest(self) -> str:
