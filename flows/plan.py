@@ -7,6 +7,7 @@ from typing import Any
 from flows.main import dag
 from flows.study import folds, search, seeds
 from tasks.artifacts.artifact import Artifact
+from tasks.artifacts.identity import label_of
 from tasks.errors import RunError, UserError
 from tasks.node import Node
 from tasks.settings import Settings
@@ -39,7 +40,7 @@ class Afresh:
         """Return why a node is made again, if it is; its inputs, by label, were asked for before."""
         label = node.label(network)
         upstream = next((given for given in inputs if given in self.reasons), None)
-        if self.fresh in (node.name, label):
+        if self.fresh in (node.name, label, label_of(node.name, network)):  # with a study's member or without
             self.reasons[label] = "asked for afresh"
         elif upstream:
             self.reasons[label] = f"after {upstream}, asked for afresh"

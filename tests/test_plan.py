@@ -13,6 +13,7 @@ from tasks.errors import DataRefused, UserError
 from tasks.node import Member
 from tasks.rank_trials import rank_trials
 from tasks.settings import parse_settings
+from tasks.studies import SeedStudy
 from tasks.train import train
 from tasks.validate import validate
 from tests.conftest import ON_THE_FIXTURE, everything_in
@@ -149,6 +150,12 @@ def test_from_a_node_on_everything_that_takes_from_it_is_made_again(settings, fr
     assert list(reasons) == labels
     assert reasons[labels[0]] == "asked for afresh"
     assert all(why.endswith("asked for afresh") for why in reasons.values())
+
+
+def test_of_a_study_a_networks_trainings_are_made_again_with_one_name(tmp_path):
+    study = parse_settings({"seeds": 2, "fresh": "train[dropout]", "data_dir": str(tmp_path)}, SeedStudy)
+    asked = [label for label, why in downstream(study).items() if why == "asked for afresh"]
+    assert asked == ["train[dropout, seed 0]", "train[dropout, seed 1]"]
 
 
 @pytest.mark.parametrize("fresh", ["trian", "train[dropuot]", "train[", "Train"])
