@@ -1,6 +1,6 @@
 """The command line over the flow: options derived from the settings, progress, the verdict, exit statuses.
 
-0: the report stands. 1: the run failed. 2: what the user gave cannot be used. 130: stopped by Ctrl-C.
+0: the report stands. 1: the run failed. 2: what the user gave cannot be used. 130: stopped by Ctrl-C or SIGTERM.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from tasks.artifacts.workspace import abandon
 from tasks.child import cores, start_early, stop_children
 from tasks.errors import DataRefused, RunError, UserError, sentence_of
 from tasks.fashion_mnist import FASHION_MNIST
+from tasks.networks import NETWORKS
 from tasks.presets import PRESETS
 from tasks.progress import TerminalReporter, at_a_terminal, watchers
 from tasks.report.publish import latest, publish, publish_refusal
@@ -122,13 +123,13 @@ def read_options(arguments: list[str] | None = None, kind: type[Settings] = Sett
 
 
 def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
+    usual = {name: network.recipe for name, network in NETWORKS.items() if network.recipe}
+    usual |= {f"preset {name}": preset._asdict() for name, preset in PRESETS.items()}
     parser = _Parser(
         prog=kind.program,
         description=(kind.__doc__ or "").partition("\n")[0],
-        epilog="A setting that is left out comes from the preset. Presets: "
-        + "; ".join(
-            f"{name}: {', '.join(f'{k} {v}' for k, v in p._asdict().items() if v)}" for name, p in PRESETS.items()
-        ),
+        epilog="A setting that is left out is the network's own, or the preset's. "
+        + "; ".join(f"{name}: {', '.join(f'{k} {v}' for k, v in of.items() if v)}" for name, of in usual.items()),
         allow_abbrev=False,
     )
     for name, field in kind.model_fields.items():
@@ -141,7 +142,7 @@ def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
             *kind.also_spelt.get(name, ()),
             dest=name,
             default=argparse.SUPPRESS,
-            metavar=_metavar(field.annotation),
+            metavar="FILE" if name.endswith("_file") else _metavar(field.annotation),
             help=f"{field.description} (default: {shown})".replace("%", "%%"),
         )
     instead = parser.add_argument_group("instead of running")

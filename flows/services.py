@@ -2,7 +2,7 @@
 
 python -m flows.services server|deploy|worker|stop      # as `make` calls it
 
-The server's database and both logs lie in `data/prefect/`. What was started carries a mark in its environment, which
+The server's database and all logs lie in `data/prefect/`. What was started carries a mark in its environment, which
 all that it starts inherits; so it is found again, and ended, without a file that could name another process by then.
 """
 

@@ -24,7 +24,7 @@ class Checkpoint:
 
     step: int  # updates of the weights so far
     state: dict[str, Any]  # what is not in a variable: the history, the running figures
-    variables: list[np.ndarray]  # of the model (weights, dropout's random states), then of the optimizer
+    variables: list[np.ndarray]  # of the model, then of the optimizer
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

@@ -49,13 +49,17 @@ class Fields(BaseModel):
     network_file: str | None = Field(
         None, description="a network of your own that takes part too: file and function, as in my.py:build"
     )
-    epochs: int | None = Field(None, ge=1, le=1000, description="passes over the training images, for every network")
+    epochs: int | None = Field(
+        None, ge=1, le=1000, description="passes over the training images, for every network but xgboost"
+    )
     batch_size: int | None = Field(None, ge=1, le=8192, description="images in one update of the weights")
     learning_rate: float | None = Field(
         None, gt=0, le=1, description="Adam's learning rate (the peak of a one-cycle schedule)"
     )
     schedule: Schedule | None = Field(None, description="how the learning rate moves during training")
-    seed: int = Field(0, ge=0, lt=2**31, description="fixes shuffle, initial weights and dropout masks")
+    seed: int = Field(
+        0, ge=0, lt=2**31, description="fixes all that is random: shuffle, initial weights, dropout, augmentation"
+    )
     validation_fraction: float = Field(
         0.1, gt=0, lt=1, description="share of the training images, the last of the shuffled ones, kept for validation"
     )
@@ -113,5 +117,7 @@ class Fields(BaseModel):
         None, gt=0, le=8760, description="stop a run after so many hours; what it has finished is kept"
     )
     keep: int | None = Field(
-        None, ge=1, description="after a run, remove what only older ones than this many last of its recipe need"
+        None,
+        ge=1,
+        description="after a run, remove what none of the last so many runs of its recipe needs, but older ones did",
     )

@@ -74,7 +74,9 @@ def option_of(name: str) -> str:
 
 def as_text(value: Any) -> str:
     """Return a setting's value as the command line spells it."""
-    return ",".join(value) if isinstance(value, tuple) else "none" if value is None else str(value)
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def as_options(settings: dict[str, Any]) -> list[str]:
