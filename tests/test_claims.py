@@ -21,6 +21,7 @@ def test_overfitting_begins_midway_between_the_articles_two_gaps():
         ("dropout", 0.01, 0.006, "agrees"),
         ("dropout", 0.08, 0.006, "disagrees"),
         ("dropout", 0.04, 0.09, "cannot be told"),
+        ("dropout", -0.25, 0.01, "cannot be told"),
     ],
 )
 def test_the_articles_claim_is_held_against_the_gap(network, gap, half, outcome):
@@ -38,7 +39,8 @@ def answer(first, difference, half, gap, gap_half):
     second = {"baseline": "dropout", "dropout": "baseline"}[first]
     pair = {"first": first, "second": second, "gap_difference": difference}
     pair["gap_difference_interval"] = [difference - half, difference + half]
-    return cure({"dropout": row(gap, gap_half), "baseline": row(gap + abs(difference), gap_half)}, [pair])
+    baselines = gap + (difference if first == "baseline" else -difference)
+    return cure({"dropout": row(gap, gap_half), "baseline": row(baselines, gap_half)}, [pair])
 
 
 @pytest.mark.parametrize(
@@ -47,12 +49,16 @@ def answer(first, difference, half, gap, gap_half):
         (0.03, 0.01, 0.02, 0.01, "In part, here: the dropout network’s gap is 3.00 points smaller"),
         (0.03, 0.01, 0.001, 0.01, "Here, as far as can be told, yes: the dropout network’s gap is 3.00 points smaller"),
         (0.01, 0.02, 0.02, 0.01, "That cannot be told: the dropout network’s gap is 1.00 points smaller"),
-        (-0.03, 0.01, 0.06, 0.01, "Not here: the dropout network’s gap is 3.00 points larger"),
+        (
+            *(-0.03, 0.01, 0.06, 0.01),
+            "Not here: the dropout network’s gap is 3.00 points larger than baseline’s (95 % interval 2.00 to 4.00): ",
+        ),
+        (0.03, 0.01, -0.025, 0.01, "As far as can be told, baseline has no overfitting to cure here: the dropout"),
     ],
 )
 def test_whether_dropout_cures_the_overfitting_is_told_with_its_interval(difference, half, gap, gap_half, begins):
     told = answer("baseline", difference, half, gap, gap_half)
-    assert told["answer"].startswith(begins)
+    assert told["answer"].replace("\N{NO-BREAK SPACE}", " ").startswith(begins)
     assert told["gap_difference_interval"] == pytest.approx([difference - half, difference + half])
 
 
