@@ -15,7 +15,7 @@ from tasks.compare import load_labels, load_probabilities
 from tasks.fashion_mnist import DataSet
 from tasks.node import node
 from tasks.statistics import paired_difference
-from tasks.wording import interval, percent, points
+from tasks.wording import interval, points
 
 
 @node(libraries=("numpy",), apart=True, retries=2)
@@ -99,20 +99,19 @@ def weigh(
     """
     only_this, only_that = int((right & ~champions_right).sum()), int((~right & champions_right).sum())
     difference, (low, high) = paired_difference(only_this, only_that, len(labels))
-    losses = {
-        name: float(champions_right[labels == number].mean() - right[labels == number].mean())
-        for number, name in enumerate(class_names)
-        if (labels == number).any()
-    }
+    fewer, there = champions_right.astype(int) - right, np.bincount(labels, minlength=len(class_names))
+    lost = np.bincount(labels, weights=fewer, minlength=len(class_names))  # one division, or 2 % may be above 2 %
+    losses = {name: float(lost[number] / there[number]) for number, name in enumerate(class_names) if there[number]}
     worst = max(losses, key=lambda name: losses[name])
+    below, limits = ("below", (-high, -low)) if difference < 0 else ("above", (low, high))
     told = (
-        f"its validation accuracy is {points(difference)} points above that of the champion, {champion} "
-        f"({interval(low, high)})"
+        f"its validation accuracy is {points(abs(difference))} points {below} that of the champion, {champion} "
+        f"({interval(*limits)})"
     )
     faults = [
         *(["it is clearly worse"] if high < 0 else ["the interval holds zero"] if low <= 0 else []),
         *([f"{points(margin)} points are asked for"] if difference < margin else []),
-        *([f"of {worst} it would recognize {percent(losses[worst])} less"] if losses[worst] > tolerance else []),
+        *([f"of {worst} it would recognize {points(losses[worst])} points less"] if losses[worst] > tolerance else []),
     ]
     becomes = "does not become" if faults else "becomes"
     return {

@@ -42,7 +42,7 @@ def test_what_is_clearly_better_and_nowhere_much_worse_becomes_the_champion():
         ({0: 5}, {0: 8}, {}, "; the interval holds zero."),
         ({0: 25}, {0: 5}, {}, "; it is clearly worse; 0.10 points are asked for; "),
         ({0: 5}, {0: 25}, {"margin": 0.03}, "; 3.00 points are asked for."),
-        ({0: 0, 7: 3}, {0: 30}, {}, "; of class 7 it would recognize 3.00 % less."),
+        ({0: 0, 7: 3}, {0: 30}, {}, "; of class 7 it would recognize 3.00 points less."),
         ({0: 9}, {0: 5}, {}, "; the interval holds zero; 0.10 points are asked for; of class 0 it would"),
     ],
 )
@@ -51,6 +51,19 @@ def test_what_is_not_stays_a_challenger_and_every_reason_is_told(challenger, cha
     assert not promoted
     assert reason.startswith("new does not become the champion: its validation accuracy is ")
     assert why in reason
+
+
+def test_a_worse_one_is_said_to_lie_below_with_the_interval_of_that():
+    _, reason = weighed({0: 25}, {0: 5})
+    assert "is 2.00 points below that of the champion, old (95 % interval 1.11 to 2.88)" in reason
+
+
+def test_a_loss_of_exactly_the_tolerance_is_no_more_than_it():
+    labels = np.zeros(600, int)
+    champions_right, right = np.arange(600) < 510, np.arange(600) < 498
+    decision = weigh("new", "old", right, champions_right, labels, ["a"], margin=0, tolerance=0.02)
+    assert decision["worst_loss"] == 0.02
+    assert "would recognize" not in decision["reason"]
 
 
 def evaluation(tmp_path, training, images="images"):
