@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.statistics import f1_interval, wilson_interval
+from tasks.statistics import f1_interval, paired_mean_difference, wilson_interval
 
 BINS = 15
 REJECTED = (0.01, 0.05, 0.10)  # shares of the images, the least sure ones
@@ -13,26 +13,36 @@ REJECTED = (0.01, 0.05, 0.10)  # shares of the images, the least sure ones
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Return the metrics of probabilities (n × classes) against labels (n).
 
-    Accuracy with its 95 % Wilson interval, cross-entropy in nats, expected calibration error with its bins, accuracy
-    without the least sure images, the confusion matrix (rows are true classes), and for each class precision, recall
-    and F1 with their 95 % intervals; `None` where a class was never there or never said.
+    Accuracy with its 95 % Wilson interval, cross-entropy in nats, by how much the mean confidence is above accuracy
+    with its 95 % interval, expected calibration error with its bins, accuracy without the least sure images, the
+    confusion matrix (rows are true classes), and for each class precision, recall and F1 with their 95 % intervals;
+    `None` where a class was never there or never said.
     """
     classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
-    confusion = np.zeros((classes, classes), dtype=int)
-    np.add.at(confusion, (labels, predicted), 1)
+    confusion = confusion_of(labels, predicted, classes)
     hits = int(np.trace(confusion))
+    too_sure, interval = paired_mean_difference(probabilities.max(axis=1).astype(float), predicted == labels)
     return {
         "images": len(labels),
         "accuracy": hits / len(labels),
         "accuracy_interval": wilson_interval(hits, len(labels)),
         "cross_entropy": float(surprise(probabilities, labels).mean()),
+        "too_sure": too_sure,
+        "too_sure_interval": interval,
         "calibration_error": calibration_error(probabilities, labels),
         "reliability": reliability(probabilities, labels),
         "rejection": [_without(share, probabilities, labels) for share in REJECTED],
         "confusion": confusion.tolist(),
-        "classes": [_class_metrics(confusion, index) for index in range(classes)],
+        "classes": [class_metrics(confusion, index) for index in range(classes)],
     }
+
+
+def confusion_of(labels: np.ndarray, called: np.ndarray, classes: int) -> np.ndarray:
+    """Return how many images of each class (row) were called what (column)."""
+    confusion = np.zeros((classes, classes), dtype=int)
+    np.add.at(confusion, (labels, called), 1)
+    return confusion
 
 
 def surprise(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -95,7 +105,8 @@ def _without(share: float, probabilities: np.ndarray, labels: np.ndarray) -> dic
     return {"share": share, "images": kept, "accuracy": float(hits / kept)}
 
 
-def _class_metrics(confusion: np.ndarray, index: int) -> dict[str, Any]:
+def class_metrics(confusion: np.ndarray, index: int) -> dict[str, Any]:
+    """Return a class's images, and its precision, recall and F1 with their 95 % intervals; `None`: undefined."""
     hits, there, said = (int(n) for n in (confusion[index, index], confusion[index].sum(), confusion[:, index].sum()))
     return {
         "images": there,

@@ -295,6 +295,15 @@ def test_multiply_adds_that_are_not_known_of_a_layer_are_claimed_of_no_network(r
     assert "multiply-adds not counted" in page_of(unknown)
 
 
+def test_whether_a_network_is_too_sure_is_told_with_its_interval(run):
+    probabilities = sharp(run, 1)
+    right = probabilities.argmax(axis=1) == run.labels
+    surer = np.where(probabilities == probabilities.max(axis=1, keepdims=True), 0.99, 0.01 / 9)
+    text = Text(page_of(made_up(run, {"one": surer}))).whole
+    over = f"{100 * (0.99 - right.mean()):.2f}"
+    assert f": too sure ({over} points, 95 % interval " in text
+
+
 def test_a_network_that_is_always_right_makes_no_error(run):
     text = Text(page_of(made_up(run, {"perfect": sharp(run, 1, 50.0), "other": sharp(run, 2)}))).whole
     assert "makes no error" in text

@@ -34,6 +34,7 @@ class Trust(Model):
 
     accuracy: Share
     mean_confidence: Share
+    too_sure: Estimate  # mean confidence less accuracy
     calibration_error: Share
     bins: list[Bin]
     rejection: list[Rejection]
@@ -57,6 +58,7 @@ def _trust(run: Run, name: str) -> Trust:
     return Trust(
         accuracy=test["accuracy"],
         mean_confidence=float(run.confidence[name].astype(float).mean()),
+        too_sure=Estimate.of(test, "too_sure"),
         calibration_error=test["calibration_error"],
         bins=[
             Bin(accuracy=Estimate.maybe(of_bin, "accuracy"), **{limit: of_bin[limit] for limit in limits})
