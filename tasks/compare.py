@@ -156,7 +156,7 @@ def _why(ranking: list[str], tied: list[str], table: dict[str, Any]) -> str:
         return f"{within}, and it has fewer parameters"
     better = "the better" if len(table) == 2 else "the best"
     best = f"it is {better} on validation data, {accuracy[keep]} against {accuracy[ranking[1]]}"
-    if accuracy[keep] == accuracy[ranking[1]]:
+    if table[keep]["validation_accuracy"] == table[ranking[1]]["validation_accuracy"]:
         best = f"none is better on validation data, where {ranking[1]} reaches {accuracy[keep]} too"
     return f"{best}; nothing within its {INTERVAL} ({listed(others)}) has fewer parameters" if others else best
 

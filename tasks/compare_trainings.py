@@ -149,6 +149,10 @@ def _verdict(
             sentences.append(f"If {best} is as much better than {tied[1]} as it was here, {many}.")
     if "test_accuracy" in accuracies[best]:
         sentences += [_on_the_test_set(keep, name, differences) for name in by_mean if name != keep]
+    if len(others) > 1:
+        sentences.append(
+            "Each interval is of its own pair: of many, one that excludes zero by chance is to be expected."
+        )
     return sentences
 
 

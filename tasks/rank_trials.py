@@ -87,8 +87,8 @@ def importance(trials: list[Trial], space: Space) -> dict[str, float]:
 def _verdict(network: str, best: str, usual: str, trials: dict[str, Trial], images: int) -> list[str]:
     accuracy, of_usual = trials[best].accuracy, trials[usual].accuracy
     given_up = sum(trial.given_up for trial in trials.values())
-    stopped = f", {given_up} of them given up early" if given_up else ""
-    first = f"Keep {best}: its validation accuracy, {percent(accuracy)}, is the highest of {len(trials)}{stopped}"
+    of = f"the {len(trials) - given_up} that were trained to their end, of {len(trials)}" if given_up else len(trials)
+    first = f"Keep {best}: its validation accuracy, {percent(accuracy)}, is the highest of {of}"
     if best == usual:
         return [f"{first}; it is {network}’s usual recipe, and no other was better."]
     difference, limits = difference_of(_estimate(accuracy, images), _estimate(of_usual, images))

@@ -44,6 +44,6 @@ def report_search(
             "parameters": trial.parameters,
             "training_seconds": trial.seconds,
         }
-        for trial in [trial for trial in found.trials if trial.accuracies][:SHOWN]
+        for trial in [trial for trial in found.trials if not trial.given_up][:SHOWN]
     }
     return {"study": kind, "keep": found.keep, "verdict": found.verdict, "caution": caution, "networks": rows}

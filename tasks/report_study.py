@@ -34,9 +34,9 @@ def report_study(
     found = numbers([validate, compare_trainings], train, evaluate, **settings, caution=caution)
     (output / "report.json").write_text(found.model_dump_json(), encoding="utf-8")
     (output / "report.html").write_text(render(found), encoding="utf-8")
-    rows = {
+    rows: dict[str, Any] = {
         name: {f"{split}_accuracy": of.mean for split, of in network.accuracy.items()}
-        | {"parameters": network.parameters, "training_seconds": sum(network.seconds)}
+        | {"parameters": network.parameters, "training_seconds": sum(network.seconds) / len(network.seconds)}
         for name, network in found.networks.items()
     }
     return {

@@ -20,8 +20,8 @@ def test_the_highest_validation_accuracy_wins_and_what_was_given_up_comes_last()
     assert ranking["keep"] == "trial 3"
     assert [of["name"] for of in ranking["trials"]] == ["trial 3", "trial 1", "trial 2"]
     assert said(ranking) == [
-        "Keep trial 3: its validation accuracy, 93.00 %, is the highest of 3, 1 of them given up early, 3.00 points"
-        " above dropout’s usual recipe (95 % interval 2.00 to 4.00).",
+        "Keep trial 3: its validation accuracy, 93.00 %, is the highest of the 2 that were trained to their end, "
+        "of 3, 3.00 points above dropout’s usual recipe (95 % interval 2.00 to 4.00).",
         "It was chosen on these validation images, so it flatters; train it with other seeds before you believe it.",
     ]
 

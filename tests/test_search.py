@@ -153,7 +153,7 @@ def test_a_trial_that_diverged_is_not_among_the_best_that_the_command_prints(sea
     ranking = made["rank_trials"].json("trials.json")
     ranking["trials"] = [
         ranking["trials"][0],
-        ranking["trials"][1] | {"accuracy": None, "interval": None, "accuracies": []},
+        ranking["trials"][1] | {"accuracy": None, "interval": None, "accuracies": [], "given_up": True},
     ]
     (tmp_path / "ranking" / "trials.json").write_text(json.dumps(ranking))
     of = {"data_set": parse_settings({"dataset": str(SPECIFICATION)}).data_set, "kind": "trials", "limit": None}

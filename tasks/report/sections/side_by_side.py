@@ -5,7 +5,6 @@ from typing import Any, Literal, NamedTuple
 from markupsafe import Markup
 
 from tasks.claims import ARTICLE, PUBLISHED
-from tasks.compare import SIGNIFICANT
 from tasks.networks import TREES
 from tasks.report.figures import SOFT, as_svg, new_figure, plain, rows, short, styled
 from tasks.report.gather import Run
@@ -32,7 +31,7 @@ QUANTITIES = {
     "validation_accuracy": Quantity("validation accuracy (decides)", "%", "higher", "validation_difference"),
     "test_accuracy": Quantity("test accuracy", "%", "higher", "difference"),
     "train_accuracy": Quantity("training accuracy", "%", None, "train_difference"),
-    "gap": Quantity("gap: training less test, points", "points", "lower", "gap_difference"),
+    "gap": Quantity("gap: training less test, points", "points", None, "gap_difference"),
     "cross_entropy": Quantity("cross-entropy, test, nats", "nats", "lower", "cross_entropy_difference"),
     "calibration_error": Quantity("calibration error, test, points", "points", "lower", "calibration_error_difference"),
     "parameters": Quantity("parameters", "", "lower"),
@@ -136,7 +135,7 @@ def _row(run: Run, name: str, quantity: Quantity) -> Row:
         if best:
             pair = _pair(run, order[0], order[1])
             apart = Estimate.of(pair, quantity.difference).clear
-            apart = apart and (name != "test_accuracy" or pair["p"] < SIGNIFICANT)  # as the verdict says
+            apart = apart and (name != "test_accuracy" or pair["p"] < 0.05)  # as the verdict says
         difference = Estimate.of(_pair(run, run.names[0], run.names[1]), quantity.difference)
     return Row(
         title=quantity.title, unit=quantity.unit, values=values, best=best, told_apart=apart, difference=difference
