@@ -53,7 +53,8 @@ def paired_mean_difference(first: np.ndarray, second: np.ndarray) -> Estimate:
     """Return the difference of two means over the same images (n), and its 95 % interval, normal: n is large."""
     differences = first - second
     mean = float(differences.mean())
-    half = NORMAL_95 * float(differences.std(ddof=1)) / sqrt(len(differences))
+    deviation = float(differences.std(ddof=1)) if len(differences) > 1 else inf
+    half = NORMAL_95 * deviation / sqrt(len(differences))
     return mean, [mean - half, mean + half]
 
 

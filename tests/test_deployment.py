@@ -178,7 +178,7 @@ def test_every_setting_has_help_with_bounds_and_choices_in_the_form(copy):
     properties = copy.deployment("fast")["parameter_openapi_schema"]["definitions"]["Settings"]["properties"]
     assert properties.keys() == Settings.model_fields.keys()
     assert all(described["description"] for described in properties.values())
-    assert properties["epochs"]["description"].endswith("for every network (from 1 to 1,000)")
+    assert properties["epochs"]["description"].endswith("for every network but xgboost (from 1 to 1,000)")
     assert properties["schedule"]["description"].endswith("during training (constant, one-cycle)")
 
 
@@ -209,7 +209,7 @@ def test_make_worker_tells_of_a_run_that_died_while_nobody_could(copy, first):
 
 
 def test_nothing_runs_after_the_last_command_and_what_ran_was_cancelled(copy, scheduled):
-    assert COMMANDS[6:] == ["make stop"]
+    assert COMMANDS[6:] == ["make stop", "unset PREFECT_API_URL"]
     run = copy.start("fast", LONG)
     wait_until(lambda: copy.run(run)["state_type"] == "RUNNING", 60, lambda: str(copy.run(run)["state"]))
     printed = copy.command(COMMANDS[6])
