@@ -180,7 +180,7 @@ class Background:
     """Does work in a thread of its own whenever there is news, so that nobody who brings some has to wait."""
 
     def __init__(self, name: str, work: Callable[[], None], every: float, without_news: bool = False) -> None:
-        """Have `work` done at most once in so many seconds, and if there is no news, at least once in twice as many."""
+        """Have `work` done at most once in so many seconds; `without_news` too, then at least once in twice as many."""
         self.work = work
         self.every = every
         self.patience = every if without_news else None

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.metrics import confusion_of
 from tasks.report.gather import Run
 from tasks.report.quantities import Count, Estimate, Judged, Share, judged
 from tasks.report.quantities import Numbers as Model
@@ -91,12 +92,8 @@ def numbers(run: Run) -> Numbers:
 
 
 def _only(run: Run, one: str, other: str) -> dict[str, list[list[int]]]:
-    differ = run.called[one] != run.called[other]
-    counts = {}
-    for name in (one, other):
-        counts[name] = np.zeros_like(run.metrics[name]["test"]["confusion"])
-        np.add.at(counts[name], (run.labels[differ], run.called[name][differ]), 1)
-    return {name: count.tolist() for name, count in counts.items()}
+    differ, classes = run.called[one] != run.called[other], len(run.data_set.class_names)
+    return {name: confusion_of(run.labels[differ], run.called[name][differ], classes).tolist() for name in (one, other)}
 
 
 def _surest(run: Run, name: str, label: int, called: int) -> np.ndarray:
