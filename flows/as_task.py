@@ -9,11 +9,12 @@ from prefect.runtime import deployment
 from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 
-from flows.engines import Sender
-from tasks.child import stopping
-from tasks.errors import ChildDied, RunError, Unreachable, UserError
-from tasks.node import Inputs, Node
-from tasks.progress import LogReporter, Several, watchers
+from flows.engines import Submitter
+from tasks.pipeline import PROJECT
+from tasks.pipeline.errors import RunError, Unreachable, UserError, WorkerCrashed
+from tasks.pipeline.node import Inputs, Node
+from tasks.pipeline.progress import LogReporter, Several, watchers
+from tasks.pipeline.workers import stopping
 from tasks.settings import Settings
 
 
@@ -22,15 +23,15 @@ def as_task(
 ) -> Task[..., Any]:
     """Return the Prefect task that runs a node, though its artifact stands if there is a reason to do so."""
     label = node.label(network)
-    sender = None
+    submitter = None
     if settings.engine != "local":  # one arithmetic for all, whatever the other machines' processors
-        sender = Sender.of(node, network)
+        submitter = Submitter(PROJECT, node.fingerprint(network))
         settings = settings.model_copy(update={"precision": settings.resolved().precision})
 
     def work(inputs: Inputs) -> Any:
         from flows.as_task import run_node  # a cluster is sent this function itself, and with it what it refers to
 
-        return run_node(node, network, settings, afresh, run, inputs, sender)
+        return run_node(node, network, settings, afresh, run, inputs, submitter)
 
     return Task(
         work,
@@ -53,17 +54,17 @@ def run_node(
     afresh: str | None,
     run: str,
     inputs: Inputs,
-    sender: Sender | None = None,
+    submitter: Submitter | None = None,
 ) -> Any:
-    """Run a node within a Prefect task, sent from elsewhere if there is a sender; return the state that it ends in."""
+    """Run a node within a Prefect task, from elsewhere if there is a submitter; return the state that it ends in."""
     if stopping.is_set():
         return Failed(message="stopped")
     label = node.label(network)
     reporter = Several(LogReporter(get_run_logger()), *watchers)
     fault: RunError | UserError
     try:
-        if sender:
-            settings, inputs = sender.unpack(node, network, settings, inputs)
+        if submitter:
+            settings, inputs = submitter.localize(node, network, settings, inputs)
         artifact, made = node.run(settings, network, inputs, reporter, afresh, run)
     except (RunError, UserError) as error:
         fault, detail = error, "\n".join(getattr(error, "__notes__", []))
@@ -78,12 +79,12 @@ def run_node(
 
 def _may_heal(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001 (Prefect's signature)
     """Tell whether another try may help: after a killed child, not after a failed validation or a fault in the code."""
-    return isinstance(fault_of(state), ChildDied)
+    return isinstance(fault_of(state), WorkerCrashed)
 
 
 def _may_heal_unattended(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001
     """Tell it of a scheduled run: nobody waits for its word that the network is down, so it asks again later."""
-    return isinstance(fault_of(state), ChildDied | Unreachable)
+    return isinstance(fault_of(state), WorkerCrashed | Unreachable)
 
 
 def fault_of(state: Any) -> Any:

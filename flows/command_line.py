@@ -18,18 +18,20 @@ from flows.notify import crown_whom_it_promotes
 from flows.plan import downstream, plan
 from flows.server_api import as_one
 from flows.summary import summary
-from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.records import asked_again, end_in_a_hurry, settle_the_dead
-from tasks.artifacts.store import Store
-from tasks.artifacts.workspace import abandon
-from tasks.child import cores, start_early, stop_children
-from tasks.errors import DataRefused, RunError, UserError, sentence_of
 from tasks.fashion_mnist import FASHION_MNIST
-from tasks.networks import NETWORKS
+from tasks.networks import networks
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
+from tasks.pipeline.fork_server import start_server
+from tasks.pipeline.progress import TerminalReporter, at_a_terminal, watchers
+from tasks.pipeline.run_records import asked_again, finalize_now, recover_crashed_runs
+from tasks.pipeline.staging import abandon
+from tasks.pipeline.store import Store
+from tasks.pipeline.workers import stop_workers
 from tasks.presets import PRESETS
-from tasks.progress import TerminalReporter, at_a_terminal, watchers
 from tasks.report.publish import latest, publish, publish_refusal
 from tasks.settings import PLACES, Settings, parse_settings
+from tasks.training.tensorflow import environment
 from tasks.wording import as_text, nearest, option_of
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def main(arguments: list[str] | None = None, kind: type[Settings] = Settings) ->
     except BrokenPipeError:  # nobody reads on: all is done but for being told
         status = 0
     except OSError as error:
-        _fail(RunError(sentence_of(error)))
+        _fail(RunError(describe(error)))
     except KeyboardInterrupt:
         _stop()
     _leave(status)
@@ -84,12 +86,12 @@ def run(settings: Settings) -> int:
     server = os.environ.get("PREFECT_API_URL")
     killed = [
         record
-        for record in settle_the_dead(settings.data_dir)
+        for record in recover_crashed_runs(settings.data_dir)
         if server and as_one(record.content.get("server") or "") == as_one(server)
     ]  # it is to be told
-    Store(settings.data_dir).sweep()
+    Store(settings.data_dir).clean_up()
     ahead = plan(settings)
-    if isinstance(ahead.refusal, DataRefused) and not killed:
+    if isinstance(ahead.refusal, ValidationFailed) and not killed:
         page = publish_refusal(ahead.refusal.artifact, settings.reports_dir)
         raise RunError(f"{ahead.refusal}; see {page}") from ahead.refusal
     if ahead.whole and not killed:
@@ -99,7 +101,9 @@ def run(settings: Settings) -> int:
         publish(artifact, settings.reports_dir)
         crown_whom_it_promotes(artifact, settings)
     else:
-        artifact = run_flow(settings, ahead.trainings)
+        if settings.engine == "local":
+            start_server(ahead.libraries, environment())  # it imports them while Prefect is imported here
+        artifact = run_flow(settings)
     print(summary(artifact, latest(artifact, settings.reports_dir)))
     return 0
 
@@ -123,7 +127,7 @@ def read_options(arguments: list[str] | None = None, kind: type[Settings] = Sett
 
 
 def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
-    usual = {name: network.recipe for name, network in NETWORKS.items() if network.recipe}
+    usual = {name: network.recipe for name, network in networks().items() if network.recipe}
     usual |= {f"preset {name}": preset._asdict() for name, preset in PRESETS.items()}
     parser = _Parser(
         prog=kind.program,
@@ -165,8 +169,8 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; see --help")
 
 
-def run_flow(settings: Settings, trainings: int) -> Artifact:
-    """Run the Prefect flow, with so many trainings ahead, showing its progress, and return the report.
+def run_flow(settings: Settings) -> Artifact:
+    """Run the Prefect flow, showing its progress, and return the report.
 
     Raises:
         RunError: a node failed, or Prefect itself.
@@ -180,11 +184,9 @@ def run_flow(settings: Settings, trainings: int) -> Artifact:
         from flows.temporary_server import prefect_api
 
         wait_for_the_server = stack.enter_context(prefect_api())
-        if settings.engine == "local":
-            start_early("tasks.start", {"threads": cores()}, trainings)
         from flows.orchestrated import FLOWS
 
-        wait_for_the_server()  # which has started while Prefect was imported here, as TensorFlow has
+        wait_for_the_server()  # which has started while Prefect was imported here
         try:
             state: State[Any] = FLOWS[type(settings)](settings, return_state=True)  # type: ignore[assignment]
             result = state.result(raise_on_failure=False)
@@ -208,7 +210,7 @@ def _stop_on_signals() -> None:
     def interrupt(number: int, frame: Any) -> NoReturn:  # noqa: ARG001 (the signal module's signature)
         _ignore_signals()
         _told_to_stop.set()
-        stop_children()
+        stop_workers()
         threading.Timer(1.5, _stop).start()
         raise KeyboardInterrupt
 
@@ -230,7 +232,7 @@ def _fail(error: RunError | UserError) -> NoReturn:
 def _stop() -> NoReturn:
     _once.acquire()  # the timer and the main thread may both come here; the first one leaves
     try:
-        end_in_a_hurry("stopped")
+        finalize_now("stopped")
         abandon()
         print("stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
     finally:

@@ -25,13 +25,15 @@ from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.identity import PROJECT
-from tasks.child import cores, stop_children
-from tasks.errors import RunError, UserError
-from tasks.node import Inputs, Node, store_of
-from tasks.progress import LogReporter, Several, watchers
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError, UserError
+from tasks.pipeline.fork_server import HEAVY, start_server
+from tasks.pipeline.node import Inputs, Node, store_of
+from tasks.pipeline.progress import LogReporter, Several, watchers
+from tasks.pipeline.provenance import cores
+from tasks.pipeline.workers import stop_workers
 from tasks.settings import Settings
+from tasks.training.tensorflow import environment
 
 PATIENCE = 10  # seconds for a scheduler to answer
 
@@ -61,7 +63,7 @@ class Engine:
 
     def stop(self) -> None:
         """Begin nothing more, and stop what is at work."""
-        stop_children()
+        stop_workers()
 
 
 class Cluster(Engine):
@@ -98,7 +100,7 @@ class Cluster(Engine):
 
     def submit(self, task: Task[..., Any], inputs: Any, after: Any) -> PrefectFuture[Any]:
         """Have it run on another machine, which finds in the store what is handed to it from here."""
-        future = super().submit(task, each(self.store.bring, inputs), after)
+        future = super().submit(task, each(self.store.fetch, inputs), after)
         self.futures.append(future)
         known = contextvars.copy_context()  # the thread that calls back would not know the run's server
         future.add_done_callback(lambda done: known.run(self._tell, task.name, done))
@@ -176,32 +178,28 @@ ENGINES: dict[str, type[Engine]] = {"local": Engine, "dask": DaskEngine, "ray": 
 
 
 @dataclass(frozen=True)
-class Sender:
-    """Who sends a task: the machine that runs it has to have the same code, and has its own folders."""
+class Submitter:
+    """Who submits a task: the machine that runs it has to have the same code, and has its own folders."""
 
     project: Path
-    made_by: dict[str, dict[str, str]]  # code and library versions
+    fingerprint: dict[str, dict[str, str]]  # code and library versions
 
-    @classmethod
-    def of(cls, node: Node, network: str | None) -> Self:
-        """Return this machine as the sender of that node."""
-        return cls(PROJECT, node.made_by(network))
-
-    def unpack(self, node: Node, network: str | None, settings: Settings, inputs: Inputs) -> tuple[Settings, Inputs]:
+    def localize(self, node: Node, network: str | None, settings: Settings, inputs: Inputs) -> tuple[Settings, Inputs]:
         """Return the settings and the input artifacts as they are on this machine.
 
         Raises:
             RunError: its code or its libraries are others, or an input is not to be had here.
         """
-        for what, mine in node.made_by(network).items():
-            differing = sorted({name for name, _ in self.made_by[what].items() ^ mine.items()})
+        for what, mine in node.fingerprint(network).items():
+            differing = sorted({name for name, _ in self.fingerprint[what].items() ^ mine.items()})
             if differing:
                 raise RunError(
                     f"{socket.gethostname()} has other {what} than the run ({', '.join(differing)}); bring them to the "
                     "same state, start its worker again, and run again"
                 )
         here = settings.moved_from(self.project)
-        return here, each(store_of(here).bring, inputs)
+        start_server(HEAVY, environment())  # once, for whatever nodes this machine gets
+        return here, each(store_of(here).fetch, inputs)
 
 
 def each(change: Callable[[Artifact], Artifact], inputs: Any) -> Any:

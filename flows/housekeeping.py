@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tasks.artifacts.artifact import Artifact, verify
-from tasks.artifacts.records import DIED, Record, last_asked, records, settle_the_dead
-from tasks.artifacts.store import CHECKPOINTS, DAMAGED, RUNS, Store
-from tasks.artifacts.workspace import Held, discard, in_use
 from tasks.champion import champions
-from tasks.errors import RunError, UserError, sentence_of
+from tasks.pipeline.artifact import Artifact, verify
+from tasks.pipeline.errors import RunError, UserError, describe
+from tasks.pipeline.run_records import Record, last_asked, records, recover_crashed_runs
+from tasks.pipeline.staging import Locked, discard, lock, no_wait
+from tasks.pipeline.store import CHECKPOINTS, DAMAGED, RUNS, Store
 from tasks.report.publish import INDEX, PAGES, list_pages
 from tasks.settings import Settings
 
@@ -58,9 +58,9 @@ def no_run_at_work(data_dir: Path) -> Iterator[None]:
         RunError: one is at work.
     """
     try:
-        with in_use(data_dir / RUNS, alone=True) if data_dir.is_dir() else contextlib.nullcontext():
+        with lock(data_dir / RUNS, "room", no_wait) if data_dir.is_dir() else contextlib.nullcontext():
             yield
-    except Held as held:
+    except Locked as held:
         raise RunError(f"a run is at work in {data_dir}; prune when it has ended") from held
 
 
@@ -74,7 +74,7 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
         RunError: no run has completed.
     """
     store = Store(data_dir)
-    settle_the_dead(data_dir)
+    recover_crashed_runs(data_dir)
     recent = _recent(data_dir, runs, command)
     if not recent:
         raise RunError(f"no run is known to have completed in {data_dir}, so nothing is known to be unneeded")
@@ -97,7 +97,7 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
     # A page goes with the artifact that it was taken from: other data folders may publish there too.
     keys = {item.folder.name[:8] for item in found if item.folder.parent.name in PUBLISHED}
     pages = [page for page in reports_dir.glob(f"{PAGES.removesuffix('html')}*") if page.stem[-8:] in keys]
-    old = {record.path for record in records(data_dir) if DIED not in record.path.name} - {r.path for r in recent}
+    old = {record.path for record in records(data_dir) if not record.is_unreported} - {r.path for r in recent}
     listed = [*((page, "goes with its report") for page in pages), *((path, "an older run's") for path in old)]
     return found + [Unneeded(path, _size(path), why) for path, why in sorted(listed)]
 
@@ -111,7 +111,7 @@ def retain(settings: Settings) -> str:
     except RunError as error:
         return f"nothing was removed: {error}"
     except OSError as error:
-        return f"not all was removed: {sentence_of(error)}"
+        return f"not all was removed: {describe(error)}"
     return f"removed {len(items)} items of before the last {settings.keep} runs, {sum(i.bytes for i in items):,} bytes"
 
 

@@ -7,7 +7,7 @@ from flows.housekeeping import damaged, no_run_at_work, remove, unneeded
 from flows.plan import plan
 from flows.summary import table
 from tasks.champion import roll_back
-from tasks.errors import UserError
+from tasks.pipeline.errors import UserError
 from tasks.settings import Settings
 
 FLAGS = {

@@ -12,8 +12,8 @@ import socket
 import urllib.error
 import urllib.request
 
-from tasks.artifacts.artifact import Artifact
 from tasks.champion import crown
+from tasks.pipeline.artifact import Artifact
 from tasks.settings import Settings
 
 WEBHOOK = "FASHION_MNIST_WEBHOOK"
@@ -40,7 +40,7 @@ def crown_whom_it_promotes(report: Artifact, settings: Settings, link: str | Non
     Raises:
         RunError: it has beaten one that is no longer in use.
     """
-    decision = report.facts.get("challenge")
+    decision = report.summary.get("challenge")
     if decision and decision["promoted"]:
         network, reason = decision["network"], decision["reason"]
         made = {"evaluate": decision["evaluate"], "train": decision["train"], "reason": reason}

@@ -29,9 +29,9 @@ from flows.processes import running
 from flows.services import PAGES_URL
 from flows.summary import figures, verdict
 from flows.temporary_server import is_temporary
-from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.identity import PROJECT
-from tasks.progress import Background, History
+from tasks.pipeline import PROJECT
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.progress import Background, History
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

@@ -26,21 +26,23 @@ from flows.engines import ENGINES
 from flows.housekeeping import retain
 from flows.notify import crown_whom_it_promotes, notify, notify_of_failure
 from flows.on_the_server import ProgressArtifacts, settle, show_result
-from flows.plan import DAGS, Afresh, downstream, flat, labels, walk
+from flows.plan import DAGS, Afresh, downstream, flat, labels, plan, walk
 from flows.temporary_server import is_temporary
 from flows.the_dead import mark_the_dead
-from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.circumstances import commit
-from tasks.artifacts.identity import PROJECT
-from tasks.artifacts.records import Record, last_like, recorded
-from tasks.artifacts.store import Store
-from tasks.errors import DataRefused, RunError, UserError, sentence_of
-from tasks.node import Node, store_of
-from tasks.progress import watching
+from tasks.pipeline import PROJECT
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
+from tasks.pipeline.fork_server import start_server
+from tasks.pipeline.node import Node, store_of
+from tasks.pipeline.progress import watching
+from tasks.pipeline.provenance import commit
+from tasks.pipeline.run_records import Record, last_like, recorded
+from tasks.pipeline.store import Store
 from tasks.report.live import LivePage
 from tasks.report.publish import page_of, publish, publish_refusal
 from tasks.settings import Settings
 from tasks.studies import FoldStudy, SearchStudy, SeedStudy
+from tasks.training.tensorflow import environment
 
 
 @contextlib.contextmanager
@@ -120,7 +122,7 @@ def run_flow(settings: Settings) -> Any:
     try:
         return run_all(settings)
     except (RunError, UserError, OSError) as error:
-        fault = RunError(sentence_of(error)) if isinstance(error, OSError) else error
+        fault = RunError(describe(error)) if isinstance(error, OSError) else error
         return Failed(message=str(fault), data=fault)
 
 
@@ -134,7 +136,9 @@ def run_all(settings: Settings) -> State:
             log.info("%s", told)
     except RunError as error:  # the next run tells it
         log.warning("%s", error)
-    Store(settings.data_dir).sweep()
+    Store(settings.data_dir).clean_up()
+    if deployment.id and settings.engine == "local":
+        start_server(plan(settings).libraries, environment())
     before = last_like(settings.data_dir, settings.command)
     downstream(settings)  # it raises where `fresh` names nothing
     futures: dict[PrefectFuture[Any], str] = {}
@@ -144,7 +148,7 @@ def run_all(settings: Settings) -> State:
         ended = run_nodes(settings, record, futures)
         artifact: Any = ended.data
         if ended.is_completed():
-            record.end("completed", keep=artifact.facts["keep"])
+            record.end("completed", keep=artifact.summary["keep"])
         else:
             record.end("stopped" if ended.is_cancelled() else "failed", ended.message or "")
     if deployment.id:
@@ -193,7 +197,7 @@ def run_nodes(settings: Settings, record: Record, futures: dict[PrefectFuture[An
 def tell_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
     """Show the result on a server that is kept, and notify if another network than before is to be kept now."""
     link = show_result(settings.recipe, artifact, page_of(artifact, settings.reports_dir))
-    kept, keep = before and before.content.get("keep"), artifact.facts["keep"]
+    kept, keep = before and before.content.get("keep"), artifact.summary["keep"]
     if kept and kept != keep:
         text = f"the verdict has changed: keep {keep}, no longer {kept} ({settings.recipe}); {link}"
         notify("verdict changed", text, keep=keep, report=link)
@@ -226,14 +230,14 @@ def _published(
     try:
         if not failed:
             store = store_of(settings)
-            artifact = store.bring(report.result())
+            artifact = store.fetch(report.result())
             for future, label in futures.items():  # what later runs quote, and what they challenge
                 if label == "compare_trainings" or (settings.challenge and label.startswith("evaluate[")):
-                    store.bring(future.result())
+                    store.fetch(future.result())
             page = publish(artifact, settings.reports_dir)
             return Completed(message=f"report: {page}", data=artifact)
         fault = fault_of(failed)
-        if isinstance(fault, DataRefused):
+        if isinstance(fault, ValidationFailed):
             page = publish_refusal(fault.artifact, settings.reports_dir)
             fault = RunError(f"{fault}; see {page}")
             return Failed(message=str(fault), data=fault)

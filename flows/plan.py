@@ -6,13 +6,12 @@ from typing import Any
 
 from flows.main import dag
 from flows.study import folds, search, seeds
-from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.identity import label_of
-from tasks.errors import RunError, UserError
-from tasks.node import Node
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.cache_key import label_of
+from tasks.pipeline.errors import RunError, UserError
+from tasks.pipeline.node import Node
 from tasks.settings import Settings
 from tasks.studies import FoldStudy, SearchStudy, SeedStudy
-from tasks.train import train
 from tasks.wording import nearest
 
 Step = tuple[str, str, str]  # label, what happens to it, why
@@ -87,7 +86,7 @@ class Plan:
     steps: list[Step] = field(default_factory=list)
     kept: dict[str, Artifact] = field(default_factory=dict)  # by label; verified
     refusal: RunError | None = None  # of the check that failed
-    networks: set[str] = field(default_factory=set)  # the labels of their trainings
+    libraries: set[str] = field(default_factory=set)  # what the nodes that run, or may have to, are made with
 
     @property
     def report(self) -> Artifact:
@@ -99,11 +98,6 @@ class Plan:
         """Whether all that is asked for stands."""
         return len(self.kept) == len(self.steps)
 
-    @property
-    def trainings(self) -> int:
-        """How many networks are to be trained, or may have to be."""
-        return sum(label in self.networks and what in ("run", "wait") for label, what, _ in self.steps)
-
 
 def plan(settings: Settings) -> Plan:
     """Return what a run would do; without Prefect or TensorFlow."""
@@ -114,8 +108,6 @@ def plan(settings: Settings) -> Plan:
 
     def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:
         label = node.label(network)
-        if node.function is train.function:
-            found.networks.add(label)
         undecided = _labels(inputs)
         why = afresh.reason(node, network, undecided)
         if not stopped.isdisjoint({*undecided, *([after] if isinstance(after, str) else [])}):
@@ -138,6 +130,7 @@ def plan(settings: Settings) -> Plan:
                 found.kept[label] = artifact
                 return artifact
             steps.append((label, "run", artifact.reason))
+        found.libraries.update(node.libraries)
         return label
 
     walk(visit, settings)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tasks.artifacts.identity import PROJECT
+from tasks.pipeline import PROJECT
 
 STOP_WITHIN = 5  # seconds for what is told to end, before it is killed: Prefect's worker does not always hear it
 MARK = "FASHION_MNIST_SERVICE"  # "<service> of <project>"

@@ -10,7 +10,7 @@ import urllib.request
 from datetime import datetime
 from typing import Any
 
-from tasks.errors import RunError
+from tasks.pipeline.errors import RunError
 from tasks.studies import KINDS
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds before it is asked again where it is busy

@@ -22,8 +22,8 @@ from typing import NoReturn
 from flows.processes import MARK, command_of, end, mark_of, running, wait
 from flows.server_api import answers, as_one, ask, deployments, seconds_of
 from flows.the_dead import CARRIED, end_run, mark_the_dead
-from tasks.artifacts.identity import PROJECT
-from tasks.errors import RunError, UserError, sentence_of
+from tasks.pipeline import PROJECT
+from tasks.pipeline.errors import RunError, UserError, describe
 
 HOME = PROJECT / "data" / "prefect"
 PORT = HOME / "port"  # the server's last one
@@ -277,7 +277,7 @@ def main() -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
     except OSError as error:
-        print(f"error: {sentence_of(error)}", file=sys.stderr)
+        print(f"error: {describe(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -13,11 +13,11 @@ from flows.processes import running
 from flows.server_api import ask, deployments, seconds_of
 from flows.services import HOME, last_seen, server_url
 from flows.the_dead import is_alive, unfinished
-from tasks.artifacts.identity import PROJECT
-from tasks.artifacts.records import last_asked, records, settle_the_dead
-from tasks.artifacts.store import RUNS
-from tasks.artifacts.workspace import PREFIX
-from tasks.errors import RunError
+from tasks.pipeline import PROJECT
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.run_records import last_asked, records, settle_the_dead
+from tasks.pipeline.staging import PREFIX
+from tasks.pipeline.store import RUNS
 from tasks.settings import Settings
 
 LATE = 120  # seconds after which a run that is due should have begun

@@ -23,7 +23,7 @@ from tasks.compare_trainings import compare_trainings
 from tasks.contestants import evaluator, trainer
 from tasks.download import download
 from tasks.fold import fold
-from tasks.node import Member, Node
+from tasks.pipeline.node import Member, Node
 from tasks.prepare import prepare
 from tasks.rank_trials import rank_trials
 from tasks.report_search import report_search

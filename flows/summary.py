@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.artifacts.artifact import Artifact
-from tasks.prepare import SPLITS
+from tasks.data.splits import SPLITS
+from tasks.pipeline.artifact import Artifact
 from tasks.wording import percent, points
 
 
@@ -17,7 +17,7 @@ def summary(artifact: Artifact, page: Path) -> str:
 
 def verdict(artifact: Artifact) -> list[str]:
     """Return the verdict of a report, and what is to be borne in mind, a sentence each."""
-    return [*artifact.facts["verdict"], *filter(None, [artifact.facts["caution"]])]
+    return [*artifact.summary["verdict"], *filter(None, [artifact.summary["caution"]])]
 
 
 def figures(artifact: Artifact) -> list[dict[str, str]]:
@@ -30,7 +30,7 @@ def figures(artifact: Artifact) -> list[dict[str, str]]:
             "parameters": f"{row['parameters']:,}",
             "seconds": f"{row['training_seconds']:.0f}",
         }
-        for name, row in artifact.facts["networks"].items()
+        for name, row in artifact.summary["networks"].items()
     ]
 
 

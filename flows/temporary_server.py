@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from flows.server_api import answers
-from tasks.artifacts.identity import PROJECT
-from tasks.errors import RunError
-from tasks.progress import watchers
+from tasks.pipeline import PROJECT
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.progress import watchers
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

@@ -11,7 +11,7 @@ from typing import Any
 from flows.notify import notify_of_failure
 from flows.processes import command_of, environments
 from flows.server_api import OUR_FLOWS, as_one, ask
-from tasks.artifacts.records import settle_the_dead
+from tasks.pipeline.run_records import recover_crashed_runs
 
 CARRIED = "PREFECT__FLOW_RUN_ID"  # Prefect's worker gives it to the run, and that to its children
 
@@ -28,10 +28,10 @@ def mark_the_dead(url: str, data_dir: Path | None = None, worker_starts: bool = 
     told = [
         end_run(url, run["id"], "Crashed", _killed(run["infrastructure_pid"])) for run in begun if not is_alive(run)
     ]
-    for record in settle_the_dead(data_dir) if data_dir else []:
+    for record in recover_crashed_runs(data_dir) if data_dir else []:
         if as_one(record.content.get("server") or "") == as_one(url):
             told.append(end_run(url, record.content["flow_run"], "Crashed", _killed(record.content["pid"])))
-            record.told()
+            record.reported()
     _end_tasks(url)
     return list(filter(None, told))
 

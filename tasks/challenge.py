@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from tasks.artifacts.artifact import Artifact
-from tasks.compare import load_labels, load_probabilities
+from tasks.data.splits import load_labels
+from tasks.evaluation.probabilities import load_probabilities
 from tasks.fashion_mnist import DataSet
-from tasks.node import node
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.node import node
 from tasks.statistics import paired_difference
 from tasks.wording import interval, points
 
 
-@node(libraries=("numpy",), apart=True, retries=2)
+@node(libraries=("numpy",), by_provenance=True)
 def challenge(
     output: Path,
     *,
@@ -32,7 +33,7 @@ def challenge(
     tolerance: float,
 ) -> dict[str, Any]:
     """Fill the artifact with the decision on the network that the comparison keeps."""
-    keep = compare.facts["keep"]
+    keep = compare.summary["keep"]
     bounds = {"class_names": list(data_set.class_names), "margin": margin, "tolerance": tolerance}
     decision = decide(keep, evaluate[keep], prepare, champion, to_beat, **bounds)
     told = {
@@ -65,17 +66,17 @@ def decide(
     if name not in champion:
         remedy = f"make its evaluation again ({to_beat['command']})"
         return _stays(f"{keep} cannot be held against the champion, {name}: {remedy}.")
-    if champion[name].manifest["identity"]["inputs"]["prepare"] != prepare.digest:
+    if champion[name].manifest["cache_key"]["inputs"]["prepare"] != prepare.digest:
         return _stays(f"{keep} cannot be held against the champion, {name}: it was validated on other images.")
-    labels = load_labels(prepare, "validation")
+    labels = load_labels(prepare.folder, "validation")
     both = (evaluate, champion[name])
-    right, champions = (load_probabilities(of, "validation").argmax(axis=1) == labels for of in both)
+    right, champions = (load_probabilities(of.folder, "validation").argmax(axis=1) == labels for of in both)
     return weigh(keep, name, right, champions, labels, **bounds)
 
 
 def _training(evaluate: Artifact) -> str:
     """Return the content digest of what was evaluated."""
-    return evaluate.manifest["identity"]["inputs"]["train"]
+    return evaluate.manifest["cache_key"]["inputs"]["train"]
 
 
 def _stays(reason: str) -> dict[str, Any]:

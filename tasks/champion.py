@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tasks.artifacts.artifact import Artifact, verify
-from tasks.artifacts.workspace import workspace
-from tasks.errors import RunError, UserError, sentence_of
+from tasks.pipeline.artifact import Artifact, verify
+from tasks.pipeline.errors import RunError, UserError, describe
+from tasks.pipeline.staging import lock, write_whole
 
 FILE = "champion.json"
 
@@ -62,7 +62,7 @@ def champions(data_dir: Path) -> Champions:
     except FileNotFoundError:
         return Champions()
     except OSError as error:
-        raise RunError(sentence_of(error)) from error
+        raise RunError(describe(error)) from error
     except ValidationError as error:
         raise RunError(f"{data_dir / FILE} is damaged: {error.errors()[0]['msg']}; mend it or move it away") from error
 
@@ -107,11 +107,9 @@ def roll_back(data_dir: Path) -> tuple[Champion, Champion]:
 @contextlib.contextmanager
 def _to_change(data_dir: Path) -> Iterator[Champions]:
     """Have what the file says, to change it; one at a time, so that of two runs that promote neither is lost."""
-    with workspace(data_dir / FILE, FILE) as desk:
+    with lock(data_dir / "champions", FILE):
         known = champions(data_dir)
         before = known.model_copy(deep=True)
         yield known
         if known != before:
-            new = desk.folder / FILE
-            new.write_text(known.model_dump_json(indent=1), encoding="utf-8")
-            new.replace(data_dir / FILE)
+            write_whole(data_dir / FILE, known.model_dump_json(indent=1).encode())

@@ -13,45 +13,36 @@ from typing import Any
 
 import numpy as np
 
-from tasks.artifacts.artifact import Artifact
 from tasks.claims import ARTICLE, cure, hold_claim
+from tasks.data.splits import SPLITS, load_labels
 from tasks.differences import Outcome, compare_classes, differ
-from tasks.node import node
-from tasks.prepare import SPLITS
+from tasks.evaluation.probabilities import load_probabilities
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.node import node
 from tasks.statistics import Estimate, difference_of, wilson_interval
 from tasks.wording import INTERVAL, interval, listed, p_value, percent, points
 
 SIGNIFICANT = 0.05  # the p-value that goes with 95 % intervals
 
 
-@node(libraries=("numpy", "scipy"), apart=True, retries=2)
+@node(libraries=("numpy", "scipy"))
 def compare(
     output: Path, *, train: dict[str, Artifact], evaluate: dict[str, Artifact], prepare: Artifact
 ) -> dict[str, Any]:
     """Fill the artifact with the comparison of all networks."""
-    labels = {split: load_labels(prepare, split) for split in SPLITS}
+    labels = {split: load_labels(prepare.folder, split) for split in SPLITS}
     candidates = {
         name: {
             "metrics": artifact.json("metrics.json"),
-            "parameters": train[name].facts["parameters"],
+            "parameters": train[name].summary["parameters"],
             "running_accuracy": next((epoch["accuracy"] for epoch in reversed(train[name].json("history.json"))), None),
-            "probabilities": {split: load_probabilities(artifact, split) for split in SPLITS},
+            "probabilities": {split: load_probabilities(artifact.folder, split) for split in SPLITS},
         }
         for name, artifact in evaluate.items()
     }
     comparison = compare_networks(candidates, labels)
     (output / "comparison.json").write_text(json.dumps(comparison, indent=1, ensure_ascii=False), encoding="utf-8")
     return {"keep": comparison["keep"], "verdict": comparison["verdict"]}
-
-
-def load_labels(prepare: Artifact, split: str) -> np.ndarray:
-    """Return a split's labels, uint8 (n)."""
-    return np.load(prepare.folder / f"{split}_labels.npy", allow_pickle=False)
-
-
-def load_probabilities(evaluate: Artifact, split: str) -> np.ndarray:
-    """Return a network's probabilities for a split, float32 (n × classes), mapped into memory."""
-    return np.load(evaluate.folder / f"{split}_probabilities.npy", mmap_mode="r", allow_pickle=False)
 
 
 def compare_networks(candidates: dict[str, dict[str, Any]], labels: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from tasks.artifacts.artifact import Artifact
-from tasks.node import node
-from tasks.prepare import SPLITS
+from tasks.data.splits import SPLITS
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.node import node
 from tasks.statistics import bootstrap_mean, mean_over_trainings, trainings_to_settle
 from tasks.wording import interval, listed, percent, points
 
 FEW = 2  # trainings of each network, of which nothing can be told but which one is higher
 
 
-@node(libraries=("numpy", "scipy"), apart=True, retries=2)
+@node(libraries=("numpy", "scipy"))
 def compare_trainings(
     output: Path,
     *,
@@ -44,8 +44,8 @@ def compare_trainings(
 
 def _figures(train: Artifact, evaluate: Artifact) -> dict[str, float]:
     """Return a training's figures: of cross-validation, none of the test set."""
-    accuracies = {f"{split}_accuracy" for split in SPLITS} & evaluate.facts.keys()
-    return {"parameters": train.facts["parameters"], **{name: evaluate.facts[name] for name in sorted(accuracies)}}
+    accuracies = {f"{split}_accuracy" for split in SPLITS} & evaluate.summary.keys()
+    return {"parameters": train.summary["parameters"], **{name: evaluate.summary[name] for name in sorted(accuracies)}}
 
 
 def compare_over(kind: str, members: list[str], measured: dict[str, list[dict[str, float]]]) -> dict[str, Any]:

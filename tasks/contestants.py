@@ -1,17 +1,18 @@
-"""Contestants: which nodes train and evaluate what is to be compared."""
+"""Which nodes train and evaluate what is to be compared."""
 
-from tasks import boosting
 from tasks.evaluate import evaluate
-from tasks.networks import TREES
-from tasks.node import Node
+from tasks.evaluation import xgboost as xgboost_evaluation
+from tasks.networks import XGBOOST
+from tasks.pipeline.node import Node
 from tasks.train import train
+from tasks.training import xgboost as xgboost_training
 
 
 def trainer(name: str) -> Node:
     """Return the node that trains it."""
-    return boosting.train if name == TREES else train
+    return xgboost_training.train if name == XGBOOST else train
 
 
 def evaluator(name: str) -> Node:
     """Return the node that evaluates it."""
-    return boosting.evaluate if name == TREES else evaluate
+    return xgboost_evaluation.evaluate if name == XGBOOST else evaluate

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.metrics import class_metrics, confusion_of, distances_by_bin, surprise
+from tasks.evaluation.cross_entropy import per_sample_cross_entropy
+from tasks.metrics import class_metrics, confusion_of, distances_by_bin
 from tasks.statistics import (
     Estimate,
     difference_of,
@@ -24,7 +25,7 @@ class Outcome:
 
     right: dict[str, np.ndarray]  # by split: whether its first choice is the label (n)
     called: np.ndarray  # its first choice for each test image (n)
-    surprise: np.ndarray  # nats, for each test image (n)
+    cross_entropy: np.ndarray  # nats, for each test image (n)
     calibration_errors: np.ndarray  # of the test images, and of as many drawn from them (1 + draws)
 
     @classmethod
@@ -34,7 +35,7 @@ class Outcome:
         return cls(
             right={split: called[split] == labels[split] for split in labels},
             called=called["test"],
-            surprise=surprise(probabilities["test"], labels["test"]),
+            cross_entropy=per_sample_cross_entropy(probabilities["test"], labels["test"]),
             calibration_errors=_drawn_calibration_errors(probabilities["test"], labels["test"]),
         )
 
@@ -60,7 +61,7 @@ def differ(a: Outcome, b: Outcome) -> dict[str, Any]:
         "validation_difference": accuracy["validation"],
         "train_difference": accuracy["train"],
         "gap_difference": difference_of(accuracy["train"], accuracy["test"]),
-        "cross_entropy_difference": paired_mean_difference(a.surprise, b.surprise),
+        "cross_entropy_difference": paired_mean_difference(a.cross_entropy, b.cross_entropy),
         "calibration_error_difference": _basic_bootstrap(calibration),
     }
     return {

@@ -23,15 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.hashing import sha256_of
-from tasks.artifacts.store import RAW
-from tasks.artifacts.workspace import workspace
-from tasks.child import stoppable
-from tasks.errors import RunError, Unreachable, UserError
 from tasks.fashion_mnist import DataFile, DataSet
 from tasks.idx import read_header
-from tasks.node import node
-from tasks.progress import Progress
+from tasks.pipeline.errors import RunError, Unreachable, UserError
+from tasks.pipeline.hashing import sha256_of
+from tasks.pipeline.node import node
+from tasks.pipeline.progress import Progress
+from tasks.pipeline.staging import staging
+from tasks.pipeline.store import RAW
 
 PIECE = 1 << 20
 OURS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # faults of the data folder, which no other source mends
@@ -62,7 +61,7 @@ def download(
     for file in data_set.files.values():
         shutil.copyfile(raw / file.name, output / file.name)
         _prove(output / file.name, file)
-    return {"origins": origins}
+    return {"measured": {"origins": origins}}
 
 
 def fetch(data_set: DataSet, raw: Path, source_folder: Path | None, progress: Progress) -> dict[str, str]:
@@ -74,10 +73,10 @@ def fetch(data_set: DataSet, raw: Path, source_folder: Path | None, progress: Pr
         RunError: no source holds one of them.
     """
     raw.mkdir(parents=True, exist_ok=True)
-    with workspace(raw, f"{raw}") as desk:
-        sources = _sources(data_set, raw, source_folder, desk.folder / "debian", progress)
+    with staging(raw, f"{raw}") as (scratch, _):
+        sources = _sources(data_set, raw, source_folder, scratch / "debian", progress)
         return {
-            file.name: _fetch_file(file, raw, desk.folder, sources, source_folder, progress)
+            file.name: _fetch_file(file, raw, scratch, sources, source_folder, progress)
             for file in data_set.files.values()
         }
 
@@ -223,11 +222,7 @@ def _call(command: list[str], folder: Path, progress: Progress) -> None:
     """Run a command, passing on apt's status lines (`dlstatus:1:37.5:Retrieving file 1 of 1`)."""
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
-        stoppable(
-            subprocess.Popen(
-                command, cwd=folder, stdout=subprocess.PIPE, stderr=complaints, text=True, start_new_session=True
-            )
-        ) as child,
+        subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=complaints, text=True) as child,
     ):
         for line in child.stdout or ():
             if line.startswith("dlstatus:"):

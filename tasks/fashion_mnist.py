@@ -1,7 +1,7 @@
 """What is true of the data set: its files with their digests, where they can be had, its class names.
 
 Source: Zalando Research, https://github.com/zalandoresearch/fashion-mnist (MIT licence). Mirrors compress the files
-differently, so a file's identity is the SHA-256 of its decompressed bytes.
+differently, so a file's cache_key is the SHA-256 of its decompressed bytes.
 """
 
 import gzip
@@ -12,7 +12,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tasks.errors import UserError
+from tasks.pipeline.errors import UserError
 
 UNKNOWN = "unknown"
 PLAIN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # no folder, nothing hidden
@@ -48,9 +48,10 @@ class DataSet(BaseModel):
     counts: dict[str, int]  # images in "train" and in "test"
     files: dict[str, DataFile]  # by "train_images", "train_labels", "test_images", "test_labels"
     expectations: Expectations = Expectations()
-    mirrors: tuple[Annotated[str, Field(pattern="^https?://")], ...] = ()  # URL prefixes; file name + ".gz" follows
-    folders: tuple[Path, ...] = ()  # where a system package puts it
-    debian_package: str | None = None
+    # Where it can be had says nothing about what it is:
+    mirrors: tuple[Annotated[str, Field(pattern="^https?://")], ...] = Field((), exclude=True)  # + file name + ".gz"
+    folders: tuple[Path, ...] = Field((), exclude=True)  # where a system package puts it
+    debian_package: str | None = Field(None, exclude=True)
     licence: str = UNKNOWN
     proven: bool = True  # whether the specification itself names the digests
 

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.networks import NETWORKS, TREES
+from tasks.networks import NAMES, XGBOOST
 from tasks.presets import Augmentation, Inference, Precision, Schedule
 
-CONTESTANTS = (*NETWORKS, TREES)
+CONTESTANTS = (*NAMES, XGBOOST)
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}
 
 

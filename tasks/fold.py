@@ -4,17 +4,21 @@ Takes the downloaded IDX files. Makes what `prepare` makes of train and validati
 cross-validation has no use for.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.artifacts.artifact import Artifact
-from tasks.errors import RunError
-from tasks.fashion_mnist import DataSet
+from tasks.data.images import save_split
 from tasks.idx import read_idx
-from tasks.node import node
-from tasks.prepare import save_split
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.node import node
+
+if TYPE_CHECKING:
+    from tasks.fashion_mnist import DataSet
+    from tasks.pipeline.artifact import Artifact
 
 
 @node(libraries=("numpy",))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.errors import RunError
+from tasks.pipeline.errors import RunError
 
 IMAGES, LABELS = 0x00000803, 0x00000801
 AT_ONCE = 2_000  # images that are worked on at a time, so that memory does not grow with their number

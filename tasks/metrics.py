@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.evaluation.cross_entropy import per_sample_cross_entropy
 from tasks.statistics import f1_interval, paired_mean_difference, wilson_interval
 
 BINS = 15
@@ -27,7 +28,7 @@ def measure(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         "images": len(labels),
         "accuracy": hits / len(labels),
         "accuracy_interval": wilson_interval(hits, len(labels)),
-        "cross_entropy": float(surprise(probabilities, labels).mean()),
+        "cross_entropy": float(per_sample_cross_entropy(probabilities, labels).mean()),
         "too_sure": too_sure,
         "too_sure_interval": interval,
         "calibration_error": calibration_error(probabilities, labels),
@@ -43,12 +44,6 @@ def confusion_of(labels: np.ndarray, called: np.ndarray, classes: int) -> np.nda
     confusion = np.zeros((classes, classes), dtype=int)
     np.add.at(confusion, (labels, called), 1)
     return confusion
-
-
-def surprise(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return each image's cross-entropy (n), nats; a label held for impossible costs as float32's smallest number."""
-    of_label = probabilities[np.arange(len(labels)), labels]
-    return -np.log(np.maximum(of_label, np.finfo(np.float32).tiny).astype(np.float64))
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[dict[str, Any]]:

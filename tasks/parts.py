@@ -119,16 +119,6 @@ class Update:
                 weight.assign(weight.constraint(weight))
 
 
-def mirrored(predict: Callable[[np.ndarray], Iterator[np.ndarray]]) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
-    """Return a function that yields, part by part, the mean over each image and its mirror image."""
-
-    def of(images: np.ndarray) -> Iterator[np.ndarray]:
-        for one, other in zip(predict(images), predict(images[:, :, ::-1]), strict=True):
-            yield (one + other) / 2
-
-    return of
-
-
 def predictor(model: keras.Model, pool: ThreadPoolExecutor) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
     """Return a function that yields a model's probabilities of images, in inference mode, part by part, float32."""
     shape = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)

@@ -6,17 +6,21 @@ IDX file).
 The training file's images are shuffled by the seed; the last of them validate, as in the article.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.artifacts.artifact import Artifact
-from tasks.fashion_mnist import DataSet
-from tasks.idx import AT_ONCE, read_idx
-from tasks.node import node
+from tasks.data.images import save_split
+from tasks.data.splits import SPLITS
+from tasks.idx import read_idx
+from tasks.pipeline.node import node
 
-SPLITS = ("train", "validation", "test")
+if TYPE_CHECKING:
+    from tasks.fashion_mnist import DataSet
+    from tasks.pipeline.artifact import Artifact
 
 
 @node(libraries=("numpy",))
@@ -44,32 +48,3 @@ def split(count: int, limit: int | None, validation_fraction: float, seed: int) 
     order = np.random.default_rng(seed).permutation(count)[:limit]
     cut = len(order) - round(len(order) * validation_fraction)
     return order[:cut], order[cut:]
-
-
-def scale(images: np.ndarray) -> np.ndarray:
-    """Return uint8 images (n, height, width) as float32 (n, height, width, 1) between 0 and 1."""
-    return (images.astype(np.float32) / 255)[..., np.newaxis]
-
-
-def save_split(output: Path, name: str, images: np.ndarray, labels: np.ndarray, indices: np.ndarray) -> None:
-    """Write the images, labels and places in their IDX file of these indices, as a split's three files."""
-    save_images(output / f"{name}_images.npy", images, indices)
-    save_array(output / f"{name}_labels.npy", labels[indices])
-    save_array(output / f"{name}_indices.npy", indices.astype(np.int32))
-
-
-def save_images(path: Path, images: np.ndarray, indices: np.ndarray) -> None:
-    """Write the images (uint8) of these indices, in this order, scaled, as a `.npy` file; few at a time."""
-    shape = (len(indices), *images.shape[1:], 1)
-    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, len(indices), AT_ONCE):
-            file.write(scale(images[indices[start : start + AT_ONCE]]).data)
-
-
-def save_array(path: Path, array: np.ndarray) -> None:
-    """Write a `.npy` file; on a full disk numpy's own `save` raises an error that does not say so."""
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
-        file.write(np.ascontiguousarray(array).data)

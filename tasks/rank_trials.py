@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.artifact import Artifact
-from tasks.node import node
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.node import node
 from tasks.statistics import Estimate, difference_of, wilson_interval
 from tasks.trials import Space, Trial, study_of
 from tasks.wording import interval, percent, points
@@ -19,7 +19,7 @@ FEW = 8  # finished trials at least, of which an importance can be told
 GOOD = 0.25  # the share of the trials that counts as good
 
 
-@node(libraries=("numpy", "optuna", "scipy"), apart=True, retries=2)
+@node(libraries=("numpy", "optuna", "scipy"), by_provenance=True)
 def rank_trials(
     output: Path,
     *,
@@ -31,7 +31,7 @@ def rank_trials(
 ) -> dict[str, Any]:
     """Fill the artifact with the ranking; trainings are by trial, such as "trial 1", which is the usual recipe."""
     trials = {name: Trial.of(made, space) for name, made in train.items()}
-    ranking = ranked(networks[0], trials, space, prepare.facts["images"]["validation"])
+    ranking = ranked(networks[0], trials, space, prepare.summary["images"]["validation"])
     (output / "trials.json").write_text(json.dumps(ranking, indent=1, ensure_ascii=False), encoding="utf-8")
     recipe = recipe_of_a_run | ranking["trials"][0]["settings"]
     (output / "recipe.json").write_text(json.dumps(recipe, indent=1), encoding="utf-8")

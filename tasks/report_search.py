@@ -7,15 +7,15 @@ Takes the trials' trainings and their ranking. Makes `report.json`, every number
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.artifact import Artifact
 from tasks.fashion_mnist import DataSet
-from tasks.node import node
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.node import node
 from tasks.wording import as_text, left_out, option_of
 
 SHOWN = 5  # trials at the end of the command
 
 
-@node(libraries=("jinja2", "matplotlib", "pydantic"), by_provenance=True, apart=True, retries=2)
+@node(libraries=("jinja2", "matplotlib", "pydantic"), by_provenance=True)
 def report_search(
     output: Path,
     *,

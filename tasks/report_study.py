@@ -7,13 +7,13 @@ Takes the trainings, their evaluations and the comparison. Makes `report.json`, 
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.artifact import Artifact
 from tasks.fashion_mnist import DataSet
-from tasks.node import node
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.node import node
 from tasks.wording import left_out
 
 
-@node(libraries=("jinja2", "matplotlib", "pydantic"), by_provenance=True, apart=True, retries=2)
+@node(libraries=("jinja2", "matplotlib", "pydantic"), by_provenance=True)
 def report_study(
     output: Path,
     *,

@@ -14,15 +14,15 @@ from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError, ValidationInfo, field_serializer, field_validator, model_validator
 
-from tasks.artifacts.identity import PROJECT
-from tasks.artifacts.store import RAW
 from tasks.champion import champions
 from tasks.claims import ARTICLE
-from tasks.errors import UserError
 from tasks.fashion_mnist import FASHION_MNIST, DataSet, load_data_set, with_digests_of
 from tasks.fields import CONTESTANTS, Fields
-from tasks.networks import NETWORKS, OWN_EPOCHS, TREES, TREES_FROM
-from tasks.own_network import OwnNetwork
+from tasks.networks import CUSTOM_EPOCHS, XGBOOST, XGBOOST_DISTRIBUTION, networks
+from tasks.pipeline import PROJECT
+from tasks.pipeline.errors import UserError
+from tasks.pipeline.store import RAW
+from tasks.pipeline.user_module import UserFunction
 from tasks.presets import PRESETS, Preset, has_bfloat16
 from tasks.wording import as_options, as_text, nearest
 
@@ -110,8 +110,10 @@ class Settings(Fields):
         for name in self.networks:
             if name not in CONTESTANTS and not (own and name == own.function):
                 raise ValueError(f"no network is called {name!r}{nearest(name, CONTESTANTS)}")
-        if TREES in self.networks and not list(Distribution.discover(name=TREES_FROM)):
-            raise ValueError(f"{TREES_FROM} is not installed; `./setup.sh` does it, or pip install '.[xgboost]'")
+        if XGBOOST in self.networks and not list(Distribution.discover(name=XGBOOST_DISTRIBUTION)):
+            raise ValueError(
+                f"{XGBOOST_DISTRIBUTION} is not installed; `./setup.sh` does it, or pip install '.[xgboost]'"
+            )
         if len(set(self.networks)) < len(self.networks):
             raise ValueError("a network is named twice")
         return self
@@ -164,10 +166,10 @@ class Settings(Fields):
             raise ValueError(str(error)) from error
 
     @cached_property
-    def own_network(self) -> OwnNetwork | None:
+    def own_network(self) -> UserFunction | None:
         """The user's own network, as its file was when a run first asked."""
         try:
-            return OwnNetwork.named(self.network_file) if self.network_file else None
+            return UserFunction.named(self.network_file) if self.network_file else None
         except UserError as error:
             raise ValueError(str(error)) from error
 
@@ -239,7 +241,7 @@ class Settings(Fields):
     @property
     def _of_the_preset(self) -> dict[str, Any]:
         """What the preset says for all of these networks: not what one of them says itself when it is left unset."""
-        own = {name for network in self.networks if network in NETWORKS for name in NETWORKS[network].recipe}
+        own = {name for network in self.networks if network in networks() for name in networks()[network].recipe}
         return {name: value for name, value in PRESETS[self.preset]._asdict().items() if name not in own}
 
     @property
@@ -249,7 +251,9 @@ class Settings(Fields):
         found: dict[str, None] = {}
         for network in filter(ARTICLE.__contains__, self.networks):
             mine, theirs = self.resolved(network), article.resolved(network)
-            shape = {name: argument.default for name, argument in signature(NETWORKS[network].build).parameters.items()}
+            shape = {
+                name: argument.default for name, argument in signature(networks()[network].build).parameters.items()
+            }
             recipe = {name: getattr(theirs, name) for name in ("epochs", *Preset._fields, "validation_fraction")}
             for name, articles in {**recipe, **shape}.items():
                 value = getattr(mine, name)
@@ -261,15 +265,15 @@ class Settings(Fields):
     def resolved(self, network: str | None = None) -> Self:
         """Return the settings with nothing left open: the preset's values, the network's own, the precision used."""
         preset = PRESETS[self.preset]
-        own = NETWORKS[network].recipe if network in NETWORKS else {}
+        own = networks()[network].recipe if network in networks() else {}
         usual = preset._asdict() | own if network else self._of_the_preset
         filled = {name: value for name, value in usual.items() if getattr(self, name) is None}
-        if network and network != TREES and self.epochs is None:
-            filled["epochs"] = (NETWORKS[network].epochs if network in NETWORKS else OWN_EPOCHS)[self.preset]
+        if network and network != XGBOOST and self.epochs is None:
+            filled["epochs"] = (networks()[network].epochs if network in networks() else CUSTOM_EPOCHS)[self.preset]
         if network in CONTESTANTS:
             filled |= {"network_file": None, "own_network": None}  # they say nothing of this one
         if network:
-            takes = signature(NETWORKS[network].build).parameters if network in NETWORKS else {}
+            takes = signature(networks()[network].build).parameters if network in networks() else {}
             filled |= {name: None for name in SHAPE if name not in takes}
         if (self.precision or preset.precision) == "auto":
             filled["precision"] = "bfloat16" if has_bfloat16() else "float32"

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from tasks.artifacts.artifact import Artifact, verify
-from tasks.artifacts.identity import label_of
-from tasks.networks import NETWORKS
-from tasks.node import Member, store_of
+from tasks.networks import NAMES
+from tasks.pipeline.artifact import Artifact, verify
+from tasks.pipeline.cache_key import label_of
+from tasks.pipeline.node import Member, store_of
 from tasks.settings import Settings
 from tasks.trials import ROUND, Space, Trial, bars_of, next_settings, space_of, usual_of
 
@@ -69,8 +69,8 @@ class SearchStudy(Study):
         ("dropout",),
         min_length=1,
         max_length=1,
-        description="the network whose hyper-parameters are searched for, of: " + ", ".join(NETWORKS),
-        json_schema_extra={"items": {"type": "string", "enum": list(NETWORKS)}},
+        description="the network whose hyper-parameters are searched for, of: " + ", ".join(NAMES),
+        json_schema_extra={"items": {"type": "string", "enum": list(NAMES)}},
     )
     trials: int = Field(30, ge=2, le=1000, description="how many to try; what is set is not varied")
     minutes: float | None = Field(
@@ -80,8 +80,8 @@ class SearchStudy(Study):
     @model_validator(mode="after")
     def _searchable(self) -> SearchStudy:
         (network,) = self.networks
-        if network not in NETWORKS:
-            raise ValueError(f"a search varies one of {', '.join(NETWORKS)}, not {network!r}")
+        if network not in NAMES:
+            raise ValueError(f"a search varies one of {', '.join(NAMES)}, not {network!r}")
         if not self.space:
             raise ValueError("nothing is left to search for: all that could be varied is set")
         return self
@@ -110,7 +110,7 @@ class SearchStudy(Study):
         """Return the trials of the next round, by what has come of those before; none when it is over."""
         (network,) = self.networks
         store = store_of(self)
-        before = [Trial.of(store.bring(train), self.space) for train in finished.values()]
+        before = [Trial.of(store.fetch(train), self.space) for train in finished.values()]
         if self.minutes and sum(trial.seconds for trial in before) >= 60 * self.minutes:
             return []
         count = min(ROUND, self.trials - len(before))
@@ -129,9 +129,9 @@ def newest_study(settings: Settings) -> dict[str, Artifact]:
         artifact
         for folder in (settings.data_dir / "compare_trainings").glob("*")
         if isinstance(artifact := verify(folder, "compare_trainings"), Artifact)
-        and (of := artifact.manifest["identity"]["settings"])["kind"] == SeedStudy.kind
+        and (of := artifact.manifest["cache_key"]["settings"])["kind"] == SeedStudy.kind
         and recipe <= of.get("recipes", {}).items()  # made by older code, it has none
-        and its_trainings <= artifact.manifest["identity"]["inputs"].keys()
+        and its_trainings <= artifact.manifest["cache_key"]["inputs"].keys()
     ]
     return {SeedStudy.kind: max(found, key=lambda artifact: artifact.manifest["made"]["at"])} if found else {}
 

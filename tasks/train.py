@@ -1,4 +1,4 @@
-"""Train: fit one network to the prepared images, in a child process of its own.
+"""Train: fit one network to the prepared images.
 
 Takes the prepared splits and a recipe. Makes `model.keras` and `history.json`: for each epoch, loss and accuracy on
 train (running, dropout active) and validation (inference mode), and the learning rate. A loss that is not finite ends
@@ -13,37 +13,55 @@ import re
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.artifacts.artifact import Artifact
 from tasks.augment import augment
 from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from tasks.child import Child, cores
-from tasks.errors import RunError
-from tasks.metrics import surprise
-from tasks.networks import NETWORKS
-from tasks.node import node
-from tasks.own_network import OwnNetwork, told_whole
-from tasks.progress import Progress
-from tasks.serve import serve
-from tasks.start import start_tensorflow
+from tasks.data.splits import load_split
+from tasks.evaluation.cross_entropy import per_sample_cross_entropy
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.node import node
+from tasks.pipeline.provenance import cores
+from tasks.training.tensorflow import start_tensorflow
 
 if TYPE_CHECKING:
     import keras
 
+    from tasks.pipeline.artifact import Artifact
+    from tasks.pipeline.checkpoints import Checkpoints
+    from tasks.pipeline.progress import Progress
+    from tasks.pipeline.user_module import UserFunction
+
 WARM_UP = 0.3  # share of a one-cycle schedule that rises
-TELL_EVERY = 0.25  # seconds between two lines of progress
-SAVE_EVERY = 30  # seconds between two checkpoints within an epoch: what a kill may cost, and a little more
+PROGRESS_INTERVAL = 0.25  # seconds between two lines of progress
+CHECKPOINT_INTERVAL = 30  # seconds between two checkpoints within an epoch: what a kill may cost, and a little more
 
 
-@node(libraries=("keras", "numpy", "tensorflow"), retries=2)
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained, everything filled in."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    schedule: str
+    augmentation: str
+    label_smoothing: float
+    seed: int
+    pruning_thresholds: tuple[float, ...] = ()
+    checkpoint_interval: float = CHECKPOINT_INTERVAL
+
+
+@node(libraries=("keras", "numpy", "tensorflow"))
 def train(
     output: Path,
     *,
-    network: str,
+    network_module: ModuleType,
     prepare: Artifact,
     epochs: int,
     batch_size: int,
@@ -56,72 +74,70 @@ def train(
     filters: int | None,
     dense_width: int | None,
     dropout_rate: float | None,
-    own_network: OwnNetwork | None,
+    own_network: UserFunction | None,
     given_up_below: tuple[float, ...],
-    checkpoints: Path,
-    child: Child,
+    checkpoints: Checkpoints,
+    progress: Progress,
 ) -> dict[str, Any]:
-    """Fill the artifact with the trained network, by a child that may use all cores: others at work get their share."""
-    job = {
-        "output": str(output),
-        "network": network,
-        "prepared": str(prepare.folder),
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "schedule": schedule,
-        "augmentation": augmentation,
-        "label_smoothing": label_smoothing,
-        "seed": seed,
-        "precision": precision,
-        "shape": {"filters": filters, "dense_width": dense_width, "dropout_rate": dropout_rate},
-        "own_network": told_whole(own_network),
-        "given_up_below": given_up_below,
-        "checkpoints": str(checkpoints),
-        "seconds_between_checkpoints": SAVE_EVERY,
-        "threads": cores(),
-    }
-    return child("tasks.train", job, keep=True)  # for the evaluation
+    """Fill the artifact with the trained network, on all cores: others at work get their share."""
+    start_tensorflow(cores())
+    architecture = {"filters": filters, "dense_width": dense_width, "dropout_rate": dropout_rate}
+    model = build_model(network_module, seed, precision, architecture, own_network)
+    recipe = Recipe(
+        epochs, batch_size, learning_rate, schedule, augmentation, label_smoothing, seed, tuple(given_up_below)
+    )
+    return fit(output, model, recipe, prepare.folder, checkpoints, cores(), progress)
 
 
-def train_in_child(job: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """Build, fit and save the network that the job names; return the figures worth a glance."""
-    progress(0, job["epochs"], "TensorFlow starts", False)
-    checkpoint, refused = load_checkpoint(Path(job["checkpoints"]))
+def fit(
+    output: Path,
+    model: keras.Model,
+    recipe: Recipe,
+    prepared: Path,
+    checkpoints: Checkpoints,
+    threads: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Train a model from the start or its last checkpoint, save it with its history, and return the summary.
+
+    Raises:
+        Diverged: the loss is no longer finite, and the recipe has no thresholds below which it is pruned.
+    """
+    checkpoint, refused = load_checkpoint(checkpoints)
     for reason in refused:
-        progress(0, job["epochs"], f"checkpoint {reason}", True)
-    start_tensorflow(job["threads"])
-    model = built_network(job["network"], job["seed"], job["precision"], job["shape"], job["own_network"])
-    with ThreadPoolExecutor(job["threads"]) as pool:
-        training = Training(model, job, checkpoint, pool)
+        progress(0, recipe.epochs, f"checkpoint {reason}", True)
+    with ThreadPoolExecutor(threads) as pool:
+        training = Training(model, recipe, prepared, checkpoints, checkpoint, pool)
         try:
             training.run(progress)
         except Diverged as fault:
-            if not job["given_up_below"]:
+            if not recipe.pruning_thresholds:
                 raise
             progress(0, 0, f"given up: {fault}", True)  # a search goes on without it
-    output = Path(job["output"])
     save_model(model, output / "model.keras")
     (output / "history.json").write_text(json.dumps(training.history, indent=1))
     return {
         "parameters": model.count_params(),
         "validation_accuracy": training.history[-1]["validation_accuracy"] if training.history else None,
-        "given_up": len(training.history) < job["epochs"],
-        "seconds": round(training.seconds, 3),
-        "threads": job["threads"],
+        "given_up": len(training.history) < recipe.epochs,
+        "measured": {"seconds": round(training.seconds, 3), "threads": threads},
     }
 
 
-def built_network(
-    name: str, seed: int, precision: str, shape: dict[str, Any] | None = None, own: dict[str, Any] | None = None
+def build_model(
+    network_module: ModuleType,
+    seed: int,
+    precision: str,
+    architecture: dict[str, Any] | None = None,
+    custom: UserFunction | None = None,
 ) -> keras.Model:
     """Build a network, one of ours or the user's own, with the weights that the seed gives."""
     import keras
 
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision])
-    given = {setting: value for setting, value in (shape or {}).items() if value is not None}
-    return OwnNetwork(**own).build() if own else NETWORKS[name].build(**given)
+    given = {setting: value for setting, value in (architecture or {}).items() if value is not None}
+    return network_module.build(custom) if custom else network_module.build(**given)
 
 
 class Diverged(RunError):
@@ -132,23 +148,29 @@ class Training:
     """A model on its way through the epochs, from the start or from a checkpoint."""
 
     def __init__(
-        self, model: keras.Model, recipe: dict[str, Any], checkpoint: Checkpoint | None, pool: ThreadPoolExecutor
+        self,
+        model: keras.Model,
+        recipe: Recipe,
+        prepared: Path,
+        checkpoints: Checkpoints,
+        checkpoint: Checkpoint | None,
+        pool: ThreadPoolExecutor,
     ) -> None:
         from tasks.parts import Update, predictor
 
-        self.recipe = recipe
-        self.update = Update(model, recipe["seed"], pool, recipe["label_smoothing"])
+        self.recipe, self.checkpoints = recipe, checkpoints
+        self.update = Update(model, recipe.seed, pool, recipe.label_smoothing)
         self.predict = predictor(model, pool)
-        self.train = load_split(Path(recipe["prepared"]), "train")
-        self.validation = load_split(Path(recipe["prepared"]), "validation")
-        self.batches = math.ceil(len(self.train[1]) / recipe["batch_size"])  # in an epoch
+        self.train = load_split(prepared, "train")
+        self.validation = load_split(prepared, "validation")
+        self.batches = math.ceil(len(self.train[1]) / recipe.batch_size)  # in an epoch
         self.step = 0
         self.history: list[dict[str, Any]] = []  # an entry an epoch
         self.running: dict[str, float] = {}  # means over the images of this epoch so far
         self.before = 0.0  # seconds of training that the checkpoint holds
         if checkpoint:
             self._restore(checkpoint)
-        self.began = self.saved = self.told = time.perf_counter()
+        self.began = self.saved = self.reported = time.perf_counter()
 
     @property
     def seconds(self) -> float:
@@ -163,29 +185,26 @@ class Training:
         """
         if self.step:
             epoch, batch = divmod(self.step, self.batches)
-            self._tell(progress, f"goes on after {f'batch {batch} of ' if batch else ''}epoch {epoch + bool(batch)}")
-        while len(self.history) < self.recipe["epochs"] and not self.given_up:
+            self._report(progress, f"goes on after {f'batch {batch} of ' if batch else ''}epoch {epoch + bool(batch)}")
+        while len(self.history) < self.recipe.epochs and not self.given_up:
             epoch, first = divmod(self.step, self.batches)
-            order = epoch_order(len(self.train[1]), self.recipe["seed"], epoch)
+            order = epoch_order(len(self.train[1]), self.recipe.seed, epoch)
             for batch in range(first, self.batches):
-                start = batch * self.recipe["batch_size"]
-                self._update(order[start : start + self.recipe["batch_size"]], epoch, batch)
-                now = time.perf_counter()
-                if now - self.told > TELL_EVERY:
-                    self.told = now
-                    self._tell(progress)
-                if now - self.saved > self.recipe["seconds_between_checkpoints"] and batch + 1 < self.batches:
+                start = batch * self.recipe.batch_size
+                self._update(order[start : start + self.recipe.batch_size], epoch, batch)
+                self._report_now_and_then(progress)
+                if time.perf_counter() - self.saved > self.recipe.checkpoint_interval and batch + 1 < self.batches:
                     self._save()
-            self._end_epoch(epoch)
+            self._end_epoch(epoch, progress)
             self._save()
-            self._tell(progress, self._note())
+            self._report(progress, self._note())
 
     @property
     def given_up(self) -> bool:
         """Whether validation accuracy was below its bar after a share of the epochs: of three bars, a quarter each."""
-        bars = self.recipe["given_up_below"]
+        bars = self.recipe.pruning_thresholds
         for place, bar in enumerate(bars, 1):
-            over = round(self.recipe["epochs"] * place / (len(bars) + 1))
+            over = round(self.recipe.epochs * place / (len(bars) + 1))
             if 0 < over <= len(self.history) and self.history[over - 1]["validation_accuracy"] < bar:
                 return True
         return False
@@ -195,19 +214,23 @@ class Training:
         images, labels = self.train
         if batch == 0:
             self.running = {"loss": 0.0, "accuracy": 0.0}
-        shown = augment(images[chosen], self.recipe["augmentation"], self.recipe["seed"], self.step)
+        shown = augment(images[chosen], self.recipe.augmentation, self.recipe.seed, self.step)
         of_batch = self.update(shown, labels[chosen], self.step, self._learning_rate(self.step))
         _insist_on_finite(of_batch["loss"], f"epoch {epoch + 1}, batch {batch + 1}")
-        seen = batch * self.recipe["batch_size"] + len(chosen)
+        seen = batch * self.recipe.batch_size + len(chosen)
         for name in self.running:
             self.running[name] += (of_batch[name] - self.running[name]) * len(chosen) / seen
         self.step += 1
 
-    def _end_epoch(self, epoch: int) -> None:
+    def _end_epoch(self, epoch: int, progress: Progress) -> None:
         images, labels = self.validation
-        probabilities = np.concatenate(list(self.predict(images)))
+        chunks = []
+        for chunk in self.predict(images):
+            chunks.append(chunk)
+            self._report_now_and_then(progress)
+        probabilities = np.concatenate(chunks)
         finite = np.isfinite(probabilities).all()  # of the other classes too
-        loss = float(surprise(probabilities, labels).mean()) if finite else math.nan
+        loss = float(per_sample_cross_entropy(probabilities, labels).mean()) if finite else math.nan
         _insist_on_finite(loss, f"epoch {epoch + 1}, on validation data")
         self.history.append(
             {
@@ -220,8 +243,8 @@ class Training:
         )
 
     def _learning_rate(self, step: int) -> float:
-        position = step / (self.recipe["epochs"] * self.batches)
-        return learning_rate_at(position, self.recipe["learning_rate"], self.recipe["schedule"])
+        position = step / (self.recipe.epochs * self.batches)
+        return learning_rate_at(position, self.recipe.learning_rate, self.recipe.schedule)
 
     def _save(self) -> None:
         state = {
@@ -230,7 +253,7 @@ class Training:
             "seconds": self.seconds,
         }
         variables = [variable.numpy() for variable in self.update.variables]
-        save_checkpoint(Path(self.recipe["checkpoints"]), Checkpoint(self.step, state, variables))
+        save_checkpoint(self.checkpoints, Checkpoint(self.step, state, variables))
         self.saved = time.perf_counter()
 
     def _restore(self, checkpoint: Checkpoint) -> None:
@@ -241,14 +264,20 @@ class Training:
         self.running = checkpoint.state["running"]
         self.before = checkpoint.state["seconds"]
 
-    def _tell(self, progress: Progress, milestone: str = "") -> None:
+    def _report_now_and_then(self, progress: Progress) -> None:
+        now = time.perf_counter()
+        if now - self.reported > PROGRESS_INTERVAL:
+            self.reported = now
+            self._report(progress)
+
+    def _report(self, progress: Progress, milestone: str = "") -> None:
         history = self.history if milestone else None
-        progress(self.step / self.batches, self.recipe["epochs"], milestone or self._note(), bool(milestone), history)
+        progress(self.step / self.batches, self.recipe.epochs, milestone or self._note(), bool(milestone), history)
 
     def _note(self) -> str:
         validated = f" · validation accuracy {self.history[-1]['validation_accuracy']:.4f}" if self.history else ""
         epoch = math.ceil(self.step / self.batches)
-        return f"epoch {epoch}/{self.recipe['epochs']} · loss {self.running['loss']:.4f}{validated}"
+        return f"epoch {epoch}/{self.recipe.epochs} · loss {self.running['loss']:.4f}{validated}"
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -267,12 +296,6 @@ def learning_rate_at(position: float, peak: float, schedule: str) -> float:
     if position < WARM_UP:
         return peak * (0.1 + 0.9 * position / WARM_UP)
     return peak * (0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * (position - WARM_UP) / (1 - WARM_UP))))
-
-
-def load_split(prepared: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Map a prepared split's images into memory, shared by all children, and read its labels."""
-    images = np.load(prepared / f"{split}_images.npy", mmap_mode="r", allow_pickle=False)
-    return images, np.load(prepared / f"{split}_labels.npy", allow_pickle=False)
 
 
 def save_model(model: keras.Model, path: Path) -> None:
@@ -297,7 +320,3 @@ def save_model(model: keras.Model, path: Path) -> None:
 def _insist_on_finite(loss: float, where: str) -> None:
     if not math.isfinite(loss):
         raise Diverged(f"the loss is {loss} in {where}; try a lower --learning-rate")
-
-
-if __name__ == "__main__":
-    serve(train_in_child)

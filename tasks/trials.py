@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.artifacts.artifact import Artifact
-from tasks.networks import NETWORKS
+from tasks.networks import networks
+from tasks.pipeline.artifact import Artifact
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ class Trial:
     @classmethod
     def of(cls, train: Artifact, space: Space) -> Trial:
         """Read a training."""
-        asked, facts = train.manifest["identity"]["settings"], train.facts
+        asked, facts = train.manifest["cache_key"]["settings"], train.summary
         return cls(
             settings={name: asked[name] for name in space},
             accuracies=[epoch["validation_accuracy"] for epoch in train.json("history.json")],
             epochs=asked["epochs"],
             given_up=facts["given_up"],
-            seconds=facts["seconds"],
+            seconds=train.measured["seconds"],
             parameters=facts["parameters"],
         )
 
@@ -70,7 +70,7 @@ class Trial:
 
 def space_of(settings: Settings, network: str) -> Space:
     """Return what there is to vary: what the network takes and these settings leave open."""
-    usual = NETWORKS[network].epochs[settings.preset]
+    usual = networks()[network].epochs[settings.preset]
     whole: Space = {
         "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
         "batch_size": {"choices": [64, 128, 256, 512]},
@@ -79,13 +79,13 @@ def space_of(settings: Settings, network: str) -> Space:
         "dense_width": {"low": 32, "high": 256, "step": 32},
         "dropout_rate": {"low": 0.0, "high": 0.7, "step": 0.05},
     }
-    takes = {"learning_rate", "batch_size", "epochs", *signature(NETWORKS[network].build).parameters}
+    takes = {"learning_rate", "batch_size", "epochs", *signature(networks()[network].build).parameters}
     return {name: of for name, of in whole.items() if name in takes and getattr(settings, name) is None}
 
 
 def usual_of(settings: Settings, network: str, space: Space) -> dict[str, Any]:
     """Return what the preset and the network itself say: what the best trial is to beat."""
-    resolved, built = settings.resolved(network), signature(NETWORKS[network].build).parameters
+    resolved, built = settings.resolved(network), signature(networks()[network].build).parameters
     return {name: built[name].default if name in built else getattr(resolved, name) for name in space}
 
 

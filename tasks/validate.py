@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.hashing import sha256_of
-from tasks.errors import DataRefused, RunError
 from tasks.fashion_mnist import DataSet
 from tasks.idx import AT_ONCE, read_idx
-from tasks.node import node
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError, ValidationFailed
+from tasks.pipeline.hashing import sha256_of
+from tasks.pipeline.node import node
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,15 +50,15 @@ class Check(NamedTuple):
 
 
 def stop_if_critical(artifact: Artifact) -> None:
-    """Raise DataRefused with the failed critical expectations' sentences, if any failed."""
+    """Raise ValidationFailed with the failed critical expectations' sentences, if any failed."""
     failures = [r["failure"] for r in artifact.json("results.json") if not r["success"] and r["severity"] == "critical"]
     if failures:
-        refusal = DataRefused("; ".join(failures))
+        refusal = ValidationFailed("; ".join(failures))
         refusal.artifact = artifact
         raise refusal
 
 
-@node(libraries=("great-expectations", "numpy", "pandas"), check=stop_if_critical, apart=True, retries=2)
+@node(libraries=("great-expectations", "numpy", "pandas"), check=stop_if_critical)
 def validate(output: Path, *, download: Artifact, data_set: DataSet) -> dict[str, Any]:
     """Fill the artifact with the result of every expectation."""
     paths = {role: download.folder / file.name for role, file in data_set.files.items()}

@@ -5,8 +5,9 @@ import signal
 import threading
 from pathlib import Path
 
-from tasks.errors import RunError
 from tasks.serve import serve
+
+from tasks.pipeline.errors import RunError
 
 
 def work(job, progress):

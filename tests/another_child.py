@@ -1,6 +1,7 @@
 """Another child process for the tests of `tasks.child`."""
 
 from tasks.serve import serve
+
 from tests import a_child
 
 

@@ -19,11 +19,11 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tasks.artifacts.hashing import sha256_of
-from tasks.artifacts.identity import Identity
-from tasks.artifacts.store import Store
-from tasks.artifacts.workspace import workspace
 from tasks.fashion_mnist import DataSet, load_data_set
+from tasks.pipeline.cache_key import CacheKey
+from tasks.pipeline.hashing import sha256_of
+from tasks.pipeline.staging import workspace
+from tasks.pipeline.store import Store
 from tasks.settings import PROJECT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -32,7 +32,7 @@ SPECIFICATION = FIXTURE / "dataset.json"
 FIRST = "train-images-idx3-ubyte"  # the file that is fetched first
 WEB_PAGE = b"<!DOCTYPE html><html><body>Sign in to the network</body></html>"
 
-IDENTITY = Identity(
+CACHE_KEY = CacheKey(
     node="prepare",
     network=None,
     settings={"seed": 0, "limit": None},
@@ -87,7 +87,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def artifact(store):
-    return store.make(IDENTITY, produce)[0]
+    return store.make(CACHE_KEY, produce)[0]
 
 
 def everything_in(folder):

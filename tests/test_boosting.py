@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 import xgboost
-
 from tasks.boosting import PATIENCE, Boosted, flat
 from tasks.child import run_child
+
+from tasks.pipeline.progress import silent
 from tasks.prepare import SPLITS
-from tasks.progress import silent
 from tasks.train import load_split
 
 

@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from tasks.artifacts.artifact import Artifact
 from tasks.challenge import decide, weigh
+from tasks.pipeline.artifact import Artifact
 from tests.conftest import ON_THE_FIXTURE, run_main
 
 LABELS = np.repeat(np.arange(10), 100)
@@ -68,7 +68,7 @@ def test_a_loss_of_exactly_the_tolerance_is_no_more_than_it():
 
 def evaluation(tmp_path, training, images="images"):
     inputs = {"prepare": images, "train": training}
-    return Artifact(tmp_path / f"dropout-{training}", {"digest": training, "identity": {"inputs": inputs}})
+    return Artifact(tmp_path / f"dropout-{training}", {"digest": training, "cache_key": {"inputs": inputs}})
 
 
 @pytest.mark.parametrize(

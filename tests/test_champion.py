@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tasks.champion import FILE, champions, crown, evaluation_of_the_champion, roll_back
-from tasks.errors import RunError, UserError
+from tasks.pipeline.errors import RunError, UserError
 
 OF_RUN = {"recipe": "fast", "command": "python flows/main.py --preset fast"}
 

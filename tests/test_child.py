@@ -5,12 +5,12 @@ import subprocess
 import sys
 
 import pytest
+from tasks.child import Heard, Process, cores, run_child
 
 from flows.processes import command_of
 from tasks import child as module
-from tasks.child import Heard, Process, cores, run_child
-from tasks.errors import ChildDied, RunError
-from tasks.progress import silent
+from tasks.pipeline.errors import RunError, WorkerCrashed
+from tasks.pipeline.progress import silent
 from tests.conftest import wait_until
 
 
@@ -33,14 +33,14 @@ def test_once_the_run_is_over_every_process_ends_and_none_is_started():
 STOPPING = """
 import subprocess, sys
 from tasks.child import run_child, stop_children, stoppable
-from tasks.errors import ChildDied, RunError
-from tasks.progress import silent
+from tasks.pipeline.errors import WorkerCrashed, RunError
+from tasks.pipeline.progress import silent
 
 def run(job, progress):
     try:
         run_child("tests.a_child", job, progress)
     except RunError as error:
-        print("may heal" if isinstance(error, ChildDied) else error)
+        print("may heal" if isinstance(error, WorkerCrashed) else error)
 
 with stoppable(subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True)) as child:
     run({"do": "wait"}, lambda *_: stop_children())
@@ -60,7 +60,7 @@ def test_a_child_runs_the_project_s_code_whatever_lies_in_the_current_folder(tmp
 def test_a_child_says_what_went_wrong():
     with pytest.raises(RunError, match="^the numbers do not add up$") as refused:
         run_child("tests.a_child", {"do": "refuse"}, silent)
-    assert not isinstance(refused.value, ChildDied)
+    assert not isinstance(refused.value, WorkerCrashed)
 
 
 def test_a_fault_in_a_child_is_told_with_its_traceback_as_a_note_and_is_not_worth_another_try():
@@ -68,18 +68,18 @@ def test_a_fault_in_a_child_is_told_with_its_traceback_as_a_note_and_is_not_wort
         run_child("tests.a_child", {"do": "break"}, silent)
     assert "Traceback" in refused.value.__notes__[0]
     assert "a_child.py" in refused.value.__notes__[0]
-    assert not isinstance(refused.value, ChildDied)
+    assert not isinstance(refused.value, WorkerCrashed)
 
 
 def test_a_child_that_cannot_start_is_told_with_its_standard_error_as_a_note():
     with pytest.raises(RunError, match="^its process ended with status 1 and no result") as refused:
         run_child("tests.no_such_child", {}, silent)
     assert "No module named tests.no_such_child" in refused.value.__notes__[0]
-    assert not isinstance(refused.value, ChildDied)
+    assert not isinstance(refused.value, WorkerCrashed)
 
 
 def test_a_killed_child_is_told_from_one_that_failed():
-    with pytest.raises(ChildDied, match="^its process was killed by SIGKILL"):
+    with pytest.raises(WorkerCrashed, match="^its process was killed by SIGKILL"):
         run_child("tests.a_child", {"do": "die"}, silent)
 
 
@@ -113,7 +113,7 @@ def test_a_child_that_is_dead_before_it_hears_its_job_has_no_answer_and_breaks_n
 
 def test_a_child_that_hangs_is_killed_and_worth_another_try(monkeypatch):
     monkeypatch.setattr(module, "SILENCE", 1)
-    with pytest.raises(ChildDied, match="^its process said nothing for 1 seconds, and was killed$"):
+    with pytest.raises(WorkerCrashed, match="^its process said nothing for 1 seconds, and was killed$"):
         run_child("tests.a_child", {"do": "wait"}, silent)
 
 

@@ -1,13 +1,13 @@
 import re
 import subprocess
 
-from tasks.artifacts.circumstances import commit, machine
+from tasks.pipeline.provenance import commit, machine
 from tasks.settings import PROJECT
 
 
 def git(folder, *arguments):
-    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+    cache_key = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    subprocess.run(["git", "-C", str(folder), *cache_key, *arguments], check=True, capture_output=True)
 
 
 def test_the_commit_is_named_with_whether_the_tree_is_clean(tmp_path):

@@ -4,10 +4,9 @@ import sys
 import threading
 
 import pytest
+from tasks.pipeline.code import code_of
 
-from tasks.artifacts import code
-from tasks.artifacts.code import code_of
-from tasks.artifacts.identity import PROJECT
+from tasks.pipeline import PROJECT, code
 from tests.edits.rows import FILES, HARMLESS, IN_VAIN, SEEN, UNRESOLVED
 from tests.edits.small_project import (
     BOTH,
@@ -158,8 +157,8 @@ def test_each_definition_has_a_digest_of_sixteen_digits_sorted_by_name():
 
 def test_the_digests_are_the_same_in_every_process_and_nothing_is_imported_for_them():
     program = (
-        "import sys; from pathlib import Path; from tasks.artifacts import files; files.ANSWERS = Path('no', 'where');"
-        "from tasks.artifacts.code import code_of; print(code_of('tasks.report', 'report'));"
+        "import sys; from pathlib import Path; from tasks.pipeline import files; files.ANSWERS = Path('no', 'where');"
+        "from tasks.pipeline.code import code_of; print(code_of('tasks.report', 'report'));"
         "print(sorted(name for name in sys.modules if name.partition('.')[0] in ('tasks', 'flows', 'numpy')))"
     )
     printed = {
@@ -168,8 +167,8 @@ def test_the_digests_are_the_same_in_every_process_and_nothing_is_imported_for_t
     }
     assert printed == {
         f"{code_of('tasks.report', 'report')}\n"
-        "['tasks', 'tasks.artifacts', 'tasks.artifacts.code', 'tasks.artifacts.files', 'tasks.artifacts.identity', "
-        "'tasks.artifacts.project', 'tasks.artifacts.syntax']\n"
+        "['tasks', 'tasks.pipeline', 'tasks.pipeline.code', 'tasks.pipeline.files', 'tasks.pipeline.cache_key', "
+        "'tasks.pipeline.project', 'tasks.pipeline.syntax']\n"
     }
 
 

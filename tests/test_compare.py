@@ -3,13 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from tasks.artifacts.artifact import Artifact
 from tasks.compare import (
     compare,
     compare_networks,
     rank,
 )
 from tasks.metrics import measure
+from tasks.pipeline.artifact import Artifact
 from tasks.prepare import SPLITS
 from tasks.statistics import wilson_interval
 

@@ -2,9 +2,9 @@ import pytest
 
 from tasks import boosting
 from tasks.contestants import evaluator, trainer
-from tasks.errors import UserError
 from tasks.fields import CONTESTANTS
 from tasks.networks import NETWORKS
+from tasks.pipeline.errors import UserError
 from tasks.settings import parse_settings
 
 
@@ -17,7 +17,7 @@ def test_trees_have_nodes_of_their_own_which_are_called_like_the_networks():
 
 def test_what_says_nothing_of_trees_does_not_grow_them_again(data_set, artifact):
     def key(name, **settings):
-        return trainer(name).identity(parse_settings(settings), name, {"prepare": artifact}).key
+        return trainer(name).cache_key(parse_settings(settings), name, {"prepare": artifact}).key
 
     assert key("xgboost") == key("xgboost", epochs=7, batch_size=9, precision="float32", seed=3)
     assert key("logistic") != key("logistic", epochs=7)

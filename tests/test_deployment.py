@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from flows.server_api import ask
-from tasks.errors import RunError
 from tasks.fashion_mnist import FASHION_MNIST
+from tasks.pipeline.errors import RunError
 from tasks.settings import Settings
 from tests.conftest import PROJECT, leftovers, sha256_of, wait_until
 from tests.deployed import deployed
@@ -128,7 +128,7 @@ def test_the_trainings_progress_the_comparison_and_the_verdict_are_shown_beside_
         assert "validation accuracy" in progress["description"]
     rows = json.loads(shown["comparison"]["data"])
     assert {row["network"] for row in rows} == {"baseline", "dropout"}
-    facts = json.loads(next((copy.data / "report").glob("*/manifest.json")).read_text())["facts"]
+    facts = json.loads(next((copy.data / "report").glob("*/manifest.json")).read_text())["summary"]
     assert facts["verdict"][0] in shown["verdict"]["data"]
 
 

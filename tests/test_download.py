@@ -5,11 +5,11 @@ import struct
 
 import pytest
 
-from tasks.artifacts.hashing import sha256_of
 from tasks.download import PIECE, download, fetch
-from tasks.errors import UserError
 from tasks.idx import IMAGES
-from tasks.progress import silent
+from tasks.pipeline.errors import UserError
+from tasks.pipeline.hashing import sha256_of
+from tasks.pipeline.progress import silent
 from tests.conftest import FIRST, FIXTURE, WEB_PAGE, assert_whole
 
 

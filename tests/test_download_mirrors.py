@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tasks.download import fetch
-from tasks.errors import RunError, Unreachable, UserError
-from tasks.progress import silent
+from tasks.pipeline.errors import RunError, Unreachable, UserError
+from tasks.pipeline.progress import silent
 from tests.conftest import FIRST, FIXTURE, WEB_PAGE, assert_whole
 
 

@@ -37,7 +37,7 @@ def undisturbed(server, tmp_path_factory, finished_run):
 
 def digests(data):
     manifests = [json.loads(path.read_bytes()) for path in data.glob("train/*/manifest.json")]
-    ours = [manifest for manifest in manifests if manifest["identity"]["settings"]["epochs"] == EPOCHS]
+    ours = [manifest for manifest in manifests if manifest["cache_key"]["settings"]["epochs"] == EPOCHS]
     return {manifest["key"]: manifest["files"]["model.keras"]["sha256"] for manifest in ours}
 
 

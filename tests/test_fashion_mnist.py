@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from tasks.errors import UserError
 from tasks.fashion_mnist import FASHION_MNIST, load_data_set
+from tasks.pipeline.errors import UserError
 from tests.conftest import SPECIFICATION
 
 

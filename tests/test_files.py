@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from tasks.pipeline.code import code_of
+from tasks.pipeline.files import ANSWERS, Files
 
-from tasks.artifacts import code
-from tasks.artifacts.code import code_of
-from tasks.artifacts.files import ANSWERS, Files
+from tasks.pipeline import code
 from tests.conftest import FIXTURE, PROJECT, SPECIFICATION
 
 LOAD = "from tasks.helper import help\n\ndef load():\n    return help(1)\n"
@@ -92,7 +92,7 @@ EDITED_TOO_LATE = """
 import sys
 from pathlib import Path
 from tasks import download
-from tasks.progress import LogReporter
+from tasks.pipeline.progress import LogReporter
 from tasks.settings import Settings
 if sys.argv[1] == "edit":
     file = Path(download.__file__)

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from tasks.artifacts.artifact import Artifact
 from tasks.download import fetch
-from tasks.errors import RunError
 from tasks.fold import fold, folds_of
 from tasks.idx import read_idx
-from tasks.progress import silent
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.progress import silent
 from tests.conftest import FIXTURE
 
 

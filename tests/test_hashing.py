@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from tasks.artifacts import hashing
-from tasks.artifacts.hashing import sha256_of, sha256_unless_known
+from tasks.pipeline import hashing
+from tasks.pipeline.hashing import sha256_of, sha256_unless_known
 
 
 @pytest.fixture

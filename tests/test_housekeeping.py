@@ -13,18 +13,18 @@ from dataclasses import replace
 import pytest
 
 from flows.housekeeping import damaged, no_run_at_work, remove, retain, unneeded
-from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.records import recorded
-from tasks.errors import RunError
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.run_records import recorded
 from tasks.report.publish import publish
 from tasks.settings import Settings
-from tests.conftest import IDENTITY, everything_in, produce
+from tests.conftest import CACHE_KEY, everything_in, produce
 
 SPAWN = multiprocessing.get_context("spawn")
 
 
 def make(store, seed):
-    artifact, _ = store.make(replace(IDENTITY, settings={"seed": seed}), produce)
+    artifact, _ = store.make(replace(CACHE_KEY, settings={"seed": seed}), produce)
     age(artifact.folder)
     return artifact
 
@@ -97,7 +97,7 @@ def test_what_none_of_the_last_runs_needs_is_listed_and_then_removed(store):
     assert item.bytes > 18
     remove(spare(store, 1), store.data_dir)
     assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [third.key]
-    assert isinstance(store.find(replace(IDENTITY, settings={"seed": 3})), Artifact)
+    assert isinstance(store.find(replace(CACHE_KEY, settings={"seed": 3})), Artifact)
 
 
 def test_a_run_retains_what_it_has_made_though_the_clock_was_ahead_before(store, tmp_path):
@@ -136,7 +136,7 @@ def test_a_checkpoint_is_spared_while_the_run_that_left_it_is_recent(store):
 def test_what_was_set_aside_as_damaged_is_listed(store, artifact):
     (artifact.folder / "numbers.txt").unlink()
     age(artifact.folder)
-    run(store, store.make(IDENTITY, produce)[0])
+    run(store, store.make(CACHE_KEY, produce)[0])
     assert [item.why for item in spare(store, 1)] == ["set aside as damaged"]
 
 
@@ -163,7 +163,7 @@ def test_runs_that_came_to_nothing_do_not_push_out_what_a_good_one_needs(store):
 
 def test_what_was_made_since_the_last_run_began_is_spared_though_no_record_names_it(store):
     run(store)
-    store.make(IDENTITY, produce)
+    store.make(CACHE_KEY, produce)
     assert spare(store, 1) == []
 
 
@@ -191,7 +191,7 @@ def make_report(store, reports, seed):
         (folder / "report.json").write_text("{}")
         return {}
 
-    artifact, _ = store.make(replace(IDENTITY, node="report", settings={"seed": seed}), produce)
+    artifact, _ = store.make(replace(CACHE_KEY, node="report", settings={"seed": seed}), produce)
     age(artifact.folder)
     publish(artifact, reports)
     return artifact

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.artifacts.identity import digest_of, versions_of
-from tests.test_store import IDENTITY
+from tasks.pipeline.cache_key import digest_of, versions_of
+from tests.test_store import CACHE_KEY
 
 
 @pytest.mark.parametrize(
@@ -27,19 +27,19 @@ from tests.test_store import IDENTITY
     ids=str,
 )
 def test_the_key_changes_with_each_part_of_the_identity(change):
-    assert replace(IDENTITY, **change).key != IDENTITY.key
+    assert replace(CACHE_KEY, **change).key != CACHE_KEY.key
 
 
 def test_the_key_does_not_change_with_the_order_in_which_settings_are_given():
-    assert replace(IDENTITY, settings={"limit": None, "seed": 0}).key == IDENTITY.key
+    assert replace(CACHE_KEY, settings={"limit": None, "seed": 0}).key == CACHE_KEY.key
 
 
 def test_the_key_is_the_same_in_every_process():
-    code = f"from tasks.artifacts.identity import Identity; print(({IDENTITY!r}).key)"
+    code = f"from tasks.pipeline.cache_key import CacheKey; print(({CACHE_KEY!r}).key)"
     environment = os.environ | {"PYTHONHASHSEED": "77"}
     printed = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
-    assert printed.strip() == IDENTITY.key
-    assert len(IDENTITY.key) == 16
+    assert printed.strip() == CACHE_KEY.key
+    assert len(CACHE_KEY.key) == 16
 
 
 def test_values_are_digested_by_their_canonical_json():

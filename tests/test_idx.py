@@ -4,8 +4,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tasks.errors import RunError
 from tasks.idx import IMAGES, LABELS, read_header, read_idx
+from tasks.pipeline.errors import RunError
 from tests.fixtures.make_fixtures import idx_bytes
 
 

@@ -15,10 +15,10 @@ import pytest
 
 from flows.command_line import read_options
 from flows.processes import command_of
-from tasks.artifacts.records import settle_the_dead
 from tasks.download import fetch
 from tasks.fashion_mnist import FASHION_MNIST
-from tasks.progress import silent
+from tasks.pipeline.progress import silent
+from tasks.pipeline.run_records import settle_the_dead
 from tasks.settings import PROJECT, Settings
 from tests.conftest import (
     ON_THE_FIXTURE,
@@ -139,7 +139,7 @@ def test_the_smoke_preset_runs_on_the_real_data_with_a_server_of_its_own(tmp_pat
     done = run_main(tmp_path, None, "--preset", "smoke", "--source", str(raw))
     assert done.returncode == 0, done.stderr
     (prepared,) = (tmp_path / "data" / "prepare").glob("*/manifest.json")
-    assert json.loads(prepared.read_text())["facts"]["images"] == {"train": 1800, "validation": 200, "test": 2000}
+    assert json.loads(prepared.read_text())["summary"]["images"] == {"train": 1800, "validation": 200, "test": 2000}
     assert done.stdout.startswith("\nKeep ")
     assert "Only 2,000 of the 60,000 training images were used" in done.stdout
     page = (tmp_path / "reports" / "latest.html").read_text(encoding="utf-8")

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tasks import child
-from tasks import node as module
-from tasks.artifacts import identity
-from tasks.errors import RunError
-from tasks.node import node
-from tasks.progress import LogReporter
+from tasks.pipeline import cache_key
+from tasks.pipeline import node as module
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.node import node
+from tasks.pipeline.progress import LogReporter
 from tasks.settings import Settings
 from tests.conftest import wait_until
 
@@ -47,7 +47,7 @@ def count(output, *, seed, data_dir, progress):
 
 @node()
 def double(output, *, count, network):
-    (output / "double.txt").write_text(str(2 * count.facts["count"]))
+    (output / "double.txt").write_text(str(2 * count.summary["count"]))
     return {"of": network}
 
 
@@ -67,7 +67,7 @@ def test_a_node_is_made_once_and_then_kept(settings):
 
 def test_a_setting_that_the_node_reads_changes_its_key_and_another_does_not(settings):
     def key(**changes):
-        return count.identity(settings.model_copy(update=changes), None, {}).key
+        return count.cache_key(settings.model_copy(update=changes), None, {}).key
 
     assert key() == key(epochs=3) == key(data_dir=settings.data_dir / "elsewhere")
     assert key() != key(seed=1)
@@ -76,7 +76,7 @@ def test_a_setting_that_the_node_reads_changes_its_key_and_another_does_not(sett
 def test_a_node_is_keyed_by_the_content_of_its_inputs(settings):
     first, _ = count.run(settings, None, {}, Heard())
     other, _ = count.run(settings.model_copy(update={"seed": 1}), None, {}, Heard())
-    keys = {double.identity(settings, "dropout", {"count": artifact}).key for artifact in (first, other)}
+    keys = {double.cache_key(settings, "dropout", {"count": artifact}).key for artifact in (first, other)}
     assert len(keys) == 2
 
 
@@ -85,7 +85,7 @@ def test_a_mapped_node_is_named_by_its_network(settings):
     artifact, _ = double.run(settings, "dropout", {"count": first}, Heard())
     assert double.label("dropout") == "double[dropout]"
     assert artifact.folder.name == f"dropout-{artifact.key}"
-    assert artifact.facts == {"of": "dropout"}
+    assert artifact.summary == {"of": "dropout"}
 
 
 def test_a_failure_names_the_node_and_leaves_nothing(settings):
@@ -157,7 +157,7 @@ def test_a_library_that_is_replaced_is_noticed_until_the_child_has_begun_to_work
 
     class Replacing(Heard):
         def advanced(self, *told):
-            monkeypatch.setattr(identity, "version", lambda name: "0.0.1")
+            monkeypatch.setattr(cache_key, "version", lambda name: "0.0.1")
 
     told = r"^by_child: the code has changed since the run began \(numpy\); run again$"
     with pytest.raises(RunError, match=told) if noticed else contextlib.nullcontext():

@@ -10,9 +10,9 @@ from prefect import flow
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
 from flows.orchestrated import as_task
-from tasks.errors import ChildDied, RunError
-from tasks.node import node
-from tasks.progress import watchers
+from tasks.pipeline.errors import RunError, WorkerCrashed
+from tasks.pipeline.node import node
+from tasks.pipeline.progress import watchers
 from tasks.settings import PROJECT, Settings
 from tasks.train import train
 
@@ -31,7 +31,7 @@ def refuse(output):
 
 @node(retries=1)
 def die(output):
-    raise ChildDied("its process was killed by SIGKILL")
+    raise WorkerCrashed("its process was killed by SIGKILL")
 
 
 class Failures:

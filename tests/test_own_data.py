@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from tasks.errors import UserError
 from tasks.fashion_mnist import load_data_set, with_digests_of
 from tasks.idx import IMAGES, LABELS
+from tasks.pipeline.errors import UserError
 from tests.conftest import run_main
 from tests.fixtures.make_fixtures import idx_bytes
 

@@ -2,9 +2,9 @@ import hashlib
 import json
 
 import pytest
-
-from tasks.errors import RunError, UserError
 from tasks.own_network import OwnNetwork, told_whole
+
+from tasks.pipeline.errors import RunError, UserError
 from tasks.settings import parse_settings
 from tasks.train import train
 from tests.conftest import ON_THE_FIXTURE, run_main
@@ -169,7 +169,7 @@ def test_a_file_that_changes_while_a_run_lasts_stops_the_training(file):
 def test_the_file_is_part_of_its_own_networks_key_alone(file, artifact):
     def settings_of(name):
         settings = parse_settings({"network_file": f"{file}:tiny"})
-        return train.identity(settings, name, {"prepare": artifact}).settings
+        return train.cache_key(settings, name, {"prepare": artifact}).settings
 
     told = {"function": "tiny", "sha256": hashlib.sha256(FILE.encode()).hexdigest()}
     assert settings_of("tiny")["own_network"] == told, "its place is no part of it"

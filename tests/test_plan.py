@@ -8,9 +8,9 @@ import pytest
 from flows.command_line import read_options
 from flows.plan import Afresh, downstream, plan
 from tasks import node
-from tasks.artifacts.store import Store
-from tasks.errors import DataRefused, UserError
-from tasks.node import Member
+from tasks.pipeline.errors import UserError, ValidationFailed
+from tasks.pipeline.node import Member
+from tasks.pipeline.store import Store
 from tasks.rank_trials import rank_trials
 from tasks.settings import parse_settings
 from tasks.studies import SeedStudy
@@ -120,17 +120,17 @@ def test_a_run_has_nothing_to_do_only_where_every_artifact_stands(settings):
 
 def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
     found = plan(settings()).kept
-    identity = validate.identity(settings(), None, {"download": found["download"]})
+    cache_key = validate.cache_key(settings(), None, {"download": found["download"]})
     failed = {"success": False, "severity": "critical", "failure": "train labels must be 0–9: 3 are not"}
 
     def fail(folder, lock):
         (folder / "results.json").write_text(json.dumps([failed]))
         return found["validate"].facts
 
-    Store(settings().data_dir).make(identity, fail, fresh=True)
+    Store(settings().data_dir).make(cache_key, fail, fresh=True)
     stopped = plan(settings())
     steps = {label: (verb, why) for label, verb, why in stopped.steps}
-    assert isinstance(stopped.refusal, DataRefused)
+    assert isinstance(stopped.refusal, ValidationFailed)
     assert steps["validate"] == ("stop", "train labels must be 0–9: 3 are not")
     assert steps["prepare"] == steps["report"] == ("wait", "(a failed check stops the run)")
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from tasks.artifacts.artifact import Artifact
 from tasks.download import fetch
 from tasks.idx import read_idx
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.progress import silent
 from tasks.prepare import SPLITS, prepare, scale, split
-from tasks.progress import silent
 from tests.conftest import FIXTURE
 
 

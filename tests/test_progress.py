@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tasks.progress import Background
+from tasks.pipeline.progress import Background
 
 
 @pytest.mark.parametrize("without_news", [True, False])

@@ -62,6 +62,6 @@ def test_the_options_that_it_passes_are_understood():
 
 
 def test_the_table_of_exit_statuses_is_the_code_s():
-    from tasks.errors import RunError, UserError
+    from tasks.pipeline.errors import RunError, UserError
 
     assert f"{RunError.exit_status} the run failed, {UserError.exit_status} what was asked for cannot be done" in README

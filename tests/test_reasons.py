@@ -2,14 +2,14 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from tasks.artifacts.reasons import differences, why_not_made
-from tests.conftest import IDENTITY, produce
+from tasks.pipeline.miss_reason import differences, why_not_made
+from tests.conftest import CACHE_KEY, produce
 
 CODE = {"tasks/prepare.py: prepare": "c1"}
 
 
 def changed(**parts):
-    return replace(IDENTITY, **parts)
+    return replace(CACHE_KEY, **parts)
 
 
 @pytest.mark.parametrize(
@@ -31,17 +31,17 @@ def changed(**parts):
     ids=str,
 )
 def test_each_difference_is_told_in_words(parts, told):
-    assert differences(asdict(IDENTITY), asdict(changed(**parts))) == told
+    assert differences(asdict(CACHE_KEY), asdict(changed(**parts))) == told
 
 
 def test_the_first_of_its_kind_was_not_made_before(store):
-    assert why_not_made(store, IDENTITY) == "not made before"
+    assert why_not_made(store, CACHE_KEY) == "not made before"
 
 
 def test_the_most_similar_artifact_is_what_it_is_held_against(store):
     store.make(changed(settings={"seed": 1, "limit": 7}, versions={"numpy": "2.2"}), produce)
     store.make(changed(settings={"seed": 1, "limit": None}), produce)
-    assert why_not_made(store, IDENTITY) == "seed 1 → 0"
+    assert why_not_made(store, CACHE_KEY) == "seed 1 → 0"
 
 
 def test_another_networks_artifact_explains_nothing(store):

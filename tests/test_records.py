@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.records import asked_again, end_in_a_hurry, last_like, recorded, records, settle_the_dead
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.run_records import asked_again, end_in_a_hurry, last_like, recorded, records, settle_the_dead
 from tests.conftest import everything_in
 
 SPAWN = multiprocessing.get_context("spawn")

@@ -10,9 +10,9 @@ from functools import partial
 import pytest
 
 from flows.processes import command_of
-from tasks.artifacts.artifact import Artifact, verify
-from tasks.artifacts.identity import Identity
-from tasks.artifacts.shared import SharedStore
+from tasks.pipeline.artifact import Artifact, verify
+from tasks.pipeline.cache_key import CacheKey
+from tasks.pipeline.remote_store import SharedStore
 from tasks.report.index import render_index
 from tasks.report.search import Search, render
 from tasks.report_search import report_search
@@ -88,7 +88,7 @@ def test_a_machine_that_trained_nothing_asks_for_the_same_trials_as_those_that_d
         trained = [verify(folder, "train") for folder in (searched / "data" / "train").glob("*")]
         shutil.copytree(searched / "data", tmp_path / "theirs")
         theirs = SharedStore(tmp_path / "theirs", bucket)
-        finished = {of.key: theirs.find(Identity(**of.manifest["identity"])) for of in trained}
+        finished = {of.key: theirs.find(CacheKey(**of.manifest["cache_key"])) for of in trained}
         search = partial(
             SearchStudy, dataset=str(SPECIFICATION), epochs=1, batch_size=32, networks="logistic", trials=8
         )

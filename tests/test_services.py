@@ -9,7 +9,7 @@ import pytest
 
 from flows import services as module
 from flows.processes import MARK, running
-from tasks.errors import RunError, UserError
+from tasks.pipeline.errors import RunError, UserError
 from tasks.settings import PROJECT
 
 

@@ -8,7 +8,7 @@ import pytest
 from flows.command_line import read_options
 from tasks import presets
 from tasks.champion import crown
-from tasks.errors import UserError
+from tasks.pipeline.errors import UserError
 from tasks.presets import PRESETS
 from tasks.settings import PLACES, PROJECT, Settings, parse_settings
 from tests.conftest import FIXTURE, SPECIFICATION

@@ -5,13 +5,13 @@ import time
 
 import pytest
 
-from tasks.artifacts import shared
-from tasks.artifacts.artifact import Artifact, Miss
-from tasks.artifacts.shared import SharedStore
-from tasks.artifacts.store import Store
-from tasks.artifacts.workspace import PREFIX
-from tasks.errors import RunError, Unreachable
-from tests.conftest import IDENTITY, free_port, produce, wait_until
+from tasks.pipeline import shared
+from tasks.pipeline.artifact import Artifact, Miss
+from tasks.pipeline.errors import RunError, Unreachable
+from tasks.pipeline.remote_store import SharedStore
+from tasks.pipeline.staging import PREFIX
+from tasks.pipeline.store import Store
+from tests.conftest import CACHE_KEY, free_port, produce, wait_until
 from tests.machines import SERVERS, bucket_known
 
 
@@ -34,14 +34,14 @@ def never(folder, lock):
 
 def test_what_one_machine_makes_another_takes_verified(machines):
     one, two = machines
-    assert isinstance(two.find(IDENTITY), Miss)
-    made, here = one.make(IDENTITY, produce)
+    assert isinstance(two.find(CACHE_KEY), Miss)
+    made, here = one.make(CACHE_KEY, produce)
     assert here
-    found = two.find(IDENTITY)
-    assert found.folder == two.folder(IDENTITY)
+    found = two.find(CACHE_KEY)
+    assert found.folder == two.folder(CACHE_KEY)
     assert found.manifest == made.manifest
     assert (found.folder / "more" / "letters.txt").read_text() == "a b c"
-    assert two.make(IDENTITY, never) == (found, False)
+    assert two.make(CACHE_KEY, never) == (found, False)
 
 
 def test_two_that_make_it_at_once_make_it_once(machines):
@@ -57,7 +57,7 @@ def test_two_that_make_it_at_once_make_it_once(machines):
         go_on.set()
 
     def make(name, store, how, **options):
-        results[name] = store.make(IDENTITY, how, **options)
+        results[name] = store.make(CACHE_KEY, how, **options)
 
     first = threading.Thread(target=make, args=("one", machines[0], slowly))
     first.start()
@@ -72,11 +72,11 @@ def test_two_that_make_it_at_once_make_it_once(machines):
 def test_who_is_gone_is_waited_for_no_longer_than_its_lease_lasts(machines, monkeypatch):
     one, two = machines
     monkeypatch.setattr(shared, "EXPIRED", 0.3)
-    one._created(f"{one._at(IDENTITY)}.lease", json.dumps({"pid": 1, "host": "one that lost its power"}).encode())
+    one._created(f"{one._at(CACHE_KEY)}.lease", json.dumps({"pid": 1, "host": "one that lost its power"}).encode())
     waited = []
-    made, here = two.make(IDENTITY, produce, waiting=waited.append)
+    made, here = two.make(CACHE_KEY, produce, waiting=waited.append)
     assert here and waited
-    assert two.find(IDENTITY) == made
+    assert two.find(CACHE_KEY) == made
 
 
 def test_a_renewed_lease_is_respected_however_long_it_takes(machines, monkeypatch):
@@ -89,8 +89,8 @@ def test_a_renewed_lease_is_respected_however_long_it_takes(machines, monkeypatc
         if time.monotonic() - began > 3:
             raise RunError("still at work")
 
-    with one._turn(IDENTITY, never), pytest.raises(RunError, match="still at work"):
-        two.make(IDENTITY, never, waiting=waiting)
+    with one._turn(CACHE_KEY, never), pytest.raises(RunError, match="still at work"):
+        two.make(CACHE_KEY, never, waiting=waiting)
 
 
 def test_who_takes_over_goes_on_from_the_last_checkpoint_which_ends_with_the_artifact(machines, monkeypatch):
@@ -98,23 +98,23 @@ def test_who_takes_over_goes_on_from_the_last_checkpoint_which_ends_with_the_art
     monkeypatch.setattr(shared, "RENEWED", 0.05)
 
     def lost(folder, lock):
-        place = one.checkpoints(IDENTITY)
+        place = one.checkpoints(CACHE_KEY)
         place.mkdir(parents=True)
         for step in ("000000001", "000000002"):
             (place / f"{step}-abc.npz").write_text(step)
-            wait_until(lambda name=f"{step}-abc.npz": one._checkpoints_at(IDENTITY) == [name], 30)
+            wait_until(lambda name=f"{step}-abc.npz": one._checkpoints_at(CACHE_KEY) == [name], 30)
         raise RunError("lost")
 
     with pytest.raises(RunError, match="lost"):
-        one.make(IDENTITY, lost)
+        one.make(CACHE_KEY, lost)
 
     def goes_on(folder, lock):
-        (left,) = two.checkpoints(IDENTITY).iterdir()
+        (left,) = two.checkpoints(CACHE_KEY).iterdir()
         assert (left.name, left.read_text()) == ("000000002-abc.npz", "000000002")
         return produce(folder)
 
-    two.make(IDENTITY, goes_on)
-    assert one._checkpoints_at(IDENTITY) == []
+    two.make(CACHE_KEY, goes_on)
+    assert one._checkpoints_at(CACHE_KEY) == []
 
 
 def test_of_two_that_have_made_it_the_first_ones_stands(machines, program):
@@ -123,42 +123,42 @@ def test_of_two_that_have_made_it_the_first_ones_stands(machines, program):
     def meanwhile(folder, lock):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(one, "_turn", lambda *_: contextlib.nullcontext())  # its lease was lost to the other
-            one.make(IDENTITY, produce)
+            one.make(CACHE_KEY, produce)
         (folder / "numbers.txt").write_text("one two four")
         return {"count": 4}
 
-    second, here = two.make(IDENTITY, meanwhile)
-    standing = one.find(IDENTITY)
-    assert standing.digest == second.digest == two.find(IDENTITY).digest  # one truth, whichever it is
+    second, here = two.make(CACHE_KEY, meanwhile)
+    standing = one.find(CACHE_KEY)
+    assert standing.digest == second.digest == two.find(CACHE_KEY).digest  # one truth, whichever it is
     if program == "localbucket":
         assert not here
-        assert standing.facts == {"count": 3}
+        assert standing.summary == {"count": 3}
 
 
 def test_what_is_asked_for_afresh_takes_the_place_of_what_stood_everywhere(machines):
     one, two = machines
-    one.make(IDENTITY, produce)
-    two.find(IDENTITY)
+    one.make(CACHE_KEY, produce)
+    two.find(CACHE_KEY)
 
     def differently(folder, lock):
         (folder / "numbers.txt").write_text("one two four")
         return {"count": 4}
 
-    afresh, _ = one.make(IDENTITY, differently, fresh=True)
-    assert two.find(IDENTITY).digest == afresh.digest
+    afresh, _ = one.make(CACHE_KEY, differently, fresh=True)
+    assert two.find(CACHE_KEY).digest == afresh.digest
 
 
 def test_what_was_made_before_it_was_shared_is_shared_when_it_is_found(machines, tmp_path):
     one, two = machines
-    alone, _ = Store(tmp_path / "one").make(IDENTITY, produce)
-    assert one.find(IDENTITY).manifest == alone.manifest
-    assert two.find(IDENTITY).manifest == alone.manifest
+    alone, _ = Store(tmp_path / "one").make(CACHE_KEY, produce)
+    assert one.find(CACHE_KEY).manifest == alone.manifest
+    assert two.find(CACHE_KEY).manifest == alone.manifest
 
 
 @pytest.mark.parametrize("damage", ["altered", "missing", "no manifest", "a file elsewhere"])
 def test_what_is_damaged_there_is_no_hit_and_is_mended_by_who_makes_it(machines, damage, tmp_path):
     one, two = machines
-    made, _ = one.make(IDENTITY, produce)
+    made, _ = one.make(CACHE_KEY, produce)
     file = one._file(made.manifest["files"]["numbers.txt"]["sha256"])
     if damage == "altered":
         one.files.pipe_file(file, b"one two thre3")
@@ -166,33 +166,33 @@ def test_what_is_damaged_there_is_no_hit_and_is_mended_by_who_makes_it(machines,
         one.files.rm_file(file)
     else:
         named = 3 if damage == "no manifest" else {"../../../elsewhere": made.manifest["files"]["numbers.txt"]}
-        one.files.pipe_file(f"{one._at(IDENTITY)}.json", json.dumps({"files": named}).encode())
-    found = two.find(IDENTITY)
+        one.files.pipe_file(f"{one._at(CACHE_KEY)}.json", json.dumps({"files": named}).encode())
+    found = two.find(CACHE_KEY)
     assert isinstance(found, Miss)
     assert one.url in found.reason
     assert not list(tmp_path.rglob("elsewhere"))
-    again, here = two.make(IDENTITY, produce)
+    again, here = two.make(CACHE_KEY, produce)
     assert here
-    assert SharedStore(tmp_path / "three", one.url).find(IDENTITY).digest == again.digest
+    assert SharedStore(tmp_path / "three", one.url).find(CACHE_KEY).digest == again.digest
 
 
 @pytest.mark.parametrize("damage", ["numbers.txt", "manifest.json"])
 def test_what_is_damaged_here_is_mended_by_what_is_there(machines, damage):
     one, _ = machines
-    made, _ = one.make(IDENTITY, produce)
+    made, _ = one.make(CACHE_KEY, produce)
     (made.folder / damage).write_text("{}")
     assert one.bring(made) == made
-    assert one.make(IDENTITY, never) == (made, False)
+    assert one.make(CACHE_KEY, never) == (made, False)
     assert len(list((one.data_dir / "damaged").iterdir())) == 1
 
 
 def test_what_a_killed_reader_has_left_is_in_nobodys_way(machines):
     one, two = machines
-    made, _ = one.make(IDENTITY, produce)
-    left = two.folder(IDENTITY).with_name(f"{PREFIX}{IDENTITY.key}")
-    (left / IDENTITY.key).mkdir(parents=True)
+    made, _ = one.make(CACHE_KEY, produce)
+    left = two.folder(CACHE_KEY).with_name(f"{PREFIX}{CACHE_KEY.key}")
+    (left / CACHE_KEY.key).mkdir(parents=True)
     (left / "lock").touch()
-    assert two.find(IDENTITY).manifest == made.manifest
+    assert two.find(CACHE_KEY).manifest == made.manifest
 
 
 def test_a_kill_between_files_and_manifest_leaves_nothing_that_is_found(machines, monkeypatch):
@@ -205,16 +205,16 @@ def test_a_kill_between_files_and_manifest_leaves_nothing_that_is_found(machines
 
     monkeypatch.setattr(one, "_created", killed)
     with pytest.raises(KeyboardInterrupt):
-        one.make(IDENTITY, produce)
-    assert isinstance(two.find(IDENTITY), Miss)
-    assert two.make(IDENTITY, produce)[1]
+        one.make(CACHE_KEY, produce)
+    assert isinstance(two.find(CACHE_KEY), Miss)
+    assert two.make(CACHE_KEY, produce)[1]
 
 
 def test_what_another_machine_names_is_brought_or_said_to_be_gone(machines):
     one, two = machines
-    made, _ = one.make(IDENTITY, produce)
-    assert two.bring(made) == Artifact.at(two.folder(IDENTITY))
-    one.files.rm_file(f"{one._at(IDENTITY)}.json")
+    made, _ = one.make(CACHE_KEY, produce)
+    assert two.bring(made) == Artifact.at(two.folder(CACHE_KEY))
+    one.files.rm_file(f"{one._at(CACHE_KEY)}.json")
     with pytest.raises(RunError, match="is no longer in s3://bucket/"):
         SharedStore(two.data_dir.with_name("three"), two.url).bring(made)
 
@@ -225,5 +225,5 @@ def test_a_store_that_does_not_answer_is_said_in_one_sentence(tmp_path, monkeypa
     nobody = SharedStore(tmp_path, "s3://bucket/nobody")
     nobody.files = type(nobody.files)(skip_instance_cache=True)
     with pytest.raises(Unreachable, match=r"^store s3://bucket/nobody: .*\S$") as refused:
-        nobody.find(IDENTITY)
+        nobody.find(CACHE_KEY)
     assert "\n" not in str(refused.value)

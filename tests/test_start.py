@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from tasks import child
-from tasks.artifacts.identity import PROJECT
+from tasks.pipeline import PROJECT
 from tests.test_train import content_of, train
 
 

@@ -13,7 +13,7 @@ import pytest
 from flows import status as module
 from flows.server_api import ask
 from flows.status import status
-from tasks.artifacts.records import recorded
+from tasks.pipeline.run_records import recorded
 from tasks.settings import Settings
 from tests.conftest import run_main, wait_until
 from tests.test_the_dead import create, deployment, ghost

@@ -5,19 +5,19 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.artifacts.artifact import Artifact, Miss
-from tasks.artifacts.identity import Identity, digest_of
-from tasks.artifacts.store import Store
-from tests.conftest import IDENTITY, everything_in, produce
+from tasks.pipeline.artifact import Artifact, Miss
+from tasks.pipeline.cache_key import CacheKey, digest_of
+from tasks.pipeline.store import Store
+from tests.conftest import CACHE_KEY, everything_in, produce
 
-OTHER = replace(IDENTITY, settings={"seed": 1, "limit": None})
+OTHER = replace(CACHE_KEY, settings={"seed": 1, "limit": None})
 
 
 def test_an_artifact_is_made_with_its_files_and_a_manifest(store, artifact):
-    assert artifact.folder == store.data_dir / "prepare" / IDENTITY.key
+    assert artifact.folder == store.data_dir / "prepare" / CACHE_KEY.key
     assert everything_in(artifact.folder) == ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
-    assert artifact.facts == {"count": 3}
-    assert artifact.key == IDENTITY.key
+    assert artifact.summary == {"count": 3}
+    assert artifact.key == CACHE_KEY.key
     manifest = artifact.json("manifest.json")
     assert manifest == artifact.manifest
     assert manifest["files"]["numbers.txt"]["bytes"] == 13
@@ -25,17 +25,17 @@ def test_an_artifact_is_made_with_its_files_and_a_manifest(store, artifact):
 
 
 def test_an_artifact_of_a_network_is_kept_under_its_name(store):
-    mapped = replace(IDENTITY, node="train", network="dropout")
+    mapped = replace(CACHE_KEY, node="train", network="dropout")
     assert store.folder(mapped).name == f"dropout-{mapped.key}"
 
 
 def test_what_was_made_is_found_again_and_is_equal(store, artifact):
-    assert store.find(IDENTITY) == artifact
-    assert Store(store.data_dir).find(IDENTITY) == artifact
+    assert store.find(CACHE_KEY) == artifact
+    assert Store(store.data_dir).find(CACHE_KEY) == artifact
 
 
 def test_what_was_never_made_is_a_miss(store):
-    assert store.find(IDENTITY) == Miss("not made before")
+    assert store.find(CACHE_KEY) == Miss("not made before")
 
 
 def test_a_making_that_fails_leaves_nothing(store):
@@ -44,9 +44,9 @@ def test_a_making_that_fails_leaves_nothing(store):
         raise RuntimeError("half-way")
 
     with pytest.raises(RuntimeError, match="half-way"):
-        store.make(IDENTITY, fail)
+        store.make(CACHE_KEY, fail)
     assert everything_in(store.data_dir) == ["prepare"]
-    assert store.find(IDENTITY) == Miss("not made before")
+    assert store.find(CACHE_KEY) == Miss("not made before")
 
 
 def test_a_making_that_is_interrupted_leaves_nothing(store):
@@ -55,25 +55,25 @@ def test_a_making_that_is_interrupted_leaves_nothing(store):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.make(IDENTITY, interrupt)
+        store.make(CACHE_KEY, interrupt)
     assert everything_in(store.data_dir) == ["prepare"]
 
 
 def test_facts_that_cannot_be_written_down_leave_nothing(store):
     with pytest.raises(TypeError, match="not JSON serializable"):
-        store.make(IDENTITY, lambda folder, lock: {"count": {1, 2}})
+        store.make(CACHE_KEY, lambda folder, lock: {"count": {1, 2}})
     assert everything_in(store.data_dir) == ["prepare"]
 
 
 def test_a_making_after_a_failed_one_succeeds(store):
     with pytest.raises(ZeroDivisionError):
-        store.make(IDENTITY, lambda folder, lock: {"count": 1 / 0})
-    assert store.make(IDENTITY, produce) == (store.find(IDENTITY), True)
+        store.make(CACHE_KEY, lambda folder, lock: {"count": 1 / 0})
+    assert store.make(CACHE_KEY, produce) == (store.find(CACHE_KEY), True)
 
 
 def test_the_content_decides_the_digest_and_the_identity_does_not(store, artifact):
     assert store.make(OTHER, produce)[0].digest == artifact.digest
-    another = replace(IDENTITY, code={})
+    another = replace(CACHE_KEY, code={})
     other, _ = store.make(another, lambda folder, lock: (folder / "numbers.txt").write_text("four") and {})
     assert other.digest != artifact.digest
 
@@ -126,8 +126,8 @@ def file_in_place_of_all(folder):
 
 def sealed_manifest_of_another(folder):
     def change(manifest):
-        manifest["identity"]["code"] = {}
-        manifest["key"] = Identity(**manifest["identity"]).key
+        manifest["cache_key"]["code"] = {}
+        manifest["key"] = CacheKey(**manifest["cache_key"]).key
         del manifest["seal"]
         manifest["seal"] = digest_of(manifest)
 
@@ -199,7 +199,7 @@ def manifest_too_deep(folder):
 
 
 def manifest_of_another(folder):
-    rewrite(folder, lambda manifest: manifest["identity"].update(code={}))
+    rewrite(folder, lambda manifest: manifest["cache_key"].update(code={}))
 
 
 def rewrite(folder, change):
@@ -241,8 +241,8 @@ DAMAGES = {
         "manifest.json ",
     ),
     "a manifest without files": (altered_manifest(lambda manifest: manifest.pop("files")), "manifest.json "),
-    "a manifest of another identity": (manifest_of_another, "manifest.json altered since it was made"),
-    "a sealed manifest of another identity": (sealed_manifest_of_another, "manifest.json belongs to something else"),
+    "a manifest of another cache_key": (manifest_of_another, "manifest.json altered since it was made"),
+    "a sealed manifest of another cache_key": (sealed_manifest_of_another, "manifest.json belongs to something else"),
     "the whole artifact of another key": (artifact_of_another, "manifest.json belongs to something else"),
     "a manifest with another content digest": (
         altered_manifest(lambda manifest: manifest.update(digest="0" * 64)),
@@ -269,36 +269,36 @@ def test_a_damaged_artifact_is_a_miss_with_its_reason_and_kept_when_it_is_made_a
     damage(artifact.folder)
     left = everything_in(artifact.folder)
     for _ in range(2):  # asking changes nothing: who asks next hears the same
-        miss = store.find(IDENTITY)
+        miss = store.find(CACHE_KEY)
         assert isinstance(miss, Miss)
         assert reason in miss.reason
-    assert store.make(IDENTITY, produce) == (store.find(IDENTITY), True)
+    assert store.make(CACHE_KEY, produce) == (store.find(CACHE_KEY), True)
     (aside,) = (store.data_dir / "damaged").iterdir()
-    assert aside.name.startswith(f"prepare-{IDENTITY.key}-")
+    assert aside.name.startswith(f"prepare-{CACHE_KEY.key}-")
     assert everything_in(aside) == left
 
 
 def test_a_damaged_artifact_stays_where_it_is_when_making_it_again_fails(store, artifact):
     alter_byte(artifact.folder)
     with pytest.raises(ZeroDivisionError):
-        store.make(IDENTITY, lambda folder, lock: {"count": 1 / 0})
+        store.make(CACHE_KEY, lambda folder, lock: {"count": 1 / 0})
     assert everything_in(store.data_dir) == [
         "prepare",
-        f"prepare/{IDENTITY.key}",
-        *(f"prepare/{IDENTITY.key}/{name}" for name in ("manifest.json", "more", "more/letters.txt", "numbers.txt")),
+        f"prepare/{CACHE_KEY.key}",
+        *(f"prepare/{CACHE_KEY.key}/{name}" for name in ("manifest.json", "more", "more/letters.txt", "numbers.txt")),
     ]
 
 
 def test_what_was_set_aside_stays_when_the_artifact_is_made_again_and_damaged_again(store, artifact):
     for _ in range(2):
         alter_byte(artifact.folder)
-        assert isinstance(store.find(IDENTITY), Miss)
-        assert store.make(IDENTITY, produce)[0].digest == artifact.digest
+        assert isinstance(store.find(CACHE_KEY), Miss)
+        assert store.make(CACHE_KEY, produce)[0].digest == artifact.digest
     assert len(list((store.data_dir / "damaged").iterdir())) == 2
-    assert isinstance(store.find(IDENTITY), Artifact)
+    assert isinstance(store.find(CACHE_KEY), Artifact)
 
 
 def test_finding_an_artifact_changes_nothing(store, artifact):
     before = {path: path.stat().st_mtime_ns for path in store.data_dir.rglob("*")}
-    store.find(IDENTITY)
+    store.find(CACHE_KEY)
     assert {path: path.stat().st_mtime_ns for path in store.data_dir.rglob("*")} == before

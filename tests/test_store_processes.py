@@ -11,11 +11,11 @@ from subprocess import PIPE, Popen
 
 import pytest
 
-from tasks.artifacts import store as module
-from tasks.artifacts import workspace as workspaces
-from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.store import Store
-from tests.conftest import IDENTITY, PROJECT, children_of, everything_in, produce, wait_until
+from tasks.pipeline import store as module
+from tasks.pipeline import workspace as workspaces
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.store import Store
+from tests.conftest import CACHE_KEY, PROJECT, children_of, everything_in, produce, wait_until
 
 WHOLE = ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
 SPAWN = multiprocessing.get_context("spawn")
@@ -29,7 +29,7 @@ def make_and_tell(data_dir, started, may_end, made):
         assert may_end.wait(60)
         return produce(folder)
 
-    made.put(Store(data_dir).make(IDENTITY, produce_when_told)[1])
+    made.put(Store(data_dir).make(CACHE_KEY, produce_when_told)[1])
 
 
 def make_and_be_killed(data_dir, function, when):
@@ -43,7 +43,7 @@ def make_and_be_killed(data_dir, function, when):
         return real(*arguments, **keywords)
 
     setattr(module, function, kill)
-    Store(data_dir).make(IDENTITY, produce)
+    Store(data_dir).make(CACHE_KEY, produce)
 
 
 def killed(store, function="put_manifest", when=1):
@@ -66,8 +66,8 @@ def test_a_key_is_made_by_one_of_several_processes_and_the_others_take_it(store,
     for process in processes:
         process.join()
     assert sorted(made.get() for _ in processes) == [False] * (makers - 1) + [True]
-    assert everything_in(store.data_dir / "prepare") == [IDENTITY.key, *(f"{IDENTITY.key}/{name}" for name in WHOLE)]
-    assert isinstance(store.find(IDENTITY), Artifact)
+    assert everything_in(store.data_dir / "prepare") == [CACHE_KEY.key, *(f"{CACHE_KEY.key}/{name}" for name in WHOLE)]
+    assert isinstance(store.find(CACHE_KEY), Artifact)
 
 
 def test_whoever_waits_is_told_for_whom_and_a_reader_does_not_wait(store):
@@ -78,20 +78,20 @@ def test_whoever_waits_is_told_for_whom_and_a_reader_does_not_wait(store):
     told = []
 
     def waiting(holder):
-        assert told or store.find(IDENTITY).reason == "not made before"
+        assert told or store.find(CACHE_KEY).reason == "not made before"
         told.append(holder)
         may_end.set()
 
-    artifact, here = store.make(IDENTITY, produce, waiting=waiting)
+    artifact, here = store.make(CACHE_KEY, produce, waiting=waiting)
     maker.join()
     assert not here
-    assert artifact == store.find(IDENTITY)
+    assert artifact == store.find(CACHE_KEY)
     assert set(told) == {f"pid {maker.pid} on this host, which makes prepare"}
 
 
 def test_two_threads_that_make_the_same_key_make_it_once(store):
     made = []
-    threads = [threading.Thread(target=lambda: made.append(store.make(IDENTITY, produce)[1])) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: made.append(store.make(CACHE_KEY, produce)[1])) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -102,11 +102,11 @@ def test_two_threads_that_make_the_same_key_make_it_once(store):
 def test_a_killed_maker_blocks_nobody_and_what_it_left_is_not_taken(store):
     killed(store)
     (left,) = (store.data_dir / "prepare").iterdir()
-    assert everything_in(left / IDENTITY.key) == WHOLE[1:]
-    artifact, here = store.make(IDENTITY, produce)
+    assert everything_in(left / CACHE_KEY.key) == WHOLE[1:]
+    artifact, here = store.make(CACHE_KEY, produce)
     assert here
     assert everything_in(artifact.folder) == WHOLE
-    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [IDENTITY.key]
+    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [CACHE_KEY.key]
 
 
 def test_what_a_killed_maker_left_is_swept_and_a_living_ones_is_not(store):
@@ -122,33 +122,33 @@ def test_what_a_killed_maker_left_is_swept_and_a_living_ones_is_not(store):
     assert not workspace.exists()
 
 
-@pytest.mark.parametrize("again", [Store.sweep, lambda store: store.make(IDENTITY, produce)], ids=["swept", "made"])
+@pytest.mark.parametrize("again", [Store.sweep, lambda store: store.make(CACHE_KEY, produce)], ids=["swept", "made"])
 def test_what_a_killed_maker_had_finished_but_for_its_place_is_put_there(store, again):
     killed(store, "to_disk", len(WHOLE) + 1)  # the last before the renaming brings the folder itself to the disk
-    assert store.find(IDENTITY).reason == "not made before"
+    assert store.find(CACHE_KEY).reason == "not made before"
     again(store)
-    found = store.find(IDENTITY)
+    found = store.find(CACHE_KEY)
     assert isinstance(found, Artifact)
-    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [IDENTITY.key]
+    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [CACHE_KEY.key]
 
 
 def test_a_damaged_one_that_a_killed_maker_had_replaced_but_for_its_place_is_replaced(store, artifact):
     (artifact.folder / "numbers.txt").write_text("one two threE")
     killed(store, "to_disk", len(WHOLE) + 1)
-    assert store.make(IDENTITY, produce)[1]
-    assert isinstance(store.find(IDENTITY), Artifact)
+    assert store.make(CACHE_KEY, produce)[1]
+    assert isinstance(store.find(CACHE_KEY), Artifact)
     assert len(list((store.data_dir / "damaged").iterdir())) == 1
 
 
 def test_one_asked_for_afresh_stands_until_the_new_one_does(store, artifact):
     def look(folder, lock):
-        assert store.find(IDENTITY) == artifact
+        assert store.find(CACHE_KEY) == artifact
         return {**produce(folder), "count": 4}
 
-    renewed, here = store.make(IDENTITY, look, fresh=True)
+    renewed, here = store.make(CACHE_KEY, look, fresh=True)
     assert here
-    assert store.find(IDENTITY) == renewed != artifact
-    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [IDENTITY.key]
+    assert store.find(CACHE_KEY) == renewed != artifact
+    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [CACHE_KEY.key]
     assert not (store.data_dir / "damaged").exists()
 
 
@@ -157,11 +157,11 @@ def test_checkpoints_go_when_the_artifact_is_made_and_are_swept_where_it_stands(
         store.checkpoints(trained).mkdir(parents=True)
         return produce(folder)
 
-    trained = module.Identity(**{**IDENTITY.__dict__, "node": "train", "network": "dropout"})
+    trained = module.CacheKey(**{**CACHE_KEY.__dict__, "node": "train", "network": "dropout"})
     store.make(trained, with_checkpoints)
     assert not store.checkpoints(trained).exists()
     store.checkpoints(trained).mkdir()
-    damaged = module.Identity(**{**trained.__dict__, "network": "baseline"})
+    damaged = module.CacheKey(**{**trained.__dict__, "network": "baseline"})
     store.make(damaged, produce)[0].folder.joinpath("numbers.txt").unlink()
     store.checkpoints(damaged).mkdir()
     begun = store.checkpoints(trained).with_name("dropout-0123456789abcdef")
@@ -171,7 +171,7 @@ def test_checkpoints_go_when_the_artifact_is_made_and_are_swept_where_it_stands(
 
 
 def test_checkpoints_of_one_that_is_made_afresh_outlive_the_sweep_while_the_old_one_stands(store):
-    trained = module.Identity(**{**IDENTITY.__dict__, "node": "train", "network": "dropout"})
+    trained = module.CacheKey(**{**CACHE_KEY.__dict__, "node": "train", "network": "dropout"})
     made, _ = store.make(trained, produce)
     checkpoints = store.checkpoints(trained)
     checkpoints.mkdir(parents=True)
@@ -215,7 +215,7 @@ def test_what_is_abandoned_while_it_is_being_made_is_whole_or_not_there(store, m
 
     def tell(path):
         to_disk(path)
-        if path.name == IDENTITY.key:
+        if path.name == CACHE_KEY.key:
             about_to_be_renamed.set()
 
     monkeypatch.setattr(module, "to_disk", tell)
@@ -226,9 +226,9 @@ def test_what_is_abandoned_while_it_is_being_made_is_whole_or_not_there(store, m
         assert about_to_be_renamed.wait(60)
         workspaces.abandon()
         maker.join()
-        found = store.find(IDENTITY)
+        found = store.find(CACHE_KEY)
         assert isinstance(found, Artifact) or found.reason == "not made before"
-        assert [path.name for path in (store.data_dir / "prepare").iterdir()] in ([], [IDENTITY.key])
+        assert [path.name for path in (store.data_dir / "prepare").iterdir()] in ([], [CACHE_KEY.key])
         if isinstance(found, Artifact):
             found.folder.rename(store.data_dir / "gone")
             module.shutil.rmtree(store.data_dir / "gone")
@@ -241,9 +241,9 @@ def make_or_fail(store):
         return {}
 
     try:
-        store.make(IDENTITY, produce_many)
+        store.make(CACHE_KEY, produce_many)
     except OSError:
-        assert store.find(IDENTITY).reason == "not made before"
+        assert store.find(CACHE_KEY).reason == "not made before"
 
 
 def test_the_lock_outlives_a_killed_maker_as_long_as_its_child_does(store):
@@ -252,13 +252,13 @@ def test_the_lock_outlives_a_killed_maker_as_long_as_its_child_does(store):
     code = (
         "import os, subprocess, sys\n"
         "from pathlib import Path\n"
-        "from tasks.artifacts.workspace import workspace\n"
+        "from tasks.pipeline.staging import workspace\n"
         "with workspace(Path(sys.argv[1]), 'it') as desk:\n"
         f"    subprocess.Popen(['sleep', '600'], pass_fds=[desk.lock, {writer}])\n"
         "    print('held', flush=True)\n"
         "    input()\n"
     )
-    command = [sys.executable, "-c", code, str(store.folder(IDENTITY))]
+    command = [sys.executable, "-c", code, str(store.folder(CACHE_KEY))]
     parent = Popen(command, stdin=PIPE, stdout=PIPE, pass_fds=[writer], cwd=PROJECT)
     os.close(writer)
     assert parent.stdout.readline() == b"held\n"

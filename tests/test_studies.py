@@ -3,9 +3,9 @@
 import pytest
 
 from flows.command_line import read_options
-from tasks.artifacts.identity import Identity
-from tasks.artifacts.store import Store
-from tasks.errors import UserError
+from tasks.pipeline.cache_key import CacheKey
+from tasks.pipeline.errors import UserError
+from tasks.pipeline.store import Store
 from tasks.settings import Settings, parse_settings
 from tasks.studies import FoldStudy, SearchStudy, SeedStudy, newest_study
 from tests.conftest import ON_THE_FIXTURE
@@ -39,6 +39,6 @@ def test_a_search_with_everything_set_has_nothing_to_vary():
 def test_a_study_made_by_older_code_which_named_no_recipes_is_not_found(tmp_path):
     settings = parse_settings(read_options([*ON_THE_FIXTURE, "--data-dir", str(tmp_path)]))
     trainings = {f"train[{network}, seed 0]": "digest" for network in settings.networks}
-    older = Identity("compare_trainings", None, {"kind": "seed", "recipe_of_any_seed": "fast"}, trainings, {}, {})
+    older = CacheKey("compare_trainings", None, {"kind": "seed", "recipe_of_any_seed": "fast"}, trainings, {}, {})
     Store(tmp_path).make(older, lambda folder, lock: {})
     assert newest_study(settings) == {}

@@ -24,7 +24,7 @@ def study_of(folder):
 
 def trained(folder):
     return {
-        (manifest["network"], manifest["identity"]["settings"]["seed"])
+        (manifest["network"], manifest["cache_key"]["settings"]["seed"])
         for manifest in map(json.loads, (path.read_text() for path in (folder / "data").glob("train/*/manifest.json")))
     }
 

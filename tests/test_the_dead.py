@@ -12,7 +12,7 @@ import pytest
 from flows import the_dead as module
 from flows.server_api import ask, deployments
 from flows.the_dead import CARRIED, mark_the_dead
-from tasks.artifacts.records import settle_the_dead
+from tasks.pipeline.run_records import settle_the_dead
 
 
 def deployment(url, name):

@@ -6,13 +6,13 @@ import signal
 
 import numpy as np
 import pytest
+from tasks.child import run_child
 
 from flows.processes import command_of
-from tasks.child import run_child
-from tasks.errors import ChildDied, RunError
 from tasks.evaluate import evaluate_in_child
+from tasks.pipeline.errors import RunError, WorkerCrashed
+from tasks.pipeline.progress import silent
 from tasks.prepare import SPLITS
-from tasks.progress import silent
 from tasks.train import epoch_order, learning_rate_at, train_in_child
 from tests.conftest import children_of
 
@@ -153,7 +153,7 @@ def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(prepa
         notes = []
         try:
             again, output = train(prepared, tmp_path / "killed", kill_in_mid_epoch, **recipe)
-        except ChildDied:
+        except WorkerCrashed:
             resumed.append(notes[1])
         else:
             break
@@ -171,7 +171,7 @@ def test_how_many_threads_there_are_and_when_that_changes_does_not_shape_the_bit
             os.kill(child, signal.SIGKILL)
 
     _, undisturbed = train(prepared, tmp_path / "one", threads=1)
-    with pytest.raises(ChildDied):
+    with pytest.raises(WorkerCrashed):
         train(prepared, tmp_path / "changing", kill_after_an_epoch, threads=3)
     _, changing = train(prepared, tmp_path / "changing", threads=2)
     assert content_of(changing) == content_of(undisturbed)

@@ -4,12 +4,12 @@ import re
 import numpy as np
 import pytest
 
-from tasks.artifacts.artifact import Artifact
 from tasks.download import fetch
-from tasks.errors import RunError
 from tasks.fashion_mnist import Expectations
 from tasks.idx import read_idx
-from tasks.progress import silent
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.progress import silent
 from tasks.validate import check_images, stop_if_critical, summarize, validate
 from tests.conftest import FIXTURE
 

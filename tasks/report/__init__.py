@@ -7,12 +7,12 @@ and of the data's pictures alone; it asks the network for nothing when it is ope
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.artifact import Artifact
 from tasks.fashion_mnist import DataSet
-from tasks.node import node
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.node import node
 
 
-@node(libraries=("jinja2", "matplotlib", "pillow", "pydantic"), by_provenance=True, apart=True, retries=2)
+@node(libraries=("jinja2", "matplotlib", "pillow", "pydantic"), by_provenance=True)
 def report(
     output: Path,
     *,
@@ -37,7 +37,7 @@ def report(
     (output / "report.json").write_text(twin.model_dump_json(), encoding="utf-8")
     (output / "report.html").write_text(render(twin, sprite_of(twin, run.images)), encoding="utf-8")
     rows = {
-        name: row | {"training_seconds": train[name].facts["seconds"]}
+        name: row | {"training_seconds": train[name].measured["seconds"]}
         for name, row in run.comparison["networks"].items()
     }
     return {

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.identity import label_of
-from tasks.compare import load_labels, load_probabilities
+from tasks.data.splits import SPLITS, load_labels
+from tasks.evaluation.probabilities import load_probabilities
 from tasks.fashion_mnist import FASHION_MNIST, DataSet
 from tasks.idx import read_idx
-from tasks.prepare import SPLITS
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.cache_key import label_of
 from tasks.wording import left_out
 
 
@@ -47,9 +47,9 @@ class Run:
         return [pair for pair in self.comparison["pairs"] if pair["first"] == self.names[0]]
 
     @property
-    def facts(self) -> dict[str, dict[str, Any]]:
-        """What each node tells of its artifact, by label."""
-        return {label: manifest["facts"] for label, manifest in self.manifests.items()}
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """What each node says of its artifact, and measured when it made it, by label."""
+        return {label: of["summary"] | of["made"]["measured"] for label, of in self.manifests.items()}
 
     @property
     def is_fashion_mnist(self) -> bool:
@@ -69,7 +69,7 @@ class Run:
     @property
     def caution(self) -> str | None:
         """What a reader must know before believing a figure: that most images were left out, if they were."""
-        images = self.facts["prepare"]["images"]
+        images = self.summary["prepare"]["images"]
         return left_out(images["train"] + images["validation"], self.data_set.counts["train"])
 
 
@@ -96,15 +96,15 @@ def gather(
         command=command,
         departures=departures,
         comparison=comparison,
-        decision=next((of.facts for of in challenge.values()), None),
+        decision=next((of.summary for of in challenge.values()), None),
         study=next((of for of in study.values() if _has_part(train, prepare, of)), None),
         metrics={name: evaluate[name].json("metrics.json") for name in names},
         histories={name: train[name].json("history.json") for name in names},
         layers={name: evaluate[name].json("layers.json") for name in names},
         expectations=validate.json("results.json"),
         manifests={artifact.manifest["label"]: artifact.manifest for artifact in artifacts},
-        probabilities={name: {s: load_probabilities(evaluate[name], s) for s in SPLITS} for name in names},
-        labels=load_labels(prepare, "test"),
+        probabilities={name: {s: load_probabilities(evaluate[name].folder, s) for s in SPLITS} for name in names},
+        labels=load_labels(prepare.folder, "test"),
         places={split: np.load(prepare.folder / f"{split}_indices.npy", allow_pickle=False) for split in SPLITS},
         images={file: arrays[f"{file}_images"] for file in ("train", "test")},
         file_labels={file: arrays[f"{file}_labels"] for file in ("train", "test")},
@@ -113,5 +113,5 @@ def gather(
 
 def _has_part(train: dict[str, Artifact], prepare: Artifact, study: Artifact) -> bool:
     """Tell whether these very trainings are among the study’s: others, such as of older code, say nothing here."""
-    seed, inputs = prepare.manifest["identity"]["settings"]["seed"], study.manifest["identity"]["inputs"]
+    seed, inputs = prepare.manifest["cache_key"]["settings"]["seed"], study.manifest["cache_key"]["inputs"]
     return all(inputs[label_of("train", name, f"seed {seed}")] == made.digest for name, made in train.items())

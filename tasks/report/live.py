@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tasks.progress import Background, History
+from tasks.pipeline.progress import Background, History
+from tasks.pipeline.staging import write_whole
 from tasks.report.html import Templates
-from tasks.report.publish import LIVE, put
+from tasks.report.publish import LIVE
 from tasks.report.sections import learning
 
 EVERY = 5.0  # seconds between two versions of the page, at least
@@ -78,7 +79,7 @@ class LivePage:
     def _write(self, ended: str = "") -> None:
         """Write the page; a run does not fail because nobody can watch it."""
         try:
-            put(self.path, self._page(ended).encode())
+            write_whole(self.path, self._page(ended).encode())
         except Exception as error:
             logging.getLogger(__name__).warning("%s cannot be written: %s", self.path, error)
             self.writer.over.set()

@@ -4,9 +4,9 @@ import json
 import re
 from pathlib import Path
 
-from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.workspace import abandoned, workspace
-from tasks.errors import RunError
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.staging import clean_up, write_whole
 
 LATEST, LIVE, INDEX = "latest.html", "live.html", "index.html"
 PAGES = "[0-9]*T[0-9]*-*.html"  # what a result's page is called
@@ -25,7 +25,7 @@ def publish(artifact: Artifact, reports_dir: Path) -> Path:
 
 def latest(artifact: Artifact, reports_dir: Path) -> Path:
     """Return where the newest page of its kind is: a comparison's, or a study's."""
-    study = artifact.facts.get("study")
+    study = artifact.summary.get("study")
     return reports_dir / (f"latest-{study}s.html" if study else LATEST)
 
 
@@ -45,13 +45,12 @@ def _publish(artifact: Artifact, newest: Path, page: bytes, numbers: bytes) -> P
     reports_dir = newest.parent
     target = page_of(artifact, reports_dir)
     try:
-        for _ in abandoned(reports_dir):
-            continue  # each goes when its turn is over
-        put(target.with_suffix(".json"), numbers)
-        put(target, page)
-        put(newest, page)
+        clean_up(reports_dir)
+        write_whole(target.with_suffix(".json"), numbers)
+        write_whole(target, page)
+        write_whole(newest, page)
         if (reports_dir / LIVE).exists():
-            put(reports_dir / LIVE, page)
+            write_whole(reports_dir / LIVE, page)
         list_pages(reports_dir)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
@@ -70,7 +69,7 @@ def list_pages(reports_dir: Path) -> None:
     if not _is_listed(reports_dir):
         from tasks.report.index import render_index
 
-        put(reports_dir / INDEX, render_index(reports_dir).encode(errors="replace"))
+        write_whole(reports_dir / INDEX, render_index(reports_dir).encode(errors="replace"))
 
 
 def _is_listed(reports_dir: Path) -> bool:
@@ -80,11 +79,3 @@ def _is_listed(reports_dir: Path) -> bool:
     except (FileNotFoundError, UnicodeDecodeError):
         return False
     return sorted(listed) == sorted(page.name for page in reports_dir.glob(PAGES))
-
-
-def put(target: Path, content: bytes) -> None:
-    """Write a file, whole or not at all, in place of what is there."""
-    with workspace(target, target.name) as desk:
-        new = desk.folder / target.name
-        new.write_bytes(content)
-        new.replace(target)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.artifacts.artifact import Artifact
+from tasks.pipeline.artifact import Artifact
 from tasks.report.html import Sprite, Templates
 
 
@@ -12,7 +12,7 @@ def refusal_of(artifact: Artifact) -> dict[str, Any]:
     """Return what there is to say of a validation that failed."""
     results = artifact.json("results.json")
     return {
-        "data_set": artifact.manifest["identity"]["settings"]["data_set"]["name"],
+        "data_set": artifact.manifest["cache_key"]["settings"]["data_set"]["name"],
         "made_at": artifact.manifest["made"]["at"],
         "refused": [r for r in results if not r["success"] and r["severity"] == "critical"],
         "warned": [r for r in results if not r["success"] and r["severity"] != "critical"],

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from tasks.artifacts.artifact import Artifact
+from tasks.pipeline.artifact import Artifact
 from tasks.report.figures import INK, SOFT, as_svg, new_figure, styled
 from tasks.report.html import Templates
 from tasks.report.quantities import Count, Seconds, Share

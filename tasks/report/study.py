@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from tasks.artifacts.artifact import Artifact
-from tasks.prepare import SPLITS
+from tasks.data.splits import SPLITS
+from tasks.pipeline.artifact import Artifact
 from tasks.report.figures import INK, as_svg, name_rows, new_figure, plain, rows, short, styled
 from tasks.report.html import Templates
 from tasks.report.quantities import Count, Seconds
@@ -94,7 +94,7 @@ def numbers(
                 parameters=study["networks"][name]["parameters"],
                 mirrored=_inference(evaluate[f"{name}, {study['members'][0]}"]) == "mirrored",
                 accuracy=_by_split(study["networks"][name], Summary),
-                seconds=[training.facts["seconds"] for training in trainings],
+                seconds=[training.measured["seconds"] for training in trainings],
                 histories=[training.json("history.json") for training in trainings],
             )
             for name, trainings in of_network.items()
@@ -114,7 +114,7 @@ def making(labelled: dict[str, Artifact]) -> dict[str, Any]:
     return {
         "machines": sorted({_machine(of_node) for of_node in made}),
         "commits": sorted({of_node["commit"] for of_node in made}),
-        "versions": {k: v for a in labelled.values() for k, v in a.manifest["identity"]["versions"].items()},
+        "versions": {k: v for a in labelled.values() for k, v in a.manifest["cache_key"]["versions"].items()},
         "keys": {label: artifact.key for label, artifact in labelled.items()},
         "made_at": max(of_node["at"] for of_node in made),
     }
@@ -122,7 +122,7 @@ def making(labelled: dict[str, Artifact]) -> dict[str, Any]:
 
 def _inference(evaluate: Artifact) -> str | None:
     """Return how it asked its network; trees are asked in one way alone."""
-    return evaluate.manifest["identity"]["settings"].get("inference")
+    return evaluate.manifest["cache_key"]["settings"].get("inference")
 
 
 def _by_split(figures: dict[str, Any], kind: type[Summary]) -> dict[str, Any]:

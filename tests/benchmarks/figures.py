@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from tasks.child import cores
+
 from tasks.presets import PROCESSOR
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "prefect", "great-expectations")

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from flows.main import dag
-from tasks.artifacts.hashing import sha256_of
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.idx import read_idx
-from tasks.progress import Several
+from tasks.pipeline.hashing import sha256_of
+from tasks.pipeline.progress import Several
 from tasks.settings import PROJECT, Settings
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.throughput import RAW

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from tasks.child import cores
+
 from tasks.claims import ARTICLE
 from tasks.networks import NETWORKS
 from tasks.settings import PROJECT

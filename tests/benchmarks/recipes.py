@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flows.main import dag
-from tasks.artifacts.artifact import Artifact
 from tasks.networks import NETWORKS
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.progress import Several
 from tasks.presets import PRESETS, Precision
-from tasks.progress import Several
 from tasks.settings import PROJECT, Settings
 from tests.benchmarks.throughput import ours, prepare
 

@@ -67,7 +67,7 @@ class Ours:
         networks.write_text(after)
         seconds = self.seconds()
         trained = max((self.project / "data" / "train").glob("dropout-*"), key=lambda folder: folder.stat().st_mtime)
-        return seconds - json.loads((trained / "manifest.json").read_text())["facts"]["seconds"]
+        return seconds - json.loads((trained / "manifest.json").read_text())["summary"]["seconds"]
 
 
 @contextlib.contextmanager

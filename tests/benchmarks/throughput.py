@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.child import cores, run_child
+
 from tasks.claims import ARTICLE
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.idx import read_idx

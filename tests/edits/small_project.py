@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tasks import helper, table as shapes
 from tasks.helper import SCALE as FACTOR, SHIFT
-from tasks.node import node
+from tasks.pipeline.node import node
 from tasks.settings import DEFAULT, Record
 
 LIMIT = 3
@@ -108,7 +108,7 @@ def large() -> list:
 ''',
     "tasks/fit.py": """from tasks.child import run_child, serve
 from tasks.nets import NETS
-from tasks.node import node
+from tasks.pipeline.node import node
 
 @node(retries=2)
 def fit(output, *, net):
@@ -127,7 +127,7 @@ if __name__ == "__main__":
     "tasks/score.py": '''from .deeper import TWO
 from . import helper
 from tasks.helper import Base
-from tasks.node import node
+from tasks.pipeline.node import node
 from tasks.tools import Plain, counted, marked, traced
 
 class Score(Base):
@@ -233,7 +233,7 @@ class Plain(metaclass=PlainMeta):
 """,
     "tasks/page/__init__.py": """from pathlib import Path
 
-from tasks.node import node
+from tasks.pipeline.node import node
 from tasks.page.shapes import arrow
 
 @node()

@@ -13,7 +13,7 @@ from typing import Any
 
 from flows.processes import command_of
 from flows.server_api import ask, seconds_of
-from tasks.errors import RunError
+from tasks.pipeline.errors import RunError
 from tests.conftest import wait_until
 from tests.deployed import Deployed
 

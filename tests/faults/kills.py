@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from flows.processes import command_of
-from tasks.artifacts.records import records
+from tasks.pipeline.run_records import records
 from tests.conftest import ON_THE_FIXTURE, PROJECT, Server, children_of, leftovers, start_main, wait_until
 from tests.faults.killed import FUNCTIONS
 

@@ -4,7 +4,7 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
-from tasks.artifacts.records import records
+from tasks.pipeline.run_records import records
 from tests.conftest import ON_THE_FIXTURE, Server, leftovers, start_main
 
 

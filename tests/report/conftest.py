@@ -8,9 +8,9 @@ import shutil
 import numpy as np
 import pytest
 
-from tasks.artifacts.artifact import Artifact
 from tasks.compare import compare_networks
 from tasks.metrics import measure
+from tasks.pipeline.artifact import Artifact
 from tasks.report.gather import Run, gather
 from tasks.report.live import LivePage
 from tasks.report.page import render, sprite_of, twin_of

@@ -247,7 +247,7 @@ def test_one_network_is_compared_with_nothing(run):
 def test_a_contestant_that_reads_no_settings_has_a_page_alone(run):
     alone = made_up(run, {"xgboost": sharp(run, 1)})
     for label in ("train[xgboost]", "evaluate[xgboost]"):
-        alone.manifests[label]["identity"]["settings"] = {}
+        alone.manifests[label]["cache_key"]["settings"] = {}
     assert "depth and step are the library’s defaults" in page_of(alone)
 
 

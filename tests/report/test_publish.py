@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from tasks.artifacts.artifact import Artifact
-from tasks.errors import RunError
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError
 from tasks.report.publish import publish, put
 from tests.report.conftest import artifact_of
 

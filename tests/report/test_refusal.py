@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.hashing import sha256_of
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.hashing import sha256_of
 from tasks.report.publish import publish, publish_refusal
 from tasks.report.refusal import render_refusal
 from tasks.validate import check_images, offenders
@@ -28,9 +28,9 @@ def refused(run, data_set, tmp_path):
     folder.mkdir()
     (folder / "results.json").write_text(json.dumps(results))
     np.savez(folder / "offenders.npz", **offenders(results, arrays))
-    identity = {"settings": {"data_set": {"name": "fashion-mnist-600"}}}
+    cache_key = {"settings": {"data_set": {"name": "fashion-mnist-600"}}}
     made = {"at": "2026-01-02T03:04:05+00:00"}
-    return Artifact(folder, {"identity": identity, "made": made, "key": "0123456789abcdef"})
+    return Artifact(folder, {"cache_key": cache_key, "made": made, "key": "0123456789abcdef"})
 
 
 def test_it_says_what_failed_on_which_images_with_their_pictures(refused):
@@ -56,7 +56,7 @@ def test_it_stands_as_the_newest_page_and_in_the_index_and_earlier_ones_stay(ref
 
 
 def test_a_hostile_name_cannot_run_script(refused):
-    refused.manifest["identity"]["settings"]["data_set"]["name"] = HOSTILE
+    refused.manifest["cache_key"]["settings"]["data_set"]["name"] = HOSTILE
     assert "<script" not in render_refusal(refused)
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from tasks.data.splits import SPLITS
 from tasks.idx import AT_ONCE
-from tasks.prepare import SPLITS
 from tasks.report.gather import Run
 from tasks.report.quantities import Count, Picture
 from tasks.report.quantities import Numbers as Model

@@ -51,7 +51,7 @@ def numbers(run: Run) -> Numbers:
                 seconds=made[label]["seconds"],
                 why=made[label]["why"],
                 kept=made[label]["run"] != newest,
-                settings={k: v for k, v in manifest["identity"]["settings"].items() if k != "data_set"},
+                settings={k: v for k, v in manifest["cache_key"]["settings"].items() if k != "data_set"},
                 inputs=[name for name in [*_inputs(manifest, run), *GATES.get(label, ())] if name in run.manifests],
             )
             for label, manifest in run.manifests.items()
@@ -62,16 +62,16 @@ def numbers(run: Run) -> Numbers:
         versions={
             library: version
             for manifest in run.manifests.values()
-            for library, version in manifest["identity"]["versions"].items()
+            for library, version in manifest["cache_key"]["versions"].items()
         },
-        seed=run.manifests["prepare"]["identity"]["settings"]["seed"],
+        seed=run.manifests["prepare"]["cache_key"]["settings"]["seed"],
     )
 
 
 def _inputs(manifest: dict[str, Any], run: Run) -> list[str]:
     """Return the labels of a node's inputs; what is mapped over the networks comes from the same network."""
     network = manifest["network"]
-    names = manifest["identity"]["inputs"]
+    names = manifest["cache_key"]["inputs"]
     return [f"{name}[{network}]" if network and f"{name}[{network}]" in run.manifests else name for name in names]
 
 

@@ -41,8 +41,8 @@ def numbers(run: Run) -> Numbers:
     """Gather what the networks are."""
     recipes = _recipes(
         {
-            name: run.manifests[f"evaluate[{name}]"]["identity"]["settings"]
-            | run.manifests[f"train[{name}]"]["identity"]["settings"]
+            name: run.manifests[f"evaluate[{name}]"]["cache_key"]["settings"]
+            | run.manifests[f"train[{name}]"]["cache_key"]["settings"]
             for name in run.names
         }
     )

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 from markupsafe import Markup
 
 from tasks.claims import ARTICLE, PUBLISHED
-from tasks.networks import TREES
+from tasks.networks import XGBOOST
 from tasks.report.figures import SOFT, as_svg, new_figure, plain, rows, short, styled
 from tasks.report.gather import Run
 from tasks.report.quantities import Estimate, Seconds, Share
@@ -94,7 +94,7 @@ def numbers(run: Run) -> Numbers:
     articles = {name: ARTICLE[name] for name in run.names if name in ARTICLE and run.is_fashion_mnist}
     return Numbers(
         rows={name: _row(run, name, quantity) for name, quantity in QUANTITIES.items() if _is_known(run, name)},
-        threads={name: run.facts[f"train[{name}]"]["threads"] for name in run.names},
+        threads={name: run.summary[f"train[{name}]"]["threads"] for name in run.names},
         test_accuracy={name: run.metrics[name]["test"]["accuracy"] for name in run.names},
         scale=_scale(run, list(articles)) if run.is_fashion_mnist else [],
         pace={name: _pace(run, name, of_article) for name, of_article in articles.items()},
@@ -120,7 +120,7 @@ def _scale(run: Run, articles: list[str]) -> list[Entry]:
 
 
 def _pace(run: Run, name: str, of_article: dict[str, Any]) -> Pace:
-    seconds, epochs = run.facts[f"train[{name}]"]["seconds"], len(run.histories[name])
+    seconds, epochs = run.summary[f"train[{name}]"]["seconds"], len(run.histories[name])
     return Pace(seconds_per_epoch=seconds / epochs if epochs else None, article=of_article["seconds_per_epoch"])
 
 
@@ -128,7 +128,7 @@ def _row(run: Run, name: str, quantity: Quantity) -> Row:
     values = {network: _value(run, network, name) for network in run.names}
     order = sorted(run.names, key=lambda network: values[network].value, reverse=quantity.better == "higher")
     same = len({values[network].value for network in order[:2]}) == 1
-    alike = name != "multiply_adds" or TREES not in order  # trees add where networks multiply and add
+    alike = name != "multiply_adds" or XGBOOST not in order  # trees add where networks multiply and add
     best = order[0] if quantity.better and alike and not same and len(order) > 1 else None
     apart, difference = bool(best), None
     if quantity.difference and len(order) > 1:
@@ -149,7 +149,7 @@ def _pair(run: Run, one: str, other: str) -> dict[str, Any]:
 
 def _value(run: Run, network: str, name: str) -> Value:
     row, test = run.comparison["networks"][network], run.metrics[network]["test"]
-    trained, evaluated = run.facts[f"train[{network}]"], run.facts[f"evaluate[{network}]"]
+    trained, evaluated = run.summary[f"train[{network}]"], run.summary[f"evaluate[{network}]"]
     if name.endswith("accuracy"):
         split = name.removesuffix("_accuracy")
         low, high = row[f"{split}_interval"]

@@ -4,8 +4,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tasks.artifacts.artifact import Artifact
 from tasks.claims import ARTICLE
+from tasks.pipeline.artifact import Artifact
 from tasks.report.figures import INK, SOFT, as_svg, name_rows, new_figure, rows, styled
 from tasks.report.gather import Run
 from tasks.report.quantities import Count, Difference, Estimate, Share
@@ -80,8 +80,8 @@ def numbers(run: Run) -> Numbers:
         caution=run.caution,
         tied=comparison["tied"],
         validation_accuracy={n: Estimate.of(run.metrics[n]["validation"], "accuracy") for n in run.names},
-        images=run.facts["prepare"]["images"],
-        seed=run.manifests["prepare"]["identity"]["settings"]["seed"],
+        images=run.summary["prepare"]["images"],
+        seed=run.manifests["prepare"]["cache_key"]["settings"]["seed"],
         study=run.study and _study(run.study),
         challenge=run.decision and run.decision["reason"],
         against=[
@@ -103,8 +103,8 @@ def numbers(run: Run) -> Numbers:
 
 def _study(study: Artifact) -> Study:
     return Study(
-        keep=study.facts["keep"],
-        sentences=study.facts["verdict"],
+        keep=study.summary["keep"],
+        sentences=study.summary["verdict"],
         seeds=len(study.json("study.json")["members"]),
         made_at=study.manifest["made"]["at"],
     )

@@ -1,7 +1,6 @@
-"""Own network: a function in a user's own file that builds a Keras model, held to what the others are held to.
+"""A user's own file of Python: named on the command line, counted as a whole by its SHA-256, and run in a worker.
 
-The file counts as a whole, by its SHA-256. So it stands alone: of this project it imports nothing, whose changes would
-not be seen.
+So it stands alone: of this project it imports nothing, whose changes would not be seen.
 """
 
 from __future__ import annotations
@@ -10,30 +9,22 @@ import ast
 import hashlib
 import socket
 import sys
-import tempfile
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.artifacts.identity import PROJECT
-from tasks.artifacts.syntax import parsed
-from tasks.errors import RunError, UserError, sentence_of
+from tasks.pipeline import PROJECT
+from tasks.pipeline.errors import RunError, UserError, describe
 
-if TYPE_CHECKING:
-    import keras
-
-IMAGE, CLASSES = (28, 28, 1), 10
 EXPECTED = "expected is a Keras model that takes images of 28×28×1 and gives ten probabilities"
 PROJECT_PACKAGES = ("flows", "tasks", "tests")
-SAID = 200  # characters of another's message
-ROUNDING = 0.02  # by which ten probabilities in bfloat16 may miss one
 
 
-class OwnNetwork(BaseModel):
-    """A user's function and the file that it is in."""
+class UserFunction(BaseModel):
+    """A function of such a file."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -69,7 +60,7 @@ class OwnNetwork(BaseModel):
         try:
             content = self.path.read_bytes()
         except OSError as error:
-            raise RunError(f"network_file {sentence_of(error)} (on {socket.gethostname()})") from error
+            raise RunError(f"network_file {describe(error)} (on {socket.gethostname()})") from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise RunError(f"{self.path} has changed since the run began; run again")
         module = ModuleType("own_network")
@@ -81,59 +72,17 @@ class OwnNetwork(BaseModel):
             raise self._fault(error) from error
         return module
 
-    def build(self) -> keras.Model:
-        """Build the model.
+    def call(self) -> Any:
+        """Run the file, and return what the function returns.
 
         Raises:
-            RunError: as `load`.
-            UserError: the file or the function fails, or what it returns is no such model.
+            RunError, UserError: as `load`; or the function fails.
         """
-        import keras
-
         function = getattr(self.load(), self.function)
         try:
-            model = function()
+            return function()
         except (Exception, SystemExit) as error:
             raise self._fault(error) from error
-        if not isinstance(model, keras.Model):
-            raise self._misfit(f"returns {type(model).__name__}")
-        if not model.built or not hasattr(model, "input_shape"):  # of a class of one's own, not even then
-            raise self._misfit("does not say what its model takes: begin it with keras.Input")
-        if model.input_shape != (None, *IMAGE):
-            raise self._misfit(f"takes {_shape(model.input_shape)}")
-        if model.output_shape != (None, CLASSES):
-            raise self._misfit(f"gives {_shape(model.output_shape)}")
-        self._insist_on_probabilities(model)
-        self._insist_on_loading(model)
-        return model
-
-    def _insist_on_loading(self, model: keras.Model) -> None:
-        """Save the model and load it, as the evaluation will, before a training is spent on it."""
-        import keras
-
-        with tempfile.TemporaryDirectory() as scratch:
-            try:
-                model.save(Path(scratch) / "model.keras")
-                keras.saving.load_model(Path(scratch) / "model.keras", safe_mode=True)
-            except Exception as error:
-                said = next(iter(str(error).strip().splitlines()), "")[:SAID]
-                raise UserError(
-                    f"{self.path}: what {self.function} builds cannot be loaded once it is saved ({said}); register "
-                    "layers of its own with @keras.saving.register_keras_serializable(), give them get_config, and use "
-                    "no Lambda"
-                ) from error
-
-    def _insist_on_probabilities(self, model: keras.Model) -> None:
-        import numpy as np
-
-        images = np.random.default_rng(0).random((8, *IMAGE), dtype=np.float32)
-        given = np.asarray(model(images, training=False), np.float32)
-        sums = given.sum(axis=1)
-        if not (given >= 0).all() or not np.allclose(sums, 1, atol=ROUNDING):
-            raise self._misfit(f"gives numbers from {given.min():.3g}, which add up to {sums[0]:.3g} for an image")
-
-    def _misfit(self, what: str) -> UserError:
-        return UserError(f"{self.path}: {self.function} {what}; {EXPECTED}")
 
     def _fault(self, error: BaseException) -> UserError:
         """Return where in the file it failed, and how."""
@@ -143,14 +92,9 @@ class OwnNetwork(BaseModel):
         return UserError(f"{self.path}{where}: {type(error).__name__}: {said}; {EXPECTED}")
 
 
-def told_whole(own: OwnNetwork | None) -> dict[str, str] | None:
-    """Return what a child needs to know of it: the path too."""
-    return {**own.model_dump(), "path": str(own.path)} if own else None
-
-
 def _insist_on_function(path: Path, content: bytes, function: str) -> None:
     try:
-        tree = parsed(content)
+        tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         raise UserError(f"network_file {path}{line}: {getattr(error, 'msg', error)}") from error
@@ -169,7 +113,3 @@ def _insist_on_function(path: Path, content: bytes, function: str) -> None:
                     f"network_file {path}, line {node.lineno}: imports {first}, whose changes would not be seen; "
                     "copy what you need"
                 )
-
-
-def _shape(shape: tuple[int | None, ...]) -> str:
-    return "×".join("any" if size is None else str(size) for size in shape[1:])

@@ -1,10 +1,11 @@
 """The runs' records: `data/runs/<run>.json` says of each node what was kept or made, why, and how long it took.
 
-While a run lasts, its record is in a workspace, locked by the kernel until the run's process is gone. So a run that was
-killed is known for certain: its record is in a workspace that nobody holds.
+While a run lasts, the kernel's lock on its record is held by the run's process. So a run that was killed is known for
+certain: its record says that it is running, and nobody holds the lock.
 """
 
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -16,27 +17,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts.artifact import Artifact
-from tasks.artifacts.store import RUNS
-from tasks.artifacts.workspace import PREFIX, abandoned, in_use, workspace
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.staging import lock
+from tasks.pipeline.store import RUNS
 
-DIED = ".died"  # in the name of a killed run's record until a server was told
 SHAPE = {"state": str, "began": str, "pid": int, "host": str, "command": str, "nodes": dict}
 
 
 class Record:
     """What a run did; written whole at every change."""
 
-    def __init__(self, path: Path, content: dict[str, Any], final: Path | None = None) -> None:
+    def __init__(self, path: Path, content: dict[str, Any]) -> None:
         self.path = path
-        self.final = final or path  # where it goes when the run has ended
         self.content = content
         self.changing = threading.Lock()
+        self.held: int | None = None  # the descriptor of the locked file
 
     @property
     def name(self) -> str:
         """What the run is called."""
-        return self.final.stem
+        return self.path.stem
 
     @property
     def keys(self) -> dict[str, str]:
@@ -48,6 +48,11 @@ class Record:
         """Whether everything was there already."""
         hows = {node["how"] for node in self.content["nodes"].values()}
         return self.content["state"] == "completed" and hows == {"kept"}
+
+    @property
+    def is_unreported(self) -> bool:
+        """Whether the run was killed, and a server does not know it yet."""
+        return bool(self.content["state"] == "died" and self.content["flow_run"] and not self.content.get("reported"))
 
     def node(self, label: str, key: str, kept: bool, made: dict[str, Any]) -> None:
         """Record which artifact a node has ended with, kept or made, and how that was made."""
@@ -63,26 +68,36 @@ class Record:
             self.content |= {"state": state, "message": message, "ended": _now(), **known}
             self._write()
 
-    def put(self) -> None:
-        """Move the file to where it is to stay; what else is recorded goes there."""
-        with self.changing:
-            self.path = self.path.replace(self.final)
-
-    def told(self) -> None:
+    def reported(self) -> None:
         """Record that a server knows how the run ended, or cannot be told."""
-        self.final = self.path.with_name(self.path.name.replace(DIED, ""))
-        with contextlib.suppress(FileNotFoundError):  # another has done so in the same moment
-            self.put()
+        with self.changing:
+            self.content["reported"] = True
+            self._write()
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        if self.held is not None:
+            os.close(self.held)
+            self.held = None
 
     def _write(self) -> None:
-        """Replace the file; on a full disk the run goes on without its record, and the node says what is wrong."""
+        """Replace the file by one that is locked already; on a full disk the run goes on without its record."""
         part = self.path.with_suffix(".part")
         try:
-            part.write_text(json.dumps(self.content, indent=1))
-            part.replace(self.path)
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                part.write_text(json.dumps(self.content, indent=1))
+                part.replace(self.path)
+            except OSError:
+                os.close(descriptor)
+                raise
         except OSError as error:
             logging.getLogger(__name__).warning("the run's record cannot be written: %s", error)
             part.unlink(missing_ok=True)
+        else:
+            self.close()
+            self.held = descriptor
 
 
 current: list[Record] = []  # of the run in this process, for who has to end it in a hurry
@@ -90,15 +105,16 @@ current: list[Record] = []  # of the run in this process, for who has to end it 
 
 @contextlib.contextmanager
 def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
-    """Have a record while a run lasts; put it beside the others at the end.
+    """Have a record while a run lasts.
 
     A run that did nothing leaves none where one of the same result is: that becomes the newest. So a run every few
     minutes, for a year, does not fill the folder.
     """
     path = data_dir / RUNS / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
-    with in_use(path.parent), workspace(path, f"the run {path.stem}") as desk:
+    with lock(path.parent, "a run", shared=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
         content = {"state": "running", "began": _now(), "pid": os.getpid(), "host": socket.gethostname()}
-        record = Record(desk.folder / path.name, {**content, **known, "nodes": {}}, path)
+        record = Record(path, {**content, **known, "nodes": {}})
         record.end("running")
         current.append(record)
         try:
@@ -108,23 +124,22 @@ def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
             raise
         finally:
             current.remove(record)
+            before = _like(data_dir, record) if record.did_nothing else None
             with contextlib.suppress(FileNotFoundError):  # the disk was full from the beginning
-                before = _like(data_dir, record) if record.did_nothing else None
                 if before:
-                    _make_newest(data_dir, before.path)
-                else:
-                    _make_newest(data_dir, record.path)
-                    record.put()
+                    path.unlink()
+                _make_newest(data_dir, before.path if before else path)
+            record.close()
 
 
 def _like(data_dir: Path, record: Record) -> Record | None:
-    alike = (other for other in records(data_dir) if other.keys == record.keys)
+    alike = (other for other in records(data_dir) if other.keys == record.keys and other.path != record.path)
     return next((other for other in alike if other.content["state"] == "completed"), None)
 
 
 def _make_newest(data_dir: Path, record: Path) -> None:
     """Date a record after all others, though the clock was put back since."""
-    latest = max(map(last_asked, (data_dir / RUNS).glob("[!.]*.json")), default=0.0)
+    latest = max(map(last_asked, (data_dir / RUNS).glob("*.json")), default=0.0)
     now = max(time.time(), latest + 0.001)
     try:
         os.utime(record, (now, now))
@@ -132,32 +147,47 @@ def _make_newest(data_dir: Path, record: Path) -> None:
         os.utime(record)
 
 
-def end_in_a_hurry(state: str) -> None:
-    """Put the record of this process's run beside the others, while the run may still be at it."""
+def finalize_now(state: str) -> None:
+    """Record how this process's run ends, while it may still be at it."""
     for record in current.copy():
         record.end(state)
-        record.put()
 
 
-def settle_the_dead(data_dir: Path) -> list[Record]:
-    """Put the records of runs that were killed beside the others; return those whose end no server has been told."""
-    for folder in abandoned(data_dir / RUNS):
-        path = folder / folder.name.removeprefix(PREFIX)
-        content = _read(path)
-        if content:
-            untold = content["state"] == "running" and content["flow_run"]
-            final = folder.with_name(f"{path.stem}{DIED if untold else ''}.json")
-            record = Record(path, content, final)
-            if content["state"] == "running":  # else it was killed while its record was put away
-                record.end("died")
-            record.put()
-    found = ((path, _read(path)) for path in sorted((data_dir / RUNS).glob(f"[!.]*{DIED}.json")))
-    return [Record(path, content) for path, content in found if content]
+def recover_crashed_runs(data_dir: Path) -> list[Record]:
+    """Record of each run that was killed that it died; return those whose end no server knows."""
+    for path in (data_dir / RUNS).glob("*.part"):
+        if not _is_locked(path):
+            path.unlink(missing_ok=True)
+    for record in _all_records(data_dir):
+        if record.content["state"] == "running" and not _is_locked(record.path):
+            record.end("died")
+            record.close()
+    return [record for record in _all_records(data_dir) if record.is_unreported]
+
+
+def _is_locked(path: Path) -> bool:
+    """Tell whether a process holds the file's lock; of a file that is just being replaced, its successor's."""
+    with contextlib.suppress(FileNotFoundError):
+        while True:
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(descriptor), path.stat()):
+                    return False
+            except BlockingIOError:
+                return True
+            finally:
+                os.close(descriptor)
+    return False
 
 
 def records(data_dir: Path) -> Iterator[Record]:
     """Give the records of the runs that ended, the last one to end or to be asked for again first."""
-    dated = ((last_asked(path), path.name, path) for path in (data_dir / RUNS).glob("[!.]*.json"))
+    return (record for record in _all_records(data_dir) if record.content["state"] != "running")
+
+
+def _all_records(data_dir: Path) -> Iterator[Record]:
+    dated = ((last_asked(path), path.name, path) for path in (data_dir / RUNS).glob("*.json"))
     for *_, path in sorted(dated, reverse=True):
         content = _read(path)
         if content:
@@ -168,7 +198,7 @@ def last_asked(record: Path) -> float:
     """Return when a record's run ended, or was last asked for again, in seconds since 1970."""
     try:
         return record.stat().st_mtime
-    except FileNotFoundError:  # it has just been put elsewhere
+    except FileNotFoundError:  # it has just been removed
         return 0.0
 
 
@@ -184,7 +214,7 @@ def asked_again(data_dir: Path, found: dict[str, Artifact], **known: str) -> Non
         for label, artifact in found.items():
             record.node(label, artifact.key, True, artifact.manifest["made"])
         *_, page = found.values()
-        record.end("completed", keep=page.facts["keep"])
+        record.end("completed", keep=page.summary["keep"])
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -16,13 +16,13 @@ class RunError(Exception):
     exit_status = 1
 
 
-class DataRefused(RunError):
+class ValidationFailed(RunError):
     """The data is not what it is taken for; `artifact` is what the validation found."""
 
     artifact: Any = None
 
 
-class ChildDied(RunError):
+class WorkerCrashed(RunError):
     """A signal ended a child process (out of memory, say): worth another try."""
 
 
@@ -37,7 +37,7 @@ REMEDIES = {
 }
 
 
-def sentence_of(error: OSError) -> str:
+def describe(error: OSError) -> str:
     """Return what the system refused, where, and what to do about it."""
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{(error.strerror or str(error)).lower()}{REMEDIES.get(error.errno or 0, '')}"

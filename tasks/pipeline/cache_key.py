@@ -3,28 +3,24 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
-class Identity:
-    """Everything that decides what a node makes. Two equal identities make the same artifact."""
+class CacheKey:
+    """Everything that decides what a node makes. Two equal keys make the same artifact."""
 
     node: str
     network: str | None
     settings: dict[str, Any]  # the settings that the node reads, and no others
     inputs: dict[str, str]  # content digest of each input artifact
-    code: dict[str, str]  # digest of each definition that the node reaches
+    code: dict[str, str]  # digest of each file that the node reaches
     versions: dict[str, str]  # of the libraries that shape its numbers
 
     @property
     def key(self) -> str:
-        """The first 16 hexadecimal digits of the identity's SHA-256."""
+        """The first 16 hexadecimal digits of the SHA-256 of all of it."""
         return digest_of(asdict(self))[:16]
 
     @property
@@ -49,12 +45,6 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def versions_of(libraries: tuple[str, ...], again: bool = False) -> dict[str, str]:
-    """Return the installed version of each distribution, without importing it, or what it was when first asked for.
-
-    What this process has imported stays as it is, whatever is installed meanwhile; `again` looks anew.
-    """
-    return {name: version(name) if again else _version(name) for name in libraries}
-
-
-_version = cache(version)
+def versions_of(libraries: tuple[str, ...]) -> dict[str, str]:
+    """Return the installed version of each distribution, without importing it."""
+    return {name: version(name) for name in libraries}

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from tasks.artifacts.artifact import MANIFEST
-from tasks.artifacts.identity import Identity
-from tasks.artifacts.store import NOT_MADE, Store
+from tasks.pipeline.artifact import MANIFEST
+from tasks.pipeline.cache_key import CacheKey
+from tasks.pipeline.store import NOT_MADE, Store
 
 SHOWN = 3  # differences that are named; the others are counted
 SAID = ("settings", "versions")  # whose values mean something to people; the others are digests
 
 
-def why_not_made(store: Store, identity: Identity) -> str:
+def why_not_made(store: Store, cache_key: CacheKey) -> str:
     """Return what differs from the most similar artifact of the node and its network, the newest of several."""
-    wanted = json.loads(json.dumps(asdict(identity)))
+    wanted = json.loads(json.dumps(asdict(cache_key)))
     found = list(_compared(store, wanted))
     if not found:
         return NOT_MADE
@@ -57,6 +57,6 @@ def _compared(store: Store, wanted: dict[str, Any]) -> Iterator[tuple[list[str],
         try:
             manifest = json.loads(path.read_bytes())
             if manifest["network"] == wanted["network"]:
-                yield differences(manifest["identity"], wanted), str(manifest["made"]["at"])
+                yield differences(manifest["cache_key"], wanted), str(manifest["made"]["at"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # damaged: what it says explains nothing

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from tasks.artifacts.circumstances import commit, machine
-from tasks.artifacts.hashing import sha256_of, sha256_unless_known
-from tasks.artifacts.identity import Identity, digest_of
+from tasks.pipeline.cache_key import CacheKey, digest_of
+from tasks.pipeline.hashing import sha256_of, sha256_unless_known
+from tasks.pipeline.provenance import commit, machine
 
 MANIFEST = "manifest.json"
+FORMAT = 2  # of the manifest
+CONTENT = ("node", "network", "label", "files", "digest", "summary")  # of a manifest, what the content is
 OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)  # faults of this process, which say nothing of a file
 
 
@@ -31,7 +33,7 @@ class Artifact:
 
     @property
     def digest(self) -> str:
-        """The content digest: of every file's name and SHA-256, not of how it came to be."""
+        """The content digest: of every file's name and SHA-256 and of the summary, not of how it came to be."""
         return self.manifest["digest"]
 
     @property
@@ -40,11 +42,20 @@ class Artifact:
         return self.manifest["key"]
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """The figures worth a glance, as the node gave them."""
-        return self.manifest["facts"]
+    def summary(self) -> dict[str, Any]:
+        """The figures worth a glance, as the node gave them; part of the content."""
+        return self.manifest["summary"]
 
-    def stands(self) -> bool:
+    @property
+    def measured(self) -> dict[str, Any]:
+        """What the node measured of its own work, such as seconds: no part of the content."""
+        return self.manifest["made"]["measured"]
+
+    def content_alone(self) -> Self:
+        """Return it without what its digest leaves out, for a node that is keyed by that digest."""
+        return type(self)(self.folder, {name: self.manifest[name] for name in CONTENT})
+
+    def is_up_to_date(self) -> bool:
         """Tell whether it is still what it was when it was found."""
         now = verify(self.folder, self.manifest["node"])
         return isinstance(now, Artifact) and now.digest == self.digest
@@ -61,8 +72,11 @@ class Miss:
     reason: str
 
 
-def verify(folder: Path, node: str) -> Artifact | Miss:
-    """Return the artifact of that node in that folder if it proves itself: each file, and the name it is kept under."""
+def verify(folder: Path, node: str, name: str = "") -> Artifact | Miss:
+    """Return the artifact of that node in that folder if it proves itself: each file, and the name it is kept under.
+
+    `name` is given where it is not in its place yet.
+    """
     try:
         if not stat.S_ISDIR(folder.lstat().st_mode):
             return Miss("not a folder")
@@ -71,9 +85,8 @@ def verify(folder: Path, node: str) -> Artifact | Miss:
             return Miss(f"{MANIFEST} missing")
         content = (folder / MANIFEST).read_bytes()
         manifest = json.loads(content)
-        fault = _fault_of_manifest(folder, node, content, manifest) or _fault_of_files(
-            folder, entries, manifest["files"]
-        )
+        fault = _fault_of_manifest(node, name or folder.name, content, manifest)
+        fault = fault or _fault_of_files(folder, entries, manifest["files"])
     except OSError as error:
         if error.errno in OURS:
             raise
@@ -84,26 +97,34 @@ def verify(folder: Path, node: str) -> Artifact | Miss:
 
 
 def put_manifest(
-    identity: Identity, folder: Path, facts: dict[str, Any], seconds: float, **circumstances: str
+    cache_key: CacheKey, folder: Path, summary: dict[str, Any], seconds: float, **reasons: str
 ) -> dict[str, Any]:
-    """Describe what has been made in that folder, in its manifest; return that."""
+    """Describe what has been made in that folder, in its manifest; return that.
+
+    What the summary holds as `measured` differs from one making to the next: it goes to how the artifact was made.
+    """
+    measured = {"measured": summary.get("measured", {})}
+    summary = {name: value for name, value in summary.items() if name != "measured"}
     files = {name: _describe(folder / name) for name, kind in sorted(_entries(folder).items()) if kind == "file"}
+    content = {name: described["sha256"] for name, described in files.items()}
     manifest = {
-        "node": identity.node,
-        "network": identity.network,
-        "label": identity.label,
-        "key": identity.key,
-        "identity": asdict(identity),
+        "format": FORMAT,
+        "node": cache_key.node,
+        "network": cache_key.network,
+        "label": cache_key.label,
+        "key": cache_key.key,
+        "cache_key": asdict(cache_key),
         "files": files,
-        "digest": digest_of({name: described["sha256"] for name, described in files.items()}),
+        "digest": digest_of([content, summary]),
         "made": {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 3),
-            **circumstances,
+            **reasons,
+            **measured,
             "commit": commit(),
             **machine(),
         },
-        "facts": facts,
+        "summary": summary,
     }
     as_read = json.loads(json.dumps(manifest))  # lists, not tuples
     sealed = as_read | {"seal": digest_of(as_read)}
@@ -111,12 +132,14 @@ def put_manifest(
     return sealed
 
 
-def _fault_of_manifest(folder: Path, node: str, content: bytes, manifest: dict[str, Any]) -> str | None:
-    unsealed = {name: value for name, value in manifest.items() if name != "seal"}
+def _fault_of_manifest(node: str, name: str, content: bytes, manifest: dict[str, Any]) -> str | None:
+    if manifest["format"] != FORMAT:
+        return f"{MANIFEST} is of another version of this project"
+    unsealed = {field: value for field, value in manifest.items() if field != "seal"}
     if manifest["seal"] != digest_of(unsealed) or _as_json(manifest) != content:
         return f"{MANIFEST} altered since it was made"
-    identity = Identity(**manifest["identity"])
-    if (identity.node, identity.name) != (node, folder.name):
+    cache_key = CacheKey(**manifest["cache_key"])
+    if (cache_key.node, cache_key.name) != (node, name):
         return f"{MANIFEST} belongs to something else"
     return None
 

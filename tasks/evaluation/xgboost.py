@@ -1,0 +1,34 @@
+"""XGBoost's evaluation: as the networks' node of this name, of gradient-boosted trees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.evaluation.predictions import measure_all
+from tasks.networks import XGBOOST_DISTRIBUTION
+from tasks.pipeline.node import node
+from tasks.training.trees import MODEL, THREADS, described, flat
+
+if TYPE_CHECKING:
+    from tasks.pipeline.artifact import Artifact
+    from tasks.pipeline.progress import Progress
+
+PREDICTION_CHUNK = 5_000  # images that are predicted together
+
+
+@node(libraries=("numpy", XGBOOST_DISTRIBUTION))
+def evaluate(output: Path, *, train: Artifact, prepare: Artifact, progress: Progress) -> dict[str, Any]:
+    """Fill the artifact with the trees' probabilities and metrics."""
+    import xgboost
+
+    booster = xgboost.Booster({"nthread": THREADS}, model_file=train.folder / MODEL)
+
+    def predict(images: np.ndarray) -> Iterator[np.ndarray]:
+        for start in range(0, len(images), PREDICTION_CHUNK):
+            yield booster.inplace_predict(flat(images[start : start + PREDICTION_CHUNK]))
+
+    return measure_all(output, prepare, predict, [described(booster)], THREADS, progress)

@@ -1,0 +1,74 @@
+"""Where a node keeps what a later try goes on from: files in a folder, each whole or not at all."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tasks.pipeline.staging import fsync
+
+UNFINISHED = "unfinished"
+
+
+class Checkpoints(Protocol):
+    """A place for files, for one making of one artifact."""
+
+    @property
+    def name(self) -> str:
+        """What is made, by the name of its folder."""
+
+    def names(self) -> list[str]:
+        """Return the files there, the last by name first."""
+
+    def read(self, name: str) -> bytes:
+        """Return what is in a file."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put a file there, whole or not at all."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+
+    def clear(self) -> None:
+        """Remove all of it: the artifact is made."""
+
+
+@dataclass(frozen=True)
+class LocalCheckpoints:
+    """Checkpoints in a folder of this machine, on the disk before their name is."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """What is made, by the name of its folder."""
+        return self.folder.name
+
+    def names(self) -> list[str]:
+        """Return the files there, the last by name first."""
+        return sorted((path.name for path in self.folder.glob("*.npz")), reverse=True)
+
+    def read(self, name: str) -> bytes:
+        """Return what is in a file."""
+        return (self.folder / name).read_bytes()
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put a file there, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / UNFINISHED
+        try:
+            part.write_bytes(content)
+            fsync(part)
+        except OSError:  # a full disk, say
+            part.unlink(missing_ok=True)
+            raise
+        part.rename(self.folder / name)
+        fsync(self.folder)
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        (self.folder / name).unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Remove all of it: the artifact is made."""
+        shutil.rmtree(self.folder, ignore_errors=True)

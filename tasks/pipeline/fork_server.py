@@ -1,0 +1,84 @@
+"""The server that workers are forked from: how it is started, and what it does first, in its own process.
+
+It imports once what its workers would each import by themselves. It gets its orders by the environment, as
+multiprocessing hands it nothing but this module's name. A library that cannot be imported is left out: the worker that
+needs it meets the fault itself, and reports it.
+"""
+
+import atexit
+import contextlib
+import gc
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
+from multiprocessing import forkserver, util
+from types import ModuleType
+
+from tasks.pipeline import PROJECT
+
+HEAVY = {  # what is worth importing once for all workers, by distribution
+    **{name: name.replace("-", "_") for name in ("great-expectations", "keras", "optuna", "pandas", "tensorflow")},
+    "matplotlib": "matplotlib.figure",
+    "pillow": "PIL.Image",
+    "scipy": "scipy.special",
+}
+LIBRARIES, SOCKET_FOLDER = "FASHION_MNIST_PRELOAD", "FASHION_MNIST_SOCKET_FOLDER"
+ENVIRONMENT = {  # of the server, and so of every worker
+    "PYTHONPATH": str(PROJECT),
+    "PYTHONSAFEPATH": "1",  # not what lies in the current folder
+    "OPENBLAS_NUM_THREADS": "1",  # a process that forks has one thread
+    "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait for one another leave the cores to others
+    "GX_ANALYTICS_ENABLED": "false",
+}
+PATH = [str(PROJECT), *filter(None, sys.path)]  # what a worker imports from, wherever its parent was started
+
+starting = threading.Lock()  # multiprocessing's own bookkeeping is not made for threads
+
+
+def start_server(libraries: Iterable[str] = (), environment: Mapping[str, str | None] | None = None) -> None:
+    """Have a server, which imports these distributions, in this environment besides its own, unless there is one."""
+    multiprocessing.current_process().daemon = False  # as Dask's workers are, which may start no process then
+    heavy = sorted({*libraries} & HEAVY.keys(), reverse=True)  # TensorFlow first
+    orders = {LIBRARIES: ",".join(heavy), SOCKET_FOLDER: util.get_temp_dir()}
+    before = dict(os.environ)
+    with starting, unlike_a_script():
+        wanted = {**ENVIRONMENT, **(environment or {}), **orders}
+        try:
+            for name, value in wanted.items():
+                os.environ.pop(name, None)
+                if value is not None:
+                    os.environ[name] = value
+            forkserver.set_forkserver_preload([__name__])
+            forkserver.ensure_running()
+        finally:
+            for name in os.environ.keys() - before.keys():
+                del os.environ[name]
+            os.environ |= before
+
+
+@contextlib.contextmanager
+def unlike_a_script() -> Iterator[None]:
+    """Begin a process that does not import `__main__` again, and that Ctrl-C does not reach."""
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        sys.modules["__main__"] = main
+
+
+if LIBRARIES in os.environ:  # this is the server
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a worker has a file of its own for what libraries print
+    os.dup2(2, 1)
+    atexit.register(shutil.rmtree, os.environ.pop(SOCKET_FOLDER), ignore_errors=True)  # if its parent was killed
+    import_module("tasks.pipeline.node")
+    for library in filter(None, os.environ.pop(LIBRARIES).split(",")):
+        with contextlib.suppress(Exception):
+            import_module(HEAVY[library])
+    gc.freeze()  # the collector would touch, and so copy, what workers share

@@ -1,0 +1,243 @@
+"""A node: a function that makes an artifact, run under the artifact contract.
+
+The function's signature is its declaration. After the folder that it fills come, by keyword: its input artifacts; the
+settings that it reads, by their names in `Settings`; `network`, if it is mapped over the networks, and
+`network_module`, the module that builds that network; `progress`, to say how far it is; `checkpoints`, which survive
+until it is made. It returns its summary; what is `measured` there, such as seconds, is no part of the content.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from tasks.pipeline.artifact import Artifact, Miss
+from tasks.pipeline.cache_key import CacheKey, digest_of, label_of, versions_of
+from tasks.pipeline.code_key import code_digests, path_of
+from tasks.pipeline.errors import RunError, UserError, describe
+from tasks.pipeline.miss_reason import why_not_made
+from tasks.pipeline.progress import Reporter
+from tasks.pipeline.store import NOT_MADE, Store
+from tasks.pipeline.worker import run_node
+from tasks.pipeline.workers import run, stopping
+
+if TYPE_CHECKING:
+    from tasks.settings import Settings
+
+Inputs = Mapping[str, Artifact | Mapping[str, Artifact]]  # a mapped node's artifacts come by network
+GIVEN = ("network", "network_module", "progress", "checkpoints")  # what a node may take besides inputs and settings
+NETWORKS, CUSTOM = "tasks.networks", "tasks.networks.custom"  # a module for each network, and one for a user's own
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of a study's parts, each with a few settings of its own: `seed 3`, `fold 2`."""
+
+    name: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A step of the DAG."""
+
+    function: Callable[..., dict[str, Any]]
+    libraries: tuple[str, ...] = ()  # distributions whose versions shape the numbers
+    unkeyed: tuple[str, ...] = ()  # settings that it reads though they do not shape the result
+    by_provenance: bool = False  # its result tells when and where its inputs were made, not only what is in them
+    retries: int = 2  # after what can heal by itself
+    check: Callable[[Artifact], None] = field(default=lambda _: None)  # raises where the run must not go on
+    member: Member | None = None  # of a study, whose settings it reads
+
+    @property
+    def name(self) -> str:
+        """The verb."""
+        return self.function.__name__
+
+    @cached_property
+    def parameters(self) -> list[str]:
+        """What the function takes by keyword."""
+        return [p.name for p in inspect.signature(self.function).parameters.values() if p.kind == p.KEYWORD_ONLY]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be sent to another process by name: a node is what its module calls so."""
+        return _named_in, (self.function.__module__, self.name, self.member)
+
+    def of(self, member: Member) -> Node:
+        """Return the same node for a study's member."""
+        return replace(self, member=member)
+
+    def __call__(self, folder: Path, **keywords: Any) -> dict[str, Any]:
+        """Call the function itself, as a test does."""
+        return self.function(folder, **keywords)
+
+    def label(self, network: str | None) -> str:
+        """Return the name that people see."""
+        return label_of(self.name, network, self.member.name if self.member else None)
+
+    def cache_key(self, settings: Settings, network: str | None, inputs: Inputs) -> CacheKey:
+        """Return what decides the node's result."""
+        read = self._settings(settings, network, inputs)
+        keyed = {name: value for name, value in read.items() if name not in self.unkeyed}
+        return CacheKey(
+            node=self.name,
+            network=network,
+            settings={name: _to_json(value) for name, value in keyed.items()},
+            inputs={name: self._input_digest(artifact) for name, artifact in _flatten(inputs).items()},
+            **self.fingerprint(network),
+        )
+
+    def fingerprint(self, network: str | None) -> dict[str, dict[str, str]]:
+        """Return what of this machine decides the result: code and library versions."""
+        modules = filter(None, (self.function.__module__, self._network_module(network)))
+        return {"code": code_digests(*modules), "versions": versions_of(self.libraries)}
+
+    def find(self, settings: Settings, network: str | None, inputs: Inputs) -> Artifact | Miss:
+        """Return the artifact if it is up to date, and why not if it is not.
+
+        Raises:
+            RunError: its check stops the run.
+        """
+        store, cache_key = store_of(settings), self.cache_key(settings, network, inputs)
+        with _named(self.label(network)):
+            artifact = store.find(cache_key)
+            if isinstance(artifact, Artifact):
+                self.check(artifact)
+            elif artifact.reason == NOT_MADE:
+                return Miss(why_not_made(store, cache_key))
+        return artifact
+
+    def run(
+        self,
+        settings: Settings,
+        network: str | None,
+        inputs: Inputs,
+        reporter: Reporter,
+        force_reason: str | None = None,
+        run_name: str = "",
+    ) -> tuple[Artifact, bool]:
+        """Return the artifact and whether it was made now: where it was not up to date, or a rerun is forced, and why.
+
+        Raises:
+            RunError: making it failed, or its check stops the run.
+        """
+        label = self.label(network)
+        found = Miss(force_reason) if force_reason else self.find(settings, network, inputs)
+        if isinstance(found, Artifact):
+            reporter.ended(label, f"kept, verified ({found.key})")
+            return found, False
+        reporter.started(label, found.reason)
+        with _named(label):
+            how = {"why": found.reason, "fresh": bool(force_reason), "run": run_name}
+            artifact, made = self._make(settings, network, inputs, reporter, how)
+            self.check(artifact)
+        seconds = artifact.manifest["made"]["seconds"]
+        reporter.ended(label, f"made in {seconds:.1f} s" if made else f"made by another run, verified ({artifact.key})")
+        return artifact, made
+
+    def _make(
+        self, settings: Settings, network: str | None, inputs: Inputs, reporter: Reporter, how: dict[str, Any]
+    ) -> tuple[Artifact, bool]:
+        label, store = self.label(network), store_of(settings)
+        cache_key = self.cache_key(settings, network, inputs)
+        read = self._settings(settings, network, inputs)
+        given = inputs if self.by_provenance else _map(Artifact.content_alone, inputs)
+        keywords = {**given, **read, "network": network, "checkpoints": store.checkpoints(cache_key)}
+        places = (getattr(value, "path", value) for value in (*read.values(), settings.data_dir))
+        keywords["folders"] = [place for place in places if isinstance(place, Path)]
+        reported: set[str] = set()
+        queued: list[float] = []
+
+        def produce(folder: Path, lock: int) -> dict[str, Any]:
+            what = self.function.__module__, self.name, self._network_module(network), cache_key, folder, keywords
+            summary = run(
+                run_node, *what, lock=lock, progress=lambda *told: reporter.advanced(label, *told), queued=queued.append
+            )
+            for name, artifact in _flatten(inputs).items():
+                if not artifact.is_up_to_date():
+                    raise RunError(f"its input {name} has changed while it ran; run again")
+            return summary
+
+        def waiting(holder: str) -> None:
+            if holder not in reported:
+                reported.add(holder)
+                reporter.advanced(label, 0, 0, f"waiting for {holder}", True)
+            if stopping.wait(0.1):
+                raise RunError("stopped")
+
+        return store.make(cache_key, produce, waiting=waiting, queued=queued, **how)
+
+    def _network_module(self, network: str | None) -> str | None:
+        if not network or "network_module" not in self.parameters:
+            return None
+        return f"{NETWORKS}.{network}" if path_of(f"{NETWORKS}.{network}") else CUSTOM
+
+    def _input_digest(self, artifact: Artifact) -> str:
+        return digest_of(artifact.manifest) if self.by_provenance else artifact.digest
+
+    def _settings(self, settings: Settings, network: str | None, inputs: Inputs) -> dict[str, Any]:
+        resolved = settings.resolved(network)
+        own = self.member.settings if self.member else {}
+        read = [name for name in self.parameters if name not in {*GIVEN, *inputs}]
+        return {name: own[name] if name in own else getattr(resolved, name) for name in read}
+
+
+def _named_in(module: str, name: str, member: Member | None) -> Node:
+    return replace(getattr(import_by_name(module), name), member=member)
+
+
+def import_by_name(module: str) -> Any:
+    """Import a module of a computed name, as nothing does that a key covers."""
+    return import_module(module)
+
+
+def store_of(settings: Settings) -> Store:
+    """Return where artifacts are kept: in the data folder, or there and where machines share them."""
+    if not settings.store:
+        return Store(settings.data_dir)
+    from tasks.pipeline.remote_store import RemoteStore
+
+    return RemoteStore(settings.data_dir, settings.store)
+
+
+def node(**options: Any) -> Callable[[Callable[..., dict[str, Any]]], Node]:
+    """Make a node of a function; the options are `Node`'s fields."""
+    return lambda function: Node(function, **options)
+
+
+@contextlib.contextmanager
+def _named(label: str) -> Iterator[None]:
+    """Put the node's label before what goes wrong."""
+    try:
+        yield
+    except (RunError, UserError) as error:
+        error.args = (f"{label}: {error}",)
+        raise
+    except OSError as error:
+        raise RunError(f"{label}: {describe(error)}") from error
+
+
+def _to_json(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
+def _map(change: Callable[[Artifact], Artifact], inputs: Inputs) -> Inputs:
+    return {
+        name: change(given) if isinstance(given, Artifact) else {n: change(a) for n, a in given.items()}
+        for name, given in inputs.items()
+    }
+
+
+def _flatten(inputs: Inputs) -> dict[str, Artifact]:
+    flat: dict[str, Artifact] = {}
+    for name, given in inputs.items():
+        flat |= {name: given} if isinstance(given, Artifact) else {f"{name}[{n}]": a for n, a in given.items()}
+    return flat

@@ -1,0 +1,222 @@
+"""A remote store: artifacts that machines without a common folder share, in an object store that fsspec opens.
+
+Each machine works on copies in its own data folder. Of an artifact there is `<node>/<name>.json`, its manifest, and
+each file once as `files/<its SHA-256>`. The files come first, the manifest last and only if there is none yet: so it
+appears whole or not at all, and of two makers the first one's stands. A copy is verified like what was made here.
+A training's checkpoints are there too, for another machine to go on from: `checkpoints/<name>/`.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.pipeline.artifact import MANIFEST, Artifact, Miss, verify
+from tasks.pipeline.cache_key import CacheKey
+from tasks.pipeline.checkpoints import Checkpoints
+from tasks.pipeline.errors import RunError, Unreachable
+from tasks.pipeline.staging import remove, staging
+from tasks.pipeline.store import CHECKPOINTS, Store
+
+
+class Remote:
+    """An address in an object store; every fault of it is told in one sentence."""
+
+    def __init__(self, url: str) -> None:
+        import fsspec
+
+        self.url = url
+        with self.named():
+            self.files, self.root = fsspec.core.url_to_fs(url)
+
+    def read(self, path: str) -> bytes | None:
+        """Return what is in a file, `None` if there is none."""
+        try:
+            with self.named():
+                self.files.invalidate_cache(path)
+                return self.files.cat_file(path)
+        except FileNotFoundError:
+            return None
+
+    def create(self, path: str, content: bytes) -> bool:
+        """Write a file that is not there yet, and tell whether it is this one that is there now."""
+        try:
+            with self.named(), self.files.open(path, "xb") as file:
+                file.write(content)
+        except (FileExistsError, Unreachable):  # S3 has no word of its own for what exists
+            if self.read(path) is None:
+                raise
+        return self.read(path) == content
+
+    @contextlib.contextmanager
+    def named(self) -> Iterator[None]:
+        """Say in one sentence what is wrong with the store.
+
+        Raises:
+            Unreachable: it does not answer, or refuses.
+        """
+        try:
+            yield
+        except (FileNotFoundError, FileExistsError):
+            raise
+        except Exception as error:  # each kind of address has faults of its own
+            said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise Unreachable(f"store {self.url}: {said}") from error
+
+
+class RemoteStore(Store):
+    """The artifacts at an address, and this machine's copies of them below its data folder."""
+
+    def __init__(self, data_dir: Path, url: str) -> None:
+        super().__init__(data_dir)
+        self.remote = Remote(url)
+
+    def checkpoints(self, cache_key: CacheKey) -> Checkpoints:
+        """Return where a making of it may keep what a later try, of any machine, goes on from."""
+        return RemoteCheckpoints(self.remote.url, cache_key.name)
+
+    def find(self, cache_key: CacheKey) -> Artifact | Miss:
+        """Return the artifact if it is up to date here or there; then it is in both places, the same.
+
+        Raises:
+            Unreachable: the store does not answer.
+        """
+        found, theirs = super().find(cache_key), self._manifest_of(cache_key)
+        if theirs == _manifest_in(self.folder(cache_key)) and (isinstance(found, Artifact) or not theirs):
+            return found
+        with staging(self.folder(cache_key), f"a copy of {cache_key.label}", recover=self._recover) as (copy, _):
+            return self._find_to_make(cache_key, copy)
+
+    def fetch(self, artifact: Artifact) -> Artifact:
+        """Have here what another machine has found or made.
+
+        Raises:
+            RunError: it is not in the store either.
+        """
+        found = self.find(CacheKey(**artifact.manifest["cache_key"]))
+        if isinstance(found, Artifact) and found.digest == artifact.digest:
+            return found
+        raise RunError(f"{artifact.manifest['label']} ({artifact.key}) is no longer in {self.remote.url}; run again")
+
+    def _find_to_make(self, cache_key: CacheKey, staged: Path) -> Artifact | Miss:
+        """Copy what is only there to here, what is only here to there; what is there decides, if it is whole."""
+        found, theirs = super().find(cache_key), self._manifest_of(cache_key)
+        if theirs and (isinstance(found, Miss) or theirs != _manifest_in(self.folder(cache_key))):
+            copy = self._copy(cache_key, theirs, staged)
+            if isinstance(copy, Artifact):
+                return self._put_in_place(staged, self.folder(cache_key))
+            found = found if isinstance(found, Artifact) else copy
+        if isinstance(found, Artifact):
+            self._upload(cache_key, found.folder, replace=theirs is not None)
+        return found
+
+    def _copy(self, cache_key: CacheKey, manifest: bytes, folder: Path) -> Artifact | Miss:
+        """Fill an empty folder with the files of that manifest; leave it empty if they do not prove themselves."""
+        (folder / MANIFEST).write_bytes(manifest)
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # of which `verify` tells
+            for name, described in json.loads(manifest)["files"].items():
+                if not (folder / name).resolve().is_relative_to(folder.resolve()):
+                    break  # whoever wrote that wants a file elsewhere
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                with contextlib.suppress(FileNotFoundError), self.remote.named():
+                    self.remote.files.get_file(self._file(described["sha256"]), str(folder / name))
+        found = verify(folder, cache_key.node, cache_key.name)
+        if isinstance(found, Miss):
+            remove(folder)
+            folder.mkdir()
+            return Miss(f"{found.reason} in {self.remote.url}")
+        return found
+
+    def _publish(self, cache_key: CacheKey, new: Path, fresh: bool) -> None:
+        """Upload what has just been made, unless another machine was first: then have a copy of that in its folder."""
+        first = None if fresh else self._manifest_of(cache_key)
+        while not first:
+            if self._upload(cache_key, new, replace=fresh):
+                return
+            first = self._manifest_of(cache_key)
+        with staging(new.with_name(f"first-{cache_key.name}"), f"a copy of {cache_key.label}") as (copy, _):
+            if isinstance(self._copy(cache_key, first, copy), Artifact):
+                remove(new)
+                copy.rename(new)
+                return
+        self._upload(cache_key, new, replace=True)
+
+    def _upload(self, cache_key: CacheKey, folder: Path, replace: bool) -> bool:
+        """Put a folder's files there, then its manifest; tell whether that is the one which stands."""
+        manifest = (folder / MANIFEST).read_bytes()
+        for name, described in json.loads(manifest)["files"].items():
+            path = self._file(described["sha256"])
+            with self.remote.named():
+                files = self.remote.files
+                if replace or not files.exists(path) or files.size(path) != described["bytes"]:
+                    files.put_file(str(folder / name), path)
+        if replace:
+            with self.remote.named():
+                self.remote.files.pipe_file(self._manifest_path(cache_key), manifest)
+            return True
+        return self.remote.create(self._manifest_path(cache_key), manifest)
+
+    def _manifest_of(self, cache_key: CacheKey) -> bytes | None:
+        return self.remote.read(self._manifest_path(cache_key))
+
+    def _manifest_path(self, cache_key: CacheKey) -> str:
+        return f"{self.remote.root}/{cache_key.node}/{cache_key.name}.json"
+
+    def _file(self, sha256: str) -> str:
+        return f"{self.remote.root}/files/{sha256}"
+
+
+@dataclass(frozen=True)
+class RemoteCheckpoints:
+    """Checkpoints at an address. One that cannot be written there is left out: the training goes on."""
+
+    url: str
+    name: str
+
+    def names(self) -> list[str]:
+        """Return the files there, the last by name first."""
+        remote, folder = self._opened()
+        try:
+            with remote.named():
+                remote.files.invalidate_cache()
+                paths = remote.files.ls(folder, False)
+        except FileNotFoundError:
+            return []
+        return sorted((path.rpartition("/")[2] for path in paths if path.endswith(".npz")), reverse=True)
+
+    def read(self, name: str) -> bytes:
+        """Return what is in a file."""
+        remote, folder = self._opened()
+        return remote.read(f"{folder}/{name}") or b""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Put a file there in one request, whole or not at all."""
+        self._try("pipe_file", f"/{name}", content)
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        self._try("rm_file", f"/{name}")
+
+    def clear(self) -> None:
+        """Remove all of it: the artifact is made."""
+        for name in self.names():
+            self.remove(name)
+
+    def _try(self, what: str, path: str, *content: Any) -> None:
+        with contextlib.suppress(Unreachable, FileNotFoundError):
+            remote, folder = self._opened()
+            with remote.named():
+                getattr(remote.files, what)(f"{folder}{path}", *content)
+
+    def _opened(self) -> tuple[Remote, str]:
+        remote = Remote(self.url)
+        return remote, f"{remote.root}/{CHECKPOINTS}/{self.name}"
+
+
+def _manifest_in(folder: Path) -> bytes | None:
+    try:
+        return (folder / MANIFEST).read_bytes()
+    except OSError:
+        return None

@@ -1,0 +1,163 @@
+"""Keeping artifacts: found only when every byte is what it was, made whole or not at all."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tasks.pipeline.artifact import MANIFEST, Artifact, Miss, put_manifest, verify
+from tasks.pipeline.cache_key import CacheKey
+from tasks.pipeline.checkpoints import Checkpoints, LocalCheckpoints
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.staging import (
+    Locked,
+    clean_up,
+    finished,
+    fsync,
+    lock,
+    no_wait,
+    out_of_the_way,
+    pause,
+    remove,
+    staging,
+)
+
+NOT_MADE = "not made before"
+CHECKPOINTS, DAMAGED, RAW, RUNS = "checkpoints", "damaged", "raw", "runs"
+NOT_NODES = (CHECKPOINTS, DAMAGED, RAW, RUNS)
+NAME = re.compile(r"(\w[\w.-]*-)?[0-9a-f]{16}")  # what an artifact's folder is called
+
+
+class Store:
+    """The artifacts below one data folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+
+    def folder(self, cache_key: CacheKey) -> Path:
+        """Return where the artifact of that key is kept."""
+        return self.data_dir / cache_key.node / cache_key.name
+
+    def checkpoints(self, cache_key: CacheKey) -> Checkpoints:
+        """Return where a making of it may keep what a later try goes on from; emptied when the artifact is made."""
+        return LocalCheckpoints(self.data_dir / CHECKPOINTS / cache_key.name)
+
+    def find(self, cache_key: CacheKey) -> Artifact | Miss:
+        """Return the artifact if it is there and every file's SHA-256 is what its manifest says."""
+        folder = self.folder(cache_key)
+        if not os.path.lexists(folder):
+            return Miss(NOT_MADE)
+        found = verify(folder, cache_key.node)
+        if isinstance(found, Artifact) and found.manifest["cache_key"] != json.loads(json.dumps(asdict(cache_key))):
+            return Miss(f"{MANIFEST} belongs to something else")
+        return found
+
+    def fetch(self, artifact: Artifact) -> Artifact:
+        """Have here what another machine has found or made.
+
+        Raises:
+            RunError: it is not here.
+        """
+        node, label = artifact.manifest["node"], artifact.manifest["label"]
+        found = verify(self.data_dir / node / artifact.folder.name, node)
+        if isinstance(found, Artifact) and found.digest == artifact.digest:
+            return found
+        raise RunError(
+            f"{label} ({artifact.key}) is not in {self.data_dir} on {socket.gethostname()}: let all machines have the "
+            "same data folder, or name a --store that they share"
+        )
+
+    def make(
+        self,
+        cache_key: CacheKey,
+        produce: Callable[[Path, int], dict[str, Any]],
+        *,
+        why: str = NOT_MADE,
+        run: str = "",
+        fresh: bool = False,
+        waiting: Callable[[str], None] = pause,
+        queued: Sequence[float] = (),
+    ) -> tuple[Artifact, bool]:
+        """Let `produce` fill a staging folder and return its summary; then rename it into place.
+
+        `produce` also gets the lock's descriptor, for its worker to hold. One process makes a key: another waits, and
+        takes what it finds then; the second value says whether it was made here. A damaged artifact in its place is
+        moved to `data/damaged/`; a good one is replaced only if a rerun is forced. If `produce` fails, nothing changes.
+        How long it took is without the seconds that it was `queued`.
+        """
+        folder = self.folder(cache_key)
+        with staging(folder, cache_key.label, waiting, self._recover) as (new, descriptor):
+            found = self._find_to_make(cache_key, new)
+            if isinstance(found, Artifact) and not fresh:
+                return found, False
+            began = time.perf_counter()
+            summary = produce(new, descriptor)
+            seconds = time.perf_counter() - began - sum(queued)
+            manifest = put_manifest(cache_key, new, summary, seconds, why=why, run=run)
+            self._publish(cache_key, new, fresh)
+            made = self._put_in_place(new, folder)
+        self.checkpoints(cache_key).clear()
+        return made, made.manifest == manifest
+
+    def _find_to_make(self, cache_key: CacheKey, staged: Path) -> Artifact | Miss:  # noqa: ARG002
+        return self.find(cache_key)
+
+    def _publish(self, cache_key: CacheKey, new: Path, fresh: bool) -> None:
+        """Share what has just been made, and have in its folder what all machines take from now on."""
+
+    def _put_in_place(self, new: Path, folder: Path) -> Artifact:
+        """Put a whole artifact's staging folder where it is kept; after a kill on the way, the next run does."""
+        for path in (*new.rglob("*"), new):
+            fsync(path)
+        replaced = None
+        if isinstance(verify(folder, folder.parent.name), Artifact):
+            finished(new)
+            replaced = out_of_the_way(folder)
+        elif os.path.lexists(folder):
+            self.quarantine(folder)
+        new.rename(folder)
+        fsync(folder.parent)
+        if replaced:
+            remove(replaced)
+        return Artifact.at(folder)
+
+    def quarantine(self, folder: Path) -> None:
+        """Move a damaged artifact to `data/damaged/`."""
+        aside = self.data_dir / DAMAGED / f"{folder.parent.name}-{folder.name}-{time.time_ns()}"
+        aside.parent.mkdir(exist_ok=True)
+        folder.rename(aside)
+
+    def clean_up(self) -> None:
+        """Finish or remove what killed runs have left."""
+        for parent in self.data_dir.glob("*/"):
+            clean_up(parent, self._recover)
+        for checkpoints in self.data_dir.glob(f"{CHECKPOINTS}/*"):
+            made = self.data_dir / "train" / checkpoints.name
+            if made.exists():
+                with contextlib.suppress(Locked, OSError), lock(made, "room", no_wait):
+                    if isinstance(verify(made, "train"), Artifact) and _newest(made) >= _newest(checkpoints):
+                        shutil.rmtree(checkpoints)  # else they are of a forced rerun that is to take its place
+
+    def artifacts(self) -> Iterator[Path]:
+        """Give the folder of every artifact, damaged or not, by node and name; nothing that is not the store's."""
+        for folder in sorted(self.data_dir.glob("*/*")):
+            if folder.parent.name not in NOT_NODES and NAME.fullmatch(folder.name):
+                yield folder
+
+    @staticmethod
+    def _recover(left: Path, target: Path) -> None:
+        """Put in place what a killed run had finished but for that."""
+        if not os.path.lexists(target) and isinstance(verify(left, target.parent.name, target.name), Artifact):
+            left.rename(target)
+            fsync(target.parent)
+
+
+def _newest(folder: Path) -> int:
+    return max((path.stat().st_mtime_ns for path in folder.iterdir()), default=0)

@@ -1,0 +1,155 @@
+"""A worker: the process in which one node's function runs, on exactly the code that its key was made of.
+
+It loads the project's modules from their sources, never from bytecode, and remembers what it has loaded. A result is
+refused if any of that, or a template, or a library's version, is not what the key says; and a function that reads a
+file of the project that is not in the key is stopped there. So a stale result is impossible, whatever is edited when.
+"""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from importlib import import_module
+from importlib.machinery import FileFinder, SourceFileLoader
+from multiprocessing import reduction
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from tasks.pipeline import PROJECT, errors
+from tasks.pipeline.cache_key import CacheKey, versions_of
+from tasks.pipeline.code_key import DATA_SUFFIXES, counts, digest_of_data, module_of, read_source
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.fork_server import PATH
+
+
+class Inherited:
+    """A file descriptor that goes along to a worker, which gets its number there."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _detach, (reduction.DupFd(self.number),)
+
+
+def _detach(descriptor: Any) -> int:
+    return descriptor.detach()
+
+
+def work(sender: Any, call: bytes, printed: int, lock: int | None = None) -> None:  # noqa: ARG001 (it is held)
+    """Be a worker: call what the parent asks for, and send its result, or its error in plain types."""
+    os.setsid()
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    os.dup2(printed, 2)
+    os.dup2(2, 1)
+    sys.path[:] = PATH
+    sys.path_hooks.insert(0, _finder_in)
+    sys.path_importer_cache.clear()
+    try:
+        function, arguments = pickle.loads(call)  # noqa: S301 (from the parent)
+        sender.send(("result", function(*arguments, lambda *message: sender.send(("progress", *message)))))
+    except Exception as error:
+        sender.send(("error", *_in_plain_types(error)))
+
+
+def _end_with_the_parent() -> None:
+    multiprocessing.parent_process().join()  # type: ignore[union-attr]
+    os.killpg(0, signal.SIGKILL)
+
+
+def _in_plain_types(error: Exception) -> tuple[str, tuple[Any, ...], str]:
+    """Return an error's kind, arguments and note: its own class may be of a library that the parent does not import."""
+    known = next((kind.__name__ for kind in type(error).__mro__ if kind in vars(errors).values()), "")
+    if known:
+        return known, (str(error),), ""
+    if isinstance(error, OSError):
+        return "OSError", (error.errno, error.strerror or str(error), error.filename), ""
+    return "RunError", (f"{type(error).__name__}: {error}",), traceback.format_exc()
+
+
+def run_node(
+    module: str,
+    name: str,
+    network_module: str | None,
+    cache_key: CacheKey,
+    folder: Path,
+    keywords: dict[str, Any],
+    progress: Callable[..., None],
+) -> dict[str, Any]:
+    """Have a node's function fill a folder, and return its summary.
+
+    Raises:
+        RunError: what it runs on is not what the key says, or not any more; or its own.
+    """
+    marks = _marks(cache_key)
+    _guard(cache_key, [folder.parents[1], *keywords.pop("folders")])
+    node = getattr(import_module(module), name)
+    if network_module:
+        keywords["network_module"] = import_module(network_module)
+    keywords["progress"] = progress
+    _check(cache_key, marks)
+    summary = node.function(folder, **{parameter: keywords[parameter] for parameter in node.parameters})
+    _check(cache_key, marks)
+    return summary
+
+
+def _check(cache_key: CacheKey, marks: dict[str, tuple[int, ...]]) -> None:
+    """Raise RunError unless the code, the templates and the libraries are, and have been, those of the key."""
+    loaded = {name: read_source(source)[0] for name, source in _loaded.items()}
+    loaded |= {name: digest_of_data(PROJECT / name) for name in marks}
+    changed = [name for name, digest in loaded.items() if cache_key.code.get(name) != digest]
+    changed += [name for name, mark in _marks(cache_key).items() if marks[name] != mark]
+    changed += [name for name, of in cache_key.versions.items() if versions_of((name,))[name] != of]
+    if changed:
+        raise RunError(f"the code has changed since the run began ({changed[0]}); run again")
+
+
+def _marks(cache_key: CacheKey) -> dict[str, tuple[int, ...]]:
+    """Return what a write changes of each template, style and script of the key, though it is undone."""
+    found = {name: (PROJECT / name).stat() for name in cache_key.code if name.endswith(DATA_SUFFIXES)}
+    return {name: (status.st_ino, status.st_mtime_ns, status.st_ctime_ns) for name, status in found.items()}
+
+
+def _guard(cache_key: CacheKey, folders: list[Path]) -> None:
+    """Let no file of the project be read that is not in the key; what lies in these folders is data."""
+    free = [os.path.realpath(folder) for folder in (sys.prefix, *folders)]
+
+    def refuse(event: str, arguments: tuple[Any, ...]) -> None:
+        if event != "open" or not isinstance(arguments[0], str | bytes | os.PathLike):
+            return
+        path = os.path.realpath(os.fsdecode(arguments[0]))
+        if not path.startswith(f"{PROJECT}{os.sep}") or any(f"{path}{os.sep}".startswith(f"{f}{os.sep}") for f in free):
+            return
+        name = path.removeprefix(f"{PROJECT}{os.sep}")
+        covered = name in cache_key.code or (name.endswith(".py") and not counts(module_of(name)))
+        if not covered and os.path.isfile(path):
+            raise RunError(f"{cache_key.label} reads {name}, whose changes would not be seen: import it instead")
+
+    sys.addaudithook(refuse)
+
+
+class FromSource(SourceFileLoader):
+    """Loads a module of the project from its source, and remembers that."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the source, whatever bytecode there is."""
+        path = self.get_filename(fullname)
+        source = self.get_data(path)
+        if counts(fullname):
+            _loaded[os.path.relpath(path, PROJECT)] = source
+        return self.source_to_code(source, path)
+
+
+def _finder_in(folder: str) -> FileFinder:
+    if not Path(folder).is_relative_to(PROJECT) or Path(folder).is_relative_to(sys.prefix):
+        raise ImportError(folder)
+    return FileFinder(folder, (FromSource, [".py"]))
+
+
+# Of what counts, the server has imported nothing but this, the package of this module.
+_loaded = {"tasks/__init__.py": Path(PROJECT, "tasks", "__init__.py").read_bytes()}

@@ -1,0 +1,152 @@
+"""Workers: every node runs in a process of its own, forked from one server that has imported the heavy libraries.
+
+The server is multiprocessing's fork server. A worker has a pipe for progress and its result, a file for what is printed
+in it, and its parent's lock. It is killed, with all that it has started, when it is silent for too long, when the run
+is stopped, and when its parent is gone. What it does is in `tasks/pipeline/worker.py`.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing import connection, util
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from tasks.pipeline import errors
+from tasks.pipeline.errors import RunError, WorkerCrashed
+from tasks.pipeline.fork_server import start_server, starting, unlike_a_script
+from tasks.pipeline.provenance import cores
+from tasks.pipeline.worker import Inherited, work
+
+CONTEXT = multiprocessing.get_context("forkserver")
+TIMEOUT = 600  # seconds without a word after which a worker is taken to hang; a training reports four times a second
+WAKE = 5  # seconds between two looks at that: what this process sleeps through does not count
+SERVER_DIED = 255  # a worker's exit status then
+
+stopping = threading.Event()  # set for good once this process's run is over: what fails from then on is no news
+_running: set[BaseProcess] = set()
+_slots = threading.BoundedSemaphore(cores())
+
+
+def run(
+    function: Callable[..., Any],
+    *arguments: Any,
+    lock: int | None = None,
+    progress: Callable[..., None],
+    queued: Callable[[float], None] = lambda _: None,
+) -> Any:
+    """Call a function of a module in a worker, with these arguments and `progress`; return its result.
+
+    At most as many workers as there are cores run at once; `queued` gets the seconds until it was this one's turn. The
+    lock's descriptor is held by the worker too, so that what this process has locked stays so until the worker is gone.
+
+    Raises:
+        RunError, UserError, OSError: as the function; another error of its is a RunError that names it.
+        WorkerCrashed: a signal ended the process, or it hung.
+
+    What helps to find a fault, a traceback or what was printed, is in the exception's notes.
+    """
+    asked = time.perf_counter()
+    with _slots, tempfile.TemporaryFile() as printed:
+        queued(time.perf_counter() - asked)
+        receiver, sender = CONTEXT.Pipe(duplex=False)
+        descriptors = [Inherited(number) for number in (printed.fileno(), *([] if lock is None else [lock]))]
+        call = pickle.dumps((function, arguments))
+        with receiver:
+            process = _started(sender, CONTEXT.Process(target=work, args=(sender, call, *descriptors)))
+            try:
+                kind, *outcome = _listen(receiver, progress)
+                if kind == "ended":
+                    connection.wait([process.sentinel], WAKE)  # how it ended by itself is the news
+            finally:
+                status = _end(process)
+        if kind == "result":
+            return outcome[0]
+        if kind == "error":
+            raise _noted(getattr(errors, outcome[0], OSError)(*outcome[1]), outcome[2])
+        printed.seek(max(0, printed.seek(0, os.SEEK_END) - 4000))
+        raise _noted(_how_it_ended(kind, status), printed.read().decode(errors="replace"))
+
+
+def stop_workers() -> None:
+    """Kill every worker now and let no more live: the run is over."""
+    stopping.set()
+    for process in list(_running):
+        _kill(process)
+    shutil.rmtree(util.get_temp_dir(), ignore_errors=True)  # with the server's socket
+
+
+def _started(sender: Any, process: BaseProcess) -> BaseProcess:
+    start_server()
+    try:
+        with sender, starting, unlike_a_script():
+            process.start()
+    except (EOFError, ConnectionError) as error:
+        raise WorkerCrashed("the server that workers are forked from died") from error
+    _running.add(process)
+    if stopping.is_set():
+        _end(process)
+        raise RunError("stopped")
+    return process
+
+
+def _listen(receiver: Any, progress: Callable[..., None]) -> tuple[Any, ...]:
+    """Pass progress on; return what else the worker sends, `ended` if it sends nothing, `silent` if it hangs."""
+    silent = 0
+    while silent < TIMEOUT:
+        if not receiver.poll(WAKE):
+            silent += WAKE
+            continue
+        silent = 0
+        try:
+            kind, *message = receiver.recv()
+        except (EOFError, OSError):
+            return ("ended",)
+        if kind != "progress":
+            return kind, *message
+        progress(*message)
+    return ("silent",)
+
+
+def _end(process: BaseProcess) -> int:
+    """Kill a worker, if it is still there, and return its exit status."""
+    _kill(process)
+    connection.wait([process.sentinel])
+    with starting:
+        process.join()
+        status = process.exitcode or 0
+        process.close()
+    _running.discard(process)
+    return status
+
+
+def _kill(process: BaseProcess) -> None:
+    with contextlib.suppress(ProcessLookupError, ValueError):  # ValueError: it has been closed meanwhile
+        process.kill()
+        os.killpg(process.pid or 0, signal.SIGKILL)  # what it has started
+
+
+def _how_it_ended(kind: str, status: int) -> RunError:
+    if stopping.is_set():
+        return RunError("stopped")
+    if kind == "silent":
+        return WorkerCrashed(f"its process said nothing for {TIMEOUT} seconds, and was killed")
+    if status == SERVER_DIED:
+        return WorkerCrashed("the server that its process was forked from died")
+    if status >= 0:
+        return RunError(f"its process ended with status {status} and no result")
+    hint = " (out of memory?)" if -status == signal.SIGKILL else ""
+    return WorkerCrashed(f"its process was killed by {signal.Signals(-status).name}{hint}")
+
+
+def _noted(error: Exception, note: str) -> Exception:
+    if note.strip():
+        error.add_note(note.strip())
+    return error

@@ -1,0 +1,42 @@
+"""TensorFlow's set-up: the same for every training and evaluation, whatever the user has set for it elsewhere."""
+
+import os
+import sys
+
+from tasks.pipeline.errors import RunError
+
+ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
+    "KERAS_HOME": os.devnull,
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+}
+SET_ELSEWHERE = ("KERAS_", "TF_", "XLA_", "ONEDNN_", "DNNL_", "OMP_", "MKL_")  # what shapes the arithmetic
+
+
+def environment() -> dict[str, str | None]:
+    """Return what TensorFlow's environment is to be; `None`: not set."""
+    return dict.fromkeys(name for name in os.environ if name.startswith(SET_ELSEWHERE)) | ENVIRONMENT
+
+
+def start_tensorflow(threads: int) -> None:
+    """Give TensorFlow its threads before it starts any.
+
+    With deterministic operations, each on one thread, a training gives the same bits on the same kind of processor.
+
+    Raises:
+        RunError: it has been imported in another environment.
+    """
+    wrong = {name: value for name, value in environment().items() if os.environ.get(name) != value}
+    if wrong and "tensorflow" in sys.modules:
+        raise RunError(f"TensorFlow has been imported with another {', '.join(wrong)}; run again")
+    for name, value in wrong.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+    import keras  # noqa: F401 (not when its first layer is built)
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.experimental.enable_op_determinism()
