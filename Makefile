@@ -1,9 +1,10 @@
 # make run    set up what is missing, then run the whole comparison      (options: make run ARGS='--preset smoke')
 # make test   set up what is missing, then lint, types and every test
+# make extras set up what some options need: Dask, Ray, S3, XGBoost
 # make server deploy worker    a Prefect server, what runs on it and when, and who runs it      (make stop ends them)
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run article server deploy worker stop test bench browser lint lock schema fixtures clean
+.PHONY: run article server deploy worker stop extras test bench browser lint lock schema fixtures clean
 unexport PYTHONDONTWRITEBYTECODE
 
 export PORT ?=
@@ -33,25 +34,32 @@ browser:
 	  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; } || \
 	echo "test: no Chromium, and no right to install it: the browser tests WILL NOT RUN (Debian: apt-get install chromium)" >&2
 
-lint: .venv/ready
+lint: .venv/extras
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
 
+extras: .venv/extras
+
 .venv/ready: requirements.lock pyproject.toml setup.sh
 	@./setup.sh
 
+.venv/extras: requirements-dev.lock pyproject.toml setup.sh
+	@./setup.sh extras
+
 # everything that is timed, against plain Keras and DVC, into benchmarks.json (an hour at most; QUICK=1: minutes, held against that file)
-bench: .venv/ready
+bench: .venv/extras
 	@$(PYTHON) -m tests.benchmarks $(if $(QUICK),--quick) $(ARGS)
 
+COMPILE = uv pip compile --universal --generate-hashes --python-version 3.11 --no-strip-extras --no-header pyproject.toml
 lock:
-	uv pip compile --universal --generate-hashes --python-version 3.11 --no-strip-extras --all-extras --group dev pyproject.toml --no-header -o requirements.lock
+	$(COMPILE) --all-extras --group dev -o requirements-dev.lock
+	$(COMPILE) --constraints requirements-dev.lock -o requirements.lock
 
 schema: .venv/ready
 	$(PYTHON) -c 'import json; from tasks.report.page import Twin; print(json.dumps(Twin.model_json_schema(), indent=1))' > docs/report.schema.json
 
-fixtures: .venv/ready
+fixtures: .venv/extras
 	$(PYTHON) -m tests.fixtures.make_fixtures
 
 clean:

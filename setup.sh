@@ -1,17 +1,24 @@
 #!/usr/bin/env bash
-# Makes .venv from requirements.lock, with uv where it is installed and pip elsewhere. Needs Python 3.11 to 3.13, not root.
-# It is made aside and put in place at the end: until then, and where that fails, what runs keeps the old one.
+# Makes .venv with what a run needs, from requirements.lock; with "extras", or where they are there already, with what
+# tests and clusters need too, from requirements-dev.lock. By uv where it is installed, by pip elsewhere. Needs Python
+# 3.11 to 3.13, not root. It is made aside and put in place at the end: until then, and where that fails, what runs
+# keeps the old one.
 set -euo pipefail
 quiet=$([ -t 2 ] || echo --quiet) # a person sees how far it is
 cd "$(dirname "$0")"
 new=.venv.new
+lock=requirements.lock stamps=(ready) size="about 2 GB"
+if [ "${1-}" = extras ] || [ -e .venv/extras ]; then
+    lock=requirements-dev.lock stamps=(ready extras) size="about 3.5 GB"
+fi
+stamp=.venv/${stamps[-1]}
 
 exec 9<. # a folder stays when a pull replaces its files
 if ! flock --nonblock 9; then
     echo "setup: another one makes .venv; waiting for it" >&2
     flock 9
-    newest=$(ls -t .venv/ready requirements.lock pyproject.toml setup.sh 2>/dev/null | head -1 || true)
-    [ "$newest" != .venv/ready ] || exit 0
+    newest=$(ls -t "$stamp" "$lock" pyproject.toml setup.sh 2>/dev/null | head -1 || true)
+    [ "$newest" != "$stamp" ] || exit 0
 fi
 
 fits='import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'
@@ -21,7 +28,7 @@ for python in python3 python3.13 python3.12 python3.11 /usr/bin/python3 ""; do
 done
 
 trap 'rm -rf "$new"' EXIT
-echo "setup: making .venv with $("$python" --version); about 2 GB, once, some minutes" >&2
+echo "setup: making .venv with $("$python" --version); $size, once, some minutes" >&2
 rm -rf "$new"
 if command -v uv >/dev/null; then
     uv venv --quiet --python "$("$python" -c 'import sys; print(sys.executable)')" "$new"
@@ -42,9 +49,9 @@ else # Debian keeps pip for new environments in a package of its own: fetched he
     rm -rf "$wheels"
     install=("$new/bin/python" -m pip install --disable-pip-version-check)
 fi
-touch "$new/ready" # of now: whatever is changed from now on is newer
-"${install[@]}" $quiet --require-hashes --no-deps -r requirements.lock
-"${install[@]}" --quiet --no-deps --no-build-isolation -e .
+(cd "$new" && touch "${stamps[@]}") # of now: whatever is changed from now on is newer
+"${install[@]}" $quiet --require-hashes --no-deps -r "$lock"
+echo "$PWD" >"$(echo "$new"/lib/python*/site-packages)/fashion_mnist_comparison.pth" # the project, as it is here
 
 "$new/bin/python" - "$new" <<'PYTHON' # its scripts name the folder that it was made in
 import sys

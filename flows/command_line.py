@@ -181,7 +181,7 @@ def run_flow(settings: Settings) -> Artifact:
         if at_a_terminal():
             os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
             watchers.append(stack.enter_context(TerminalReporter()))
-        from flows.temporary_server import prefect_api
+        from flows.ephemeral_server import prefect_api
 
         wait_for_the_server = stack.enter_context(prefect_api())
         from flows.orchestrated import FLOWS

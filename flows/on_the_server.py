@@ -25,10 +25,10 @@ from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.runtime import flow_run, task_run
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+from flows.ephemeral_server import is_ephemeral
 from flows.processes import running
 from flows.services import PAGES_URL
 from flows.summary import figures, verdict
-from flows.temporary_server import is_temporary
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.progress import Background, History
@@ -142,7 +142,7 @@ class ProgressArtifacts:
 def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     """Name the flow run by recipe and key, put verdict, comparison and report beside it; return the report's link."""
     link = _address(page)
-    if is_temporary():
+    if is_ephemeral():
         return link
     told = [*verdict(artifact), f"[The report]({link})"]
     with _as_far_as_it_answers(), patient_for(EVERY) as client:

@@ -23,11 +23,11 @@ from pydantic import ValidationError
 
 from flows.as_task import as_task, fault_of
 from flows.engines import ENGINES
+from flows.ephemeral_server import is_ephemeral
 from flows.housekeeping import retain
 from flows.notify import crown_whom_it_promotes, notify, notify_of_failure
 from flows.on_the_server import ProgressArtifacts, settle, show_result
 from flows.plan import DAGS, Afresh, downstream, flat, labels, plan, walk
-from flows.temporary_server import is_temporary
 from flows.the_dead import mark_the_dead
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
@@ -65,7 +65,7 @@ def _tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) ->
         name = _settings_of(flow.name, flow_run.parameters).recipe
     except ValidationError:  # of which the state tells
         name = flow_run.name
-    url = "" if is_temporary() else PREFECT_API_URL.value() or ""
+    url = "" if is_ephemeral() else PREFECT_API_URL.value() or ""
     notify_of_failure(url, name, str(flow_run.id), f"{state.name}: {state.message}")
 
 
@@ -130,7 +130,7 @@ def run_all(settings: Settings) -> State:
     """Run what does not stand, record it, and tell how it ended whoever is to know."""
     log = get_run_logger()
     log.info("code %s (%s), data %s, reports %s", PROJECT, commit(), settings.data_dir, settings.reports_dir)
-    kept_server = "" if is_temporary() else PREFECT_API_URL.value() or ""
+    kept_server = "" if is_ephemeral() else PREFECT_API_URL.value() or ""
     try:
         for told in mark_the_dead(kept_server, settings.data_dir) if kept_server else []:
             log.info("%s", told)
@@ -182,7 +182,7 @@ def run_nodes(settings: Settings, record: Record, futures: dict[PrefectFuture[An
     engine = ENGINES[settings.engine](settings)
     live = LivePage(settings.reports_dir, labels(settings))
     cancelled = partial(stop, Cancelled(message="cancelled from the server"))
-    shown = [] if is_temporary() else [ProgressArtifacts(cancelled)]
+    shown = [] if is_ephemeral() else [ProgressArtifacts(cancelled)]
     with watching(live, *shown), limited(settings.time_limit, stop), engine:
         try:
             report = walk(run, settings)

@@ -61,9 +61,9 @@ class Settings(Fields):
     @model_validator(mode="after")
     def _engine_installed(self) -> Settings:
         needed = {"s3": "s3fs"} if (self.store or "").startswith("s3:") else {}
-        for extra, package in (needed | {k: v for k, v in CLUSTERS.items() if k == self.engine}).items():
+        for package in (needed | {k: v for k, v in CLUSTERS.items() if k == self.engine}).values():
             if not find_spec(package):
-                raise ValueError(f"{package} is not installed; `./setup.sh` does it, or pip install '.[{extra}]'")
+                raise ValueError(f"{package} is not installed; install it with `make extras`")
         if self.store and ("://" not in self.store or self.store.startswith("file:")):
             raise ValueError(f"store {self.store}: a folder that all machines mount is to be their data_dir")
         if self.scheduler and self.engine not in CLUSTERS:
@@ -112,7 +112,7 @@ class Settings(Fields):
                 raise ValueError(f"no network is called {name!r}{nearest(name, CONTESTANTS)}")
         if XGBOOST in self.networks and not list(Distribution.discover(name=XGBOOST_DISTRIBUTION)):
             raise ValueError(
-                f"{XGBOOST_DISTRIBUTION} is not installed; `./setup.sh` does it, or pip install '.[xgboost]'"
+                f"{XGBOOST_DISTRIBUTION} is not installed; install it with `make extras`"
             )
         if len(set(self.networks)) < len(self.networks):
             raise ValueError("a network is named twice")

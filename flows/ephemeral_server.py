@@ -1,0 +1,139 @@
+"""A Prefect API for a run: the configured one, or a server of the run's own, which ends with the run, however that ends.
+
+Prefect would start one in a process, and leave it behind when the run is killed. Ours is a thread of the run's process.
+It serves a socket that is open before it starts, so that no other program can take the port in between.
+"""
+
+import contextlib
+import contextvars
+import http.client
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from flows.server_api import answers
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.progress import watchers
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+LABEL = "Prefect server"
+START_TIMEOUT = 180  # seconds: the first start makes the database, 20 s on a slow machine
+END_TIMEOUT = 5  # seconds that a server which is gone may keep the run's end waiting
+
+_own: list[threading.Thread] = []
+
+
+def is_ephemeral() -> bool:
+    """Tell whether the server goes with the run: then nobody can look at it afterwards."""
+    return bool(_own)
+
+
+@contextlib.contextmanager
+def prefect_api() -> Iterator[Callable[[], None]]:
+    """Have a Prefect API while the context lasts; what it gives waits until the API answers.
+
+    Raises:
+        RunError: the configured server does not answer, or (from what waits) our own did not start.
+    """
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_SERVER_ANALYTICS_ENABLED,
+        temporary_settings,
+    )
+
+    no_heartbeat = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}  # the run's end would wait for its next second
+    if url := PREFECT_API_URL.value():
+        _insist_on_an_answer(url)
+        with temporary_settings(no_heartbeat):
+            yield lambda: None
+            _tell_what_is_left(url)
+        return
+    for watcher in watchers:
+        watcher.started(LABEL, "no server is configured")
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    own = f"http://127.0.0.1:{port}/api"
+    with temporary_settings({PREFECT_API_URL: own, PREFECT_SERVER_ANALYTICS_ENABLED: False, **no_heartbeat}):
+        faults: list[BaseException] = []
+        known = contextvars.copy_context()  # with these settings
+        server = threading.Thread(target=known.run, args=(_serve, listener, faults), name=LABEL, daemon=True)
+        server.start()
+        _own.append(server)
+        try:
+            yield lambda: _wait_for_health(port, faults)
+            _tell_what_is_left(own)
+        finally:
+            _own.remove(server)
+            logging.disable()  # Prefect reports, with a traceback, each write that its end puts off
+
+
+def _serve(listener: socket.socket, faults: list[BaseException]) -> None:
+    """Serve until the process ends."""
+    try:
+        import uvicorn
+        from prefect.server.api.server import create_app
+
+        app = create_app(ephemeral=True)
+        uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on")).run(sockets=[listener])
+    except BaseException as error:  # uvicorn ends with SystemExit where its application does not start
+        faults.append(error)
+        listener.close()
+
+
+def _wait_for_health(port: int, faults: list[BaseException]) -> None:
+    """Ask until it is healthy: the socket listens already, so each question waits for the server by itself."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT)
+    try:
+        connection.request("GET", "/api/health")
+        healthy = connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        healthy = False
+    finally:
+        connection.close()
+    if not healthy:
+        why = f" ({next(iter(str(faults[0]).splitlines()), type(faults[0]).__name__)})" if faults else ""
+        raise RunError(f"the run's own Prefect server did not start{why}; its error is above")
+    for watcher in watchers:
+        watcher.ended(LABEL, f"at http://127.0.0.1:{port} while the run lasts")
+
+
+def _tell_what_is_left(url: str) -> None:
+    """Send the server, if it is still there, what it has not been told yet: a run that ends leaves at once."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogHandler
+
+    if not answers(f"{url}/health"):
+        return
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # that some are left is why it is drained
+    APILogHandler().flush()
+    EventsWorker.drain_all(timeout=END_TIMEOUT)
+
+
+def _insist_on_an_answer(url: str) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: 10.0}),
+        get_client(sync_client=True) as client,
+    ):
+        fault = client.api_healthcheck() or _other_program(client)
+    if fault:
+        raise RunError(
+            f"no Prefect 3 server answers at {url} (PREFECT_API_URL; {type(fault).__name__}): "
+            "start one there, or unset it to run without one"
+        ) from fault
+
+
+def _other_program(client: "SyncPrefectClient") -> Exception | None:
+    """Return what shows that something else answers, or another Prefect."""
+    try:
+        client.raise_for_api_version_mismatch()
+    except Exception as error:
+        return error
+    return None
