@@ -1,4 +1,4 @@
-"""A Prefect API for a run: the configured one, or a server of the run's own, which ends with the run, however that ends.
+"""A Prefect API for a run: the configured one, or a server of the run's own, which ends with it, however that ends.
 
 Prefect would start one in a process, and leave it behind when the run is killed. Ours is a thread of the run's process.
 It serves a socket that is open before it starts, so that no other program can take the port in between.

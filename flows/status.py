@@ -15,7 +15,7 @@ from flows.services import HOME, last_seen, server_url
 from flows.the_dead import is_alive, unfinished
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.run_records import last_asked, records, settle_the_dead
+from tasks.pipeline.run_records import last_asked, records, recover_crashed_runs
 from tasks.pipeline.staging import PREFIX
 from tasks.pipeline.store import RUNS
 from tasks.settings import Settings
@@ -39,7 +39,7 @@ def status(settings: Settings) -> tuple[list[Row], list[str]]:
 
 
 def _last_run(settings: Settings) -> Told:
-    settle_the_dead(settings.data_dir)
+    recover_crashed_runs(settings.data_dir)
     if any((settings.data_dir / RUNS).glob(f"{PREFIX}*")):
         yield "now", "a run is at work"
     last = next(records(settings.data_dir), None)

@@ -111,9 +111,7 @@ class Settings(Fields):
             if name not in CONTESTANTS and not (own and name == own.function):
                 raise ValueError(f"no network is called {name!r}{nearest(name, CONTESTANTS)}")
         if XGBOOST in self.networks and not list(Distribution.discover(name=XGBOOST_DISTRIBUTION)):
-            raise ValueError(
-                f"{XGBOOST_DISTRIBUTION} is not installed; install it with `make extras`"
-            )
+            raise ValueError(f"{XGBOOST_DISTRIBUTION} is not installed; install it with `make extras`")
         if len(set(self.networks)) < len(self.networks):
             raise ValueError("a network is named twice")
         return self

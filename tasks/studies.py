@@ -6,16 +6,17 @@ Each has the settings of a run and a few of its own; what its members differ in 
 from __future__ import annotations
 
 from functools import cached_property
+from inspect import signature
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from tasks.networks import NAMES
+from tasks.networks import NAMES, networks
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.cache_key import label_of
 from tasks.pipeline.node import Member, store_of
 from tasks.settings import Settings
-from tasks.trials import ROUND, Space, Trial, bars_of, next_settings, space_of, usual_of
+from tasks.trials import ROUND, Space, Trial, bars_of, next_settings
 
 
 class Study(Settings):
@@ -119,6 +120,27 @@ class SearchStudy(Study):
         bars = bars_of(before)
         numbered = enumerate(asked, len(before) + 1)
         return [Member(f"trial {n}", {**of, "given_up_below": bars if n > 1 else ()}) for n, of in numbered]
+
+
+def space_of(settings: Settings, network: str) -> Space:
+    """Return what there is to vary: what the network takes and these settings leave open."""
+    usual = networks()[network].epochs[settings.preset]
+    whole: Space = {
+        "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
+        "batch_size": {"choices": [64, 128, 256, 512]},
+        "epochs": {"low": max(1, usual // 4), "high": max(2, usual * 5 // 4)},
+        "filters": {"low": 8, "high": 64, "step": 8},
+        "dense_width": {"low": 32, "high": 256, "step": 32},
+        "dropout_rate": {"low": 0.0, "high": 0.7, "step": 0.05},
+    }
+    takes = {"learning_rate", "batch_size", "epochs", *signature(networks()[network].build).parameters}
+    return {name: of for name, of in whole.items() if name in takes and getattr(settings, name) is None}
+
+
+def usual_of(settings: Settings, network: str, space: Space) -> dict[str, Any]:
+    """Return what the preset and the network itself say: what the best trial is to beat."""
+    resolved, built = settings.resolved(network), signature(networks()[network].build).parameters
+    return {name: built[name].default if name in built else getattr(resolved, name) for name in space}
 
 
 def newest_study(settings: Settings) -> dict[str, Artifact]:

@@ -7,19 +7,16 @@ same search asks the same again, and a killed one goes on with what has been tra
 from __future__ import annotations
 
 from dataclasses import dataclass
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from tasks.networks import networks
-from tasks.pipeline.artifact import Artifact
-from tasks.settings import Settings
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
+
+    from tasks.pipeline.artifact import Artifact
 
 Space = dict[str, dict[str, Any]]  # bounds or choices of each setting that is varied
 ROUND = 5  # trials that are asked for together, and can be trained side by side
@@ -66,27 +63,6 @@ class Trial:
     def after(self, quarter: int) -> float:
         """The validation accuracy then."""
         return self.accuracies[self.epochs_after(quarter) - 1]
-
-
-def space_of(settings: Settings, network: str) -> Space:
-    """Return what there is to vary: what the network takes and these settings leave open."""
-    usual = networks()[network].epochs[settings.preset]
-    whole: Space = {
-        "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
-        "batch_size": {"choices": [64, 128, 256, 512]},
-        "epochs": {"low": max(1, usual // 4), "high": max(2, usual * 5 // 4)},
-        "filters": {"low": 8, "high": 64, "step": 8},
-        "dense_width": {"low": 32, "high": 256, "step": 32},
-        "dropout_rate": {"low": 0.0, "high": 0.7, "step": 0.05},
-    }
-    takes = {"learning_rate", "batch_size", "epochs", *signature(networks()[network].build).parameters}
-    return {name: of for name, of in whole.items() if name in takes and getattr(settings, name) is None}
-
-
-def usual_of(settings: Settings, network: str, space: Space) -> dict[str, Any]:
-    """Return what the preset and the network itself say: what the best trial is to beat."""
-    resolved, built = settings.resolved(network), signature(networks()[network].build).parameters
-    return {name: built[name].default if name in built else getattr(resolved, name) for name in space}
 
 
 def next_settings(

@@ -19,10 +19,11 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import sync_playwright
 
+from flows.processes import command_of
 from tasks.fashion_mnist import DataSet, load_data_set
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.hashing import sha256_of
-from tasks.pipeline.staging import workspace
+from tasks.pipeline.staging import LOCKS, lock
 from tasks.pipeline.store import Store
 from tasks.settings import PROJECT
 
@@ -37,7 +38,7 @@ CACHE_KEY = CacheKey(
     network=None,
     settings={"seed": 0, "limit": None},
     inputs={"download": "d1"},
-    code={"tasks/prepare.py: prepare": "c1"},
+    code={"tasks/prepare.py": "c1"},
     versions={"numpy": "2.1"},
 )
 
@@ -91,7 +92,8 @@ def artifact(store):
 
 
 def everything_in(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+    """Return all that there is but the locks, which stay."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if LOCKS not in path.parts)
 
 
 @pytest.fixture(scope="session")
@@ -192,7 +194,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callabl
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"made-{name}"
     whole = folder / "whole"
-    with workspace(folder, name):
+    with lock(folder, name):
         if not whole.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
@@ -273,8 +275,8 @@ def run_main(
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """Return what a run should not have left in its data and reports folders."""
-    return [path for path in folder.rglob("*") if path.name.startswith(".")]
+    """Return what a run should not have left in its data and reports folders; locks stay."""
+    return [path for path in folder.rglob("*") if path.name.startswith(".") and path.name != LOCKS]
 
 
 def children_of(process: int) -> list[int]:
@@ -284,6 +286,22 @@ def children_of(process: int) -> list[int]:
         with contextlib.suppress(FileNotFoundError):
             children += map(int, (thread / "children").read_text().split())
     return children
+
+
+FORK_SERVER = "multiprocessing.forkserver"  # in the command line of the server and of the workers that it has forked
+
+
+def workers_of(process: int) -> list[int]:
+    """Return the workers of a run."""
+    servers = [child for child in children_of(process) if FORK_SERVER in command_of(child)]
+    return [worker for server in servers for worker in children_of(server)]
+
+
+def trains(process: int) -> bool:
+    """Tell whether a worker holds the lock of a training."""
+    with contextlib.suppress(OSError):
+        return any("/train/.locks/" in str(held.readlink()) for held in Path(f"/proc/{process}/fd").iterdir())
+    return False
 
 
 def answers(url: str) -> bool:
@@ -316,8 +334,8 @@ def wait_until(condition, seconds: float, describe=str) -> None:
 
 @pytest.fixture(scope="session")
 def tensorflow():
-    """Start TensorFlow in this process, as a child does it."""
-    from tasks.start import start_tensorflow
+    """Start TensorFlow in this process, as a worker does it."""
+    from tasks.training.tensorflow import start_tensorflow
 
     start_tensorflow(1)
 
@@ -325,4 +343,4 @@ def tensorflow():
 @pytest.fixture
 def prepared(finished_run):
     """Return the folder of its prepared splits."""
-    return next((finished_run / "data" / "prepare").glob("*"))
+    return next((finished_run / "data" / "prepare").glob("[!.]*"))

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from tasks.idx import IMAGES, LABELS
+from tasks.pipeline.staging import LOCKS
 from tasks.settings import PROJECT
 from tests.conftest import AS_ANYONE, FIRST, FIXTURE, ON_THE_FIXTURE, SPECIFICATION, leftovers, run_main
 from tests.fixtures.make_fixtures import idx_bytes
@@ -98,7 +99,7 @@ def test_a_source_that_cannot_be_used_gets_one_sentence_and_status_2(tmp_path, s
     assert last.endswith("; give --source a folder with the four files, whole")
     assert "Traceback" not in done.stderr
     assert leftovers(tmp_path / "data") == []
-    assert not list((tmp_path / "data").glob("download/*"))
+    assert not list((tmp_path / "data").glob("download/[!.]*"))
 
 
 # Data that is not what a comparison needs
@@ -126,7 +127,7 @@ def test_bad_data_stops_the_run_before_any_training_each_time_it_is_run(tmp_path
         assert done.returncode == 1
         assert done.stderr.splitlines()[-1].startswith(f"error: validate: {sentence}")
         assert "Traceback" not in done.stderr
-    assert {path.name for path in (tmp_path / "data").iterdir()} == {"raw", "runs", "download", "validate"}
+    assert {path.name for path in (tmp_path / "data").glob("[!.]*")} == {"raw", "runs", "download", "validate"}
     assert leftovers(tmp_path / "data") == []
 
 
@@ -216,8 +217,9 @@ def test_a_full_disk_gets_one_sentence_and_leaves_no_half_artifact(tmp_path, ser
     assert last.endswith("free some space or choose another --data-dir")
     left = [Path(line) for line in done.stdout.splitlines()]
     assert Path("raw/fashion-mnist-600", FIRST) in left
-    assert [path for path in left if path.name.startswith(".unfinished")] == []
+    assert [path for path in left if path.name.startswith(".staging")] == []
     assert [path for path in left if path.name == "unfinished"] == []
+    left = [path for path in left if LOCKS not in path.parts]
     artifacts = [path for path in left if len(path.parts) == 2 and path.parts[0] not in ("raw", "runs", "checkpoints")]
     assert artifacts
     assert all(artifact / "manifest.json" in left for artifact in artifacts)

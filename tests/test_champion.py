@@ -28,7 +28,7 @@ def test_the_last_one_crowned_is_in_use_and_crowning_it_again_is_no_news(tmp_pat
     assert crowned(tmp_path, "baseline", "dropout", "dropout") == [True, True, False]
     assert champions(tmp_path).in_use.network == "dropout"
     assert [champion.network for champion in champions(tmp_path).champions] == ["baseline", "dropout"]
-    assert list(tmp_path.iterdir()) == [tmp_path / FILE], "something half-written"
+    assert list(tmp_path.glob("[!.]*")) == [tmp_path / FILE], "something half-written"
 
 
 def test_a_rollback_puts_the_one_before_into_use_and_the_other_never_again(tmp_path):

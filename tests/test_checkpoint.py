@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from tasks.pipeline.checkpoints import LocalCheckpoints
 
 VARIABLES = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int64), np.array([1, 2], np.uint32)]
 
@@ -13,7 +14,11 @@ def folder(tmp_path):
 
 def save(folder, *steps):
     for step in steps:
-        save_checkpoint(folder, Checkpoint(step, {"history": [{"loss": 0.1 + step}]}, VARIABLES))
+        save_checkpoint(LocalCheckpoints(folder), Checkpoint(step, {"history": [{"loss": 0.1 + step}]}, VARIABLES))
+
+
+def load(folder):
+    return load_checkpoint(LocalCheckpoints(folder))
 
 
 def newest(folder):
@@ -22,7 +27,7 @@ def newest(folder):
 
 def test_a_checkpoint_comes_back_as_it_was(folder):
     save(folder, 12)
-    checkpoint, refused = load_checkpoint(folder)
+    checkpoint, refused = load(folder)
     assert refused == []
     assert (checkpoint.step, checkpoint.state) == (12, {"history": [{"loss": 12.1}]})
     for before, after in zip(VARIABLES, checkpoint.variables, strict=True):
@@ -31,12 +36,12 @@ def test_a_checkpoint_comes_back_as_it_was(folder):
 
 
 def test_where_nothing_was_kept_there_is_none(folder):
-    assert load_checkpoint(folder) == (None, [])
+    assert load(folder) == (None, [])
 
 
 def test_the_newest_is_taken_and_the_one_before_it_kept(folder):
     save(folder, 9, 10, 999_999)
-    assert load_checkpoint(folder)[0].step == 999_999
+    assert load(folder)[0].step == 999_999
     assert [path.name[:9] for path in sorted(folder.iterdir())] == ["000000010", "000999999"]
 
 
@@ -70,21 +75,24 @@ def folder_in_its_place(path):
 )
 def test_a_damaged_one_is_refused_with_its_reason_and_the_one_before_it_used(folder, damage, reason):
     save(folder, 1, 2)
-    damage(newest(folder))
-    checkpoint, (refused,) = load_checkpoint(folder)
+    damaged = newest(folder)
+    damage(damaged)
+    checkpoint, (refused,) = load(folder)
     assert checkpoint.step == 1
     assert refused.startswith("000000002-")
     assert reason in refused
+    assert not damaged.exists()
     save(folder, 2)  # it does not displace good ones either
-    assert load_checkpoint(folder)[0].step == 2
-    assert load_checkpoint(folder)[1] == []
+    assert load(folder)[0].step == 2
+    assert len(list(folder.iterdir())) == 2
+    assert load(folder)[1] == []
 
 
 def test_one_of_another_training_is_refused(folder):
     save(folder, 1)
     other = folder.with_name("dropout-fedcba9876543210")
     folder.rename(other)
-    checkpoint, (refused,) = load_checkpoint(other)
+    checkpoint, (refused,) = load(other)
     assert checkpoint is None
     assert refused.endswith("belongs to dropout-0123456789abcdef")
 
@@ -92,6 +100,6 @@ def test_one_of_another_training_is_refused(folder):
 def test_what_a_kill_left_half_written_is_not_taken_and_does_not_stay(folder):
     save(folder, 1)
     (folder / "unfinished").write_bytes(b"PK\x03\x04")
-    assert load_checkpoint(folder)[0].step == 1
+    assert load(folder)[0].step == 1
     save(folder, 2)
     assert len(list(folder.iterdir())) == 2

@@ -8,9 +8,9 @@ from tasks.compare import (
     compare_networks,
     rank,
 )
+from tasks.data.splits import SPLITS
 from tasks.metrics import measure
 from tasks.pipeline.artifact import Artifact
-from tasks.prepare import SPLITS
 from tasks.statistics import wilson_interval
 
 IMAGES = {"train": 54_000, "validation": 6_000, "test": 10_000}
@@ -207,10 +207,10 @@ def test_the_node_compares_what_was_trained_and_evaluated(tmp_path):
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 10, 200).astype(np.uint8)
 
-    def artifact(name, facts=None):
+    def artifact(name, summary=None):
         folder = tmp_path / name
         folder.mkdir()
-        return Artifact(folder, {"facts": facts or {}})
+        return Artifact(folder, {"summary": summary or {}})
 
     prepared = artifact("prepare")
     for split in SPLITS:
@@ -229,9 +229,9 @@ def test_the_node_compares_what_was_trained_and_evaluated(tmp_path):
         metrics = {split: measure(probabilities, labels) for split in SPLITS}
         (evaluate[name].folder / "metrics.json").write_text(json.dumps(metrics))
     output = artifact("compare").folder
-    facts = compare(output, train=train, evaluate=evaluate, prepare=prepared)
+    summary = compare(output, train=train, evaluate=evaluate, prepare=prepared)
     comparison = json.loads((output / "comparison.json").read_text())
-    assert facts == {"keep": "dropout", "verdict": comparison["verdict"]}
+    assert summary == {"keep": "dropout", "verdict": comparison["verdict"]}
     assert comparison["networks"]["baseline"]["parameters"] == 2000
     assert comparison["networks"]["dropout"]["parameters"] == 1000
     assert comparison["networks"]["dropout"]["running_accuracy"] == 0.75

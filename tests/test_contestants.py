@@ -1,18 +1,20 @@
 import pytest
 
-from tasks import boosting
 from tasks.contestants import evaluator, trainer
+from tasks.evaluation import xgboost as xgboost_evaluation
 from tasks.fields import CONTESTANTS
-from tasks.networks import NETWORKS
+from tasks.networks import networks
 from tasks.pipeline.errors import UserError
 from tasks.settings import parse_settings
+from tasks.training import xgboost as xgboost_training
 
 
 def test_trees_have_nodes_of_their_own_which_are_called_like_the_networks():
     for name in CONTESTANTS:
         nodes = trainer(name), evaluator(name)
         assert [node.label(name) for node in nodes] == [f"train[{name}]", f"evaluate[{name}]"]
-        assert [node in (boosting.train, boosting.evaluate) for node in nodes] == [name not in NETWORKS] * 2
+        trees = nodes == (xgboost_training.train, xgboost_evaluation.evaluate)
+        assert trees == (name not in networks())
 
 
 def test_what_says_nothing_of_trees_does_not_grow_them_again(data_set, artifact):
@@ -24,6 +26,6 @@ def test_what_says_nothing_of_trees_does_not_grow_them_again(data_set, artifact)
 
 
 def test_trees_are_refused_where_their_library_is_not_installed(monkeypatch):
-    monkeypatch.setattr("tasks.settings.TREES_FROM", "nobody-has")
-    with pytest.raises(UserError, match=r"nobody-has is not installed; .* pip install '.\[xgboost\]'"):
+    monkeypatch.setattr("tasks.settings.XGBOOST_DISTRIBUTION", "nobody-has")
+    with pytest.raises(UserError, match="nobody-has is not installed; install it with `make extras`$"):
         parse_settings({"networks": "baseline,xgboost"})

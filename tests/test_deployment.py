@@ -14,7 +14,7 @@ from flows.server_api import ask
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.pipeline.errors import RunError
 from tasks.settings import Settings
-from tests.conftest import PROJECT, leftovers, sha256_of, wait_until
+from tests.conftest import FORK_SERVER, PROJECT, leftovers, sha256_of, wait_until
 from tests.deployed import deployed
 
 README = (PROJECT / "README.md").read_text()
@@ -196,7 +196,7 @@ def test_a_run_that_is_cancelled_ends_as_cancelled_with_its_children(copy, first
     wait_until(lambda: list(copy.data.glob("checkpoints/*/*")), 60, lambda: str(copy.run(run)["state"]))
     ask(copy.url, f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
     assert copy.ended(run)["state_name"] == "Cancelled"
-    wait_until(lambda: not [line for line in copy.processes("worker").values() if "-m tasks." in line], 10)
+    wait_until(lambda: not [line for line in copy.processes("worker").values() if FORK_SERVER in line], 10)
     assert leftovers(copy.data) == []
     assert not {"Running", "Pending"} & set(copy.tasks(run).values())
 

@@ -93,9 +93,9 @@ def test_the_folder_that_the_user_names_is_used_instead_of_a_system_copy(data_se
 def test_the_node_fills_its_artifact_and_tells_where_each_file_came_from(data_set, tmp_path):
     output = tmp_path / "artifact"
     output.mkdir()
-    facts = download(output, data_set=data_set, source_folder=FIXTURE, data_dir=tmp_path / "data", progress=silent)
+    summary = download(output, data_set=data_set, source_folder=FIXTURE, data_dir=tmp_path / "data", progress=silent)
     assert_whole(data_set, output)
-    assert facts == {"origins": {file.name: str(FIXTURE) for file in data_set.files.values()}}
+    assert summary == {"measured": {"origins": {file.name: str(FIXTURE) for file in data_set.files.values()}}}
 
 
 def test_progress_tells_how_many_bytes_of_how_many(data_set, raw):

@@ -1,7 +1,7 @@
 import pytest
 
 from tasks.evaluate import layers_of
-from tasks.networks import NETWORKS
+from tasks.networks import networks
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -27,7 +27,7 @@ def test_a_mirrored_image_costs_two_passes_and_of_unknown_layers_nothing_is_clai
     assert [layer["multiply_adds"] for layer in described] == [2 * 26 * 26 * 4 * 9, 0, None]
 
 
-@pytest.mark.parametrize("name", list(NETWORKS))
+@pytest.mark.parametrize("name", list(networks()))
 def test_the_layers_parameters_add_up_to_the_networks(name):
-    model = NETWORKS[name].build()
+    model = networks()[name].build()
     assert sum(layer["parameters"] for layer in layers_of(model)) == model.count_params()

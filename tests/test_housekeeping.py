@@ -79,7 +79,7 @@ def test_verifying_names_each_damage_and_changes_nothing(store):
 
 def test_verifying_looks_at_artifacts_and_at_nothing_else(store):
     make(store, 1)
-    for folder in ("raw/fashion-mnist", "runs", "checkpoints/dropout-0", "damaged/prepare-0", "prepare/.unfinished-0"):
+    for folder in ("raw/fashion-mnist", "runs", "checkpoints/dropout-0", "damaged/prepare-0", "prepare/.staging-0"):
         (store.data_dir / folder).mkdir(parents=True)
     (store.data_dir / "notes.txt").write_text("mine")
     assert damaged(store.data_dir)[1].startswith("1 of 1 ")
@@ -96,7 +96,7 @@ def test_what_none_of_the_last_runs_needs_is_listed_and_then_removed(store):
     assert item.why == "needed by none of the last 1 runs"
     assert item.bytes > 18
     remove(spare(store, 1), store.data_dir)
-    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [third.key]
+    assert list(store.artifacts()) == [third.folder]
     assert isinstance(store.find(replace(CACHE_KEY, settings={"seed": 3})), Artifact)
 
 
@@ -121,7 +121,8 @@ def test_what_is_not_needed_is_removed_though_no_folder_can_be_made(store, monke
 
     monkeypatch.setattr(os, "mkdir", full)
     remove(items, store.data_dir.parent / "reports")
-    assert [path.name for path in old.folder.parent.iterdir()] == [new.folder.name]
+    assert not old.folder.exists()
+    assert list(store.artifacts()) == [new.folder]
 
 
 def test_a_checkpoint_is_spared_while_the_run_that_left_it_is_recent(store):
@@ -207,7 +208,7 @@ def test_a_run_that_retains_removes_reports_pages_and_records_beyond_the_last(st
     told = retain(Settings(data_dir=store.data_dir, reports_dir=reports, keep=2))
     assert re.match(r"removed 4 items of before the last 2 runs, [\d,]+ bytes$", told)
     kept = sorted(artifact.key[:8] for artifact in made[1:])
-    assert [folder.name[:8] for folder in sorted((store.data_dir / "report").iterdir())] == kept
+    assert [folder.name[:8] for folder in store.artifacts()] == kept
     pages = [page for page in reports.glob("*T*-*.html") if page != foreign]
     assert sorted(page.stem[-8:] for page in pages) == sorted(page.stem[-8:] for page in reports.glob("*.json")) == kept
     assert foreign.exists()
@@ -222,7 +223,7 @@ def test_a_run_retains_what_the_runs_of_other_recipes_need(store, tmp_path):
     for artifact in (second, third):
         run(store, artifact, command=settings.command)
     retain(settings)
-    assert sorted(folder.name for folder in (store.data_dir / "prepare").iterdir()) == sorted([first.key, third.key])
+    assert list(store.artifacts()) == sorted([first.folder, third.folder])
 
 
 def test_a_run_that_is_asked_for_again_and_again_does_not_hold_up_what_goes(store, tmp_path):
@@ -234,7 +235,7 @@ def test_a_run_that_is_asked_for_again_and_again_does_not_hold_up_what_goes(stor
     record.write_text(json.dumps(long_ago))
     run(store, first, kept=True, command=settings.command)
     retain(settings)
-    assert [folder.name for folder in (store.data_dir / "prepare").iterdir()] == [first.key], second
+    assert list(store.artifacts()) == [first.folder], second
 
 
 def test_a_run_retains_all_while_another_is_at_work(store, tmp_path):

@@ -1,11 +1,18 @@
 import numpy as np
 import pytest
 
-from tasks.kernels import SMALL, quicken
-
 pytestmark = pytest.mark.usefixtures("tensorflow")
 GENERATOR = np.random.default_rng(0)
-SIDE = int(SMALL**0.5)
+SIDE = 7  # of a small feature map
+
+
+@pytest.fixture
+def quicken(tensorflow):
+    """The function, whose module imports TensorFlow: not before that has started as in a worker."""
+    from tasks.kernels import SMALL, quicken
+
+    assert SIDE**2 <= SMALL < (SIDE + 1) ** 2
+    return quicken
 
 
 def convolutional(side, kernel=3, **of_normalization):
@@ -51,14 +58,14 @@ def operations(model):
 
 @pytest.mark.parametrize("side", [SIDE, SIDE + 1], ids=["small", "large"])
 @pytest.mark.parametrize("kernel", [3, 2, (1, 4)], ids=str)
-def test_outputs_gradients_and_kept_statistics_stay_those_of_keras(side, kernel):
+def test_outputs_gradients_and_kept_statistics_stay_those_of_keras(quicken, side, kernel):
     images = GENERATOR.normal(1, 2, (9, side, side, 3)).astype(np.float32)
     ours, theirs = convolutional(side, kernel), convolutional(side, kernel)
     quicken(ours)
     assert_a_step_is_the_same(ours, theirs, images)
 
 
-def test_faster_operations_are_taken_where_they_are_faster():
+def test_faster_operations_are_taken_where_they_are_faster(quicken):
     small, large = convolutional(SIDE), convolutional(SIDE + 1)
     assert {"Conv2DBackpropFilter"} <= operations(small)
     for model in (small, large):
@@ -74,7 +81,7 @@ def test_faster_operations_are_taken_where_they_are_faster():
     [{"scale": False}, {"center": False}, {"axis": 1}, {"trainable": False}, {"renorm": True}, {"dtype": "float64"}],
     ids=str,
 )
-def test_a_normalization_of_another_kind_is_left_to_keras(options):
+def test_a_normalization_of_another_kind_is_left_to_keras(quicken, options):
     images = GENERATOR.normal(1, 2, (9, SIDE, SIDE, 3)).astype(np.float32)
     ours, theirs = (convolutional(SIDE, **options) for _ in range(2))
     quicken(ours)
@@ -82,7 +89,7 @@ def test_a_normalization_of_another_kind_is_left_to_keras(options):
     assert "FusedBatchNormV3" not in operations(ours)
 
 
-def test_inference_and_what_is_saved_are_those_of_keras(tmp_path):
+def test_inference_and_what_is_saved_are_those_of_keras(quicken, tmp_path):
     import keras
 
     images = GENERATOR.normal(1, 2, (9, SIDE, SIDE, 3)).astype(np.float32)

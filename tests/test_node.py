@@ -1,20 +1,21 @@
-import contextlib
+"""A node under the artifact contract, in a worker: made once, keyed by what decides it, refused when that changes."""
+
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
-from tasks import child
-from tasks.pipeline import cache_key
-from tasks.pipeline import node as module
+from tasks.pipeline import PROJECT, workers
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.node import node
-from tasks.pipeline.progress import LogReporter
+from tasks.pipeline.progress import LogReporter, silent
+from tasks.pipeline.worker import run_node
 from tasks.settings import Settings
+from tests import worker_functions as nodes
 from tests.conftest import wait_until
+from tests.worker_functions import count, double
 
 
 class Heard:
@@ -36,19 +37,6 @@ class Heard:
 @pytest.fixture
 def settings(tmp_path):
     return Settings(data_dir=tmp_path)
-
-
-@node(unkeyed=("data_dir",))
-def count(output, *, seed, data_dir, progress):
-    progress(1, 2, str(data_dir.name), False)
-    (output / "count.txt").write_text(str(seed))
-    return {"count": seed}
-
-
-@node()
-def double(output, *, count, network):
-    (output / "double.txt").write_text(str(2 * count.summary["count"]))
-    return {"of": network}
 
 
 def test_a_node_is_made_once_and_then_kept(settings):
@@ -85,33 +73,35 @@ def test_a_mapped_node_is_named_by_its_network(settings):
     artifact, _ = double.run(settings, "dropout", {"count": first}, Heard())
     assert double.label("dropout") == "double[dropout]"
     assert artifact.folder.name == f"dropout-{artifact.key}"
-    assert artifact.summary == {"of": "dropout"}
+    assert artifact.summary["of"] == "dropout"
+
+
+def test_a_node_gets_of_its_inputs_what_their_digest_covers_and_no_more(settings):
+    first, _ = count.run(settings, None, {}, Heard())
+    artifact, _ = double.run(settings, "dropout", {"count": first}, Heard())
+    assert artifact.summary["given"] == ["digest", "files", "label", "network", "node", "summary"]
+    assert nodes.describe.run(settings, None, {"count": first}, Heard())[0].summary == {"seconds": 1.0}
+
+
+def test_a_summary_that_differs_makes_another_input_of_the_same_files(settings):
+    first, _ = count.run(settings, None, {}, Heard())
+    other = replace(first, manifest=first.manifest | {"digest": "another"})
+    keys = [double.cache_key(settings, None, {"count": artifact}).key for artifact in (first, other)]
+    assert keys[0] != keys[1]
 
 
 def test_a_failure_names_the_node_and_leaves_nothing(settings):
-    @node()
-    def fail(output):
-        (output / "half").write_text("half")
-        raise RunError("it went wrong")
-
-    with pytest.raises(RunError, match="^fail: it went wrong$"):
-        fail.run(settings, None, {}, Heard())
-    assert list((settings.data_dir / "fail").iterdir()) == []
+    with pytest.raises(RunError, match="^break_off: it went wrong$"):
+        nodes.break_off.run(settings, None, {}, Heard())
+    assert [path.name for path in (settings.data_dir / "break_off").iterdir()] == [".locks"]
 
 
-def test_a_check_stops_the_run_though_the_artifact_stands(settings):
-    def refuse(artifact):
-        raise RunError("not good enough")
-
-    @node(check=refuse)
-    def gate(output):
-        (output / "result").write_text("poor")
-        return {}
-
+def test_a_check_stops_the_run_though_the_artifact_is_up_to_date(settings):
+    gate = nodes.gate
     for again in (gate.run, gate.run, lambda *given: gate.find(*given[:-1])):
         with pytest.raises(RunError, match="^gate: not good enough$"):
             again(settings, None, {}, Heard())
-    assert len(list((settings.data_dir / "gate").iterdir())) == 1
+    assert len(list((settings.data_dir / "gate").glob("[!.]*"))) == 1
 
 
 def test_a_folder_that_cannot_be_written_gets_one_sentence(settings, tmp_path):
@@ -122,65 +112,60 @@ def test_a_folder_that_cannot_be_written_gets_one_sentence(settings, tmp_path):
 
 
 def test_an_input_that_changes_while_a_node_runs_is_not_taken_for_what_it_was(settings):
-    @node()
-    def late(output, *, count):
-        (count.folder / "count.txt").write_text("9")
-        return {}
-
     first, _ = count.run(settings, None, {}, Heard())
-    with pytest.raises(RunError, match="^late: its input count has changed while it ran; run again$"):
-        late.run(settings, None, {"count": first}, Heard())
-    assert list((settings.data_dir / "late").iterdir()) == []
-
-
-def test_code_that_changes_before_a_child_has_read_it_is_not_taken_for_what_it_was(settings, monkeypatch):
-    def code_of(*of, again=False):
-        return {"tests/a_child.py: work": "new" if again else "old"}
-
-    @node()
-    def by_child(output, *, child):
-        return child("tests.a_child", {"do": "answer", "numbers": [1]})
-
-    monkeypatch.setattr(module, "code_of", code_of)
-    told = r"^by_child: the code has changed since the run began \(tests/a_child.py: work\); run again$"
+    told = "^alter_input: its input count has changed while it ran; run again$"
     with pytest.raises(RunError, match=told):
-        by_child.run(settings, None, {}, Heard())
-    monkeypatch.setattr(module, "code_of", lambda *of, again=False: {"tests/a_child.py: work": "old"})
-    assert by_child.run(settings, None, {}, Heard())[0].facts == {"sum": 1}
+        nodes.alter_input.run(settings, None, {"count": first}, Heard())
+    assert list((settings.data_dir / "alter_input").glob("[!.]*")) == []
 
 
-@pytest.mark.parametrize(("done", "noticed"), [([0, 1], True), ([1, 2], False)], ids=["as it loads", "as it works"])
-def test_a_library_that_is_replaced_is_noticed_until_the_child_has_begun_to_work(settings, monkeypatch, done, noticed):
-    @node(libraries=("numpy",))
-    def by_child(output, *, child):
-        return child("tests.a_child", {"do": "answer", "numbers": [1], "done": done})
+@pytest.mark.parametrize(
+    ("node", "file"), [(nodes.read_beside, "tests/fixtures/"), (nodes.read_style, "tasks/report/style.css")]
+)
+def test_a_function_that_reads_a_file_of_the_project_which_is_in_no_key_is_stopped(settings, node, file):
+    with pytest.raises(RunError, match=f"^{node.name}: {node.name} reads {file}.*, whose changes would not be seen"):
+        node.run(settings, None, {}, Heard())
 
-    class Replacing(Heard):
-        def advanced(self, *told):
-            monkeypatch.setattr(cache_key, "version", lambda name: "0.0.1")
 
-    told = r"^by_child: the code has changed since the run began \(numpy\); run again$"
-    with pytest.raises(RunError, match=told) if noticed else contextlib.nullcontext():
-        by_child.run(settings, None, {}, Replacing())
+def worker_of(node, settings, tmp_path, **changes):
+    """Run a node's function in a worker, for a key that is changed."""
+    cache_key = replace(node.cache_key(settings, None, {}), **changes)
+    (tmp_path / "count" / "folder").mkdir(parents=True)
+    keywords = {"seed": 0, "data_dir": settings.data_dir, "folders": []}
+    return workers.run(
+        run_node,
+        node.function.__module__,
+        node.name,
+        None,
+        cache_key,
+        tmp_path / "count" / "folder",
+        keywords,
+        progress=silent,
+    )
+
+
+def test_a_worker_refuses_a_key_that_is_of_other_code_or_libraries(settings, tmp_path):
+    code = count.cache_key(settings, None, {}).code
+    for place, (changes, name) in enumerate(
+        [
+            ({"code": code | {"tests/worker_functions.py": "0" * 16}}, "tests/worker_functions.py"),
+            ({"versions": {"numpy": "0.0.1"}}, "numpy"),
+        ]
+    ):
+        with pytest.raises(RunError, match=rf"^the code has changed since the run began \(({name})\); run again$"):
+            worker_of(count, settings, tmp_path / str(place), **changes)
 
 
 def test_how_long_it_took_is_without_the_wait_for_its_turn(settings, monkeypatch):
-    @node()
-    def by_child(output, *, child):
-        return child("tests.a_child", {"do": "answer", "numbers": [1]})
-
-    by_child.run(settings, None, {}, Heard())  # so that the second time nothing else takes long
-    monkeypatch.setattr(child, "_places", places := threading.BoundedSemaphore(1))
+    count.run(settings, None, {}, Heard())  # so that the second time nothing else takes long
+    monkeypatch.setattr(workers, "_slots", slots := threading.BoundedSemaphore(1))
     with ThreadPoolExecutor() as pool:
-        with places:
-            began = time.perf_counter()
-            run = pool.submit(by_child.run, settings, None, {}, Heard(), afresh="asked for")
-            wait_until(lambda: places._cond._waiters, 10)
-            queued = time.perf_counter()
-            subprocess.run([sys.executable, "-c", "import pandas"], check=True)
-            waited = time.perf_counter() - queued
+        with slots:
+            run = pool.submit(count.run, settings, None, {}, Heard(), force_reason="asked for")
+            wait_until(lambda: slots._cond._waiters, 10)
+            subprocess.run([sys.executable, "-c", "import pandas"], check=True, cwd=PROJECT)
         artifact, _ = run.result()
-    assert artifact.manifest["made"]["seconds"] <= time.perf_counter() - began - waited
+    assert artifact.manifest["made"]["seconds"] < 0.3
 
 
 def test_the_log_has_a_line_for_start_milestone_and_end(caplog):

@@ -10,28 +10,10 @@ from prefect import flow
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
 from flows.orchestrated import as_task
-from tasks.pipeline.errors import RunError, WorkerCrashed
-from tasks.pipeline.node import node
 from tasks.pipeline.progress import watchers
 from tasks.settings import PROJECT, Settings
 from tasks.train import train
-
-
-@node(retries=1)
-def divide(output, *, seed):
-    return {"share": 1 / seed}
-
-
-@node(retries=1)
-def refuse(output):
-    error = RunError("the numbers do not add up")
-    error.add_note("at line 3")
-    raise error
-
-
-@node(retries=1)
-def die(output):
-    raise WorkerCrashed("its process was killed by SIGKILL")
+from tests import worker_functions as nodes
 
 
 class Failures:
@@ -69,22 +51,22 @@ def end_of(server, tmp_path):
 
 
 def test_a_fault_in_a_node_is_told_with_its_traceback_and_ends_as_one_sentence(end_of):
-    state, ((why, detail),) = end_of(divide)
+    state, ((why, detail),) = end_of(nodes.divide)
     assert state == {"type": "FAILED", "message": "divide: ZeroDivisionError: division by zero"}
     assert why == state["message"]
     assert 'return {"share": 1 / seed}' in detail
 
 
 def test_what_a_node_says_went_wrong_is_told_with_its_notes_and_is_not_tried_again(end_of):
-    state, told = end_of(refuse)
-    assert state["message"] == "refuse: the numbers do not add up"
+    state, told = end_of(nodes.give_reasons)
+    assert state["message"] == "give_reasons: the numbers do not add up"
     assert told == [(state["message"], "at line 3")]
 
 
 def test_a_node_whose_child_was_killed_is_tried_again(end_of):
-    state, told = end_of(die)
+    state, told = end_of(nodes.die)
     assert state["type"] == "FAILED"
-    assert told == [("die: its process was killed by SIGKILL", "")] * 2
+    assert told == [("die: its process was killed by SIGKILL (out of memory?)", "")] * 2
 
 
 def test_a_task_can_be_sent_to_another_process_as_dask_does(tmp_path):

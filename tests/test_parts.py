@@ -3,14 +3,23 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tasks.networks import NETWORKS
-from tasks.parts import PART, Update, mirrored, predictor
+from tasks.evaluate import mirrored
+from tasks.networks import networks
 
 GENERATOR = np.random.default_rng(0)
-pytestmark = pytest.mark.usefixtures("tensorflow")
+PART = 32  # images of a part at least, in float32
 
-IMAGES = GENERATOR.random((2 * PART[4] + 7, 28, 28, 1), dtype=np.float32)
+IMAGES = GENERATOR.random((2 * PART + 7, 28, 28, 1), dtype=np.float32)
 LABELS = GENERATOR.integers(0, 10, len(IMAGES)).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def parts(tensorflow):
+    """The module, which imports TensorFlow: not before that has started as in a worker."""
+    from tasks import parts
+
+    assert parts.PART[4] == PART
+    return parts
 
 
 @pytest.fixture
@@ -40,7 +49,7 @@ def baseline():
     import keras
 
     keras.utils.set_random_seed(0)
-    return NETWORKS["baseline"].build(filters=8, dense_width=32)
+    return networks()["baseline"].build(filters=8, dense_width=32)
 
 
 def normalized():
@@ -67,17 +76,17 @@ def bounded():
         (baseline, range(len(IMAGES))),
         (penalized, range(len(IMAGES))),
         (bounded, range(len(IMAGES))),
-        (normalized, [*range(PART[4])] * 2),  # both parts are alike, so their statistics are the batch's
+        (normalized, [*range(PART)] * 2),  # both parts are alike, so their statistics are the batch's
     ],
     ids=["baseline", "with a penalty on its weights", "with bounds on its weights", "with batch normalization"],
 )
-def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(build, chosen, pool):
+def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(parts, build, chosen, pool):
     import keras
 
     images, labels = IMAGES[chosen], LABELS[chosen]
     ours, theirs = build(), build()
     theirs.compile(keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    update = Update(ours, 0, pool)
+    update = parts.Update(ours, 0, pool)
     for step in range(3):
         told = update(images, labels, step, 1e-5)
         expected = theirs.train_on_batch(images, labels)
@@ -101,32 +110,32 @@ def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(build, 
         assert mine.numpy() == pytest.approx(other.numpy(), abs=1e-4), mine.path
 
 
-def test_each_part_is_normalized_by_its_own_statistics_and_their_mean_is_kept(pool):
+def test_each_part_is_normalized_by_its_own_statistics_and_their_mean_is_kept(parts, pool):
     import keras
 
-    update = Update(normalized(), 0, pool)
-    parts = [slice(start, start + PART[4]) for start in range(0, len(IMAGES), PART[4])]
+    update = parts.Update(normalized(), 0, pool)
+    slices = [slice(start, start + PART) for start in range(0, len(IMAGES), PART)]
     alone = []
-    for part in parts:
-        of_part = Update(normalized(), 0, pool)
+    for part in slices:
+        of_part = parts.Update(normalized(), 0, pool)
         alone.append(of_part(IMAGES[part], LABELS[part], 0, 0.0)["loss"])
-    shares = [len(LABELS[part]) / len(IMAGES) for part in parts]
+    shares = [len(LABELS[part]) / len(IMAGES) for part in slices]
     assert update(IMAGES, LABELS, 0, 0.0)["loss"] == pytest.approx(np.dot(alone, shares), rel=1e-5)
     hidden = keras.Model(update.model.inputs, update.model.layers[1].output).predict(IMAGES, verbose=0)
-    variances = [hidden[part].var(axis=0) for part in parts]
+    variances = [hidden[part].var(axis=0) for part in slices]
     mean, variance = (variable.numpy() for variable in update.model.non_trainable_weights)
     assert mean == pytest.approx(0.01 * hidden.mean(axis=0), abs=1e-5)
     assert variance == pytest.approx(0.99 + 0.01 * np.average(variances, axis=0, weights=shares), abs=1e-5)
 
 
-def test_with_smoothed_labels_the_step_is_keras_own_and_the_loss_that_is_told_is_of_the_labels(pool):
+def test_with_smoothed_labels_the_step_is_keras_own_and_the_loss_that_is_told_is_of_the_labels(parts, pool):
     import keras
     import tensorflow as tf
 
     ours, theirs = normalized(), normalized()
-    images, labels = IMAGES[: PART[4]], LABELS[: PART[4]]
+    images, labels = IMAGES[:PART], LABELS[:PART]
     theirs.compile(keras.optimizers.SGD(0.0), loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.2))
-    update = Update(ours, 0, pool, label_smoothing=0.2)
+    update = parts.Update(ours, 0, pool, label_smoothing=0.2)
     told = update(images, labels, 0, 0.0)
     probabilities = ours(images, training=True).numpy()
     assert told["loss"] == pytest.approx(-np.log(probabilities[np.arange(len(labels)), labels]).mean(), rel=1e-5)
@@ -137,26 +146,28 @@ def test_with_smoothed_labels_the_step_is_keras_own_and_the_loss_that_is_told_is
         assert mean.numpy() == pytest.approx(0.1 * gradient.numpy(), abs=1e-6)
 
 
-def test_a_mirrored_inference_is_the_mean_over_the_image_and_its_mirror_image(pool):
+def test_a_mirrored_inference_is_the_mean_over_the_image_and_its_mirror_image(parts, pool):
     model = small(two_dropouts)
     expected = (model.predict(IMAGES, verbose=0) + model.predict(IMAGES[:, :, ::-1], verbose=0)) / 2
-    assert np.concatenate(list(mirrored(predictor(model, pool))(IMAGES))) == pytest.approx(expected, abs=1e-6)
+    assert np.concatenate(list(mirrored(parts.predictor(model, pool))(IMAGES))) == pytest.approx(expected, abs=1e-6)
 
 
-def test_what_is_dropped_differs_with_part_step_and_seed_and_with_nothing_else(pool):
-    def loss(seed, step, size=PART[4]):
+def test_what_is_dropped_differs_with_part_step_and_seed_and_with_nothing_else(parts, pool):
+    def loss(seed, step, size=PART):
         model = small(two_dropouts)
-        return Update(model, seed, pool)(np.repeat(IMAGES[:1], size, axis=0), np.repeat(LABELS[:1], size), step, 0.0)
+        return parts.Update(model, seed, pool)(
+            np.repeat(IMAGES[:1], size, axis=0), np.repeat(LABELS[:1], size), step, 0.0
+        )
 
     losses = [loss(seed, step)["loss"] for seed, step in [(0, 0), (0, 1), (1, 0), (1, 1)]]
     assert len(set(losses)) == 4
     assert loss(0, 0)["loss"] == losses[0]
-    assert loss(0, 0, 2 * PART[4])["loss"] != losses[0], "the second part's masks are those of the first"
+    assert loss(0, 0, 2 * PART)["loss"] != losses[0], "the second part's masks are those of the first"
 
 
-def test_the_probabilities_are_the_models_own_in_the_order_of_the_images(pool):
+def test_the_probabilities_are_the_models_own_in_the_order_of_the_images(parts, pool):
     model = small(two_dropouts)
     images = np.concatenate([IMAGES] * 20)
-    found = np.concatenate(list(predictor(model, pool)(images)))
+    found = np.concatenate(list(parts.predictor(model, pool)(images)))
     assert found.shape == (len(images), 10)
     assert found == pytest.approx(model.predict(images, verbose=0), abs=1e-6)

@@ -7,7 +7,7 @@ import pytest
 
 from flows.command_line import read_options
 from flows.plan import Afresh, downstream, plan
-from tasks import node
+from tasks.pipeline import node
 from tasks.pipeline.errors import UserError, ValidationFailed
 from tasks.pipeline.node import Member
 from tasks.pipeline.store import Store
@@ -76,14 +76,15 @@ def test_a_damaged_file_is_named_and_only_what_it_touches_is_not_kept(settings):
     assert list(reasons(steps, "wait")) == ["evaluate[dropout]", "compare", "report"]
 
 
-def test_a_changed_definition_is_named(settings, monkeypatch):
-    def code_of(module, name, entry, again=False):
-        code = real(module, name, entry)
-        return code | {"tasks/networks.py: baseline": "changed"} if entry == "baseline" and name == "train" else code
+def test_a_changed_file_is_named(settings, monkeypatch):
+    def code_digests(*modules):
+        code = real(*modules)
+        name = "tasks/networks/baseline.py"
+        return code | {name: "changed"} if name in code and "tasks.train" in modules else code
 
-    real = node.code_of
-    monkeypatch.setattr(node, "code_of", code_of)
-    assert reasons(plan(settings()).steps, "run") == {"train[baseline]": "code: tasks/networks.py: baseline changed"}
+    real = node.code_digests
+    monkeypatch.setattr(node, "code_digests", code_digests)
+    assert reasons(plan(settings()).steps, "run") == {"train[baseline]": "code: tasks/networks/baseline.py changed"}
 
 
 def test_another_network_alone_needs_no_training_again(settings):
@@ -105,11 +106,19 @@ def test_where_there_is_nothing_only_the_first_node_is_decided(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "count"),
-    [([], 0), (["--fresh", "report"], 0), (["--fresh", "train[dropout]"], 1), (["--seed", "1"], 2)],
+    ("options", "libraries"),
+    [
+        ([], set()),
+        (["--fresh", "report"], {"jinja2", "matplotlib", "pillow", "pydantic"}),
+        (["--fresh", "compare"], {"jinja2", "matplotlib", "numpy", "pillow", "pydantic", "scipy"}),
+    ],
 )
-def test_a_training_is_ahead_where_it_is_asked_for_or_what_it_takes_may_change(settings, options, count):
-    assert plan(settings(*options)).trainings == count
+def test_the_libraries_are_those_of_the_nodes_that_run_or_may_have_to(settings, options, libraries):
+    assert plan(settings(*options)).libraries == libraries
+
+
+def test_tensorflow_is_ahead_where_a_training_is(settings):
+    assert "tensorflow" in plan(settings("--fresh", "train[dropout]")).libraries
 
 
 def test_a_run_has_nothing_to_do_only_where_every_artifact_stands(settings):
@@ -125,7 +134,7 @@ def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
 
     def fail(folder, lock):
         (folder / "results.json").write_text(json.dumps([failed]))
-        return found["validate"].facts
+        return found["validate"].summary
 
     Store(settings().data_dir).make(cache_key, fail, fresh=True)
     stopped = plan(settings())

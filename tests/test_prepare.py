@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
+from tasks.data.images import scale
+from tasks.data.splits import SPLITS
 from tasks.download import fetch
 from tasks.idx import read_idx
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.progress import silent
-from tasks.prepare import SPLITS, prepare, scale, split
+from tasks.prepare import prepare, split
 from tests.conftest import FIXTURE
 
 
@@ -68,8 +70,8 @@ def test_images_are_scaled_to_one_with_a_channel_last():
     ],
 )
 def test_each_image_keeps_its_label_and_its_place_in_the_file(tmp_path, data_set, downloaded, limit, counts):
-    facts = prepare(tmp_path, download=downloaded, data_set=data_set, seed=0, limit=limit, validation_fraction=0.1)
-    assert facts == {"images": counts}
+    summary = prepare(tmp_path, download=downloaded, data_set=data_set, seed=0, limit=limit, validation_fraction=0.1)
+    assert summary == {"images": counts}
     assert len(list(tmp_path.iterdir())) == 9
     for name in SPLITS:
         images, labels, indices = (

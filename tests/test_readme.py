@@ -5,7 +5,7 @@ import re
 import subprocess
 
 from flows.command_line import read_options
-from tasks.networks import NETWORKS
+from tasks.networks import networks
 from tasks.presets import PRESETS
 from tasks.settings import PROJECT, Settings
 from tasks.wording import as_text
@@ -37,7 +37,7 @@ def test_the_table_of_presets_is_the_presets():
         assert int(batch_size) == preset.batch_size
         assert rate == ("one-cycle to " if preset.schedule == "one-cycle" else "") + str(preset.learning_rate)
         assert precision == preset.precision
-        assert epochs == ", ".join(str(network.epochs[name]) for network in NETWORKS.values())
+        assert epochs == ", ".join(str(network.epochs[name]) for network in networks().values())
 
 
 def test_the_table_of_what_is_timed_is_what_was_measured():

@@ -12,7 +12,7 @@ import pytest
 from flows.processes import command_of
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.cache_key import CacheKey
-from tasks.pipeline.remote_store import SharedStore
+from tasks.pipeline.remote_store import RemoteStore
 from tasks.report.index import render_index
 from tasks.report.search import Search, render
 from tasks.report_search import report_search
@@ -29,6 +29,7 @@ from tests.conftest import (
     run_main,
     start_main,
     wait_until,
+    workers_of,
 )
 from tests.machines import bucket_known
 
@@ -85,9 +86,9 @@ def test_the_same_search_again_ends_at_once_and_one_trial_more_trains_only_that(
 
 def test_a_machine_that_trained_nothing_asks_for_the_same_trials_as_those_that_did(searched, tmp_path):
     with bucket_known("localbucket", tmp_path / "served") as bucket:
-        trained = [verify(folder, "train") for folder in (searched / "data" / "train").glob("*")]
+        trained = [verify(folder, "train") for folder in (searched / "data" / "train").glob("[!.]*")]
         shutil.copytree(searched / "data", tmp_path / "theirs")
-        theirs = SharedStore(tmp_path / "theirs", bucket)
+        theirs = RemoteStore(tmp_path / "theirs", bucket)
         finished = {of.key: theirs.find(CacheKey(**of.manifest["cache_key"])) for of in trained}
         search = partial(
             SearchStudy, dataset=str(SPECIFICATION), epochs=1, batch_size=32, networks="logistic", trials=8
@@ -103,7 +104,7 @@ def test_a_machine_that_trained_nothing_asks_for_the_same_trials_as_those_that_d
 def test_a_search_that_is_killed_ends_with_the_same_trials(searched, server, tmp_path):
     with start_main(tmp_path, server, *ASKED, "--trials", "3", program=SEARCH) as run:
         wait_until(lambda: list((tmp_path / "data").glob("train/logistic-*")), 120)
-        children = children_of(run.pid)
+        children = [*children_of(run.pid), *workers_of(run.pid)]
         os.kill(run.pid, signal.SIGKILL)
     wait_until(lambda: not any(map(command_of, children)), 20)
     done = run_main(tmp_path, server, *ASKED, "--trials", "3", program=SEARCH)

@@ -7,41 +7,20 @@ import pytest
 
 from tests.conftest import PROJECT
 
-PYPROJECT = """
-[project]
-name = "tiny"
-version = "0"
-[build-system]
-requires = []
-build-backend = "backend"
-backend-path = ["."]
-"""
-BACKEND = """
-import zipfile
-def build_editable(folder, *_):
-    with zipfile.ZipFile(f"{folder}/tiny-0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("tiny.py", "")
-        wheel.writestr("tiny-0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: tiny\\nVersion: 0\\n")
-        wheel.writestr("tiny-0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        wheel.writestr("tiny-0.dist-info/entry_points.txt", "[console_scripts]\\ntiny = tiny:main\\n")
-        wheel.writestr("tiny-0.data/scripts/tool.py", "#!python\\n")
-        wheel.writestr("tiny-0.dist-info/RECORD", "")
-    return "tiny-0-py3-none-any.whl"
-"""
-
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny project")
     shutil.copy(PROJECT / "setup.sh", folder)
-    for name, content in {"pyproject.toml": PYPROJECT, "backend.py": BACKEND, "requirements.lock": ""}.items():
-        (folder / name).write_text(content)
+    (folder / "tiny.py").touch()
+    for name in ("pyproject.toml", "requirements.lock", "requirements-dev.lock"):
+        (folder / name).touch()
     start(folder).wait()
     return folder
 
 
-def start(folder):
-    return subprocess.Popen(["./setup.sh"], cwd=folder, stderr=subprocess.PIPE, text=True)
+def start(folder, *what):
+    return subprocess.Popen(["./setup.sh", *what], cwd=folder, stderr=subprocess.PIPE, text=True)
 
 
 def of(folder):
@@ -52,8 +31,9 @@ def of(folder):
 
 
 def test_scripts_name_the_environment_where_it_is(project):
-    assert f"{project}/.venv/bin/python" in (project / ".venv" / "bin" / "tiny").read_text()
-    assert not any(b".venv.new" in path.read_bytes() for path in (project / ".venv" / "bin").glob("[at]*"))
+    activate = (project / ".venv" / "bin" / "activate").read_text()
+    assert f"{project}/.venv" in activate
+    assert ".venv.new" not in activate
 
 
 def test_of_two_at_once_one_makes_it_and_the_other_takes_it(project):
@@ -75,3 +55,13 @@ def test_where_it_fails_the_old_one_stays(project):
     failed.communicate()
     assert failed.returncode != 0
     assert of(project) == before
+
+
+def test_extras_stay_when_the_environment_is_made_again(project):
+    (project / "requirements.lock").write_text("")
+    assert not (project / ".venv" / "extras").exists()
+    for what in ("extras", ""):
+        (project / "requirements-dev.lock").touch()
+        assert start(project, *filter(None, [what])).wait() == 0
+        assert (project / ".venv" / "extras").exists()
+        of(project)

@@ -21,7 +21,9 @@ def test_an_artifact_is_made_with_its_files_and_a_manifest(store, artifact):
     manifest = artifact.json("manifest.json")
     assert manifest == artifact.manifest
     assert manifest["files"]["numbers.txt"]["bytes"] == 13
-    assert set(manifest["made"]) == {"at", "seconds", "why", "run", "commit", "processor", "cores", "system", "python"}
+    assert set(manifest["made"]) == {
+        *("at", "seconds", "measured", "why", "run", "commit", "processor", "cores", "system", "python")
+    }
 
 
 def test_an_artifact_of_a_network_is_kept_under_its_name(store):
@@ -59,7 +61,7 @@ def test_a_making_that_is_interrupted_leaves_nothing(store):
     assert everything_in(store.data_dir) == ["prepare"]
 
 
-def test_facts_that_cannot_be_written_down_leave_nothing(store):
+def test_a_summary_that_cannot_be_written_down_leaves_nothing(store):
     with pytest.raises(TypeError, match="not JSON serializable"):
         store.make(CACHE_KEY, lambda folder, lock: {"count": {1, 2}})
     assert everything_in(store.data_dir) == ["prepare"]
@@ -71,7 +73,23 @@ def test_a_making_after_a_failed_one_succeeds(store):
     assert store.make(CACHE_KEY, produce) == (store.find(CACHE_KEY), True)
 
 
-def test_the_content_decides_the_digest_and_the_identity_does_not(store, artifact):
+def test_what_the_summary_says_is_content_and_what_was_measured_is_not(store, artifact):
+    def of(summary):
+        return store.make(CACHE_KEY, lambda folder, lock: produce(folder) | summary, fresh=True)[0]
+
+    timed = of({"measured": {"seconds": 3}})
+    assert timed.digest == artifact.digest
+    assert (timed.summary, timed.measured) == ({"count": 3}, {"seconds": 3})
+    assert of({"parameters": 7}).digest != artifact.digest
+
+
+def test_a_node_that_is_keyed_by_the_content_of_its_inputs_gets_nothing_else(artifact):
+    alone = artifact.content_alone()
+    assert (alone.folder, alone.digest, alone.summary) == (artifact.folder, artifact.digest, artifact.summary)
+    assert not {"made", "cache_key", "key"} & alone.manifest.keys()
+
+
+def test_the_content_decides_the_digest_and_the_key_does_not(store, artifact):
     assert store.make(OTHER, produce)[0].digest == artifact.digest
     another = replace(CACHE_KEY, code={})
     other, _ = store.make(another, lambda folder, lock: (folder / "numbers.txt").write_text("four") and {})
@@ -240,6 +258,10 @@ DAMAGES = {
         altered_manifest(lambda manifest: manifest.update(files=[])),
         "manifest.json ",
     ),
+    "a manifest of an older version": (
+        altered_manifest(lambda manifest: manifest.update(format=1)),
+        "manifest.json is of another version of this project",
+    ),
     "a manifest without files": (altered_manifest(lambda manifest: manifest.pop("files")), "manifest.json "),
     "a manifest of another cache_key": (manifest_of_another, "manifest.json altered since it was made"),
     "a sealed manifest of another cache_key": (sealed_manifest_of_another, "manifest.json belongs to something else"),
@@ -252,11 +274,11 @@ DAMAGES = {
         altered_manifest(lambda manifest: manifest["files"]["numbers.txt"].update(sha256="0" * 64)),
         "manifest.json altered since it was made",
     ),
-    "a manifest with other facts": (
-        altered_manifest(lambda manifest: manifest.update(facts={"count": 4})),
+    "a manifest with another summary": (
+        altered_manifest(lambda manifest: manifest.update(summary={"count": 4})),
         "manifest.json altered since it was made",
     ),
-    "a manifest without facts": (altered_manifest(lambda manifest: manifest.pop("facts")), "manifest.json "),
+    "a manifest without a summary": (altered_manifest(lambda manifest: manifest.pop("summary")), "manifest.json "),
     "a manifest with another key": (
         altered_manifest(lambda manifest: manifest.update(key="0" * 16)),
         "manifest.json altered since it was made",

@@ -11,13 +11,15 @@ from subprocess import PIPE, Popen
 
 import pytest
 
+from tasks.pipeline import staging
 from tasks.pipeline import store as module
-from tasks.pipeline import workspace as workspaces
 from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.staging import PREFIX
 from tasks.pipeline.store import Store
 from tests.conftest import CACHE_KEY, PROJECT, children_of, everything_in, produce, wait_until
 
 WHOLE = ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
+STAGED = f"{PREFIX}{CACHE_KEY.key}"
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -51,6 +53,11 @@ def killed(store, function="put_manifest", when=1):
     maker.start()
     maker.join()
     assert maker.exitcode == -signal.SIGKILL
+
+
+def made_in(store):
+    """Return what is there besides the locks, which stay."""
+    return sorted(path.name for path in (store.data_dir / "prepare").iterdir() if path.name != staging.LOCKS)
 
 
 @pytest.mark.parametrize("makers", [2, 3, 4])
@@ -101,12 +108,11 @@ def test_two_threads_that_make_the_same_key_make_it_once(store):
 
 def test_a_killed_maker_blocks_nobody_and_what_it_left_is_not_taken(store):
     killed(store)
-    (left,) = (store.data_dir / "prepare").iterdir()
-    assert everything_in(left / CACHE_KEY.key) == WHOLE[1:]
+    assert everything_in(store.data_dir / "prepare" / STAGED) == WHOLE[1:]
     artifact, here = store.make(CACHE_KEY, produce)
     assert here
     assert everything_in(artifact.folder) == WHOLE
-    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [CACHE_KEY.key]
+    assert made_in(store) == [CACHE_KEY.key]
 
 
 def test_what_a_killed_maker_left_is_swept_and_a_living_ones_is_not(store):
@@ -114,27 +120,27 @@ def test_what_a_killed_maker_left_is_swept_and_a_living_ones_is_not(store):
     maker = SPAWN.Process(target=make_and_tell, args=(store.data_dir, started, may_end, made))
     maker.start()
     assert started.wait(60)
-    store.sweep()
-    (workspace,) = (store.data_dir / "prepare").iterdir()
+    store.clean_up()
+    assert made_in(store) == [STAGED]
     maker.kill()
     maker.join()
-    store.sweep()
-    assert not workspace.exists()
+    store.clean_up()
+    assert made_in(store) == []
 
 
-@pytest.mark.parametrize("again", [Store.sweep, lambda store: store.make(CACHE_KEY, produce)], ids=["swept", "made"])
+@pytest.mark.parametrize("again", [Store.clean_up, lambda store: store.make(CACHE_KEY, produce)], ids=["swept", "made"])
 def test_what_a_killed_maker_had_finished_but_for_its_place_is_put_there(store, again):
-    killed(store, "to_disk", len(WHOLE) + 1)  # the last before the renaming brings the folder itself to the disk
+    killed(store, "fsync", len(WHOLE) + 1)  # the last before the renaming brings the folder itself to the disk
     assert store.find(CACHE_KEY).reason == "not made before"
     again(store)
     found = store.find(CACHE_KEY)
     assert isinstance(found, Artifact)
-    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [CACHE_KEY.key]
+    assert made_in(store) == [CACHE_KEY.key]
 
 
 def test_a_damaged_one_that_a_killed_maker_had_replaced_but_for_its_place_is_replaced(store, artifact):
     (artifact.folder / "numbers.txt").write_text("one two threE")
-    killed(store, "to_disk", len(WHOLE) + 1)
+    killed(store, "fsync", len(WHOLE) + 1)
     assert store.make(CACHE_KEY, produce)[1]
     assert isinstance(store.find(CACHE_KEY), Artifact)
     assert len(list((store.data_dir / "damaged").iterdir())) == 1
@@ -148,39 +154,40 @@ def test_one_asked_for_afresh_stands_until_the_new_one_does(store, artifact):
     renewed, here = store.make(CACHE_KEY, look, fresh=True)
     assert here
     assert store.find(CACHE_KEY) == renewed != artifact
-    assert [path.name for path in (store.data_dir / "prepare").iterdir()] == [CACHE_KEY.key]
+    assert made_in(store) == [CACHE_KEY.key]
     assert not (store.data_dir / "damaged").exists()
 
 
 def test_checkpoints_go_when_the_artifact_is_made_and_are_swept_where_it_stands(store):
     def with_checkpoints(folder, lock):
-        store.checkpoints(trained).mkdir(parents=True)
+        store.checkpoints(trained).folder.mkdir(parents=True)
         return produce(folder)
 
     trained = module.CacheKey(**{**CACHE_KEY.__dict__, "node": "train", "network": "dropout"})
     store.make(trained, with_checkpoints)
-    assert not store.checkpoints(trained).exists()
-    store.checkpoints(trained).mkdir()
+    assert not store.checkpoints(trained).folder.exists()
+    store.checkpoints(trained).folder.mkdir()
     damaged = module.CacheKey(**{**trained.__dict__, "network": "baseline"})
     store.make(damaged, produce)[0].folder.joinpath("numbers.txt").unlink()
-    store.checkpoints(damaged).mkdir()
-    begun = store.checkpoints(trained).with_name("dropout-0123456789abcdef")
+    store.checkpoints(damaged).folder.mkdir()
+    begun = store.checkpoints(trained).folder.with_name("dropout-0123456789abcdef")
     begun.mkdir()
-    store.sweep()
+    store.clean_up()
     assert {path.name for path in begun.parent.iterdir()} == {begun.name, damaged.name}
 
 
-def test_checkpoints_of_one_that_is_made_afresh_outlive_the_sweep_while_the_old_one_stands(store):
+def test_checkpoints_of_a_forced_rerun_outlive_the_cleaning_up_while_the_old_artifact_is_there(store):
     trained = module.CacheKey(**{**CACHE_KEY.__dict__, "node": "train", "network": "dropout"})
     made, _ = store.make(trained, produce)
-    checkpoints = store.checkpoints(trained)
+    checkpoints = store.checkpoints(trained).folder
     checkpoints.mkdir(parents=True)
     left = checkpoints / "000000001-abc.npz"
     left.touch()
-    store.sweep()
+    os.utime(left, ns=(left.stat().st_mtime_ns + 10**9,) * 2)  # later than the artifact, however fast this is
+    store.clean_up()
     assert left.exists()
-    (made.folder / "manifest.json").touch()  # as if it was put in place after that
-    store.sweep()
+    os.utime(made.folder / "manifest.json", ns=(left.stat().st_mtime_ns + 1,) * 2)  # put in place after that
+    store.clean_up()
     assert not checkpoints.exists()
 
 
@@ -191,44 +198,47 @@ def test_leftovers_are_swept_though_no_folder_can_be_made(store, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "mkdir", full)
-    store.sweep()
-    assert list((store.data_dir / "prepare").iterdir()) == []
+    store.clean_up()
+    assert made_in(store) == []
 
 
-def test_sweeping_spares_what_is_not_a_workspace(store, artifact):
-    others = [store.data_dir / "prepare" / name for name in (".hidden", ".unfinished-notes", "unfinished-x")]
-    for folder in others:
+def test_cleaning_up_follows_no_link_and_spares_what_is_not_a_staging_folder(store, artifact, tmp_path):
+    mine = [tmp_path / "mine", store.data_dir / "prepare" / ".hidden", store.data_dir / "prepare" / "staging-x"]
+    for folder in mine:
         folder.mkdir()
         (folder / "notes").write_text("mine")
-    store.sweep()
-    assert all(folder.exists() for folder in others)
+    (store.data_dir / "prepare" / f"{PREFIX}x").symlink_to(mine[0])
+    (store.data_dir / "prepare" / f"{staging.REMOVED}x").symlink_to(mine[0])
+    store.clean_up()
+    assert all((folder / "notes").exists() for folder in mine)
+    assert made_in(store) == sorted([".hidden", CACHE_KEY.key, "staging-x"])
 
 
 def test_sweeping_where_there_is_no_data_does_nothing(tmp_path):
-    Store(tmp_path / "nowhere").sweep()
+    Store(tmp_path / "nowhere").clean_up()
 
 
 def test_what_is_abandoned_while_it_is_being_made_is_whole_or_not_there(store, monkeypatch):
     """The run is stopped just before the folder is renamed into place: the narrowest of moments."""
     about_to_be_renamed = threading.Event()
-    to_disk = module.to_disk
+    fsync = module.fsync
 
     def tell(path):
-        to_disk(path)
-        if path.name == CACHE_KEY.key:
+        fsync(path)
+        if path.name == STAGED:
             about_to_be_renamed.set()
 
-    monkeypatch.setattr(module, "to_disk", tell)
+    monkeypatch.setattr(module, "fsync", tell)
     for _ in range(20):
         about_to_be_renamed.clear()
         maker = threading.Thread(target=make_or_fail, args=(store,))
         maker.start()
         assert about_to_be_renamed.wait(60)
-        workspaces.abandon()
+        staging.abandon()
         maker.join()
         found = store.find(CACHE_KEY)
         assert isinstance(found, Artifact) or found.reason == "not made before"
-        assert [path.name for path in (store.data_dir / "prepare").iterdir()] in ([], [CACHE_KEY.key])
+        assert made_in(store) in ([], [CACHE_KEY.key])
         if isinstance(found, Artifact):
             found.folder.rename(store.data_dir / "gone")
             module.shutil.rmtree(store.data_dir / "gone")
@@ -252,9 +262,9 @@ def test_the_lock_outlives_a_killed_maker_as_long_as_its_child_does(store):
     code = (
         "import os, subprocess, sys\n"
         "from pathlib import Path\n"
-        "from tasks.pipeline.staging import workspace\n"
-        "with workspace(Path(sys.argv[1]), 'it') as desk:\n"
-        f"    subprocess.Popen(['sleep', '600'], pass_fds=[desk.lock, {writer}])\n"
+        "from tasks.pipeline.staging import staging\n"
+        "with staging(Path(sys.argv[1]), 'it') as (folder, lock):\n"
+        f"    subprocess.Popen(['sleep', '600'], pass_fds=[lock, {writer}])\n"
         "    print('held', flush=True)\n"
         "    input()\n"
     )
@@ -265,12 +275,12 @@ def test_the_lock_outlives_a_killed_maker_as_long_as_its_child_does(store):
     (child,) = children_of(parent.pid)
     parent.kill()
     parent.wait()
-    store.sweep()
-    (workspace,) = (store.data_dir / "prepare").iterdir()
-    assert json.loads((workspace / "lock").read_text())["pid"] == parent.pid
+    store.clean_up()
+    assert made_in(store) == [STAGED]
+    assert json.loads((store.data_dir / "prepare" / staging.LOCKS / CACHE_KEY.key).read_text())["pid"] == parent.pid
     os.kill(child, signal.SIGKILL)
     assert os.read(reader, 1) == b""  # it is gone
     os.close(reader)
-    wait_until(lambda: store.sweep() or not workspace.exists(), 10)
+    wait_until(lambda: store.clean_up() or made_in(store) == [], 10)
     parent.stdin.close()
     parent.stdout.close()

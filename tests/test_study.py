@@ -12,7 +12,7 @@ from flows.command_line import read_options
 from flows.processes import command_of
 from tasks.settings import parse_settings
 from tasks.studies import newest_study
-from tests.conftest import ON_THE_FIXTURE, ask, children_of, leftovers, run_main, start_main, wait_until
+from tests.conftest import ON_THE_FIXTURE, ask, children_of, leftovers, run_main, start_main, wait_until, workers_of
 
 SEEDS, FOLDS = ("study.py", "seeds"), ("study.py", "folds")
 
@@ -105,11 +105,11 @@ def test_a_study_is_found_by_its_recipe_its_seeds_and_its_networks(other, found,
 @pytest.mark.usefixtures("prepared_run")
 def test_a_study_that_is_killed_ends_with_the_same_numbers(two_seeds, server, tmp_path):
     def at_work():
-        return list((tmp_path / "data").glob("train/.*"))
+        return list((tmp_path / "data").glob("train/.staging-*"))
 
     with start_main(tmp_path, server, *ON_THE_FIXTURE, "--seeds", "2", program=SEEDS) as run:
         wait_until(at_work, 120)
-        children = children_of(run.pid)
+        children = [*children_of(run.pid), *workers_of(run.pid)]
         os.kill(run.pid, signal.SIGKILL)
     wait_until(lambda: not any(map(command_of, children)), 20)
     done = run_main(tmp_path, server, *ON_THE_FIXTURE, "--seeds", "2", program=SEEDS)

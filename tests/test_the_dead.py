@@ -12,7 +12,7 @@ import pytest
 from flows import the_dead as module
 from flows.server_api import ask, deployments
 from flows.the_dead import CARRIED, mark_the_dead
-from tasks.pipeline.run_records import settle_the_dead
+from tasks.pipeline.run_records import recover_crashed_runs
 
 
 def deployment(url, name):
@@ -119,4 +119,4 @@ def test_a_run_by_hand_is_kept_in_mind_until_its_own_server_is_told(url, tmp_pat
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "20260101T000000000000-1.died.json").write_text(json.dumps(note))
     mark_the_dead(url, tmp_path)
-    assert len(settle_the_dead(tmp_path)) == kept
+    assert len(recover_crashed_runs(tmp_path)) == kept

@@ -1,67 +1,48 @@
 import copy
 import json
 import os
-import shutil
-import signal
+import subprocess
+import sys
+import time
+from functools import partial
 
 import numpy as np
 import pytest
-from tasks.child import run_child
 
-from flows.processes import command_of
-from tasks.evaluate import evaluate_in_child
+from tasks.data.splits import load_split
+from tasks.evaluate import evaluate
+from tasks.pipeline import workers
+from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, WorkerCrashed
+from tasks.pipeline.fork_server import start_server
 from tasks.pipeline.progress import silent
-from tasks.prepare import SPLITS
-from tasks.train import epoch_order, learning_rate_at, train_in_child
-from tests.conftest import children_of
-
-RECIPE = {
-    "network": "dropout",
-    "epochs": 2,
-    "batch_size": 64,
-    "learning_rate": 0.002,
-    "schedule": "one-cycle",
-    "seed": 0,
-    "precision": "float32",
-    "own_network": None,
-    "shape": {"filters": 4, "dense_width": 16, "dropout_rate": 0.5},
-    "given_up_below": [],
-    "augmentation": "none",
-    "label_smoothing": 0.0,
-    "threads": 1,
-    "seconds_between_checkpoints": 30,
-}
-
-PLAINLY = {"threads": 1, "own_network": None, "inference": "plain", "splits": SPLITS}  # how a network is evaluated
+from tasks.settings import PROJECT
+from tasks.train import epoch_order, learning_rate_at
+from tasks.training.tensorflow import environment
+from tests.training_worker import call, train_network
 
 
-def job_of(prepared, folder, **changes):
-    """Return the job of a training, and the folder that it is to fill."""
-    output = folder / "output"
-    shutil.rmtree(output, ignore_errors=True)
-    output.mkdir(parents=True)
-    places = {
-        "prepared": str(prepared),
-        "output": str(output),
-        "checkpoints": str(folder / "checkpoints" / "dropout-0"),
-    }
-    return RECIPE | changes | places, output
+@pytest.fixture(scope="module", autouse=True)
+def tensorflow_imported_once():
+    start_server(("keras", "tensorflow"), environment())
 
 
-def train(prepared, folder, progress=silent, keep=False, **changes):
-    """Train in a child; return its facts and the folder that it filled."""
-    job, output = job_of(prepared, folder, **changes)
-    return run_child("tasks.train", job, progress, keep=keep), output
+def train(prepared, folder, progress=silent, **how):
+    """Train in a worker; return its summary and the folder that it filled."""
+    return workers.run(partial(train_network, folder, prepared, **how), progress=progress), folder / "output"
+
+
+def kill_the_worker():
+    (worker,) = workers._running
+    worker.kill()
 
 
 @pytest.fixture
 def train_here(prepared, tmp_path, tensorflow):
-    """Train in this process, where no bits are held against others; return the facts and the folder that is filled."""
+    """Train in this process, where no bits are held against others; return the summary and the filled folder."""
 
-    def train_here(progress=silent, **changes):
-        job, output = job_of(prepared, tmp_path, **changes)
-        return train_in_child(job, progress), output
+    def train_here(progress=silent, **how):
+        return train_network(tmp_path, prepared, progress, **how), tmp_path / "output"
 
     return train_here
 
@@ -89,15 +70,15 @@ def test_a_one_cycle_rate_rises_to_its_peak_and_falls_to_nearly_nothing():
 
 @pytest.mark.parametrize(("bars", "epochs"), [([], 4), ([1.1], 2), ([0.0, 0.0, 1.1], 3), ([0.0, 0.0, 0.0], 4)])
 def test_a_training_below_its_bar_is_given_up_when_that_share_of_its_epochs_is_over(train_here, bars, epochs):
-    facts, output = train_here(network="logistic", shape={}, epochs=4, given_up_below=bars)
+    summary, output = train_here(network="logistic", architecture={}, epochs=4, pruning_thresholds=bars)
     assert len(json.loads((output / "history.json").read_text())) == epochs
-    assert facts["given_up"] == (epochs < 4)
+    assert summary["given_up"] == (epochs < 4)
 
 
 def test_a_network_takes_the_shape_that_it_is_given(train_here):
-    facts, _ = train_here(epochs=1, shape={"filters": 4, "dense_width": None, "dropout_rate": 0.1})
+    summary, _ = train_here(epochs=1, architecture={"filters": 4, "dense_width": None, "dropout_rate": 0.1})
     convolutions = 4 * 10 + 8 * (4 * 9 + 1) + 16 * (8 * 9 + 1)
-    assert facts["parameters"] == convolutions + 128 * (16 * 25 + 1) + 10 * 129
+    assert summary["parameters"] == convolutions + 128 * (16 * 25 + 1) + 10 * 129
 
 
 def test_a_constant_rate_stays():
@@ -106,7 +87,7 @@ def test_a_constant_rate_stays():
 
 def test_training_saves_the_model_and_an_entry_of_history_an_epoch(train_here):
     heard = []
-    facts, output = train_here(lambda *told: heard.append(copy.deepcopy(told)), shape={})
+    summary, output = train_here(lambda *told: heard.append(copy.deepcopy(told)), architecture={})
     history = json.loads((output / "history.json").read_text())
     assert sorted(path.name for path in output.iterdir()) == ["history.json", "model.keras"]
     assert [entry["epoch"] for entry in history] == [1, 2]
@@ -119,62 +100,128 @@ def test_training_saves_the_model_and_an_entry_of_history_an_epoch(train_here):
         "learning_rate",
     }
     assert history[1]["loss"] < history[0]["loss"]
-    assert facts["parameters"] == 503_690
+    assert summary["parameters"] == 503_690
+    assert summary["measured"]["threads"] == 1
+    assert summary["measured"]["seconds"] > 0
     milestones = [told[2:] for told in heard if told[3]]
     assert [note[:9] for note, *_ in milestones] == ["epoch 1/2", "epoch 2/2"]
     assert [told for *_, told in milestones] == [history[:1], history]
 
 
-def test_a_training_leaves_nothing_where_temporary_files_are_kept(prepared, tmp_path, monkeypatch):
+ALONE = """
+import sys
+from functools import partial
+from pathlib import Path
+
+from tasks.evaluate import evaluate
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.fork_server import start_server
+from tasks.pipeline.progress import silent
+from tasks.pipeline.provenance import cores
+from tasks.pipeline.workers import run
+from tasks.training.tensorflow import environment
+from tests.training_worker import call, train_network
+
+where, precision, (folder, prepared) = *sys.argv[1:3], map(Path, sys.argv[3:])
+recipe = {"epochs": 1, "architecture": {}, "precision": precision, "threads": cores()}
+if where == "worker":
+    start_server(["keras", "tensorflow"], environment())
+else:
+    def run(function, progress):
+        function(progress)
+run(partial(train_network, folder, prepared, **recipe), progress=silent)
+inputs = {"train": Artifact(folder / "output", {}), "prepare": Artifact.at(prepared)}
+others = {"network_module": None, "own_network": None, "inference": "plain"}
+run(partial(call, evaluate, folder / "evaluate", **inputs, **others), progress=silent)
+"""
+
+
+def train_and_evaluate(prepared, folder, where, precision="float32", **variables):
+    """Do so in a fresh Python, itself or by workers that it forks from a server which has imported TensorFlow."""
+    command = [sys.executable, "-c", ALONE, where, precision, str(folder), str(prepared)]
+    done = subprocess.run(command, cwd=PROJECT, env=os.environ | variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_workers_have_the_bits_of_a_fresh_python(prepared, tmp_path, precision):
+    for where in ("worker", "here"):
+        train_and_evaluate(prepared, tmp_path / where, where, precision)
+    for made in ("output", "evaluate"):
+        assert content_of(tmp_path / "worker" / made) == content_of(tmp_path / "here" / made)
+
+
+def test_a_training_leaves_nothing_where_temporary_files_are_kept(prepared, tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    monkeypatch.setenv("TMPDIR", str(scratch))
-    train(prepared, tmp_path)
+    train_and_evaluate(prepared, tmp_path, "worker", TMPDIR=str(scratch))
     assert not list(scratch.iterdir())
 
 
 def test_a_training_that_is_killed_again_and_again_ends_with_the_same_bits(prepared, tmp_path):
-    shape = {"filters": 16, "dense_width": 16, "dropout_rate": 0.5}  # slow enough to be killed in mid-epoch
-    recipe = {"threads": 2, "batch_size": 8, "epochs": 4, "shape": shape, "seconds_between_checkpoints": 0.1}
-    facts, undisturbed = train(prepared, tmp_path / "undisturbed", **recipe)
+    large = {"filters": 64, "dense_width": 16, "dropout_rate": 0.5}  # slow enough to be killed in mid-epoch
+    how = {"threads": 2, "batch_size": 8, "epochs": 4, "architecture": large, "checkpoint_interval": 0.1}
+    summary, undisturbed = train(prepared, tmp_path / "undisturbed", **how)
     resumed = []
 
     def kill_in_mid_epoch(done, *told):
         notes.append(told[1])
         checkpoints = [int(path.name[:9]) for path in (tmp_path / "killed").glob("checkpoints/*/*.npz")]
-        begun = max(checkpoints, default=0) % (360 / recipe["batch_size"])
+        begun = max(checkpoints, default=0) % (360 / how["batch_size"])
         if (
-            len(resumed) < 2 and len(notes) > 2 and begun and done % 1 < 0.8
+            len(resumed) < 2 and len(notes) > 1 and begun and done % 1 < 0.8
         ):  # so that it is dead before the epoch's end
-            (child,) = (c for c in children_of(os.getpid()) if "tasks.train" in command_of(c))
-            os.kill(child, signal.SIGKILL)
+            kill_the_worker()
 
     while True:
         notes = []
         try:
-            again, output = train(prepared, tmp_path / "killed", kill_in_mid_epoch, **recipe)
+            again, output = train(prepared, tmp_path / "killed", kill_in_mid_epoch, **how)
         except WorkerCrashed:
-            resumed.append(notes[1])
+            resumed.append(notes[0])
         else:
             break
-    assert len(resumed) == 2
+    assert len(resumed) == 2, notes
     assert not resumed[0].startswith("goes on after")
-    assert all(note.startswith("goes on after batch ") for note in [resumed[1], notes[1]])
+    assert all(note.startswith("goes on after batch ") for note in [resumed[1], notes[0]])
     assert content_of(output) == content_of(undisturbed)
-    assert again | {"seconds": 0} == facts | {"seconds": 0}
+    for of_training in (summary, again):
+        assert of_training.pop("measured")["threads"] == 2
+    assert again == summary
 
 
 def test_how_many_threads_there_are_and_when_that_changes_does_not_shape_the_bits(prepared, tmp_path):
     def kill_after_an_epoch(*told):
         if told[3]:
-            (child,) = (c for c in children_of(os.getpid()) if "tasks.train" in command_of(c))
-            os.kill(child, signal.SIGKILL)
+            kill_the_worker()
 
     _, undisturbed = train(prepared, tmp_path / "one", threads=1)
     with pytest.raises(WorkerCrashed):
         train(prepared, tmp_path / "changing", kill_after_an_epoch, threads=3)
     _, changing = train(prepared, tmp_path / "changing", threads=2)
     assert content_of(changing) == content_of(undisturbed)
+
+
+def test_a_training_that_validates_for_longer_than_a_worker_may_be_silent_is_not_killed(
+    prepared, tmp_path, monkeypatch
+):
+    many = tmp_path / "many"
+    many.mkdir()
+    for split, times in (("train", 1), ("validation", 100)):
+        for kind, array in zip(("images", "labels"), load_split(prepared, split), strict=True):
+            np.save(many / f"{split}_{kind}.npy", np.concatenate([array[:40]] * times))
+    ends = []
+
+    def allow_half_an_epochs_silence(*told):
+        if told[3]:
+            ends.append(time.perf_counter())
+        if len(ends) == 2:  # the second epoch, unlike the first, was all work
+            monkeypatch.setattr(workers, "TIMEOUT", (ends[1] - ends[0]) / 2)
+            monkeypatch.setattr(workers, "WAKE", workers.TIMEOUT / 10)
+
+    summary, _ = train(many, tmp_path, allow_half_an_epochs_silence, epochs=3, architecture={"filters": 64})
+    assert not summary["given_up"]
+    assert ends[2] - ends[1] > workers.TIMEOUT
 
 
 def test_a_damaged_checkpoint_is_said_and_the_one_before_it_used(prepared, tmp_path):
@@ -187,27 +234,24 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_used(prepared, tmp_p
     assert f"checkpoint {last.name[:16]}… refused: altered since it was made" in notes
     assert "goes on after epoch 1" in notes
     assert content_of(output) == kept
+    assert not last.exists()
 
 
 def test_the_running_figures_are_the_mean_over_an_epochs_images(train_here, prepared, tmp_path):
     """A rate near nothing leaves the weights still, so that one pass over the images is the same as evaluating them."""
     still = {
         "network": "baseline",
-        "shape": {"filters": 4, "dense_width": 16},
+        "architecture": {"filters": 4, "dense_width": 16},
         "epochs": 1,
         "batch_size": 50,
         "learning_rate": 1e-12,
         "schedule": "constant",
     }
-    evaluated = tmp_path / "evaluate"
-    evaluated.mkdir()
     _, output = train_here(**still)
-    job = {
-        "output": str(evaluated),
-        "model": str(output / "model.keras"),
-        "prepared": str(prepared),
-    } | PLAINLY
-    evaluate_in_child(job, silent)
+    evaluated = tmp_path / "evaluate"
+    inputs = {"train": Artifact(output, {}), "prepare": Artifact.at(prepared)}
+    others = {"network_module": None, "own_network": None, "inference": "plain"}
+    workers.run(partial(call, evaluate, evaluated, **inputs, **others), progress=silent)
     (epoch,) = json.loads((output / "history.json").read_text())
     metrics = json.loads((evaluated / "metrics.json").read_text())
     assert metrics["train"]["images"] % 50 != 0  # the last batch is smaller, and counts for less
@@ -215,16 +259,6 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(train_here, prep
     assert epoch["loss"] == pytest.approx(metrics["train"]["cross_entropy"], rel=1e-5)
     assert epoch["validation_accuracy"] == pytest.approx(metrics["validation"]["accuracy"], abs=1e-6)
     assert epoch["validation_loss"] == pytest.approx(metrics["validation"]["cross_entropy"], rel=1e-5)
-
-
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_an_evaluation_in_the_trainings_process_has_the_bits_of_one_in_its_own(prepared, tmp_path, precision):
-    _, output = train(prepared, tmp_path, keep=True, precision=precision, epochs=1, shape={})
-    job = {"model": str(output / "model.keras"), "prepared": str(prepared)} | PLAINLY
-    for name in ("kept", "own"):
-        (tmp_path / name).mkdir()
-        run_child("tasks.evaluate", job | {"output": str(tmp_path / name)}, silent)
-    assert content_of(tmp_path / "kept") == content_of(tmp_path / "own")
 
 
 @pytest.mark.parametrize(("batch_size", "where"), [(64, "batch 2"), (400, "on validation data")])
@@ -236,6 +270,8 @@ def test_a_loss_that_is_not_finite_ends_training_with_one_sentence(train_here, t
 
 
 def test_a_trial_whose_loss_is_not_finite_is_given_up(train_here):
-    facts, output = train_here(learning_rate=1e38, schedule="constant", batch_size=64, given_up_below=[0.0] * 3)
-    assert facts["given_up"] and facts["validation_accuracy"] is None
+    summary, output = train_here(
+        learning_rate=1e38, schedule="constant", batch_size=64, pruning_thresholds=(0.0, 0.0, 0.0)
+    )
+    assert summary["given_up"] and summary["validation_accuracy"] is None
     assert json.loads((output / "history.json").read_text()) == []

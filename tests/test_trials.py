@@ -1,8 +1,8 @@
 import pytest
 
 from tasks.settings import parse_settings
-from tasks.studies import SearchStudy
-from tasks.trials import ENOUGH, Trial, bars_of, next_settings, space_of, study_of, usual_of
+from tasks.studies import SearchStudy, space_of, usual_of
+from tasks.trials import ENOUGH, Trial, bars_of, next_settings, study_of
 
 SPACE = space_of(SearchStudy(), "dropout")
 USUAL = usual_of(SearchStudy(), "dropout", SPACE)

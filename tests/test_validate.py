@@ -289,8 +289,8 @@ def test_a_failed_warning_lets_the_run_go_on(tmp_path):
 
 
 def test_the_node_writes_every_result_and_passes_real_files(tmp_path, data_set, downloaded, passed):
-    facts = validate(tmp_path, download=downloaded, data_set=data_set)
-    assert facts == {"expectations": len(passed), "failed": []}
+    summary = validate(tmp_path, download=downloaded, data_set=data_set)
+    assert summary == {"expectations": len(passed), "failed": []}
     assert json.loads((tmp_path / "results.json").read_text()) == passed
     stop_if_critical(Artifact(tmp_path, {}))
 
@@ -303,7 +303,7 @@ def test_the_node_sees_that_a_file_is_not_the_expected_one(tmp_path, data_set, d
         if file.name == data_set.files["test_labels"].name:
             content[-1] = (content[-1] + 1) % 10
         (folder / file.name).write_bytes(content)
-    facts = validate(tmp_path, download=Artifact(folder, {}), data_set=data_set)
-    assert facts["failed"] == ["the files must be fashion-mnist-600's, byte for byte: found False"]
+    summary = validate(tmp_path, download=Artifact(folder, {}), data_set=data_set)
+    assert summary["failed"] == ["the files must be fashion-mnist-600's, byte for byte: found False"]
     with pytest.raises(RunError, match="byte for byte"):
         stop_if_critical(Artifact(tmp_path, {}))

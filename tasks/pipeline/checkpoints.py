@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tasks.pipeline.staging import fsync
+from tasks.pipeline.staging import fsync, remove
 
 UNFINISHED = "unfinished"
 
@@ -67,7 +67,7 @@ class LocalCheckpoints:
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        (self.folder / name).unlink(missing_ok=True)
+        remove(self.folder / name)
 
     def clear(self) -> None:
         """Remove all of it: the artifact is made."""

@@ -7,6 +7,7 @@ computed name, a worker refuses when it runs the node (`tasks/pipeline/worker.py
 
 import ast
 import hashlib
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,7 @@ PACKAGES = ("flows", "tasks", "tests")
 # How an artifact is kept says nothing about what is in it; a setting counts by its value.
 NOT_IN_A_RESULT = ("tasks.pipeline", "tasks.settings", "tasks.fields", "tasks.presets", "tasks.fashion_mnist")
 DATA_SUFFIXES = (".css", ".j2", ".js", ".json")
+_parsing = threading.Lock()  # two threads that parse at once may meet a SystemError (CPython issue 106905)
 TYPE_CHECKING = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 
 
@@ -25,12 +27,15 @@ def code_digests(*modules: str, project: Path = PROJECT) -> dict[str, str]:
     waiting, seen, folders = list(modules), set[str](), set[Path]()
     while waiting:
         module = waiting.pop()
-        path = path_of(module, project)
-        if module in seen or not counts(module) or not path:
+        if module in seen or module.partition(".")[0] not in PACKAGES:
             continue
         seen.add(module)
+        waiting.append(module.rpartition(".")[0])
+        path = path_of(module, project)
+        if not counts(module) or not path:
+            continue
         found[path.relative_to(project).as_posix()], imports = read_source(path.read_bytes())
-        waiting += [*imports, module.rpartition(".")[0]]
+        waiting += imports
         if path.parent.parent != project:
             folders.add(path.parent)
     for path in (path for folder in folders for path in folder.rglob("*") if path.suffix in DATA_SUFFIXES):
@@ -64,7 +69,8 @@ def digest_of_data(path: Path) -> str:
 def read_source(source: bytes) -> tuple[str, frozenset[str]]:
     """Return the digest of a module's code, 16 hexadecimal digits, and the absolute names that it may import."""
     try:
-        tree = ast.parse(source)
+        with _parsing:
+            tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):  # whoever imports it is told
         return hashlib.sha256(source).hexdigest()[:16], frozenset()
     for node in ast.walk(tree):

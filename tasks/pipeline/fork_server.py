@@ -34,22 +34,28 @@ ENVIRONMENT = {  # of the server, and so of every worker
     "OPENBLAS_NUM_THREADS": "1",  # a process that forks has one thread
     "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait for one another leave the cores to others
     "GX_ANALYTICS_ENABLED": "false",
+    "PYTHONWARNINGS": "ignore",  # what libraries warn of is for their developers
 }
 PATH = [str(PROJECT), *filter(None, sys.path)]  # what a worker imports from, wherever its parent was started
 
+_environment: dict[str, str | None] = {**ENVIRONMENT, LIBRARIES: ""}  # of the server
 starting = threading.Lock()  # multiprocessing's own bookkeeping is not made for threads
 
 
-def start_server(libraries: Iterable[str] = (), environment: Mapping[str, str | None] | None = None) -> None:
-    """Have a server, which imports these distributions, in this environment besides its own, unless there is one."""
-    multiprocessing.current_process().daemon = False  # as Dask's workers are, which may start no process then
+def start_server(libraries: Iterable[str], environment: Mapping[str, str | None]) -> None:
+    """Have a server that imports these distributions, in this environment besides its own, unless there is one."""
     heavy = sorted({*libraries} & HEAVY.keys(), reverse=True)  # TensorFlow first
-    orders = {LIBRARIES: ",".join(heavy), SOCKET_FOLDER: util.get_temp_dir()}
-    before = dict(os.environ)
+    _environment.update({**environment, LIBRARIES: ",".join(heavy)})
+    ensure_server()
+
+
+def ensure_server() -> None:
+    """Have a server: that which runs, or another one like it."""
+    multiprocessing.current_process().daemon = False  # as Dask's workers are, which may start no process then
     with starting, unlike_a_script():
-        wanted = {**ENVIRONMENT, **(environment or {}), **orders}
+        before = dict(os.environ)
         try:
-            for name, value in wanted.items():
+            for name, value in {**_environment, SOCKET_FOLDER: util.get_temp_dir()}.items():
                 os.environ.pop(name, None)
                 if value is not None:
                     os.environ[name] = value

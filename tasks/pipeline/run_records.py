@@ -21,6 +21,7 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.staging import lock
 from tasks.pipeline.store import RUNS
 
+PART = ".part"  # the end of the name of what is being written
 SHAPE = {"state": str, "began": str, "pid": int, "host": str, "command": str, "nodes": dict}
 
 
@@ -82,12 +83,13 @@ class Record:
 
     def _write(self) -> None:
         """Replace the file by one that is locked already; on a full disk the run goes on without its record."""
-        part = self.path.with_suffix(".part")
+        part = self.path.with_suffix(PART)
         try:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-                part.write_text(json.dumps(self.content, indent=1))
+                with open(descriptor, "w", closefd=False) as file:
+                    json.dump(self.content, file, indent=1)
                 part.replace(self.path)
             except OSError:
                 os.close(descriptor)
@@ -139,10 +141,9 @@ def _like(data_dir: Path, record: Record) -> Record | None:
 
 def _make_newest(data_dir: Path, record: Path) -> None:
     """Date a record after all others, though the clock was put back since."""
-    latest = max(map(last_asked, (data_dir / RUNS).glob("*.json")), default=0.0)
-    now = max(time.time(), latest + 0.001)
+    latest = max((last_asked(path) for path in (data_dir / RUNS).glob("*.json") if path != record), default=0.0)
     try:
-        os.utime(record, (now, now))
+        os.utime(record, None if latest < time.time() else (latest + 0.001,) * 2)
     except PermissionError:  # another user's, which may be dated, but not at will
         os.utime(record)
 
@@ -155,11 +156,12 @@ def finalize_now(state: str) -> None:
 
 def recover_crashed_runs(data_dir: Path) -> list[Record]:
     """Record of each run that was killed that it died; return those whose end no server knows."""
-    for path in (data_dir / RUNS).glob("*.part"):
-        if not _is_locked(path):
-            path.unlink(missing_ok=True)
+    for part in (data_dir / RUNS).glob(f"*{PART}"):
+        if not part.with_suffix(".json").exists() and not _is_locked(part):
+            part.unlink(missing_ok=True)  # of a run that had not begun
     for record in _all_records(data_dir):
         if record.content["state"] == "running" and not _is_locked(record.path):
+            record.path.with_suffix(PART).unlink(missing_ok=True)
             record.end("died")
             record.close()
     return [record for record in _all_records(data_dir) if record.is_unreported]

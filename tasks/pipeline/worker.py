@@ -66,7 +66,7 @@ def _in_plain_types(error: Exception) -> tuple[str, tuple[Any, ...], str]:
     """Return an error's kind, arguments and note: its own class may be of a library that the parent does not import."""
     known = next((kind.__name__ for kind in type(error).__mro__ if kind in vars(errors).values()), "")
     if known:
-        return known, (str(error),), ""
+        return known, (str(error),), "\n".join(getattr(error, "__notes__", []))
     if isinstance(error, OSError):
         return "OSError", (error.errno, error.strerror or str(error), error.filename), ""
     return "RunError", (f"{type(error).__name__}: {error}",), traceback.format_exc()
@@ -117,7 +117,7 @@ def _marks(cache_key: CacheKey) -> dict[str, tuple[int, ...]]:
 
 def _guard(cache_key: CacheKey, folders: list[Path]) -> None:
     """Let no file of the project be read that is not in the key; what lies in these folders is data."""
-    free = [os.path.realpath(folder) for folder in (sys.prefix, *folders)]
+    free = [os.path.realpath(folder) for folder in [sys.prefix, *map(str, folders)]]
 
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open" or not isinstance(arguments[0], str | bytes | os.PathLike):
@@ -127,7 +127,7 @@ def _guard(cache_key: CacheKey, folders: list[Path]) -> None:
             return
         name = path.removeprefix(f"{PROJECT}{os.sep}")
         covered = name in cache_key.code or (name.endswith(".py") and not counts(module_of(name)))
-        if not covered and os.path.isfile(path):
+        if not covered and Path(path).is_file():
             raise RunError(f"{cache_key.label} reads {name}, whose changes would not be seen: import it instead")
 
     sys.addaudithook(refuse)

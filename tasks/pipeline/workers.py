@@ -9,19 +9,18 @@ import contextlib
 import multiprocessing
 import os
 import pickle
-import shutil
 import signal
 import tempfile
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing import connection, util
+from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from tasks.pipeline import errors
 from tasks.pipeline.errors import RunError, WorkerCrashed
-from tasks.pipeline.fork_server import start_server, starting, unlike_a_script
+from tasks.pipeline.fork_server import ensure_server, starting, unlike_a_script
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.worker import Inherited, work
 
@@ -62,9 +61,9 @@ def run(
         with receiver:
             process = _started(sender, CONTEXT.Process(target=work, args=(sender, call, *descriptors)))
             try:
-                kind, *outcome = _listen(receiver, progress)
-                if kind == "ended":
-                    connection.wait([process.sentinel], WAKE)  # how it ended by itself is the news
+                kind, *outcome = _listen(receiver, process, progress)
+                if kind != "silent":
+                    connection.wait([process.sentinel], WAKE)  # it ends by itself; how it does may be the news
             finally:
                 status = _end(process)
         if kind == "result":
@@ -80,31 +79,34 @@ def stop_workers() -> None:
     stopping.set()
     for process in list(_running):
         _kill(process)
-    shutil.rmtree(util.get_temp_dir(), ignore_errors=True)  # with the server's socket
 
 
 def _started(sender: Any, process: BaseProcess) -> BaseProcess:
-    start_server()
+    if stopping.is_set():
+        raise RunError("stopped")
+    ensure_server()
     try:
         with sender, starting, unlike_a_script():
             process.start()
     except (EOFError, ConnectionError) as error:
         raise WorkerCrashed("the server that workers are forked from died") from error
     _running.add(process)
-    if stopping.is_set():
+    if stopping.is_set():  # meanwhile
         _end(process)
         raise RunError("stopped")
     return process
 
 
-def _listen(receiver: Any, progress: Callable[..., None]) -> tuple[Any, ...]:
+def _listen(receiver: Any, process: BaseProcess, progress: Callable[..., None]) -> tuple[Any, ...]:
     """Pass progress on; return what else the worker sends, `ended` if it sends nothing, `silent` if it hangs."""
     silent = 0
     while silent < TIMEOUT:
-        if not receiver.poll(WAKE):
-            silent += WAKE
+        ready = connection.wait([receiver, process.sentinel], WAKE)
+        silent = 0 if ready else silent + WAKE
+        if not ready:
             continue
-        silent = 0
+        if receiver not in ready:  # though what it has started may hold the pipe
+            return ("ended",)
         try:
             kind, *message = receiver.recv()
         except (EOFError, OSError):

@@ -23,7 +23,7 @@ def main() -> None:
     article = article_recipe(OTHER)
     by_epoch = train(OTHER, seed=0, **article._asdict()).json("history.json")
     whole = article.epochs * epochs_of(OTHER, {(article.batch_size, "float32")})[article.batch_size, "float32"]
-    took = [training.summary["seconds"] for training in trained]
+    took = [training.measured["seconds"] for training in trained]
     print(f"{OTHER}, the article's {article.epochs} epochs in float32: {whole:.0f} s")
     print(f"{DEEPER}, by seed: {', '.join(f'{seconds:.0f} s ({seconds / whole:.1%})' for seconds in took)}\n")
     print("| epoch | of the article's time | validation accuracy |\n|---|---|---|")

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from tasks.child import cores
-
+from tasks.pipeline.provenance import cores
 from tasks.presets import PROCESSOR
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "prefect", "great-expectations")

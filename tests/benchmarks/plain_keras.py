@@ -16,7 +16,7 @@ began = time.perf_counter()
 import keras  # noqa: E402 (its import is timed)
 import numpy as np  # noqa: E402
 
-from tasks.networks import NETWORKS  # noqa: E402
+from tasks.networks import networks  # noqa: E402
 
 
 class Epochs(keras.callbacks.Callback):
@@ -45,7 +45,7 @@ def main(recipe: dict) -> None:
     told = {"start": started - began, "load": loaded - started, "epochs": {}, "evaluate": 0.0, "test_accuracy": {}}
     for name, epochs in recipe["epochs"].items():
         keras.utils.set_random_seed(0)
-        model = NETWORKS[name].build()
+        model = networks()[name].build()
         model.compile(
             keras.optimizers.Adam(recipe.get("learning_rate", 0.001)),
             loss="sparse_categorical_crossentropy",

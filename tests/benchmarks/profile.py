@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tasks.child import cores
 
 from tasks.claims import ARTICLE
-from tasks.networks import NETWORKS
+from tasks.networks import networks
+from tasks.pipeline.provenance import cores
 from tasks.settings import PROJECT
 
 BATCH, STEPS, SHOWN = 512, 3, 12
@@ -52,7 +52,7 @@ def _told(*job: str) -> dict[str, Any]:
 
 def profile(network: str, way: str, precision: str) -> None:
     """Take some steps under TensorFlow's profiler, and print what they took as a line of JSON."""
-    from tasks.start import start_tensorflow
+    from tasks.training.tensorflow import start_tensorflow
 
     if way == "ours":
         start_tensorflow(cores())
@@ -90,7 +90,7 @@ def _batch() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _plain(network: str, precision: str) -> tuple[Any, Any]:
-    model = NETWORKS[network].build()
+    model = networks()[network].build()
     model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     images, labels = _batch()
     return lambda: model.train_on_batch(images, labels), model
@@ -98,9 +98,9 @@ def _plain(network: str, precision: str) -> tuple[Any, Any]:
 
 def _ours(network: str, precision: str) -> tuple[Any, Any]:
     from tasks.parts import Update
-    from tasks.train import built_network
+    from tasks.train import build_model
 
-    model = built_network(network, 0, precision)
+    model = build_model(networks()[network], 0, precision)
     update = Update(model, 0, ThreadPoolExecutor(cores()))
     images, labels = _batch()
     return lambda: update(images, labels, 0, 0.001), model

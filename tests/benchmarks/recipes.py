@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flows.main import dag
-from tasks.networks import NETWORKS
+from tasks.networks import networks
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.progress import Several
 from tasks.presets import PRESETS, Precision
@@ -89,7 +89,7 @@ def main() -> None:
 def article_recipe(name: str) -> Recipe:
     """Return what the article trains that network with."""
     preset = PRESETS["article"]
-    return Recipe(NETWORKS[name].epochs["article"], preset.batch_size, preset.learning_rate, preset.schedule)
+    return Recipe(networks()[name].epochs["article"], preset.batch_size, preset.learning_rate, preset.schedule)
 
 
 def epochs_of(name: str, asked: set[tuple[int, Precision]]) -> dict[tuple[int, Precision], float]:

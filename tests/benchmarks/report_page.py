@@ -16,7 +16,7 @@ from flows.plan import plan
 from tasks.report.gather import gather
 from tasks.report.page import render, sprite_of, twin_of
 from tasks.settings import parse_settings
-from tests.report.conftest import CHROMIUM
+from tests.conftest import CHROMIUM
 
 TIMES = 5
 LOADED = """() => new Promise((resolve) => {

@@ -13,17 +13,19 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tasks.child import cores, run_child
-
 from tasks.claims import ARTICLE
+from tasks.data.images import save_array, scale
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.idx import read_idx
-from tasks.prepare import save_array, scale
+from tasks.pipeline.provenance import cores
+from tasks.pipeline.workers import run
 from tasks.settings import PROJECT, Settings
 from tests.benchmarks.figures import Figure, pairwise
+from tests.training_worker import train_network
 
 RAW = PROJECT / "data" / "raw" / FASHION_MNIST.name
 ARTICLE_S_BATCH = 512
@@ -72,29 +74,26 @@ def ours(network: str, prepared: Path, precision: str, **changes: Any) -> float:
             ends.append(time.perf_counter())
 
     with tempfile.TemporaryDirectory() as scratch:
-        run_child("tasks.train", job_of(network, prepared, Path(scratch), precision=precision) | changes, progress)
+        how = training_of(network, precision=precision, threads=cores()) | changes
+        run(partial(train_on, os.sched_getaffinity(0), Path(scratch), prepared, **how), progress=progress)
     return ends[-1] - ends[-2]
 
 
-def job_of(network: str, prepared: Path, scratch: Path, **changes: Any) -> dict[str, Any]:
-    """Return what a child is told that trains a network with the article's batches and rate."""
+def train_on(available: set[int], *arguments: Any, **how: Any) -> dict[str, Any]:
+    """Train in this worker on these cores: it was forked from a process that may use all."""
+    os.sched_setaffinity(0, available)
+    return train_network(*arguments, **how)
+
+
+def training_of(network: str, **changes: Any) -> dict[str, Any]:
+    """Return how a network is trained with the article's batches and rate."""
     return {
         "network": network,
-        "prepared": str(prepared),
-        "output": str(scratch),
-        "checkpoints": f"{scratch}/checkpoints/training",
+        "architecture": {},
         "epochs": EPOCHS,
         "batch_size": ARTICLE_S_BATCH,
         "learning_rate": 0.001,
         "schedule": "constant",
-        "seed": 0,
-        "own_network": None,
-        "shape": {},
-        "given_up_below": [],
-        "augmentation": "none",
-        "label_smoothing": 0.0,
-        "seconds_between_checkpoints": 30,
-        "threads": cores(),
     } | changes
 
 
@@ -121,7 +120,7 @@ def plain_keras(recipe: dict[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def only(available: int) -> Iterator[None]:
-    """Let this process and its children use so many cores while the context lasts."""
+    """Let this process, and what it trains, use so many cores while the context lasts."""
     all_of_them = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(all_of_them)[:available])
     try:

@@ -8,6 +8,7 @@ Each pair is two trainings one after the other, in either order: as it is, and w
 import argparse
 import itertools
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -16,27 +17,31 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.settings import Settings
-from tests.benchmarks.throughput import job_of
+from tasks.settings import PROJECT, Settings
+from tasks.training.tensorflow import environment
+from tests.benchmarks.throughput import training_of
 
-CHILD = """
+SCRIPT = """
 import json, sys
+from pathlib import Path
 import tasks.train
 import tensorflow as tf
-without, job = sys.argv[1], json.loads(sys.argv[2])
+from tests.training_worker import train_network
+without, (folder, prepared), how = sys.argv[1], map(Path, sys.argv[2:4]), json.loads(sys.argv[4])
 if without == "checkpoints":
     tasks.train.save_checkpoint = lambda *_: None
 if without == "determinism":
     tf.config.experimental.enable_op_determinism = lambda: None
-print("seconds", tasks.train.train_in_child(job, lambda *_: None)["seconds"])
+print("seconds", train_network(folder, prepared, lambda *_: None, **how)["measured"]["seconds"])
 """
 
 
-def seconds_of(without: str, job: dict) -> float:
+def seconds_of(without: str, prepared: str, how: dict) -> float:
     """Train in a process of its own; return the seconds of the training itself."""
+    variables = {name: value for name, value in (os.environ | environment()).items() if value is not None}
     with tempfile.TemporaryDirectory() as scratch:
-        command = [sys.executable, "-c", CHILD, without, json.dumps(job_of(scratch=Path(scratch), **job))]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        command = [sys.executable, "-c", SCRIPT, without, scratch, prepared, json.dumps(how)]
+        told = subprocess.run(command, cwd=PROJECT, env=variables, capture_output=True, text=True, check=True).stdout
     return float(told.rpartition("seconds ")[2])
 
 
@@ -55,21 +60,20 @@ def main() -> None:
             images = generator.random((count, 28, 28, 1), dtype=np.float32)
             np.save(Path(prepared, f"{split}_images.npy"), images)
             np.save(Path(prepared, f"{split}_labels.npy"), generator.integers(0, 10, count).astype(np.uint8))
-        job = {
-            "network": given.network,
-            "prepared": Path(prepared),
-            "epochs": 1,
-            "batch_size": recipe.batch_size,
-            "learning_rate": recipe.learning_rate,
-            "schedule": recipe.schedule,
-            "precision": recipe.precision,
-            "threads": given.threads,
-        }
+        how = training_of(
+            given.network,
+            epochs=1,
+            batch_size=recipe.batch_size,
+            learning_rate=recipe.learning_rate,
+            schedule=recipe.schedule,
+            precision=recipe.precision,
+            threads=given.threads,
+        )
         print(f"{given.network}, {given.images} images, {recipe.precision}, {given.threads} threads", flush=True)
         for without in ("checkpoints", "determinism"):
             ratios = []
             for pair, order in zip(range(given.pairs), itertools.cycle([("", without), (without, "")]), strict=False):
-                seconds = {name: seconds_of(name, job) for name in order}
+                seconds = {name: seconds_of(name, prepared, how) for name in order}
                 ratios.append(seconds[""] / seconds[without])
                 print(
                     f"{without}, pair {pair + 1}: {seconds['']:.2f} s with, {seconds[without]:.2f} s without",

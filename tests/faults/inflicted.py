@@ -14,7 +14,7 @@ from typing import Any
 from flows.processes import command_of
 from flows.server_api import ask, seconds_of
 from tasks.pipeline.errors import RunError
-from tests.conftest import wait_until
+from tests.conftest import FORK_SERVER, trains, wait_until
 from tests.deployed import Deployed
 
 RECIPE: dict[str, Any] = {"preset": "smoke", "networks": ["dropout"], "epochs": 40, "dataset": "dataset.json"}
@@ -39,6 +39,13 @@ def the(copy: Deployed, what: str) -> int:
     return next(process for process, line in copy.processes("worker").items() if what in line)
 
 
+def the_training(copy: Deployed) -> int:
+    """Return the process that trains."""
+    return next(
+        process for process in copy.processes("worker") if FORK_SERVER in command_of(process) and trains(process)
+    )
+
+
 def answered(condition: Callable[[], bool]) -> Callable[[], bool]:
     """Have a condition not hold as long as the server does not answer: it may be away, or drowned in overdue runs."""
 
@@ -52,7 +59,7 @@ def answered(condition: Callable[[], bool]) -> Callable[[], bool]:
 
 def kill_child(copy: Deployed, flow: int) -> str:
     """End the training without a word."""
-    os.kill(the(copy, "-m tasks.train"), signal.SIGKILL)
+    os.kill(the_training(copy), signal.SIGKILL)
     return "the child was killed"
 
 
@@ -61,7 +68,7 @@ def out_of_memory(copy: Deployed, flow: int) -> str:
     group = Path("/sys/fs/cgroup/memory/fashion-mnist-faults")
     group.mkdir()
     (group / "memory.limit_in_bytes").write_text(str(4 << 20))
-    child = the(copy, "-m tasks.train")
+    child = the_training(copy)
     (group / "cgroup.procs").write_text(str(child))
     wait_until(lambda: not command_of(child), 60)
     wait_until(lambda: not (group / "cgroup.procs").read_text(), 10)
@@ -94,7 +101,7 @@ def _end_worker(copy: Deployed, number: signal.Signals) -> str:
     if command_of(worker):  # Prefect's worker sometimes works on after a SIGTERM; a service manager is not that patient
         os.kill(worker, signal.SIGKILL)
     wait_until(lambda: not command_of(worker), 30)
-    wait_until(lambda: not any("-m tasks." in line for line in copy.processes("worker").values()), 30)
+    wait_until(lambda: not any(FORK_SERVER in line for line in copy.processes("worker").values()), 30)
     copy.command("make worker")
     return f"the worker got {number.name}: the run ended with it; another worker was started"
 
@@ -144,7 +151,7 @@ def fill_disk(copy: Deployed, flow: int) -> str:
         while True:
             file.write(bytes(1 << 20))
             file.flush()
-    wait_until(lambda: "-m tasks.train" not in str(copy.processes("worker")), 120)
+    wait_until(lambda: not any(map(trains, copy.processes("worker"))), 120)
     time.sleep(EVERY)
     ballast.unlink()
     return "no room for some seconds"

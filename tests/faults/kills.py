@@ -13,7 +13,7 @@ from pathlib import Path
 
 from flows.processes import command_of
 from tasks.pipeline.run_records import records
-from tests.conftest import ON_THE_FIXTURE, PROJECT, Server, children_of, leftovers, start_main, wait_until
+from tests.conftest import FORK_SERVER, ON_THE_FIXTURE, PROJECT, Server, leftovers, start_main, wait_until, workers_of
 from tests.faults.killed import FUNCTIONS
 
 OPTIONS = (*ON_THE_FIXTURE, "--networks", "dropout", "--epochs", "2", "--batch-size", "16")
@@ -98,14 +98,14 @@ def strike(folder: Path, server: Server, kind: str, seconds: float, choose: rand
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
         running = process.poll() is None
-        children = [child for child in children_of(process.pid) if "-m tasks." in command_of(child)] if running else []
+        children = workers_of(process.pid) if running else []
         struck = running_in(folder) if running and (kind == "parent" or children) else ""
         if struck and kind != "parent":
             os.kill(children[0], signal.SIGKILL)
         if struck and kind != "child":
             process.kill()
         process.wait(300)
-        wait_until(lambda: not any("-m tasks." in command_of(child) for child in children), ORPHANS_END_WITHIN)
+        wait_until(lambda: not any(FORK_SERVER in command_of(child) for child in children), ORPHANS_END_WITHIN)
     return struck
 
 
@@ -125,6 +125,6 @@ def started(folder: Path, server: Server, command: tuple[str, ...]):
 
 
 def running_in(folder: Path) -> str:
-    """Return the nodes that are being made, as the store's workspaces tell."""
-    nodes = sorted({path.parent.name for path in folder.glob("data/*/.unfinished-*") if path.parent.name in ORDER})
+    """Return the nodes that are being made, as the store's staging folders tell."""
+    nodes = sorted({path.parent.name for path in folder.glob("data/*/.staging-*") if path.parent.name in ORDER})
     return "+".join(nodes) or "what is between nodes"

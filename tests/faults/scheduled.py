@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks.fashion_mnist import FASHION_MNIST
-from tests.conftest import PROJECT, leftovers, wait_until
+from tests.conftest import FORK_SERVER, PROJECT, leftovers, wait_until
 from tests.deployed import Deployed, deployed
 from tests.faults.inflicted import EVERY, FAULTS, NODES, RECIPE, answered, clock_of, paused, the
 
@@ -100,7 +100,7 @@ def insist_on_the_same(copy: Deployed, expected: dict[str, str]) -> None:
     assert digests(copy) == expected, "another result"
     assert leftovers(copy.data) == [], leftovers(copy.data)
     assert not list(copy.data.glob("checkpoints/*")), "a checkpoint was left"
-    assert not [name for name in copy.processes("worker").values() if "-m tasks." in name], "a child was left"
+    assert not [name for name in copy.processes("worker").values() if FORK_SERVER in name], "a child was left"
 
 
 @contextlib.contextmanager
@@ -116,8 +116,8 @@ def small_disk(folder: Path) -> Iterator[None]:
 def at_work(copy: Deployed, node: str) -> bool:
     """Tell whether a node is being made; a training only once it has a checkpoint to go on from."""
     if node == "train":
-        return bool(list(copy.data.glob("checkpoints/*/*"))) and bool(list((copy.data / node).glob(".unfinished-*")))
-    return bool(list((copy.data / node).glob(".unfinished-*")))
+        return bool(list(copy.data.glob("checkpoints/*/*"))) and bool(list((copy.data / node).glob(".staging-*")))
+    return bool(list((copy.data / node).glob(".staging-*")))
 
 
 def digests(copy: Deployed) -> dict[str, str]:

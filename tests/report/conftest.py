@@ -30,7 +30,7 @@ def gathered(finished_run):
     data = finished_run / "data"
 
     def one(kind):
-        return artifact(next((data / kind).glob("*")))
+        return artifact(next((data / kind).glob("[!.]*")))
 
     def each(kind):
         return {name: artifact(next((data / kind).glob(f"{name}-*"))) for name in ("baseline", "dropout")}
@@ -167,7 +167,7 @@ def reports(finished_run, tmp_path_factory):
 
 
 def artifact_of(finished_run):
-    (folder,) = (finished_run / "data" / "report").glob("*")
+    (folder,) = (finished_run / "data" / "report").glob("[!.]*")
     return Artifact(folder, json.loads((folder / "manifest.json").read_text()))
 
 

@@ -74,7 +74,7 @@ def test_a_run_that_failed_is_told_so_and_nothing_is_written_after_that(live):
     assert "the loss is nan" in page
     assert 'id="hold"' not in page
     assert "<script" not in page
-    live.advanced("train[baseline]", 1, 2, "what a dead child still had to say", True, EPOCHS)
+    live.advanced("train[baseline]", 1, 2, "what a dead worker still had to say", True, EPOCHS)
     assert not live.writer.thread.is_alive()
     assert live.path.read_text() == page
 

@@ -4,7 +4,9 @@ import pytest
 
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
-from tasks.report.publish import publish, put
+from tasks.pipeline.staging import write_whole
+from tasks.report.publish import publish
+from tests.conftest import everything_in
 from tests.report.conftest import artifact_of
 
 
@@ -28,7 +30,7 @@ def test_each_result_has_a_page_and_its_numbers_and_latest_is_that_of_the_newest
         latest = publish(published, reports)
         assert latest == reports / "latest.html"
         assert latest.read_bytes() == (published.folder / "report.html").read_bytes()
-    names = {path.name for path in reports.iterdir()}
+    names = set(everything_in(reports))
     own = {name for name in names if first.key[:8] in name}
     assert {name.rpartition(".")[2] for name in own} == {"html", "json"}
     assert names - own == {
@@ -75,11 +77,12 @@ def test_the_index_is_made_again_only_where_it_does_not_list_the_pages_that_are_
 
 def test_a_reports_folder_that_cannot_be_written_gets_one_sentence(first, tmp_path):
     (tmp_path / "reports").write_text("not a folder")
-    with pytest.raises(RunError, match="cannot be put into .*/reports: file exists; choose another --reports-dir"):
+    with pytest.raises(RunError, match="cannot be put into .*/reports: not a directory; choose another --reports-dir"):
         publish(first, tmp_path / "reports")
 
 
-def test_what_is_put_in_place_of_a_file_is_whole_and_leaves_nothing_beside_it(tmp_path):
-    put(tmp_path / "page.html", b"one")
-    put(tmp_path / "page.html", b"two")
-    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("page.html", b"two")]
+def test_what_is_put_in_place_of_a_file_is_whole_and_leaves_nothing_beside_it_but_its_lock(tmp_path):
+    write_whole(tmp_path / "page.html", b"one")
+    write_whole(tmp_path / "page.html", b"two")
+    assert everything_in(tmp_path) == ["page.html"]
+    assert (tmp_path / "page.html").read_bytes() == b"two"

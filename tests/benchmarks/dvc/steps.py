@@ -30,12 +30,12 @@ def prepare() -> None:
 def train(name: str) -> None:
     import keras
 
-    from tasks.networks import NETWORKS
+    from tasks.networks import networks
 
     told = Path("params.yaml").read_text()
     epochs, batch_size = (int(told.split(f"{word}:")[1].split()[0]) for word in (name, "batch_size"))
     keras.utils.set_random_seed(0)
-    model = NETWORKS[name].build()
+    model = networks()[name].build()
     model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     data = {split: np.load(f"prepared/{split}.npz") for split in SPLITS[:2]}
     (images, labels), validation = ((data[split]["images"], data[split]["labels"]) for split in SPLITS[:2])

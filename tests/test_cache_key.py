@@ -19,7 +19,7 @@ from tests.test_store import CACHE_KEY
         {"settings": {"seed": 0}},
         {"inputs": {"download": "d2"}},
         {"inputs": {"validate": "d1"}},
-        {"code": {"tasks/prepare.py: prepare": "c2"}},
+        {"code": {"tasks/prepare.py": "c2"}},
         {"code": {}},
         {"versions": {"numpy": "2.2"}},
         {"versions": {}},

@@ -2,9 +2,10 @@ import hashlib
 import json
 
 import pytest
-from tasks.own_network import OwnNetwork, told_whole
 
+from tasks.networks import custom
 from tasks.pipeline.errors import RunError, UserError
+from tasks.pipeline.user_module import UserFunction
 from tasks.settings import parse_settings
 from tasks.train import train
 from tests.conftest import ON_THE_FIXTURE, run_main
@@ -112,7 +113,7 @@ def test_a_network_of_ones_own_is_trained_reported_and_kept_like_any_other(tmp_p
 @pytest.mark.usefixtures("tensorflow")
 def test_what_is_no_such_network_is_told_with_file_line_and_what_is_expected(file, function, sentence):
     with pytest.raises(UserError) as told:
-        OwnNetwork.named(f"{file}:{function}").build()
+        custom.build(UserFunction.named(f"{file}:{function}"))
     assert str(told.value).startswith(f"{file}{'' if sentence.startswith(',') else ': '}{sentence}")
     assert str(told.value).endswith("takes images of 28×28×1 and gives ten probabilities")
 
@@ -156,14 +157,15 @@ def test_a_file_that_cannot_be_used_is_refused_before_there_is_a_run(file, conte
 def test_what_could_not_be_loaded_again_is_refused_before_it_is_trained(file):
     file.write_text(FILE.replace("Twice(), ", "layers.Lambda(lambda images: 2 * images), "))
     with pytest.raises(UserError, match=r"my.py: what tiny builds cannot be loaded once it is saved \(.*\); register"):
-        OwnNetwork.named(f"{file}:tiny").build()
+        custom.build(UserFunction.named(f"{file}:tiny"))
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_a_file_that_changes_while_a_run_lasts_stops_the_training(file):
-    own = OwnNetwork.named(f"{file}:tiny")
+    own = UserFunction.named(f"{file}:tiny")
     file.write_text(FILE + "\n")
     with pytest.raises(RunError, match=r"my.py has changed since the run began; run again"):
-        own.build()
+        custom.build(own)
 
 
 def test_the_file_is_part_of_its_own_networks_key_alone(file, artifact):
@@ -174,4 +176,3 @@ def test_the_file_is_part_of_its_own_networks_key_alone(file, artifact):
     told = {"function": "tiny", "sha256": hashlib.sha256(FILE.encode()).hexdigest()}
     assert settings_of("tiny")["own_network"] == told, "its place is no part of it"
     assert settings_of("baseline")["own_network"] is None
-    assert told_whole(None) is None

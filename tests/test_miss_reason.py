@@ -5,7 +5,7 @@ import pytest
 from tasks.pipeline.miss_reason import differences, why_not_made
 from tests.conftest import CACHE_KEY, produce
 
-CODE = {"tasks/prepare.py: prepare": "c1"}
+CODE = {"tasks/prepare.py": "c1"}
 
 
 def changed(**parts):
@@ -21,9 +21,9 @@ def changed(**parts):
         ({"settings": {"seed": 0, "limit": None, "epochs": 3}}, ["epochs is new"]),
         ({"settings": {"seed": 0, "limit": {"a": 1}}}, ["limit changed"]),
         ({"versions": {"numpy": "2.2"}}, ["numpy 2.1 → 2.2"]),
-        ({"code": {"tasks/prepare.py: prepare": "c2"}}, ["code: tasks/prepare.py: prepare changed"]),
-        ({"code": CODE | {"tasks/idx.py: read_idx": "c"}}, ["code: tasks/idx.py: read_idx is new"]),
-        ({"code": {}}, ["code: tasks/prepare.py: prepare is gone"]),
+        ({"code": {"tasks/prepare.py": "c2"}}, ["code: tasks/prepare.py changed"]),
+        ({"code": CODE | {"tasks/idx.py": "c"}}, ["code: tasks/idx.py is new"]),
+        ({"code": {}}, ["code: tasks/prepare.py is gone"]),
         ({"inputs": {"download": "d2"}}, ["input download changed"]),
         ({"settings": {"seed": 3, "limit": None}, "inputs": {}}, ["seed 0 → 3", "input download is gone"]),
         ({}, []),

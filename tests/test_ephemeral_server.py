@@ -7,7 +7,7 @@ from tests.conftest import PROJECT
 A_RUN_THAT_ENDS_WHILE_ITS_SERVER_STILL_WRITES = """
 import logging
 from prefect import flow, task
-from flows.temporary_server import prefect_api
+from flows.ephemeral_server import prefect_api
 
 @flow
 def many_tasks():

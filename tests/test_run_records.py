@@ -4,12 +4,14 @@ import errno
 import multiprocessing
 import os
 import signal
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.run_records import asked_again, end_in_a_hurry, last_like, recorded, records, settle_the_dead
+from tasks.pipeline.run_records import asked_again, finalize_now, last_like, recorded, records, recover_crashed_runs
 from tests.conftest import everything_in
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -57,33 +59,34 @@ def test_what_was_kept_took_no_time(tmp_path):
 
 
 def test_a_run_that_lasts_is_not_among_those_that_ended_and_is_not_dead(tmp_path):
-    with recorded(tmp_path, command="", flow_run="f1"):
-        assert list(records(tmp_path)) == settle_the_dead(tmp_path) == []
+    with recorded(tmp_path, command="", flow_run="f1") as record:
+        assert list(records(tmp_path)) == recover_crashed_runs(tmp_path) == []
+        record.end("completed")
     assert len(list(records(tmp_path))) == 1
 
 
 def test_a_killed_run_is_known_by_its_lock_and_said_until_a_server_was_told(tmp_path, killed):
     for _ in range(2):
-        (record,) = settle_the_dead(tmp_path)
+        (record,) = recover_crashed_runs(tmp_path)
         assert record.content["pid"] == killed
         assert record.content["state"] == "died"
         assert record.content["nodes"] == {"train[dropout]": TRAIN}
-    settle_the_dead(tmp_path)[0].told()
-    assert settle_the_dead(tmp_path) == []
+    recover_crashed_runs(tmp_path)[0].reported()
+    assert recover_crashed_runs(tmp_path) == []
     assert [record.content["pid"] for record in records(tmp_path)] == [killed]
     assert [path.suffixes for path in (tmp_path / "runs").iterdir()] == [[".json"]]
 
 
 def test_a_run_that_is_stopped_in_a_hurry_is_recorded_as_stopped(tmp_path):
     with recorded(tmp_path, command="", flow_run="f1") as record:
-        end_in_a_hurry("stopped")
+        finalize_now("stopped")
         record.node("train[dropout]", "k1", False, MADE)
     (found,) = records(tmp_path)
     assert found.content["state"] == "stopped"
 
 
 def kept_again(data_dir, key):
-    artifact = Artifact(data_dir, {"key": key, "made": MADE, "facts": {"keep": "dropout"}})
+    artifact = Artifact(data_dir, {"key": key, "made": MADE, "summary": {"keep": "dropout"}})
     asked_again(data_dir, {"report": artifact}, command="python flows/main.py")
 
 
@@ -149,20 +152,35 @@ def test_the_last_run_of_the_same_recipe_is_found_whatever_ran_since(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\x00", "[" * 200_000, '{"nodes": [1]}'], ids=range(7))
-@pytest.mark.parametrize("name", ["20260101T000000000000-1.json", "20260101T000000000000-1.died.json"])
-def test_a_damaged_record_is_passed_over(tmp_path, name, content):
+def test_a_damaged_record_is_passed_over(tmp_path, content):
     run(tmp_path)
-    (tmp_path / "runs" / name).write_text(content)
+    (tmp_path / "runs" / "20260101T000000000000-1.json").write_text(content)
     (tmp_path / "runs" / "folder.json").mkdir()
     assert len(list(records(tmp_path))) == 1
-    assert settle_the_dead(tmp_path) == []
+    assert recover_crashed_runs(tmp_path) == []
 
 
-def test_a_killed_run_that_had_written_nothing_yet_is_swept(tmp_path, killed):
-    (record,) = (tmp_path / "runs").glob(".unfinished-*/*.json")
-    record.write_text("")
-    assert settle_the_dead(tmp_path) == []
-    assert list((tmp_path / "runs").iterdir()) == []
+def test_what_a_kill_in_the_middle_of_writing_has_left_is_removed(tmp_path, killed):
+    (record,) = (tmp_path / "runs").glob("*.json")
+    record.with_suffix(".part").write_text("{")
+    assert len(recover_crashed_runs(tmp_path)) == 1
+    assert everything_in(tmp_path / "runs") == [record.name]
+
+
+def test_a_living_run_is_never_taken_for_dead_however_often_its_record_is_replaced(tmp_path):
+    over = threading.Event()
+
+    def look():
+        while not over.is_set():
+            assert recover_crashed_runs(tmp_path) == []
+
+    with recorded(tmp_path, command="", flow_run="f1") as record, ThreadPoolExecutor() as pool:
+        looking = pool.submit(look)
+        for number in range(300):
+            record.node("train[dropout]", f"k{number}", False, MADE)
+        over.set()
+        looking.result()
+        assert record.content["state"] == "running"
 
 
 def test_a_run_whose_record_cannot_be_written_goes_on(tmp_path, monkeypatch, caplog):
@@ -170,7 +188,7 @@ def test_a_run_whose_record_cannot_be_written_goes_on(tmp_path, monkeypatch, cap
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with recorded(tmp_path, command="", flow_run=None) as record:
-        monkeypatch.setattr(type(record.path), "write_text", full)
+        monkeypatch.setattr(os, "open", full)
         record.node("train[dropout]", "k1", False, MADE)
     assert "No space left on device" in caplog.text
-    assert everything_in(tmp_path / "runs") == [record.final.name]
+    assert everything_in(tmp_path / "runs") == [record.path.name]

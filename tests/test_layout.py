@@ -1,0 +1,82 @@
+"""The layout that makes the closure of imports complete: what a key could not see is not written in this project."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks.pipeline import PROJECT
+from tasks.pipeline.code_key import DATA_SUFFIXES, counts, module_of
+
+FILES = sorted(
+    path for name in ("flows", "tasks") for path in (PROJECT / name).rglob("*") if "__pycache__" not in path.parts
+)
+COVERED = [path for path in FILES if path.suffix == ".py" and counts(module_of(path.relative_to(PROJECT).as_posix()))]
+COMPUTED = {
+    "__import__",
+    "eval",
+    "exec",
+    "import_module",
+    "compile",
+    "globals",
+    "locals",
+    "find_spec",
+    "run_path",
+    "run_module",
+}
+ALLOWED = {"flows/main.py: find_spec", "flows/study.py: find_spec", "tasks/networks/__init__.py: import_by_name"}
+
+
+def names_in(path):
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            yield from (alias.name.rpartition(".")[2] for alias in node.names)
+
+
+def test_nothing_that_a_key_covers_imports_by_a_computed_name_or_runs_a_text():
+    found = {f"{path.relative_to(PROJECT)}: {name}" for path in COVERED for name in {*names_in(path)} & COMPUTED}
+    assert found <= ALLOWED
+
+
+def test_nothing_that_a_key_covers_reads_a_docstring_which_is_in_no_key():
+    assert [path for path in COVERED if "__doc__" in names_in(path) and path.parts[-2] != "flows"] == []
+
+
+def test_no_import_is_relative():
+    relative = [
+        path
+        for path in FILES
+        if path.suffix == ".py"
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert relative == []
+
+
+def test_every_folder_is_a_package_and_nothing_is_a_link():
+    folders = {path.parent for path in FILES if path.suffix == ".py"}
+    assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+    assert [path for path in (PROJECT / "flows", PROJECT / "tasks", *FILES) if path.is_symlink()] == []
+
+
+def test_the_package_that_every_worker_shares_is_empty():
+    assert (PROJECT / "tasks" / "__init__.py").read_bytes() == b""
+
+
+def test_no_data_file_lies_at_the_top_and_all_have_a_known_suffix():
+    data = [path for path in FILES if path.is_file() and path.suffix != ".py"]
+    assert [path for path in data if path.parent in (PROJECT / "flows", PROJECT / "tasks")] == []
+    assert {path.suffix for path in data} <= {*DATA_SUFFIXES}
+
+
+@pytest.mark.parametrize("folder", ["", "flows"])
+def test_no_module_shadows_a_library(folder):
+    here = [path for path in (PROJECT / folder).glob("*") if path.suffix == ".py" or (path / "__init__.py").exists()]
+    places = [Path(place) for place in sys.path if "site-packages" in place]
+    installed = {path.name.partition(".")[0].partition("-")[0] for place in places for path in place.iterdir()}
+    assert not {path.stem for path in here} & (installed | sys.stdlib_module_names)

@@ -1,0 +1,279 @@
+"""Workers: what becomes of a function's result, its errors and its process, whatever happens to them."""
+
+import fcntl
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from flows.processes import command_of
+from tasks.pipeline import workers
+from tasks.pipeline.errors import RunError, Unreachable, UserError, WorkerCrashed
+from tasks.pipeline.progress import silent
+from tasks.pipeline.provenance import cores
+from tasks.pipeline.workers import run
+from tests import worker_functions as functions
+from tests.conftest import PROJECT, children_of, wait_until
+
+BEGIN = """
+import os, sys
+from tasks.pipeline import workers
+from tasks.pipeline.errors import RunError, WorkerCrashed
+from tasks.pipeline.fork_server import start_server
+from tasks.pipeline.progress import silent
+from tasks.pipeline.workers import run
+from tests import worker_functions as functions
+
+def say(*told):
+    print(*told, flush=True)
+"""
+
+
+def script(code, **options):
+    """Run a script of its own, whose fork server is its own."""
+    options = {"cwd": PROJECT, "capture_output": True, "text": True, "timeout": 60} | options
+    return subprocess.run([sys.executable, "-c", BEGIN + code], **options)
+
+
+def test_a_result_comes_back_and_progress_is_passed_on():
+    heard = []
+    assert run(functions.add, [1, 2, 3], progress=lambda *told: heard.append(told)) == {"sum": 6}
+    assert heard == [(1, 2, "half", True)]
+
+
+def test_arguments_may_be_of_any_size():
+    assert run(functions.add, [1] * 1_000_000, progress=silent) == {"sum": 1_000_000}
+
+
+@pytest.mark.parametrize(
+    ("how", "kind", "message", "note"),
+    [
+        ("refuse", RunError, "^the numbers do not add up$", None),
+        ("refuse the user", UserError, "^the user's numbers do not add up$", None),
+        ("unreachable", Unreachable, "^nobody answers$", None),
+        ("no room", OSError, "No space left on device: '/some/file'", None),
+        ("break", RunError, "^ZeroDivisionError: a fault in the code$", "worker_functions.py"),
+        ("unpicklable", RunError, "^Unpicklable: of a library$", "worker_functions.py"),
+        ("exit", RunError, "^its process ended with status 3 and no result$", "last words"),
+        ("exit quietly", RunError, "^its process ended with status 0 and no result$", "last words"),
+        ("print without end", RunError, "^its process ended with status 3 and no result$", "xxxxxxxxxx"),
+        ("SIGKILL", WorkerCrashed, r"^its process was killed by SIGKILL \(out of memory\?\)$", "last words"),
+        ("SIGSEGV", WorkerCrashed, "^its process was killed by SIGSEGV$", "last words"),
+    ],
+)
+def test_how_a_function_fails_is_told(how, kind, message, note):
+    with pytest.raises(kind, match=f"(?m){message}") as failed:
+        run(functions.fail, how, progress=silent)
+    assert type(failed.value) is kind
+    assert note in "".join(getattr(failed.value, "__notes__", [])) if note else not hasattr(failed.value, "__notes__")
+
+
+def test_a_worker_that_closes_its_descriptors_is_ended(monkeypatch):
+    monkeypatch.setattr(workers, "WAKE", 1)
+    with pytest.raises(WorkerCrashed, match="was killed by SIGKILL"):
+        run(functions.fail, "close everything", progress=silent)
+
+
+def test_a_worker_that_leaves_threads_at_work_ends_with_its_result():
+    assert run(functions.start_threads, progress=silent) == {"threads": 3}
+
+
+def test_a_worker_that_is_silent_for_too_long_is_killed_and_one_that_reports_is_not(monkeypatch):
+    monkeypatch.setattr(workers, "WAKE", 0.2)
+    monkeypatch.setattr(workers, "TIMEOUT", 1)
+    with pytest.raises(WorkerCrashed, match="^its process said nothing for 1 seconds, and was killed"):
+        run(functions.be_silent, 60, progress=silent)
+
+
+def test_the_time_in_which_the_parent_is_stopped_is_no_silence():
+    code = """
+workers.TIMEOUT, workers.WAKE = 2, 1
+say(run(functions.be_silent, 1.5, progress=silent))
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", BEGIN + code], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        wait_until(lambda: any("forkserver" in command_of(child) for child in children_of(process.pid)), 30)
+        os.kill(process.pid, signal.SIGSTOP)
+        threading.Event().wait(4)
+        os.kill(process.pid, signal.SIGCONT)
+        assert process.communicate(timeout=60)[0] == "{}\n"
+
+
+def test_the_server_forks_from_one_thread_and_has_imported_what_it_was_told():
+    told = script(
+        'start_server(["great-expectations", "matplotlib", "numpy", "tensorflow"], {})\n'
+        "told = run(functions.tell, progress=silent)\n"
+        'say(told["server_threads"], *told["imported"])'
+    )
+    assert told.stdout == "1 tensorflow great_expectations matplotlib\n", told.stderr
+
+
+def test_a_server_for_a_report_alone_does_not_import_tensorflow():
+    told = script(
+        'start_server(["jinja2", "matplotlib", "pillow", "pydantic"], {})\n'
+        'say(*run(functions.tell, progress=silent)["imported"])'
+    )
+    assert told.stdout == "matplotlib\n", told.stderr
+
+
+def test_a_library_that_cannot_be_imported_is_the_fault_of_who_needs_it(tmp_path):
+    (tmp_path / "optuna.py").write_text("raise RuntimeError('broken')")
+    (tmp_path / "pandas.py").write_text("import no_such_library")
+    told = script(
+        'start_server(["optuna", "pandas", "matplotlib"], {"PYTHONPATH": os.environ["BROKEN"]})\n'
+        'say(*run(functions.tell, progress=silent)["imported"])\n',
+        env=os.environ | {"BROKEN": f"{tmp_path}:{PROJECT}"},
+    )
+    assert told.stdout == "matplotlib\n", told.stderr
+
+
+def test_a_worker_runs_the_project_s_code_whatever_lies_in_the_current_folder(tmp_path):
+    for name in ("tasks", "tests", "json"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit(3)")
+    for name in ("numpy.py", "sitecustomize.py"):
+        (tmp_path / name).write_text("raise SystemExit(3)")
+    code = "say(run(functions.add, [1], progress=silent))"
+    told = script(f"os.chdir({str(tmp_path)!r})\n{code}")
+    assert told.stdout == "{'sum': 1}\n", told.stderr
+
+
+def test_a_worker_does_not_import_the_parent_s_script_again():
+    assert run(functions.tell, progress=silent)["main"] is None
+
+
+def test_a_daemon_may_have_workers_as_the_ones_of_dask_are():
+    code = """
+import multiprocessing
+def work():
+    say(run(functions.add, [1], progress=silent))
+process = multiprocessing.get_context("fork").Process(target=work, daemon=True)
+process.start()
+process.join()
+"""
+    assert script(code).stdout == "{'sum': 1}\n"
+
+
+def test_once_the_run_is_over_every_worker_ends_and_none_is_started(tmp_path):
+    code = """
+def attempt(function, *arguments, progress=silent):
+    try:
+        run(function, *arguments, progress=progress)
+    except RunError as error:
+        say("may heal" if isinstance(error, WorkerCrashed) else error)
+
+attempt(functions.wait, progress=lambda pid, child, *_: (say(pid, child), workers.stop_workers()))
+attempt(functions.add, [1])
+"""
+    told = script(code, env=os.environ | {"TMPDIR": str(tmp_path)})
+    pids, *lines = told.stdout.splitlines()
+    assert lines == ["stopped", "stopped"], told.stderr
+    assert not any(command_of(int(pid)) for pid in pids.split())
+    wait_until(lambda: not list(tmp_path.iterdir()), 10)
+
+
+def test_workers_what_they_have_started_and_the_server_end_when_their_parent_is_killed(tmp_path):
+    code = "run(functions.wait, progress=lambda pid, child, *_: say(pid, child))"
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", BEGIN + code], cwd=PROJECT, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    processes = [*map(int, parent.stdout.readline().split()), *children_of(parent.pid)]
+    assert len(processes) == 4  # worker, its child, the server, multiprocessing's resource tracker
+    parent.kill()
+    parent.communicate()
+    wait_until(lambda: not any(command_of(process) for process in processes), 10)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_death_of_the_server_is_a_crash_and_the_next_try_has_a_new_one():
+    code = """
+def kill_server(pid, child, *_):
+    server = int(open(f"/proc/{pid}/stat").read().split()[3])
+    os.kill(server, 9)
+    while open(f"/proc/{server}/stat").read().split()[2] != "Z":
+        pass
+
+for function, progress in ((functions.wait, kill_server), (functions.tell, silent)):
+    try:
+        say("threads:", run(function, progress=progress)["server_threads"])
+    except WorkerCrashed as error:
+        say(error)
+"""
+    assert script(code).stdout == "the server that its process was forked from died\nthreads: 1\n"
+
+
+def test_ctrl_c_reaches_neither_the_server_nor_a_worker():
+    code = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+start_server(["tensorflow"], {})
+os.killpg(0, signal.SIGINT)
+say(run(functions.add, [1], progress=lambda *_: os.killpg(0, signal.SIGINT)))
+"""
+    told = script(code, start_new_session=True)
+    assert (told.stdout, told.stderr) == ("{'sum': 1}\n", "")
+
+
+def test_a_worker_holds_its_parent_s_lock_while_it_works_and_no_longer(tmp_path):
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        told = run(functions.tell, lock=lock.fileno(), progress=silent)
+    assert str(tmp_path / "lock") in told["open"]
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_no_more_workers_run_at_once_than_there_are_cores_and_the_wait_is_told():
+    waits, running, most = [], set(), []
+
+    def progress(pid, *_):
+        running.add(pid)
+        most.append(len(running))
+
+    def work(number):
+        told = run(functions.add, [number], progress=lambda *_: progress(number), queued=waits.append)
+        running.discard(number)
+        return told["sum"]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(work, range(8))) == 28
+    assert max(most) <= cores()
+    assert len(waits) == 8 and max(waits) > 0
+
+
+def test_exit_statuses_are_not_mixed_up_among_threads():
+    def how(number):
+        try:
+            run(functions.fail, "exit" if number % 2 else "SIGKILL", progress=silent)
+        except RunError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(how, range(16)))
+    assert set(told[::2]) == {"its process was killed by SIGKILL (out of memory?)"}
+    assert set(told[1::2]) == {"its process ended with status 3 and no result"}
+
+
+@pytest.mark.parametrize(
+    "limit", ["ulimit -n 64", "mount -t tmpfs -o size=64k none /dev/shm", "export TMPDIR=/nowhere"]
+)
+def test_workers_need_few_descriptors_little_shared_memory_and_no_tmpdir_of_one_s_own(limit, tmp_path):
+    code = "say(run(functions.add, [1] * 100_000, progress=silent))"
+    inside = ["unshare", "--mount"] if "mount" in limit and os.geteuid() == 0 else []
+    if "mount" in limit and not inside:
+        limit = "true"  # only root can take the shared memory away
+    command = f"{limit} && exec {sys.executable} -c '{BEGIN + code}'"
+    told = subprocess.run([*inside, "bash", "-c", command], cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert told.stdout == "{'sum': 100000}\n", told
+
+
+def test_no_worker_of_these_tests_is_left():
+    assert not workers._running
+    assert multiprocessing.active_children() == []

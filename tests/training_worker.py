@@ -1,0 +1,39 @@
+"""What tests have a worker do: train a small network, or call a node."""
+
+import shutil
+from dataclasses import replace
+from importlib import import_module
+
+from tasks.pipeline.checkpoints import LocalCheckpoints
+from tasks.train import Recipe, build_model, fit
+from tasks.training.tensorflow import start_tensorflow
+
+RECIPE = Recipe(
+    epochs=2,
+    batch_size=64,
+    learning_rate=0.002,
+    schedule="one-cycle",
+    augmentation="none",
+    label_smoothing=0.0,
+    seed=0,
+)
+SMALL = {"filters": 4, "dense_width": 16, "dropout_rate": 0.5}
+
+
+def train_network(
+    folder, prepared, progress, network="dropout", architecture=SMALL, precision="float32", threads=1, **recipe
+):
+    """Fill `output` in a folder, where the checkpoints are too; return the summary."""
+    start_tensorflow(threads)
+    output = folder / "output"
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    model = build_model(import_module(f"tasks.networks.{network}"), 0, precision, architecture)
+    checkpoints = LocalCheckpoints(folder / "checkpoints" / "dropout-0")
+    return fit(output, model, replace(RECIPE, **recipe), prepared, checkpoints, threads, progress)
+
+
+def call(node, folder, progress, **keywords):
+    """Have a node fill a folder, which is made; return its summary."""
+    folder.mkdir(parents=True)
+    return node(folder, progress=progress, **keywords)

@@ -1,0 +1,153 @@
+"""What tests have workers do: functions of a module, and nodes, as a worker imports both by name."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from tasks.pipeline import PROJECT
+from tasks.pipeline.errors import RunError, Unreachable, UserError
+from tasks.pipeline.node import node
+
+
+class Unpicklable(Exception):
+    """An error of a library that the parent does not import."""
+
+    def __reduce__(self):
+        raise TypeError("cannot be pickled")
+
+
+def add(numbers, progress):
+    print("a library's chatter")
+    progress(1, 2, "half", True)
+    return {"sum": sum(numbers)}
+
+
+def tell(progress):
+    """Say what this process is like."""
+    descriptors = [path for path in Path("/proc/self/fd").iterdir() if path.exists()]
+    return {
+        "pid": os.getpid(),
+        "open": [str(path.readlink()) for path in descriptors],
+        "path": sys.path,
+        "main": getattr(sys.modules["__main__"], "__file__", None),
+        "server_threads": len(list(Path(f"/proc/{os.getppid()}/task").iterdir())),
+        "imported": [name for name in ("tensorflow", "great_expectations", "matplotlib") if name in sys.modules],
+    }
+
+
+def fail(how, progress):
+    """End in this way."""
+    print("last words", file=sys.stderr, flush=True)
+    if how == "refuse":
+        raise RunError("the numbers do not add up")
+    if how == "refuse the user":
+        raise UserError("the user's numbers do not add up")
+    if how == "unreachable":
+        raise Unreachable("nobody answers")
+    if how == "no room":
+        raise OSError(28, "No space left on device", "/some/file")
+    if how == "break":
+        raise ZeroDivisionError("a fault in the code")
+    if how == "unpicklable":
+        raise Unpicklable("of a library")
+    if how == "exit":
+        os._exit(3)
+    if how == "exit quietly":
+        os._exit(0)
+    if how == "close everything":
+        os.closerange(3, 1024)
+        threading.Event().wait()
+    if how == "print without end":
+        os.write(1, b"x" * 1_000_000)
+        os._exit(3)
+    os.kill(os.getpid(), getattr(signal, how))
+
+
+def wait(progress):
+    """Report one's process, and that of a child of one's own, and wait for ever."""
+    child = os.fork()
+    if not child:
+        threading.Event().wait()
+    progress(os.getpid(), child, "", True)
+    threading.Event().wait()
+
+
+def start_threads(progress):
+    """Leave a thread at work, as a user's network may."""
+    threading.Thread(target=threading.Event().wait).start()
+    return {"threads": threading.active_count()}
+
+
+def be_silent(seconds, progress):
+    threading.Event().wait(seconds)
+    return {}
+
+
+@node(unkeyed=("data_dir",))
+def count(output, *, seed, data_dir, progress):
+    progress(1, 2, str(data_dir.name), False)
+    (output / "count.txt").write_text(str(seed))
+    return {"count": seed, "measured": {"seconds": 1.0}}
+
+
+@node()
+def double(output, *, count, network):
+    (output / "double.txt").write_text(str(2 * count.summary["count"]))
+    return {"of": network, "given": sorted(count.manifest)}
+
+
+@node(by_provenance=True)
+def describe(output, *, count):
+    return {"seconds": count.measured["seconds"]}
+
+
+@node()
+def break_off(output):
+    (output / "half").write_text("half")
+    raise RunError("it went wrong")
+
+
+def refuse(artifact):
+    raise RunError("not good enough")
+
+
+@node(check=refuse)
+def gate(output):
+    (output / "result").write_text("poor")
+    return {}
+
+
+@node()
+def alter_input(output, *, count):
+    (count.folder / "count.txt").write_text("9")
+    return {}
+
+
+@node()
+def read_beside(output):
+    return {"text": (PROJECT / "tests" / "fixtures" / "fashion-mnist-600" / "dataset.json").read_text()}
+
+
+@node()
+def read_style(output, *, progress):
+    """Read a file that is in no key of this node's."""
+    return {"text": (PROJECT / "tasks" / "report" / "style.css").read_text()}
+
+
+@node(retries=1)
+def divide(output, *, seed):
+    return {"share": 1 / seed}
+
+
+@node(retries=1)
+def give_reasons(output):
+    error = RunError("the numbers do not add up")
+    error.add_note("at line 3")
+    raise error
+
+
+@node(retries=1)
+def die(output):
+    os.kill(os.getpid(), signal.SIGKILL)
