@@ -15,9 +15,7 @@ from flows.services import HOME, last_seen, server_url
 from flows.the_dead import is_alive, unfinished
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.run_records import last_asked, records, recover_crashed_runs
-from tasks.pipeline.staging import PREFIX
-from tasks.pipeline.store import RUNS
+from tasks.pipeline.run_records import is_running, last_asked, records, recover_crashed_runs
 from tasks.settings import Settings
 
 LATE = 120  # seconds after which a run that is due should have begun
@@ -40,7 +38,7 @@ def status(settings: Settings) -> tuple[list[Row], list[str]]:
 
 def _last_run(settings: Settings) -> Told:
     recover_crashed_runs(settings.data_dir)
-    if any((settings.data_dir / RUNS).glob(f"{PREFIX}*")):
+    if is_running(settings.data_dir):
         yield "now", "a run is at work"
     last = next(records(settings.data_dir), None)
     if not last:

@@ -21,8 +21,7 @@ def leaves_a_checkpoint(machine, bucket):
     said = machine.log.read_text()
     if f"epoch 3/{EPOCHS}" not in said or "train[baseline] made in" in said:
         return False
-    own = [path.name for path in (machine.folder / "data" / "checkpoints").glob("*")]
-    return not bucket or any(list(bucket.glob(f"artifacts/train/{name}.checkpoints/*.npz")) for name in own)
+    return not bucket or bool(list(bucket.glob("artifacts/checkpoints/*/*.npz")))
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +112,7 @@ def test_a_worker_with_other_code_refuses_the_work_and_says_so(cluster, server, 
     command = ("flows/main.py", *IMAGES, "--engine", "dask", "--scheduler", scheduler)
     run = mine.run(*command, environment=server.environment, output=mine.log)
     assert run.wait(timeout=120) == 1
-    assert "has other code than the run (tasks/download.py: PATIENCE)" in mine.log.read_text().splitlines()[-1]
+    assert "has other code than the run (tasks/download.py)" in mine.log.read_text().splitlines()[-1]
     assert not list((tmp_path / "one" / "data").glob("download/*"))
 
 

@@ -148,8 +148,8 @@ def test_a_trial_that_diverged_stands_on_the_page_without_an_accuracy(numbers):
 
 def test_a_trial_that_diverged_is_not_among_the_best_that_the_command_prints(searched, tmp_path):
     data = searched / "data"
-    made = {path.parent.name: Artifact.at(path) for path in data.glob("*/*") if path.parent.name in NODES}
-    train = {f"trial {n}": Artifact.at(path) for n, path in enumerate(sorted(data.glob("train/*")), 1)}
+    made = {path.parent.name: Artifact.at(path) for path in data.glob("*/[!.]*") if path.parent.name in NODES}
+    train = {f"trial {n}": Artifact.at(path) for n, path in enumerate(sorted(data.glob("train/[!.]*")), 1)}
     shutil.copytree(made["rank_trials"].folder, tmp_path / "ranking")
     ranking = made["rank_trials"].json("trials.json")
     ranking["trials"] = [

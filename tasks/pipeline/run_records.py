@@ -167,6 +167,11 @@ def recover_crashed_runs(data_dir: Path) -> list[Record]:
     return [record for record in _all_records(data_dir) if record.is_unreported]
 
 
+def is_running(data_dir: Path) -> bool:
+    """Tell whether a run is under way."""
+    return any(map(_is_locked, (data_dir / RUNS).glob("*.json")))
+
+
 def _is_locked(path: Path) -> bool:
     """Tell whether a process holds the file's lock; of a file that is just being replaced, its successor's."""
     with contextlib.suppress(FileNotFoundError):
