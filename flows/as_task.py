@@ -13,7 +13,7 @@ from flows.engines import Submitter
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, Unreachable, UserError, WorkerCrashed
 from tasks.pipeline.node import Inputs, Node
-from tasks.pipeline.progress import LogReporter, Several, watchers
+from tasks.pipeline.progress import Event, log_reporter, to_all, watchers
 from tasks.pipeline.workers import stopping
 from tasks.settings import Settings
 
@@ -60,7 +60,7 @@ def run_node(
     if stopping.is_set():
         return Failed(message="stopped")
     label = node.label(network)
-    reporter = Several(LogReporter(get_run_logger()), *watchers)
+    reporter = to_all(log_reporter(get_run_logger()), *watchers)
     fault: RunError | UserError
     try:
         if submitter:
@@ -73,7 +73,7 @@ def run_node(
     else:
         return Completed(name="Completed" if made else "Cached", message=artifact.key, data=artifact)
     if not stopping.is_set():
-        reporter.failed(label, str(fault), detail)
+        reporter(Event("failed", label, str(fault), detail=detail))
     return Failed(message=str(fault), data=fault)
 
 

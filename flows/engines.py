@@ -29,7 +29,7 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.fork_server import HEAVY, start_server
 from tasks.pipeline.node import Inputs, Node, store_of
-from tasks.pipeline.progress import LogReporter, Several, watchers
+from tasks.pipeline.progress import Event, log_reporter, to_all, watchers
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.workers import stop_workers
 from tasks.settings import Settings
@@ -85,8 +85,8 @@ class Cluster(Engine):
         Raises:
             RunError: it does not start, or its scheduler does not answer.
         """
-        self.reporter = Several(LogReporter(get_run_logger()), *watchers)
-        self.reporter.started(self.settings.engine, self.settings.scheduler or "on this machine")
+        self.reporter = to_all(log_reporter(get_run_logger()), *watchers)
+        self.reporter(Event("started", self.settings.engine, self.settings.scheduler or "on this machine"))
         try:
             self._connect()
         except Exception as error:  # each engine has faults of its own
@@ -114,15 +114,13 @@ class Cluster(Engine):
         with self.told:
             self.ended += 1
             if not state.is_completed():
-                for watcher in watchers:
-                    watcher.failed(label, state.message or str(state.name), "")
+                to_all(*watchers)(Event("failed", label, state.message or str(state.name)))
                 return
             made = future.result().manifest["made"]
             how = "kept, verified" if state.name == "Cached" else f"made in {made['seconds']:.1f} s"
-            for watcher in watchers:
-                watcher.ended(label, how)
-            note = f"{self.ended} of {len(self.futures)} nodes · {label} {how}"
-            self.reporter.advanced(engine, self.ended, len(self.futures), note, True)
+            to_all(*watchers)(Event("ended", label, how))
+            note, total = f"{self.ended} of {len(self.futures)} nodes · {label} {how}", len(self.futures)
+            self.reporter(Event("advanced", engine, note, self.ended, total, milestone=True))
 
 
 class DaskEngine(Cluster):

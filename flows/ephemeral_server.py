@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from flows.server_api import answers
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.progress import watchers
+from tasks.pipeline.progress import Event, to_all, watchers
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -53,8 +53,7 @@ def prefect_api() -> Iterator[Callable[[], None]]:
             yield lambda: None
             _tell_what_is_left(url)
         return
-    for watcher in watchers:
-        watcher.started(LABEL, "no server is configured")
+    to_all(*watchers)(Event("started", LABEL, "no server is configured"))
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     own = f"http://127.0.0.1:{port}/api"
@@ -98,8 +97,7 @@ def _wait_for_health(port: int, faults: list[BaseException]) -> None:
     if not healthy:
         why = f" ({next(iter(str(faults[0]).splitlines()), type(faults[0]).__name__)})" if faults else ""
         raise RunError(f"the run's own Prefect server did not start{why}; its error is above")
-    for watcher in watchers:
-        watcher.ended(LABEL, f"at http://127.0.0.1:{port} while the run lasts")
+    to_all(*watchers)(Event("ended", LABEL, f"at http://127.0.0.1:{port} while the run lasts"))
 
 
 def _tell_what_is_left(url: str) -> None:

@@ -31,7 +31,7 @@ from flows.services import PAGES_URL
 from flows.summary import figures, verdict
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.progress import Background, History
+from tasks.pipeline.progress import Background, Event
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -86,33 +86,17 @@ class ProgressArtifacts:
         self.writer.end(within=2 * EVERY)
         self._show()
 
-    def started(self, label: str, why: str) -> None:  # noqa: ARG002 (the log says it)
-        """Remember the task run: this is called within it."""
-        self.tasks[label] = str(task_run.id)
-
-    def advanced(
-        self,
-        label: str,
-        done: float,
-        total: float,
-        note: str,
-        milestone: bool,  # noqa: ARG002 (what is now is shown)
-        history: History | None = None,  # noqa: ARG002
-    ) -> None:
-        """Show how far a training is."""
-        if label.startswith("train[") and total:
-            self.newest[label] = (100 * done / total, note)
+    def __call__(self, event: Event) -> None:
+        """Show how far a training is, and how it ended."""
+        label = event.label
+        if event.kind == "started":
+            self.tasks[label] = str(task_run.id)  # this is called within it
+        elif event.kind == "advanced" and label.startswith("train[") and event.total:
+            self.newest[label] = (100 * event.done / event.total, event.note)
             self.writer.tell()
-
-    def ended(self, label: str, how: str) -> None:
-        """Show that a training is done, if it was one."""
-        if label in self.newest:
-            self.newest[label] = (100, f"{self.newest[label][1]} · {how}")
-
-    def failed(self, label: str, why: str, detail: str) -> None:  # noqa: ARG002 (the log has it)
-        """Show why a training failed, where it was."""
-        if label in self.newest:
-            self.newest[label] = (self.newest[label][0], why)
+        elif label in self.newest:
+            share, note = self.newest[label]
+            self.newest[label] = (share, event.note) if event.kind == "failed" else (100, f"{note} · {event.note}")
 
     def _show(self) -> None:
         """Tell the server what is new; what it does not hear now, it hears with the next news."""

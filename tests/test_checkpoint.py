@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from tasks.pipeline.checkpoints import LocalCheckpoints
+from tasks.pipeline.checkpoints import Checkpoints
 
 VARIABLES = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int64), np.array([1, 2], np.uint32)]
 
@@ -14,11 +14,11 @@ def folder(tmp_path):
 
 def save(folder, *steps):
     for step in steps:
-        save_checkpoint(LocalCheckpoints(folder), Checkpoint(step, {"history": [{"loss": 0.1 + step}]}, VARIABLES))
+        save_checkpoint(Checkpoints(folder), Checkpoint(step, {"history": [{"loss": 0.1 + step}]}, VARIABLES))
 
 
 def load(folder):
-    return load_checkpoint(LocalCheckpoints(folder))
+    return load_checkpoint(Checkpoints(folder))
 
 
 def newest(folder):

@@ -7,12 +7,17 @@ from pathlib import Path
 import pytest
 
 from tasks.pipeline import PROJECT
-from tasks.pipeline.code_key import DATA_SUFFIXES, counts, module_of
+from tasks.pipeline.code_key import DATA_SUFFIXES, counts
+
+
+def _module(path):
+    return ".".join(path.relative_to(PROJECT).with_suffix("").parts)
+
 
 FILES = sorted(
     path for name in ("flows", "tasks") for path in (PROJECT / name).rglob("*") if "__pycache__" not in path.parts
 )
-COVERED = [path for path in FILES if path.suffix == ".py" and counts(module_of(path.relative_to(PROJECT).as_posix()))]
+COVERED = [path for path in FILES if path.suffix == ".py" and counts(_module(path))]
 COMPUTED = {
     "__import__",
     "eval",

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.pipeline import PROJECT, workers
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.progress import LogReporter, silent
+from tasks.pipeline.progress import Event, log_reporter, silent
 from tasks.pipeline.worker import run_node
 from tasks.settings import Settings
 from tests import worker_functions as nodes
@@ -24,14 +24,9 @@ class Heard:
     def __init__(self):
         self.told = []
 
-    def started(self, label, why):
-        self.told.append(f"{label} starts: {why}")
-
-    def advanced(self, label, done, total, note, milestone):
-        self.told.append(f"{label} {done}/{total} {note}")
-
-    def ended(self, label, how):
-        self.told.append(f"{label} {how.split(' in ')[0].split(' (')[0]}")
+    def __call__(self, event):
+        note = event.note.split(" in ")[0].split(" (")[0]
+        self.told.append({"started": f"{event.label} starts: {note}"}.get(event.kind, f"{event.label} {note}"))
 
 
 @pytest.fixture
@@ -47,7 +42,7 @@ def test_a_node_is_made_once_and_then_kept(settings):
     assert again == artifact
     assert heard.told == [
         "count starts: not made before",
-        f"count 1/2 {settings.data_dir.name}",
+        f"count {settings.data_dir.name}",
         "count made",
         "count kept, verified",
     ]
@@ -171,12 +166,12 @@ def test_how_long_it_took_is_without_the_wait_for_its_turn(settings, monkeypatch
 def test_the_log_has_a_line_for_start_milestone_and_end(caplog):
     import logging
 
-    reporter = LogReporter(logging.getLogger("run"))
+    reporter = log_reporter(logging.getLogger("run"))
     with caplog.at_level("INFO"):
-        reporter.started("train[dropout]", "not made before")
-        reporter.advanced("train[dropout]", 1, 4, "batch 7", False)
-        reporter.advanced("train[dropout]", 2, 4, "epoch 2/4", True)
-        reporter.ended("train[dropout]", "made in 3.0 s")
+        reporter(Event("started", "train[dropout]", "not made before"))
+        reporter(Event("advanced", "train[dropout]", "batch 7", 1, 4))
+        reporter(Event("advanced", "train[dropout]", "epoch 2/4", 2, 4, milestone=True))
+        reporter(Event("ended", "train[dropout]", "made in 3.0 s"))
     assert [record.getMessage() for record in caplog.records] == [
         "train[dropout] starts: not made before",
         "train[dropout] 50 %: epoch 2/4",

@@ -22,11 +22,9 @@ class Failures:
     def __init__(self):
         self.told = []
 
-    def started(self, label, why):
-        pass
-
-    def failed(self, label, why, detail):
-        self.told.append((why, detail))
+    def __call__(self, event):
+        if event.kind == "failed":
+            self.told.append((event.note, event.detail))
 
 
 @pytest.fixture

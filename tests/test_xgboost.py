@@ -9,7 +9,7 @@ from tasks.data.splits import load_split
 from tasks.evaluation.probabilities import load_probabilities
 from tasks.evaluation.xgboost import evaluate
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.checkpoints import LocalCheckpoints
+from tasks.pipeline.checkpoints import Checkpoints
 from tasks.pipeline.progress import silent
 from tasks.pipeline.workers import run
 from tasks.training.trees import flat
@@ -27,7 +27,7 @@ def split(finished_run):
 def trained(split, tmp_path_factory):
     """What a worker makes of the fixture's images, and what it told."""
     scratch, heard = tmp_path_factory.mktemp("trees"), []
-    folder, given = scratch / "output", {"prepare": Artifact.at(split), "checkpoints": LocalCheckpoints(scratch)}
+    folder, given = scratch / "output", {"prepare": Artifact.at(split), "checkpoints": Checkpoints(scratch)}
     summary = run(partial(call, train, folder, **given), progress=lambda *told: heard.append(told))
     return folder, summary, heard
 
@@ -80,8 +80,8 @@ def test_what_was_killed_goes_on_to_the_same_bits(split, tmp_path, monkeypatch):
             boosted.grow()
         return boosted
 
-    whole = grown(Boosted(split, LocalCheckpoints(tmp_path / "never"), silent), 6)
-    kept = LocalCheckpoints(tmp_path / "kept")
+    whole = grown(Boosted(split, Checkpoints(tmp_path / "never"), silent), 6)
+    kept = Checkpoints(tmp_path / "kept")
     grown(Boosted(split, kept, silent), 3).save()
     told = []
     resumed = Boosted(split, kept, lambda *message: told.append(message[2]))

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import replace
 from importlib import import_module
 
-from tasks.pipeline.checkpoints import LocalCheckpoints
+from tasks.pipeline.checkpoints import Checkpoints
 from tasks.train import Recipe, build_model, fit
 from tasks.training.tensorflow import start_tensorflow
 
@@ -29,7 +29,7 @@ def train_network(
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     model = build_model(import_module(f"tasks.networks.{network}"), 0, precision, architecture)
-    checkpoints = LocalCheckpoints(folder / "checkpoints" / "dropout-0")
+    checkpoints = Checkpoints(folder / "checkpoints" / "dropout-0")
     return fit(output, model, replace(RECIPE, **recipe), prepared, checkpoints, threads, progress)
 
 

@@ -3,39 +3,13 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from tasks.pipeline.staging import fsync, remove
 
-UNFINISHED = "unfinished"
-
-
-class Checkpoints(Protocol):
-    """A place for files, for one making of one artifact."""
-
-    @property
-    def name(self) -> str:
-        """What is made, by the name of its folder."""
-
-    def names(self) -> list[str]:
-        """Return the files there, the last by name first."""
-
-    def read(self, name: str) -> bytes:
-        """Return what is in a file."""
-
-    def write(self, name: str, content: bytes) -> None:
-        """Put a file there, whole or not at all."""
-
-    def remove(self, name: str) -> None:
-        """Remove a file."""
-
-    def clear(self) -> None:
-        """Remove all of it: the artifact is made."""
-
 
 @dataclass(frozen=True)
-class LocalCheckpoints:
-    """Checkpoints in a folder of this machine, on the disk before their name is."""
+class Checkpoints:
+    """A place for files, for one making of one artifact: a folder of this machine."""
 
     folder: Path
 
@@ -55,7 +29,7 @@ class LocalCheckpoints:
     def write(self, name: str, content: bytes) -> None:
         """Put a file there, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / UNFINISHED
+        part = self.folder / "unfinished"
         try:
             part.write_bytes(content)
             fsync(part)

@@ -24,7 +24,7 @@ from tasks.pipeline.cache_key import CacheKey, digest_of, label_of, versions_of
 from tasks.pipeline.code_key import code_digests, path_of
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.miss_reason import why_not_made
-from tasks.pipeline.progress import Reporter
+from tasks.pipeline.progress import Event, History, Reporter
 from tasks.pipeline.store import NOT_MADE, Store
 from tasks.pipeline.worker import run_node
 from tasks.pipeline.workers import run, stopping
@@ -132,15 +132,16 @@ class Node:
         label = self.label(network)
         found = Miss(force_reason) if force_reason else self.find(settings, network, inputs)
         if isinstance(found, Artifact):
-            reporter.ended(label, f"kept, verified ({found.key})")
+            reporter(Event("ended", label, f"kept, verified ({found.key})"))
             return found, False
-        reporter.started(label, found.reason)
+        reporter(Event("started", label, found.reason))
         with _named(label):
             how = {"why": found.reason, "fresh": bool(force_reason), "run": run_name}
             artifact, made = self._make(settings, network, inputs, reporter, how)
             self.check(artifact)
         seconds = artifact.manifest["made"]["seconds"]
-        reporter.ended(label, f"made in {seconds:.1f} s" if made else f"made by another run, verified ({artifact.key})")
+        how_ended = f"made in {seconds:.1f} s" if made else f"made by another run, verified ({artifact.key})"
+        reporter(Event("ended", label, how_ended))
         return artifact, made
 
     def _make(
@@ -154,13 +155,15 @@ class Node:
         places = (getattr(value, "path", value) for value in (*read.values(), settings.data_dir))
         keywords["folders"] = [place for place in places if isinstance(place, Path)]
         reported: set[str] = set()
+
+        def progress(done: float, total: float, note: str, milestone: bool, history: History | None = None) -> None:
+            reporter(Event("advanced", label, note, done, total, milestone, history))
+
         queued: list[float] = []
 
         def produce(folder: Path, lock: int) -> dict[str, Any]:
             what = self.function.__module__, self.name, self._network_module(network), cache_key, folder, keywords
-            summary = run(
-                run_node, *what, lock=lock, progress=lambda *told: reporter.advanced(label, *told), queued=queued.append
-            )
+            summary = run(run_node, *what, lock=lock, progress=progress, queued=queued.append)
             for name, artifact in _flatten(inputs).items():
                 if not artifact.is_up_to_date():
                     raise RunError(f"its input {name} has changed while it ran; run again")
@@ -169,7 +172,7 @@ class Node:
         def waiting(holder: str) -> None:
             if holder not in reported:
                 reported.add(holder)
-                reporter.advanced(label, 0, 0, f"waiting for {holder}", True)
+                progress(0, 0, f"waiting for {holder}", True)
             if stopping.wait(0.1):
                 raise RunError("stopped")
 

@@ -1,4 +1,4 @@
-"""Telling people what runs: live bars at a terminal, plain log lines elsewhere."""
+"""Progress: what happens to each node, for whoever watches. Live bars at a terminal, plain log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -8,76 +8,71 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 History = list[dict[str, Any]]  # of a training: an entry an epoch, as in `history.json`
 
 
 class Progress(Protocol):
-    """What a node calls to tell how far it is."""
+    """What a node calls to say how far it is."""
 
     def __call__(
         self, done: float, total: float, note: str, milestone: bool, history: History | None = None, /
     ) -> None:
-        """Tell what is done, what there is in all (0: unknown), a note, whether it is worth a log line, the epochs."""
+        """Report what is done, what there is in all (0: unknown), a note, whether that is logged, the epochs."""
 
 
 def silent(done: float, total: float, note: str, milestone: bool, history: History | None = None) -> None:
-    """Tell nobody."""
+    """Report to nobody."""
 
 
-class Reporter(Protocol):
-    """Hears how each node is doing."""
+@dataclass(frozen=True)
+class Event:
+    """What has happened to a node."""
 
-    def started(self, label: str, why: str) -> None:
-        """Hear that a node begins, and why it has to."""
-
-    def advanced(
-        self, label: str, done: float, total: float, note: str, milestone: bool, history: History | None = None
-    ) -> None:
-        """Hear how far it is; a milestone's note is worth keeping; a training tells its epochs."""
-
-    def ended(self, label: str, how: str) -> None:
-        """Hear how it ended well."""
-
-    def failed(self, label: str, why: str, detail: str) -> None:
-        """Hear why it failed, in a sentence, and what helps to find the fault, if there is anything."""
+    kind: Literal["started", "advanced", "ended", "failed"]
+    label: str
+    note: str  # why it runs, how far it is, how it ended, or why it failed
+    done: float = 0.0
+    total: float = 0.0  # 0: unknown
+    milestone: bool = False  # whether the note is worth a log line
+    history: History | None = None
+    detail: str = ""  # what helps to find a fault
 
 
-class LogReporter:
-    """A line for each start, milestone and end, and one every half minute between them."""
+Reporter = Callable[[Event], None]
 
-    def __init__(self, logger: logging.Logger | logging.LoggerAdapter) -> None:
-        self.logger = logger
-        self.last = time.monotonic()
+watchers: list[Reporter] = []  # who hears of every node besides its log: the terminal, the live page
 
-    def started(self, label: str, why: str) -> None:
-        """Log the start."""
-        self.logger.info("%s starts: %s", label, why)
 
-    def advanced(
-        self,
-        label: str,
-        done: float,
-        total: float,
-        note: str,
-        milestone: bool,
-        history: History | None = None,  # noqa: ARG002 (the note says the last epoch)
-    ) -> None:
-        """Log a milestone, or what is now if half a minute has passed."""
-        if milestone or time.monotonic() - self.last > 30:
-            self.last = time.monotonic()
-            share = f" {100 * done / total:.0f} %:" if total else ""
-            self.logger.info("%s%s %s", label, share, note)
+def to_all(*reporters: Reporter) -> Reporter:
+    """Return a reporter that passes each event on to all of these."""
 
-    def ended(self, label: str, how: str) -> None:
-        """Log the end."""
-        self.logger.info("%s %s", label, how)
+    def report(event: Event) -> None:
+        for reporter in reporters:
+            reporter(event)
 
-    def failed(self, label: str, why: str, detail: str) -> None:  # noqa: ARG002 (the reason names the node)
-        """Log the failure."""
-        self.logger.error(f"{why}\n{detail}".rstrip())
+    return report
+
+
+def log_reporter(logger: logging.Logger | logging.LoggerAdapter) -> Reporter:
+    """Return a reporter that logs each start, milestone and end, and a line every half minute between them."""
+    last = time.monotonic()
+
+    def report(event: Event) -> None:
+        nonlocal last
+        share = f" {100 * event.done / event.total:.0f} %:" if event.total else ""
+        if event.kind == "failed":
+            logger.error(f"{event.note}\n{event.detail}".rstrip())
+        elif event.kind == "started":
+            logger.info("%s starts: %s", event.label, event.note)
+        elif event.kind == "ended" or event.milestone or time.monotonic() - last > 30:
+            last = time.monotonic()
+            logger.info("%s%s %s", event.label, share, event.note)
+
+    return report
 
 
 class TerminalReporter:
@@ -107,73 +102,22 @@ class TerminalReporter:
     ) -> None:
         self.bars.stop()
 
-    def started(self, label: str, why: str) -> None:
-        """Print the start, and show a bar that only moves until it is known how far the node is."""
-        self._print("▸", label, f"starts: {why}")
-        self.bar_of[label] = self.bars.add_task(label, total=None, label=label, note="")
-
-    def advanced(
-        self,
-        label: str,
-        done: float,
-        total: float,
-        note: str,
-        milestone: bool,  # noqa: ARG002 (a bar shows every note)
-        history: History | None = None,  # noqa: ARG002
-    ) -> None:
-        """Move the node's bar."""
-        self.bars.update(self.bar_of[label], completed=done, total=total or None, note=note)
-
-    def ended(self, label: str, how: str) -> None:
-        """Take the node's bar away and print the end."""
-        self._remove_bar(label)
-        self._print("✓", label, how)
-
-    def failed(self, label: str, why: str, detail: str) -> None:
-        """Take the node's bar away and print that it failed; the whole reason follows at the end of the run."""
-        self._remove_bar(label)
-        self._print("✗", label, why.splitlines()[0].removeprefix(f"{label}: "))
-        if detail:
-            self.bars.console.print(detail, markup=False)
-
-    def _remove_bar(self, label: str) -> None:
+    def __call__(self, event: Event) -> None:
+        """Move the node's bar; print how it starts and ends, of a failure the first line: the rest comes at the end."""
+        label, note = event.label, event.note
+        if event.kind == "advanced":
+            self.bars.update(self.bar_of[label], completed=event.done, total=event.total or None, note=note)
+            return
         if label in self.bar_of:
             self.bars.remove_task(self.bar_of.pop(label))
-
-    def _print(self, mark: str, label: str, text: str) -> None:
-        self.bars.console.print(f"{mark} {label:<19} {text}", markup=False)
-
-
-watchers: list[Reporter] = []  # who hears of every node besides its log: the terminal, the live page
-
-
-class Several:
-    """Tells each of several reporters."""
-
-    def __init__(self, *reporters: Reporter) -> None:
-        self.reporters = reporters
-
-    def started(self, label: str, why: str) -> None:
-        """Pass the start on."""
-        for reporter in self.reporters:
-            reporter.started(label, why)
-
-    def advanced(
-        self, label: str, done: float, total: float, note: str, milestone: bool, history: History | None = None
-    ) -> None:
-        """Pass the advance on."""
-        for reporter in self.reporters:
-            reporter.advanced(label, done, total, note, milestone, history)
-
-    def ended(self, label: str, how: str) -> None:
-        """Pass the end on."""
-        for reporter in self.reporters:
-            reporter.ended(label, how)
-
-    def failed(self, label: str, why: str, detail: str) -> None:
-        """Pass the failure on."""
-        for reporter in self.reporters:
-            reporter.failed(label, why, detail)
+        if event.kind == "started":
+            self.bar_of[label] = self.bars.add_task(label, total=None, label=label, note="")
+            note = f"starts: {note}"
+        mark = {"started": "▸", "ended": "✓", "failed": "✗"}[event.kind]
+        line = note.splitlines()[0].removeprefix(f"{label}: ")
+        self.bars.console.print(f"{mark} {label:<19} {line}", markup=False)
+        if event.detail:
+            self.bars.console.print(event.detail, markup=False)
 
 
 class Background:

@@ -75,7 +75,7 @@ class RemoteStore(Store):
 
     def checkpoints(self, cache_key: CacheKey) -> Checkpoints:
         """Return where a making of it may keep what a later try, of any machine, goes on from."""
-        return RemoteCheckpoints(self.remote.url, cache_key.name)
+        return RemoteCheckpoints(Path(CHECKPOINTS, cache_key.name), self.remote.url)
 
     def find(self, cache_key: CacheKey) -> Artifact | Miss:
         """Return the artifact if it is up to date here or there; then it is in both places, the same.
@@ -169,11 +169,10 @@ class RemoteStore(Store):
 
 
 @dataclass(frozen=True)
-class RemoteCheckpoints:
+class RemoteCheckpoints(Checkpoints):
     """Checkpoints at an address. One that cannot be written there is left out: the training goes on."""
 
     url: str
-    name: str
 
     def names(self) -> list[str]:
         """Return the files there, the last by name first."""
@@ -212,7 +211,7 @@ class RemoteCheckpoints:
 
     def _opened(self) -> tuple[Remote, str]:
         remote = Remote(self.url)
-        return remote, f"{remote.root}/{CHECKPOINTS}/{self.name}"
+        return remote, f"{remote.root}/{self.folder}"
 
 
 def _manifest_in(folder: Path) -> bytes | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tasks.pipeline.artifact import MANIFEST, Artifact, Miss, put_manifest, verify
 from tasks.pipeline.cache_key import CacheKey
-from tasks.pipeline.checkpoints import Checkpoints, LocalCheckpoints
+from tasks.pipeline.checkpoints import Checkpoints
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.staging import (
     Locked,
@@ -47,7 +47,7 @@ class Store:
 
     def checkpoints(self, cache_key: CacheKey) -> Checkpoints:
         """Return where a making of it may keep what a later try goes on from; emptied when the artifact is made."""
-        return LocalCheckpoints(self.data_dir / CHECKPOINTS / cache_key.name)
+        return Checkpoints(self.data_dir / CHECKPOINTS / cache_key.name)
 
     def find(self, cache_key: CacheKey) -> Artifact | Miss:
         """Return the artifact if it is there and every file's SHA-256 is what its manifest says."""

@@ -22,9 +22,10 @@ from typing import Any
 
 from tasks.pipeline import PROJECT, errors
 from tasks.pipeline.cache_key import CacheKey, versions_of
-from tasks.pipeline.code_key import DATA_SUFFIXES, counts, digest_of_data, module_of, read_source
+from tasks.pipeline.code_key import DATA_SUFFIXES, counts, read_source
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.fork_server import PATH
+from tasks.pipeline.hashing import sha256_of
 
 
 class Inherited:
@@ -101,7 +102,7 @@ def run_node(
 def _check(cache_key: CacheKey, marks: dict[str, tuple[int, ...]]) -> None:
     """Raise RunError unless the code, the templates and the libraries are, and have been, those of the key."""
     loaded = {name: read_source(source)[0] for name, source in _loaded.items()}
-    loaded |= {name: digest_of_data(PROJECT / name) for name in marks}
+    loaded |= {name: sha256_of(PROJECT / name) for name in marks}
     changed = [name for name, digest in loaded.items() if cache_key.code.get(name) != digest]
     changed += [name for name, mark in _marks(cache_key).items() if marks[name] != mark]
     changed += [name for name, of in cache_key.versions.items() if versions_of((name,))[name] != of]
@@ -125,10 +126,10 @@ def _guard(cache_key: CacheKey, folders: list[Path]) -> None:
         path = os.path.realpath(os.fsdecode(arguments[0]))
         if not path.startswith(f"{PROJECT}{os.sep}") or any(f"{path}{os.sep}".startswith(f"{f}{os.sep}") for f in free):
             return
-        name = path.removeprefix(f"{PROJECT}{os.sep}")
-        covered = name in cache_key.code or (name.endswith(".py") and not counts(module_of(name)))
-        if not covered and Path(path).is_file():
-            raise RunError(f"{cache_key.label} reads {name}, whose changes would not be seen: import it instead")
+        name, suffix = os.path.splitext(path.removeprefix(f"{PROJECT}{os.sep}"))
+        machinery = suffix == ".py" and not counts(name.replace("/", "."))
+        if not machinery and f"{name}{suffix}" not in cache_key.code and Path(path).is_file():
+            raise RunError(f"{cache_key.label} reads {name}{suffix}, whose changes would not be seen: import it instead")
 
     sys.addaudithook(refuse)
 

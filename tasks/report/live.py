@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tasks.pipeline.progress import Background, History
+from tasks.pipeline.progress import Background, Event, History
 from tasks.pipeline.staging import write_whole
 from tasks.report.html import Templates
 from tasks.report.publish import LIVE
@@ -40,41 +40,21 @@ class LivePage:
     ) -> None:
         self.end("stopped" if error else "")
 
-    def started(self, label: str, why: str) -> None:
-        """Show that a node runs, and why it has to."""
-        self._change(label, state="runs", note=why)
-
-    def advanced(
-        self,
-        label: str,
-        done: float,
-        total: float,
-        note: str,
-        milestone: bool,  # noqa: ARG002 (the page shows what is now)
-        history: History | None = None,
-    ) -> None:
-        """Show how far a node is; of a training, its curves."""
-        if history:
-            self.histories[label.partition("[")[2].rstrip("]")] = list(history)
-        self._change(label, note=note, share=done / total if total else None)
-
-    def ended(self, label: str, how: str) -> None:
-        """Show how a node ended."""
-        self._change(label, state="done", note=how, share=None)
-
-    def failed(self, label: str, why: str, detail: str) -> None:  # noqa: ARG002 (the log has it)
-        """Show why a node failed."""
-        self._change(label, state="failed", note=why, share=None)
+    def __call__(self, event: Event) -> None:
+        """Show what a node does; of a training, its curves."""
+        if event.history:
+            self.histories[event.label.partition("[")[2].rstrip("]")] = list(event.history)
+        before = self.nodes.get(event.label, WAITS)
+        state = {"started": "runs", "ended": "done", "failed": "failed"}.get(event.kind, before["state"])
+        share = event.done / event.total if event.total else None
+        self.nodes[event.label] = {"state": state, "note": event.note, "share": share}
+        self.writer.tell()
 
     def end(self, how: str = "") -> None:
         """Write no more; say how the run ended, if it did so without a report."""
         self.writer.end()
         if how:
             self._write(how)
-
-    def _change(self, label: str, **changed: Any) -> None:
-        self.nodes[label] = {**self.nodes.get(label, WAITS), **changed}
-        self.writer.tell()
 
     def _write(self, ended: str = "") -> None:
         """Write the page; a run does not fail because nobody can watch it."""

@@ -19,7 +19,7 @@ from flows.main import dag
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.idx import read_idx
 from tasks.pipeline.hashing import sha256_of
-from tasks.pipeline.progress import Several
+from tasks.pipeline.progress import to_all
 from tasks.settings import PROJECT, Settings
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.throughput import RAW
@@ -61,7 +61,7 @@ def make(label: str, settings: Settings) -> None:
     """Make a node's artifact, once those that it needs stand."""
 
     def run(node: Any, network: str | None = None, after: Any = None, **inputs: Any) -> Any:
-        artifact, _ = node.run(settings, network, inputs, Several())
+        artifact, _ = node.run(settings, network, inputs, to_all())
         if node.label(network) == label:
             sys.exit()
         return artifact

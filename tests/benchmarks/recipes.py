@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from flows.main import dag
 from tasks.networks import networks
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.progress import Several
+from tasks.pipeline.progress import to_all
 from tasks.presets import PRESETS, Precision
 from tasks.settings import PROJECT, Settings
 from tests.benchmarks.throughput import ours, prepare
@@ -112,7 +112,7 @@ def train(name: str, **recipe: Any) -> Artifact:
     def run(node: Any, network: str | None = None, after: Any = None, **inputs: Any) -> Any:
         if node.name not in UNTIL_TRAINED:
             return None
-        artifact, _ = node.run(settings, network, inputs, Several())
+        artifact, _ = node.run(settings, network, inputs, to_all())
         trained.append(artifact)
         return artifact
 

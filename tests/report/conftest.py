@@ -11,6 +11,7 @@ import pytest
 from tasks.compare import compare_networks
 from tasks.metrics import measure
 from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.progress import Event
 from tasks.report.gather import Run, gather
 from tasks.report.live import LivePage
 from tasks.report.page import render, sprite_of, twin_of
@@ -182,8 +183,8 @@ def live(tmp_path_factory):
     folder = tmp_path_factory.mktemp("live")
     with LivePage(folder, ["download", "train[dropout]", "report"]) as page:
         epoch = {"epoch": 1, "accuracy": 0.8, "validation_accuracy": 0.7, "loss": 0.5, "validation_loss": 0.6}
-        page.ended("download", "kept")
-        page.started("train[dropout]", "not made before")
-        page.advanced("train[dropout]", 1, 4, "epoch 1/4", True, [epoch | {"learning_rate": 0.001}])
+        page(Event("ended", "download", "kept"))
+        page(Event("started", "train[dropout]", "not made before"))
+        page(Event("advanced", "train[dropout]", "epoch 1/4", 1, 4, True, [epoch | {"learning_rate": 0.001}]))
         wait_until(lambda: page.path.exists() and "epoch 1/4" in page.path.read_text(), 20)
     return folder / "live.html"

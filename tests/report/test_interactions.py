@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from tasks.pipeline.progress import Event
 from tasks.report.live import EVERY, REFRESH, LivePage
 from tasks.report.page import render, sprite_of
 from tasks.report.publish import publish
@@ -183,7 +184,7 @@ def test_the_live_page_refreshes_itself_until_the_report_is_there(visit, finishe
         wait_until(live.path.exists, 20)
         page = visit(live.path)
         assert "being worked out" in page.locator("h2").first.inner_text()
-        live.advanced("train[dropout]", 1, 2, "epoch 1/2", True)
+        live(Event("advanced", "train[dropout]", "epoch 1/2", 1, 2, True))
         page.wait_for_selector("text=epoch 1/2", timeout=1000 * (EVERY + REFRESH + 10))
         live.end()
         publish(artifact_of(finished_run), tmp_path)

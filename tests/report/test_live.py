@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from tasks.pipeline.progress import Event
 from tasks.report import live as module
 from tasks.report.live import LivePage
 from tests.conftest import wait_until
@@ -34,17 +35,17 @@ def test_it_stands_from_the_beginning_with_every_node(live):
 
 
 def test_it_shows_how_far_each_node_is(live):
-    live.ended("download", "kept, verified")
-    live.started("train[dropout]", "epochs 20 → 30")
+    live(Event("ended", "download", "kept, verified"))
+    live(Event("started", "train[dropout]", "epochs 20 → 30"))
     page_with(live, "epochs 20 → 30", "✓ done")
-    live.advanced("train[dropout]", 1.5, 6, "epoch 2/6 · loss 0.4", False)
+    live(Event("advanced", "train[dropout]", "epoch 2/6 · loss 0.4", 1.5, 6, False))
     page_with(live, 'value="0.250"', "epoch 2/6 · loss 0.4")
 
 
 def test_the_curves_of_every_training_are_drawn_as_far_as_they_are(live):
     assert "<svg" not in page_with(live, "</html>")
-    live.advanced("train[dropout]", 1, 2, "epoch 1/2", True, EPOCHS[:1])
-    live.advanced("train[baseline]", 2, 2, "epoch 2/2", True, EPOCHS)
+    live(Event("advanced", "train[dropout]", "epoch 1/2", 1, 2, True, EPOCHS[:1]))
+    live(Event("advanced", "train[baseline]", "epoch 2/2", 2, 2, True, EPOCHS))
     page = page_with(live, "baseline: 0.7 at the last of 2 epochs; dropout: 0.7 at the last of 1 epochs")
     assert page.count("<svg") == 3
 
@@ -58,15 +59,15 @@ def test_who_tells_it_something_does_not_wait_for_it_to_be_drawn(live, monkeypat
         return {}
 
     monkeypatch.setattr(module.learning, "figures", draw)
-    live.advanced("train[dropout]", 1, 2, "epoch 1/2", True, EPOCHS[:1])
+    live(Event("advanced", "train[dropout]", "epoch 1/2", 1, 2, True, EPOCHS[:1]))
     assert drawing.wait(20)
-    live.advanced("train[dropout]", 2, 2, "epoch 2/2", True, EPOCHS)  # returns while the figures are being drawn
+    live(Event("advanced", "train[dropout]", "epoch 2/2", 2, 2, True, EPOCHS))  # while they are drawn
     told.set()
     page_with(live, "epoch 2/2")
 
 
 def test_a_run_that_failed_is_told_so_and_nothing_is_written_after_that(live):
-    live.failed("train[dropout]", "the loss is nan", "")
+    live(Event("failed", "train[dropout]", "the loss is nan"))
     page_with(live, 'id="hold"', "the loss is nan")
     live.end("failed")
     page = live.path.read_text()
@@ -74,7 +75,7 @@ def test_a_run_that_failed_is_told_so_and_nothing_is_written_after_that(live):
     assert "the loss is nan" in page
     assert 'id="hold"' not in page
     assert "<script" not in page
-    live.advanced("train[baseline]", 1, 2, "what a dead worker still had to say", True, EPOCHS)
+    live(Event("advanced", "train[baseline]", "what a dead worker still had to say", 1, 2, True, EPOCHS))
     assert not live.writer.thread.is_alive()
     assert live.path.read_text() == page
 
@@ -86,7 +87,7 @@ def test_a_run_that_is_stopped_is_told_so(tmp_path):
 
 
 def test_a_node_that_was_not_announced_is_shown_too(live):
-    live.started("Prefect server", "not running")
+    live(Event("started", "Prefect server", "not running"))
     page_with(live, "Prefect server")
 
 
@@ -94,13 +95,13 @@ def test_a_folder_that_cannot_be_written_does_not_fail_the_run(tmp_path, caplog)
     (tmp_path / "reports").write_text("not a folder")
     with LivePage(tmp_path / "reports", ["download"]) as live:
         wait_until(lambda: not live.writer.thread.is_alive(), 20)
-        live.ended("download", "kept")
+        live(Event("ended", "download", "kept"))
     assert caplog.text.count("live.html cannot be written") == 1
 
 
 def test_a_fault_in_the_drawing_does_not_fail_the_run(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(module.learning, "figures", lambda _: 1 / 0)
     with LivePage(tmp_path, ["train[dropout]"]) as live:
-        live.advanced("train[dropout]", 1, 2, "epoch 1/2", True, EPOCHS)
+        live(Event("advanced", "train[dropout]", "epoch 1/2", 1, 2, True, EPOCHS))
         wait_until(lambda: not live.writer.thread.is_alive(), 20)
     assert "live.html cannot be written: division by zero" in caplog.text
