@@ -205,7 +205,7 @@ def run_flow(settings: Settings) -> Artifact:
 
 
 def _stop_on_signals() -> None:
-    """Let Ctrl-C end the run within two seconds: children at once, then what Prefect still wants to tell its server."""
+    """Let Ctrl-C end the run within two seconds: workers at once, then what Prefect still wants to tell its server."""
 
     def interrupt(number: int, frame: Any) -> NoReturn:  # noqa: ARG001 (the signal module's signature)
         _ignore_signals()

@@ -39,7 +39,7 @@ PATIENCE = 10  # seconds for a scheduler to answer
 
 
 class Engine:
-    """Runs tasks while the context lasts; this one in threads of this process, which wait for children."""
+    """Runs tasks while the context lasts; this one in threads of this process, which wait for workers."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -137,7 +137,7 @@ class DaskEngine(Cluster):
             "threads_per_worker": 1,
             "dashboard_address": None,
             "silence_logs": logging.ERROR,
-            "memory_limit": 0,  # the trainings are children, which Dask does not count
+            "memory_limit": 0,  # nodes run in processes that Dask does not count
         }
         return DaskTaskRunner(cluster_kwargs=here)
 

@@ -105,7 +105,7 @@ class Fields(BaseModel):
     data_dir: Path = Field(Path("data"), validate_default=True, description="where artifacts are kept")
     reports_dir: Path = Field(Path("reports"), validate_default=True, description="where the report's pages go")
     engine: Literal["local", "dask", "ray"] = Field(
-        "local", description="what the nodes run on: this process's children, or a cluster"
+        "local", description="what the nodes run on: this process's workers, or a cluster"
     )
     scheduler: str | None = Field(
         None, description="address of the cluster's scheduler, as tcp://host:8786; else one is started on this machine"

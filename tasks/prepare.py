@@ -1,4 +1,4 @@
-"""Prepare: shuffle, scale and split the images, for children to map into memory.
+"""Prepare: shuffle, scale and split the images, for workers to map into memory.
 
 Takes the downloaded IDX files. Makes, for each of train, validation and test, `<split>_images.npy` (float32,
 n × 28 × 28 × 1, 0 to 1), `<split>_labels.npy` (uint8, n) and `<split>_indices.npy` (int32, n: each image's place in its

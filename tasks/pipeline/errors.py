@@ -23,7 +23,7 @@ class ValidationFailed(RunError):
 
 
 class WorkerCrashed(RunError):
-    """A signal ended a child process (out of memory, say): worth another try."""
+    """A signal ended a worker (out of memory, say): worth another try."""
 
 
 class Unreachable(RunError):

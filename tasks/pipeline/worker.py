@@ -118,18 +118,18 @@ def _marks(cache_key: CacheKey) -> dict[str, tuple[int, ...]]:
 
 def _guard(cache_key: CacheKey, folders: list[Path]) -> None:
     """Let no file of the project be read that is not in the key; what lies in these folders is data."""
-    free = [os.path.realpath(folder) for folder in [sys.prefix, *map(str, folders)]]
+    free = [Path(os.path.realpath(folder)) for folder in [sys.prefix, *map(str, folders)]]
 
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open" or not isinstance(arguments[0], str | bytes | os.PathLike):
             return
-        path = os.path.realpath(os.fsdecode(arguments[0]))
-        if not path.startswith(f"{PROJECT}{os.sep}") or any(f"{path}{os.sep}".startswith(f"{f}{os.sep}") for f in free):
+        path = Path(os.path.realpath(os.fsdecode(arguments[0])))
+        if not path.is_relative_to(PROJECT) or any(map(path.is_relative_to, free)):
             return
-        name, suffix = os.path.splitext(path.removeprefix(f"{PROJECT}{os.sep}"))
-        machinery = suffix == ".py" and not counts(name.replace("/", "."))
-        if not machinery and f"{name}{suffix}" not in cache_key.code and Path(path).is_file():
-            raise RunError(f"{cache_key.label} reads {name}{suffix}, whose changes would not be seen: import it instead")
+        name = path.relative_to(PROJECT)
+        machinery = name.suffix == ".py" and not counts(".".join(name.with_suffix("").parts))
+        if not machinery and name.as_posix() not in cache_key.code and path.is_file():
+            raise RunError(f"{cache_key.label} reads {name}, whose changes would not be seen: import it instead")
 
     sys.addaudithook(refuse)
 
