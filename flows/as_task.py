@@ -78,7 +78,7 @@ def run_node(
 
 
 def _may_heal(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001 (Prefect's signature)
-    """Tell whether another try may help: after a worker that was killed, not after a failed validation or a fault in the code."""
+    """Tell whether another try may help: after a killed worker, not after a failed validation or a fault in code."""
     return isinstance(fault_of(state), WorkerCrashed)
 
 

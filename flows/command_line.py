@@ -20,6 +20,7 @@ from flows.server_api import as_one
 from flows.summary import summary
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.networks import networks
+from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
 from tasks.pipeline.fork_server import start_server
@@ -183,7 +184,7 @@ def run_flow(settings: Settings) -> Artifact:
             watchers.append(stack.enter_context(TerminalReporter()))
         from flows.ephemeral_server import prefect_api
 
-        wait_for_the_server = stack.enter_context(prefect_api())
+        wait_for_the_server = stack.enter_context(prefect_api(PROJECT / "data" / "prefect"))
         from flows.orchestrated import FLOWS
 
         wait_for_the_server()  # which has started while Prefect was imported here

@@ -11,6 +11,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.server_api import answers
@@ -20,7 +21,7 @@ from tasks.pipeline.progress import Event, to_all, watchers
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
-LABEL = "Prefect server"
+LABEL, DATABASE = "Prefect server", "runs.db"
 START_TIMEOUT = 180  # seconds: the first start makes the database, 20 s on a slow machine
 END_TIMEOUT = 5  # seconds that a server which is gone may keep the run's end waiting
 
@@ -33,13 +34,16 @@ def is_ephemeral() -> bool:
 
 
 @contextlib.contextmanager
-def prefect_api() -> Iterator[Callable[[], None]]:
-    """Have a Prefect API while the context lasts; what it gives waits until the API answers.
+def prefect_api(folder: Path) -> Iterator[Callable[[], None]]:
+    """Have a Prefect API while the context lasts, a server of our own keeping its database in that folder.
+
+    What it gives waits until the API answers.
 
     Raises:
         RunError: the configured server does not answer, or (from what waits) our own did not start.
     """
     from prefect.settings import (
+        PREFECT_API_DATABASE_CONNECTION_URL,
         PREFECT_API_URL,
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
         PREFECT_SERVER_ANALYTICS_ENABLED,
@@ -57,8 +61,11 @@ def prefect_api() -> Iterator[Callable[[], None]]:
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     own = f"http://127.0.0.1:{port}/api"
-    with temporary_settings({PREFECT_API_URL: own, PREFECT_SERVER_ANALYTICS_ENABLED: False, **no_heartbeat}):
-        faults: list[BaseException] = []
+    folder.mkdir(parents=True, exist_ok=True)
+    database = {PREFECT_API_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{folder / DATABASE}"}
+    its = {PREFECT_API_URL: own, PREFECT_SERVER_ANALYTICS_ENABLED: False}
+    with temporary_settings({**its, **database, **no_heartbeat}):
+        faults: list[str] = []
         known = contextvars.copy_context()  # with these settings
         server = threading.Thread(target=known.run, args=(_serve, listener, faults), name=LABEL, daemon=True)
         server.start()
@@ -71,20 +78,25 @@ def prefect_api() -> Iterator[Callable[[], None]]:
             logging.disable()  # Prefect reports, with a traceback, each write that its end puts off
 
 
-def _serve(listener: socket.socket, faults: list[BaseException]) -> None:
-    """Serve until the process ends."""
+def _serve(listener: socket.socket, faults: list[str]) -> None:
+    """Serve until the process ends; where it does not start, say why and close the socket."""
     try:
         import uvicorn
         from prefect.server.api.server import create_app
 
+        reports = logging.Handler(logging.ERROR)
+        reports.emit = lambda record: faults.append(record.getMessage())  # type: ignore[method-assign]
+        logging.getLogger("uvicorn.error").addHandler(reports)
+        logging.getLogger("uvicorn.error").propagate = False
         app = create_app(ephemeral=True)
-        uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on")).run(sockets=[listener])
+        uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on")).run(sockets=[listener])
     except BaseException as error:  # uvicorn ends with SystemExit where its application does not start
-        faults.append(error)
+        faults.append(f"{type(error).__name__}: {error}")
+    finally:
         listener.close()
 
 
-def _wait_for_health(port: int, faults: list[BaseException]) -> None:
+def _wait_for_health(port: int, faults: list[str]) -> None:
     """Ask until it is healthy: the socket listens already, so each question waits for the server by itself."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT)
     try:
@@ -95,8 +107,8 @@ def _wait_for_health(port: int, faults: list[BaseException]) -> None:
     finally:
         connection.close()
     if not healthy:
-        why = f" ({next(iter(str(faults[0]).splitlines()), type(faults[0]).__name__)})" if faults else ""
-        raise RunError(f"the run's own Prefect server did not start{why}; its error is above")
+        reasons = [line for fault in faults for line in fault.splitlines() if "Error: " in line]
+        raise RunError(f"the run's own Prefect server did not start ({reasons[-1] if reasons else 'no reason given'})")
     to_all(*watchers)(Event("ended", LABEL, f"at http://127.0.0.1:{port} while the run lasts"))
 
 

@@ -6,6 +6,8 @@ from tests.conftest import PROJECT
 
 A_RUN_THAT_ENDS_WHILE_ITS_SERVER_STILL_WRITES = """
 import logging
+import os
+from pathlib import Path
 from prefect import flow, task
 from flows.ephemeral_server import prefect_api
 
@@ -13,7 +15,7 @@ from flows.ephemeral_server import prefect_api
 def many_tasks():
     task(lambda number: number).map(range(40)).wait()
 
-with prefect_api() as wait:
+with prefect_api(Path(os.environ["PREFECT_HOME"])) as wait:
     wait()
     logging.disable()
     many_tasks()
