@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 
 from flows.instead import ACTIONS, FLAGS, look_after
 from flows.notify import crown_whom_it_promotes
-from flows.plan import downstream, plan
+from flows.plan import outline, plan
 from flows.server_api import as_one
 from flows.summary import summary
 from tasks.fashion_mnist import FASHION_MNIST
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None, kind: type[Settings] = Settings) ->
     except UserError as error:
         _fail(error)
     try:
-        downstream(settings)
+        outline(settings)
         _stop_on_signals()
         status = look_after(settings, actions) if actions else run(settings)
     except (RunError, UserError) as error:

@@ -13,7 +13,6 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,10 +24,9 @@ from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.fork_server import HEAVY, start_server
-from tasks.pipeline.node import Inputs, Node, store_of
+from tasks.pipeline.node import Inputs, Node, map_artifacts, store_of
 from tasks.pipeline.progress import Event, log_reporter, to_all, watchers
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.workers import stop_workers
@@ -100,7 +98,7 @@ class Cluster(Engine):
 
     def submit(self, task: Task[..., Any], inputs: Any, after: Any) -> PrefectFuture[Any]:
         """Have it run on another machine, which finds in the store what is handed to it from here."""
-        future = super().submit(task, each(self.store.fetch, inputs), after)
+        future = super().submit(task, map_artifacts(self.store.fetch, inputs), after)
         self.futures.append(future)
         known = contextvars.copy_context()  # the thread that calls back would not know the run's server
         future.add_done_callback(lambda done: known.run(self._tell, task.name, done))
@@ -197,14 +195,7 @@ class Submitter:
                 )
         here = settings.moved_from(self.project)
         start_server(HEAVY, environment())  # once, for whatever nodes this machine gets
-        return here, each(store_of(here).fetch, inputs)
-
-
-def each(change: Callable[[Artifact], Artifact], inputs: Any) -> Any:
-    """Return inputs with every artifact among them changed; what is still to come stays as it is."""
-    if isinstance(inputs, dict):
-        return {name: each(change, given) for name, given in inputs.items()}
-    return change(inputs) if isinstance(inputs, Artifact) else inputs
+        return here, map_artifacts(store_of(here).fetch, inputs)
 
 
 def _insist_on_a_server_within_reach(scheduler: str) -> None:

@@ -27,7 +27,7 @@ from flows.ephemeral_server import is_ephemeral
 from flows.housekeeping import retain
 from flows.notify import crown_whom_it_promotes, notify, notify_of_failure
 from flows.on_the_server import ProgressArtifacts, settle, show_result
-from flows.plan import DAGS, Afresh, downstream, flat, labels, plan, walk
+from flows.plan import DAGS, Afresh, flat, outline, plan, walk
 from flows.the_dead import mark_the_dead
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
@@ -140,7 +140,7 @@ def run_all(settings: Settings) -> State:
     if deployment.id and settings.engine == "local":
         start_server(plan(settings).libraries, environment())
     before = last_like(settings.data_dir, settings.command)
-    downstream(settings)  # it raises where `fresh` names nothing
+    outline(settings)  # it raises where `fresh` names nothing
     futures: dict[PrefectFuture[Any], str] = {}
     run = str(this_run.id) if kept_server and not deployment.id else None  # of the others, `the_dead` knows otherwise
     known = {"command": settings.command, "recipe": settings.recipe, "server": kept_server}
@@ -180,7 +180,7 @@ def run_nodes(settings: Settings, record: Record, futures: dict[PrefectFuture[An
         engine.stop()
 
     engine = ENGINES[settings.engine](settings)
-    live = LivePage(settings.reports_dir, labels(settings))
+    live = LivePage(settings.reports_dir, outline(settings)[0])
     cancelled = partial(stop, Cancelled(message="cancelled from the server"))
     shown = [] if is_ephemeral() else [ProgressArtifacts(cancelled)]
     with watching(live, *shown), limited(settings.time_limit, stop), engine:

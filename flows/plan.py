@@ -46,37 +46,26 @@ class Afresh:
         return self.reasons.get(label)
 
 
-def downstream(settings: Settings) -> dict[str, str]:
-    """Return the nodes that `fresh` has made again, as far as the DAG is known before it runs, each with the reason.
+def outline(settings: Settings) -> tuple[list[str], dict[str, str]]:
+    """Return every node's label, as far as the DAG is known before it runs, and those that `fresh` forces, and why.
 
     Raises:
-        UserError: there is no such node.
+        UserError: it names no node.
     """
     afresh = Afresh(settings.fresh)
-    names: list[str] = []
+    names: dict[str, None] = {}
+    labels: list[str] = []
 
     def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> str:  # noqa: ARG001
-        label = node.label(network)
-        names.extend([node.name, label] if network else [label])
+        labels.append(node.label(network))
+        names.update(dict.fromkeys([node.name, labels[-1]]))
         afresh.reason(node, network, _labels(inputs))
-        return label
+        return labels[-1]
 
     walk(visit, settings)
     if settings.fresh and not afresh.reasons:
-        known = list(dict.fromkeys(names))
-        raise UserError(f"fresh: no node is called {settings.fresh!r}{nearest(settings.fresh, known)}")
-    return afresh.reasons
-
-
-def labels(settings: Settings) -> list[str]:
-    """Return what every node is called, in the order of the DAG."""
-    found: list[str] = []
-
-    def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> None:  # noqa: ARG001
-        found.append(node.label(network))
-
-    walk(visit, settings)
-    return found
+        raise UserError(f"fresh: no node is called {settings.fresh!r}{nearest(settings.fresh, names)}")
+    return labels, afresh.reasons
 
 
 @dataclass

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from flows.command_line import read_options
-from flows.plan import Afresh, downstream, plan
+from flows.plan import Afresh, outline, plan
 from tasks.pipeline import node
 from tasks.pipeline.errors import UserError, ValidationFailed
 from tasks.pipeline.node import Member
@@ -155,7 +155,7 @@ def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
     ],
 )
 def test_from_a_node_on_everything_that_takes_from_it_is_made_again(settings, fresh, labels):
-    reasons = downstream(settings("--fresh", fresh))
+    reasons = outline(settings("--fresh", fresh))[1]
     assert list(reasons) == labels
     assert reasons[labels[0]] == "asked for afresh"
     assert all(why.endswith("asked for afresh") for why in reasons.values())
@@ -163,7 +163,7 @@ def test_from_a_node_on_everything_that_takes_from_it_is_made_again(settings, fr
 
 def test_of_a_study_a_networks_trainings_are_made_again_with_one_name(tmp_path):
     study = parse_settings({"seeds": 2, "fresh": "train[dropout]", "data_dir": str(tmp_path)}, SeedStudy)
-    asked = [label for label, why in downstream(study).items() if why == "asked for afresh"]
+    asked = [label for label, why in outline(study)[1].items() if why == "asked for afresh"]
     assert asked == ["train[dropout, seed 0]", "train[dropout, seed 1]"]
 
 
@@ -172,7 +172,7 @@ def test_an_unknown_node_is_refused_with_the_nearest(settings, fresh):
     with pytest.raises(
         UserError, match=f"^fresh: no node is called {fresh!r}; did you mean 'train".replace("[", r"\[")
     ):
-        downstream(settings("--fresh", fresh))
+        outline(settings("--fresh", fresh))[1]
 
 
 def test_a_trial_that_is_not_known_before_the_search_runs_is_made_afresh_like_the_others():

@@ -192,6 +192,18 @@ def test_workers_what_they_have_started_and_the_server_end_when_their_parent_is_
     assert not list(tmp_path.iterdir())
 
 
+def test_what_a_worker_has_started_ends_with_it_though_the_worker_alone_was_killed():
+    processes = []
+
+    def kill(pid, child, *_):
+        processes.extend([pid, child])
+        os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(WorkerCrashed, match="was killed by SIGKILL"):
+        run(functions.wait, progress=kill)
+    wait_until(lambda: not any(map(command_of, processes)), 5)
+
+
 def test_the_death_of_the_server_is_a_crash_and_the_next_try_has_a_new_one():
     code = """
 def kill_server(pid, child, *_):

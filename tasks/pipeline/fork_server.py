@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
@@ -27,6 +28,7 @@ HEAVY = {  # what is worth importing once for all workers, by distribution
     "pillow": "PIL.Image",
     "scipy": "scipy.special",
 }
+LONGEST_TMPDIR = 75  # characters; with what multiprocessing adds, the 107 that a socket's path may have
 LIBRARIES, SOCKET_FOLDER = "FASHION_MNIST_PRELOAD", "FASHION_MNIST_SOCKET_FOLDER"
 ENVIRONMENT = {  # of the server, and so of every worker
     "PYTHONPATH": str(PROJECT),
@@ -55,7 +57,7 @@ def ensure_server() -> None:
     with starting, unlike_a_script():
         before = dict(os.environ)
         try:
-            for name, value in {**_environment, SOCKET_FOLDER: util.get_temp_dir()}.items():
+            for name, value in {**_environment, SOCKET_FOLDER: _socket_folder()}.items():
                 os.environ.pop(name, None)
                 if value is not None:
                     os.environ[name] = value
@@ -65,6 +67,16 @@ def ensure_server() -> None:
             for name in os.environ.keys() - before.keys():
                 del os.environ[name]
             os.environ |= before
+
+
+def _socket_folder() -> str:
+    """Return multiprocessing's own temporary folder, which a long TMPDIR must not make: a socket's path is short."""
+    usual = tempfile.gettempdir()
+    tempfile.tempdir = usual if len(usual) <= LONGEST_TMPDIR else "/tmp"  # noqa: S108
+    try:
+        return util.get_temp_dir()
+    finally:
+        tempfile.tempdir = usual
 
 
 @contextlib.contextmanager

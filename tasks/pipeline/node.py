@@ -150,7 +150,7 @@ class Node:
         label, store = self.label(network), store_of(settings)
         cache_key = self.cache_key(settings, network, inputs)
         read = self._settings(settings, network, inputs)
-        given = inputs if self.by_provenance else _map(Artifact.content_alone, inputs)
+        given = inputs if self.by_provenance else map_artifacts(Artifact.content_alone, inputs)
         keywords = {**given, **read, "network": network, "checkpoints": store.checkpoints(cache_key)}
         places = (getattr(value, "path", value) for value in (*read.values(), settings.data_dir))
         keywords["folders"] = [place for place in places if isinstance(place, Path)]
@@ -232,11 +232,11 @@ def _to_json(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 
-def _map(change: Callable[[Artifact], Artifact], inputs: Inputs) -> Inputs:
-    return {
-        name: change(given) if isinstance(given, Artifact) else {n: change(a) for n, a in given.items()}
-        for name, given in inputs.items()
-    }
+def map_artifacts(change: Callable[[Artifact], Artifact], inputs: Any) -> Any:
+    """Return inputs with every artifact among them changed; what is still to come stays as it is."""
+    if isinstance(inputs, dict):
+        return {name: map_artifacts(change, given) for name, given in inputs.items()}
+    return change(inputs) if isinstance(inputs, Artifact) else inputs
 
 
 def _flatten(inputs: Inputs) -> dict[str, Artifact]:

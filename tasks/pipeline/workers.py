@@ -130,9 +130,12 @@ def _end(process: BaseProcess) -> int:
 
 
 def _kill(process: BaseProcess) -> None:
+    """Kill a worker and what it has started, though it may have ended itself."""
     with contextlib.suppress(ProcessLookupError, ValueError):  # ValueError: it has been closed meanwhile
         process.kill()
-        os.killpg(process.pid or 0, signal.SIGKILL)  # what it has started
+    with contextlib.suppress(ProcessLookupError, ValueError):
+        if process.pid:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _how_it_ended(kind: str, status: int) -> RunError:
