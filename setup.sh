@@ -7,9 +7,9 @@ set -euo pipefail
 quiet=$([ -t 2 ] || echo --quiet) # a person sees how far it is
 cd "$(dirname "$0")"
 new=.venv.new
-lock=requirements.lock stamps=(ready) size="about 2 GB"
+lock=requirements.lock stamps=(ready) size="about 2.7 GB"
 if [ "${1-}" = extras ] || [ -e .venv/extras ]; then
-    lock=requirements-dev.lock stamps=(ready extras) size="about 3.5 GB"
+    lock=requirements-dev.lock stamps=(ready extras) size="about 3.4 GB"
 fi
 stamp=.venv/${stamps[-1]}
 
