@@ -19,7 +19,6 @@ from flows.plan import outline, plan
 from flows.server_api import as_one
 from flows.summary import summary
 from tasks.fashion_mnist import FASHION_MNIST
-from tasks.networks import networks
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
@@ -30,6 +29,7 @@ from tasks.pipeline.staging import abandon
 from tasks.pipeline.store import Store
 from tasks.pipeline.workers import stop_workers
 from tasks.presets import PRESETS
+from tasks.registry import networks
 from tasks.report.publish import latest, publish, publish_refusal
 from tasks.settings import PLACES, Settings, parse_settings
 from tasks.training.tensorflow import environment

@@ -2,8 +2,8 @@
 
 from tasks.evaluate import evaluate
 from tasks.evaluation import xgboost as xgboost_evaluation
-from tasks.networks import XGBOOST
 from tasks.pipeline.node import Node
+from tasks.registry import XGBOOST
 from tasks.train import train
 from tasks.training import xgboost as xgboost_training
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.networks import NAMES, XGBOOST
 from tasks.presets import Augmentation, Inference, Precision, Schedule
+from tasks.registry import NAMES, XGBOOST
 
 CONTESTANTS = (*NAMES, XGBOOST)
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}

@@ -18,12 +18,12 @@ from tasks.champion import champions
 from tasks.claims import ARTICLE
 from tasks.fashion_mnist import FASHION_MNIST, DataSet, load_data_set, with_digests_of
 from tasks.fields import CONTESTANTS, Fields
-from tasks.networks import CUSTOM_EPOCHS, XGBOOST, XGBOOST_DISTRIBUTION, networks
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import UserError
 from tasks.pipeline.store import RAW
 from tasks.pipeline.user_module import UserFunction
 from tasks.presets import PRESETS, Preset, has_bfloat16
+from tasks.registry import CUSTOM_EPOCHS, XGBOOST, XGBOOST_DISTRIBUTION, networks
 from tasks.wording import as_options, as_text, nearest
 
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are

@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from tasks.networks import NAMES, networks
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.cache_key import label_of
 from tasks.pipeline.node import Member, store_of
+from tasks.registry import NAMES, networks
 from tasks.settings import Settings
 from tasks.trials import ROUND, Space, Trial, bars_of, next_settings
 

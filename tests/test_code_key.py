@@ -13,7 +13,7 @@ SMALL = {
     "tasks/train.py": '''"""Train."""
 import json
 from typing import TYPE_CHECKING
-from tasks.data import splits
+from tasks.report import splits
 from tasks.helper import scale
 if TYPE_CHECKING:
     from tasks.hints import Kind
@@ -34,12 +34,12 @@ def scale(x):
     "tasks/late.py": "def late():\n    return 1\n",
     "tasks/hints.py": "class Kind:\n    pass\n",
     "tasks/other.py": "def other():\n    return 1\n",
-    "tasks/data/__init__.py": "",
-    "tasks/data/splits.py": "SPLITS = ('train',)\n",
-    "tasks/data/page.j2": "<p>",
-    "tasks/data/deep/style.css": "p {}",
-    "tasks/data/notes.txt": "notes",
-    "tasks/data/.hidden.css": "p {}",
+    "tasks/report/__init__.py": "",
+    "tasks/report/splits.py": "SPLITS = ('train',)\n",
+    "tasks/report/page.j2": "<p>",
+    "tasks/report/deep/style.css": "p {}",
+    "tasks/report/notes.txt": "notes",
+    "tasks/report/.hidden.css": "p {}",
     "tasks/elsewhere/__init__.py": "",
     "tasks/elsewhere/page.j2": "<p>",
     "tasks/pipeline/__init__.py": "",
@@ -55,9 +55,9 @@ EDITS = {  # name: file, old, new (a new file where there is no old)
     "what only the type checker imports": ("tasks/hints.py", "pass", "x = 1"),
     "the machinery": ("tasks/pipeline/store.py", "2", "3"),
     "another package's template": ("tasks/elsewhere/page.j2", "<p>", "<b>"),
-    "notes in a package": ("tasks/data/notes.txt", "notes", "more"),
-    "a hidden file in a package": ("tasks/data/.hidden.css", "p {}", "b {}"),
-    "a backup in a package": ("tasks/data/page.j2~", "", "<b>"),
+    "notes in a package": ("tasks/report/notes.txt", "notes", "more"),
+    "a hidden file in a package": ("tasks/report/.hidden.css", "p {}", "b {}"),
+    "a backup in a package": ("tasks/report/page.j2~", "", "<b>"),
     "the README": ("README.md", "read", "edit"),
     "a new module": ("tasks/new.py", "", "x = 1"),
     "a file at the project's top": ("model.keras", "", "weights"),
@@ -69,12 +69,12 @@ EDITS = {  # name: file, old, new (a new file where there is no old)
     "a module behind that": ("tasks/deeper.py", "'a': 1", "'a': 2"),
     "a registry": ("tasks/deeper.py", "SIZES = {'a': 1}", "SIZES = {'a': 1, 'b': 2}"),
     "what a function imports": ("tasks/late.py", "return 1", "return 2"),
-    "a submodule that a package is asked for": ("tasks/data/splits.py", "train", "test"),
-    "a package's own file": ("tasks/data/__init__.py", "", "x = 1"),
+    "a submodule that a package is asked for": ("tasks/report/splits.py", "train", "test"),
+    "a package's own file": ("tasks/report/__init__.py", "", "x = 1"),
     "the top package's file": ("tasks/__init__.py", "", "x = 1"),
-    "a template of a package": ("tasks/data/page.j2", "<p>", "<b>"),
-    "a style in a folder of it": ("tasks/data/deep/style.css", "p", "b"),
-    "a new template": ("tasks/data/new.j2", "", "<p>"),
+    "a template of a package": ("tasks/report/page.j2", "<p>", "<b>"),
+    "a style in a folder of it": ("tasks/report/deep/style.css", "p", "b"),
+    "a new template": ("tasks/report/new.j2", "", "<p>"),
     "an import more": ("tasks/train.py", "import json\n", "import json\nimport tasks.other\n"),
     "a package in a module's place": ("tasks/helper/__init__.py", "", "def scale(x):\n    return x\n"),
     "a syntax error": ("tasks/late.py", "return 1", "return ("),
@@ -131,6 +131,8 @@ def of(network):
 
 REAL = {  # edit: what reruns of what is trained and evaluated; "..." for what is later, in seconds
     "a network": ("tasks/networks/dropout.py", "rate: float = 0.5", "rate: float = 0.4", of("dropout")),
+    "data beside a network": ("tasks/networks/extra.json", "", "{}", set()),
+    "which epochs a user's network gets": ("tasks/registry.py", '"fast": 10', '"fast": 11', of("xgboost")),
     "a new network": ("tasks/networks/third.py", "", "EPOCHS = {}\n", set()),
     "the article's epochs": ("tasks/networks/baseline.py", '"article": 20', '"article": 21', of("baseline")),
     "a user's own network": ("tasks/networks/custom.py", "ROUNDING = 0.02", "ROUNDING = 0.03", set()),
@@ -210,6 +212,7 @@ def test_an_edit_of_the_project_reruns_what_it_concerns_and_retrains_nothing_els
 
 def test_a_network_reaches_its_own_file_and_no_other_network(project):
     reached = codes(project)["train[dropout]"]
+    assert "tasks/registry.py" not in reached
     assert [name for name in reached if name.startswith("tasks/networks/")] == [
         "tasks/networks/__init__.py",
         "tasks/networks/dropout.py",

@@ -3,8 +3,8 @@ import pytest
 from tasks.contestants import evaluator, trainer
 from tasks.evaluation import xgboost as xgboost_evaluation
 from tasks.fields import CONTESTANTS
-from tasks.networks import networks
 from tasks.pipeline.errors import UserError
+from tasks.registry import networks
 from tasks.settings import parse_settings
 from tasks.training import xgboost as xgboost_training
 

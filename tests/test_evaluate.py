@@ -1,7 +1,7 @@
 import pytest
 
 from tasks.evaluate import layers_of
-from tasks.networks import networks
+from tasks.registry import networks
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

@@ -1,7 +1,7 @@
 import pytest
 
-from tasks.networks import networks
 from tasks.presets import PRESETS
+from tasks.registry import networks
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

@@ -122,6 +122,11 @@ def test_a_function_that_reads_a_file_of_the_project_which_is_in_no_key_is_stopp
         node.run(settings, None, {}, Heard())
 
 
+def test_a_function_that_bears_with_being_stopped_is_refused_all_the_same(settings):
+    with pytest.raises(RunError, match=r"the code has changed since the run began \(README.md\)"):
+        nodes.read_and_bear.run(settings, None, {}, Heard())
+
+
 def worker_of(node, settings, tmp_path, **changes):
     """Run a node's function in a worker, for a key that is changed."""
     cache_key = replace(node.cache_key(settings, None, {}), **changes)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tasks.evaluate import mirrored
-from tasks.networks import networks
+from tasks.registry import networks
 
 GENERATOR = np.random.default_rng(0)
 PART = 32  # images of a part at least, in float32

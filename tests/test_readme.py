@@ -5,8 +5,8 @@ import re
 import subprocess
 
 from flows.command_line import read_options
-from tasks.networks import networks
 from tasks.presets import PRESETS
+from tasks.registry import networks
 from tasks.settings import PROJECT, Settings
 from tasks.wording import as_text
 from tests.benchmarks.figures import table

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -240,6 +241,21 @@ def test_a_worker_holds_its_parent_s_lock_while_it_works_and_no_longer(tmp_path)
     assert str(tmp_path / "lock") in told["open"]
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_what_a_function_leaves_in_a_session_of_its_own_holds_neither_lock_nor_server(tmp_path):
+    code = f"""
+import fcntl
+lock = open({str(tmp_path / "lock")!r}, "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+say(run(functions.leave_a_process, lock=lock.fileno(), progress=silent)["pid"])
+"""
+    left = int(script(code).stdout)
+    with (tmp_path / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    held = [path.readlink() for path in Path(f"/proc/{left}/fd").iterdir()]
+    os.kill(left, signal.SIGKILL)
+    assert str(tmp_path / "lock") not in map(str, held)
 
 
 def test_no_more_workers_run_at_once_than_there_are_cores_and_the_wait_is_told():

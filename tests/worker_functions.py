@@ -74,6 +74,15 @@ def wait(progress):
     threading.Event().wait()
 
 
+def leave_a_process(progress):
+    """Fork a process that no signal to this one's group reaches."""
+    child = os.fork()
+    if not child:
+        os.setsid()
+        threading.Event().wait()
+    return {"pid": child}
+
+
 def start_threads(progress):
     """Leave a thread at work, as a user's network may."""
     threading.Thread(target=threading.Event().wait).start()
@@ -128,6 +137,15 @@ def alter_input(output, *, count):
 @node()
 def read_beside(output):
     return {"text": (PROJECT / "tests" / "fixtures" / "fashion-mnist-600" / "dataset.json").read_text()}
+
+
+@node()
+def read_and_bear(output):
+    """Go on though a file was not to be read."""
+    try:
+        return {"text": (PROJECT / "README.md").read_text()}
+    except RunError:
+        return {"text": ""}
 
 
 @node()

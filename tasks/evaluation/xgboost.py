@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.evaluation.predictions import measure_all
-from tasks.networks import XGBOOST_DISTRIBUTION
 from tasks.pipeline.node import node
+from tasks.registry import XGBOOST_DISTRIBUTION
 from tasks.training.trees import MODEL, THREADS, described, flat
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The code that decides what a node makes: its file and every project file that it imports, itself or through others.
 
-A file counts as its syntax tree without docstrings and comments; the templates, styles and scripts of a package count
+A file counts as its syntax tree without docstrings and comments; the templates, styles and scripts of the report count
 with it. What this cannot see, such as an import by a computed name, a worker refuses (`tasks/pipeline/worker.py`).
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from tasks.pipeline import PROJECT
 from tasks.pipeline.hashing import sha256_of
 
-PACKAGES, DATA_SUFFIXES = ("flows", "tasks", "tests"), (".css", ".j2", ".js", ".json")
+PACKAGES, DATA_FOLDER, DATA_SUFFIXES = ("flows", "tasks", "tests"), "tasks/report", (".css", ".j2", ".js")
 # How an artifact is kept says nothing about what is in it; a setting counts by its value.
 NOT_IN_A_RESULT = ("tasks.pipeline.", "tasks.settings.", "tasks.fields.", "tasks.presets.", "tasks.fashion_mnist.")
 _parsing = threading.Lock()  # two threads that parse at once may meet a SystemError (CPython issue 106905)
@@ -31,7 +31,7 @@ def code_digests(*modules: str, project: Path = PROJECT) -> dict[str, str]:
             if counts(module) and (path := path_of(module, project)):
                 found[path], imports = read_source(path.read_bytes())
                 waiting += imports
-    folders = {path.parent for path in found if path.parent.parent != project}
+    folders = {path.parent for path in found if path.is_relative_to(project / DATA_FOLDER)}
     data = {path for folder in folders for path in folder.rglob("[!.]*") if path.suffix in DATA_SUFFIXES}
     found |= {path: sha256_of(path) for path in data if path.is_file()}
     return {path.relative_to(project).as_posix(): found[path] for path in sorted(found)}

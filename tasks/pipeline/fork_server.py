@@ -41,6 +41,7 @@ ENVIRONMENT = {  # of the server, and so of every worker
 PATH = [str(PROJECT), *filter(None, sys.path)]  # what a worker imports from, wherever its parent was started
 
 _environment: dict[str, str | None] = {**ENVIRONMENT, LIBRARIES: ""}  # of the server
+_up = threading.Event()  # whether there is one, as far as is known
 starting = threading.Lock()  # multiprocessing's own bookkeeping is not made for threads
 
 
@@ -52,7 +53,9 @@ def start_server(libraries: Iterable[str], environment: Mapping[str, str | None]
 
 
 def ensure_server() -> None:
-    """Have a server: that which runs, or another one like it."""
+    """Have a server: that which runs, as far as is known, or another one like it."""
+    if _up.is_set():
+        return
     multiprocessing.current_process().daemon = False  # as Dask's workers are, which may start no process then
     with starting, unlike_a_script():
         before = dict(os.environ)
@@ -63,10 +66,16 @@ def ensure_server() -> None:
                     os.environ[name] = value
             forkserver.set_forkserver_preload([__name__])
             forkserver.ensure_running()
+            _up.set()
         finally:
             for name in os.environ.keys() - before.keys():
                 del os.environ[name]
             os.environ |= before
+
+
+def server_died() -> None:
+    """Have the next worker come from another one."""
+    _up.clear()
 
 
 def _socket_folder() -> str:

@@ -160,7 +160,9 @@ def recover_crashed_runs(data_dir: Path) -> list[Record]:
         if not part.with_suffix(".json").exists() and not _is_locked(part):
             part.unlink(missing_ok=True)  # of a run that had not begun
     for record in _all_records(data_dir):
-        if record.content["state"] == "running" and not _is_locked(record.path):
+        # It is read again after the look at its lock: the run may have come to its end in between.
+        running = record.content["state"] == "running" and not _is_locked(record.path)
+        if running and (_read(record.path) or {}).get("state") == "running":
             record.path.with_suffix(PART).unlink(missing_ok=True)
             record.end("died")
             record.close()

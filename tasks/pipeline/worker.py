@@ -13,16 +13,17 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.machinery import FileFinder, SourceFileLoader
-from multiprocessing import reduction
+from multiprocessing import forkserver, reduction
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
 from tasks.pipeline import PROJECT, errors
 from tasks.pipeline.cache_key import CacheKey, versions_of
-from tasks.pipeline.code_key import DATA_SUFFIXES, counts, read_source
+from tasks.pipeline.code_key import DATA_SUFFIXES, NOT_IN_A_RESULT, read_source
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.fork_server import PATH
 from tasks.pipeline.hashing import sha256_of
@@ -42,12 +43,13 @@ def _detach(descriptor: Any) -> int:
     return descriptor.detach()
 
 
-def work(sender: Any, call: bytes, printed: int, lock: int | None = None) -> None:  # noqa: ARG001 (it is held)
+def work(sender: Any, call: bytes, printed: int, lock: int | None = None) -> None:
     """Be a worker: call what the parent asks for, and send its result, or its error in plain types."""
     os.setsid()
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     os.dup2(printed, 2)
     os.dup2(2, 1)
+    os.register_at_fork(after_in_child=partial(_let_go, sender.fileno(), lock))
     sys.path[:] = PATH
     sys.path_hooks.insert(0, _finder_in)
     sys.path_importer_cache.clear()
@@ -56,6 +58,13 @@ def work(sender: Any, call: bytes, printed: int, lock: int | None = None) -> Non
         sender.send(("result", function(*arguments, lambda *message: sender.send(("progress", *message)))))
     except Exception as error:
         sender.send(("error", *_in_plain_types(error)))
+
+
+def _let_go(*descriptors: int | None) -> None:
+    """Close what a process that this one has forked must not hold: it may outlive the run, in a session of its own."""
+    for descriptor in (*descriptors, forkserver._forkserver._forkserver_alive_fd):  # type: ignore[attr-defined]
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _end_with_the_parent() -> None:
@@ -103,7 +112,8 @@ def _check(cache_key: CacheKey, marks: dict[str, tuple[int, ...]]) -> None:
     """Raise RunError unless the code, the templates and the libraries are, and have been, those of the key."""
     loaded = {name: read_source(source)[0] for name, source in _loaded.items()}
     loaded |= {name: sha256_of(PROJECT / name) for name in marks}
-    changed = [name for name, digest in loaded.items() if cache_key.code.get(name) != digest]
+    changed = [*_refused, *(name for name, digest in loaded.items() if cache_key.code.get(name) != digest)]
+    changed += [name for name in _imported() if name not in cache_key.code]  # by the server, say
     changed += [name for name, mark in _marks(cache_key).items() if marks[name] != mark]
     changed += [name for name, of in cache_key.versions.items() if versions_of((name,))[name] != of]
     if changed:
@@ -118,17 +128,18 @@ def _marks(cache_key: CacheKey) -> dict[str, tuple[int, ...]]:
 
 def _guard(cache_key: CacheKey, folders: list[Path]) -> None:
     """Let no file of the project be read that is not in the key; what lies in these folders is data."""
-    free = [Path(os.path.realpath(folder)) for folder in [sys.prefix, *map(str, folders)]]
+    places = [Path(os.path.realpath(folder)) for folder in [sys.prefix, *map(str, folders)]]
+    _free.extend(place for place in places if not Path(PROJECT, "tasks").is_relative_to(place))
 
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open" or not isinstance(arguments[0], str | bytes | os.PathLike):
             return
         path = Path(os.path.realpath(os.fsdecode(arguments[0])))
-        if not path.is_relative_to(PROJECT) or any(map(path.is_relative_to, free)):
+        if not path.is_relative_to(PROJECT) or any(map(path.is_relative_to, _free)):
             return
-        name = path.relative_to(PROJECT)
-        machinery = name.suffix == ".py" and not counts(".".join(name.with_suffix("").parts))
-        if not machinery and name.as_posix() not in cache_key.code and path.is_file():
+        name = path.relative_to(PROJECT).as_posix()
+        if name not in cache_key.code and not _is_machinery(name) and path.is_file():
+            _refused.append(name)
             raise RunError(f"{cache_key.label} reads {name}, whose changes would not be seen: import it instead")
 
     sys.addaudithook(refuse)
@@ -141,8 +152,8 @@ class FromSource(SourceFileLoader):
         """Compile the source, whatever bytecode there is."""
         path = self.get_filename(fullname)
         source = self.get_data(path)
-        if counts(fullname):
-            _loaded[os.path.relpath(path, PROJECT)] = source
+        if not _is_machinery(name := os.path.relpath(path, PROJECT)):
+            _loaded[name] = source
         return self.source_to_code(source, path)
 
 
@@ -152,5 +163,18 @@ def _finder_in(folder: str) -> FileFinder:
     return FileFinder(folder, (FromSource, [".py"]))
 
 
+def _is_machinery(name: str) -> bool:
+    return name.endswith(".py") and f"{name.removesuffix('.py')}/".replace("/", ".").startswith(NOT_IN_A_RESULT)
+
+
+def _imported() -> list[str]:
+    """Return the files of the project that modules are of, but for those of the machinery."""
+    paths = [Path(path) for m in list(sys.modules.values()) if (path := getattr(m, "__file__", None))]
+    ours = [path for path in paths if path.is_relative_to(PROJECT) and not any(map(path.is_relative_to, _free))]
+    return [name for path in ours if not _is_machinery(name := path.relative_to(PROJECT).as_posix())]
+
+
+_free: list[Path] = []  # where libraries, data and a user's own network lie
+_refused: list[str] = []  # what the function was not let read, though it may have caught the error
 # Of what counts, the server has imported nothing but this, the package of this module.
 _loaded = {"tasks/__init__.py": Path(PROJECT, "tasks", "__init__.py").read_bytes()}

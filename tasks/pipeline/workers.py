@@ -20,7 +20,7 @@ from typing import Any
 
 from tasks.pipeline import errors
 from tasks.pipeline.errors import RunError, WorkerCrashed
-from tasks.pipeline.fork_server import ensure_server, starting, unlike_a_script
+from tasks.pipeline.fork_server import ensure_server, server_died, starting, unlike_a_script
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.worker import Inherited, work
 
@@ -89,6 +89,7 @@ def _started(sender: Any, process: BaseProcess) -> BaseProcess:
         with sender, starting, unlike_a_script():
             process.start()
     except (EOFError, ConnectionError) as error:
+        server_died()
         raise WorkerCrashed("the server that workers are forked from died") from error
     _running.add(process)
     if stopping.is_set():  # meanwhile
@@ -144,11 +145,13 @@ def _how_it_ended(kind: str, status: int) -> RunError:
     if kind == "silent":
         return WorkerCrashed(f"its process said nothing for {TIMEOUT} seconds, and was killed")
     if status == SERVER_DIED:
+        server_died()
         return WorkerCrashed("the server that its process was forked from died")
     if status >= 0:
         return RunError(f"its process ended with status {status} and no result")
-    hint = " (out of memory?)" if -status == signal.SIGKILL else ""
-    return WorkerCrashed(f"its process was killed by {signal.Signals(-status).name}{hint}")
+    name = next((known.name for known in signal.Signals if known == -status), f"signal {-status}")
+    hint = " (out of memory?)" if name == "SIGKILL" else ""
+    return WorkerCrashed(f"its process was killed by {name}{hint}")
 
 
 def _noted(error: Exception, note: str) -> Exception:

@@ -18,8 +18,8 @@ import numpy as np
 
 from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.data.splits import load_split
-from tasks.networks import XGBOOST_DISTRIBUTION
 from tasks.pipeline.node import node
+from tasks.registry import XGBOOST_DISTRIBUTION
 from tasks.training.trees import CLASSES, DEPTH, LEARNING_RATE, MODEL, THREADS, described, flat
 
 if TYPE_CHECKING:

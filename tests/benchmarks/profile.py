@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from tasks.claims import ARTICLE
-from tasks.networks import networks
 from tasks.pipeline.provenance import cores
+from tasks.registry import networks
 from tasks.settings import PROJECT
 
 BATCH, STEPS, SHOWN = 512, 3, 12

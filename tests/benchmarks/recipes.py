@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flows.main import dag
-from tasks.networks import networks
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.progress import to_all
 from tasks.presets import PRESETS, Precision
+from tasks.registry import networks
 from tasks.settings import PROJECT, Settings
 from tests.benchmarks.throughput import ours, prepare
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 from markupsafe import Markup
 
 from tasks.claims import ARTICLE, PUBLISHED
-from tasks.networks import XGBOOST
+from tasks.registry import XGBOOST
 from tasks.report.figures import SOFT, as_svg, new_figure, plain, rows, short, styled
 from tasks.report.gather import Run
 from tasks.report.quantities import Estimate, Seconds, Share
