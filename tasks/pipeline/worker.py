@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from importlib.machinery import FileFinder, SourceFileLoader
-from multiprocessing import forkserver, reduction
+from multiprocessing import forkserver, reduction, resource_tracker
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -62,7 +62,8 @@ def work(sender: Any, call: bytes, printed: int, lock: int | None = None) -> Non
 
 def _let_go(*descriptors: int | None) -> None:
     """Close what a process that this one has forked must not hold: it may outlive the run, in a session of its own."""
-    for descriptor in (*descriptors, forkserver._forkserver._forkserver_alive_fd):  # type: ignore[attr-defined]
+    server = forkserver._forkserver._forkserver_alive_fd  # type: ignore[attr-defined]
+    for descriptor in (*descriptors, server, resource_tracker._resource_tracker._fd):  # type: ignore[attr-defined]
         if descriptor is not None:
             os.close(descriptor)
 
