@@ -56,15 +56,17 @@ def read_source(source: bytes) -> tuple[str, frozenset[str]]:
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):  # whoever imports it is told
         return hashlib.sha256(source).hexdigest()[:16], frozenset()
-    for node in ast.walk(tree):
+    imports: set[str] = set()
+    waiting: list[ast.AST] = [tree]
+    for node in waiting:  # grows, by the statements in a statement
         if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
             node.body = []
-    imports: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
+        elif isinstance(node, ast.Import):
             imports.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             imports.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
         elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = node.body[ast.get_docstring(node, clean=False) is not None :]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16], frozenset(imports)
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, field, [])
+    return hashlib.sha256(ast.dump(tree, annotate_fields=False).encode()).hexdigest()[:16], frozenset(imports)
