@@ -129,8 +129,9 @@ def _marks(cache_key: CacheKey) -> dict[str, tuple[int, ...]]:
 
 def _guard(cache_key: CacheKey, folders: list[Path]) -> None:
     """Let no file of the project be read that is not in the key; what lies in these folders is data."""
-    places = [Path(os.path.realpath(folder)) for folder in [sys.prefix, *map(str, folders)]]
-    _free.extend(place for place in places if not Path(PROJECT, "tasks").is_relative_to(place))
+    places = [sys.prefix, *map(str, folders)]
+    both = [Path(path) for place in places for path in (place, os.path.realpath(place))]  # links and what they point to
+    _free.extend(path for path in both if not Path(PROJECT, "tasks").is_relative_to(path))
 
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open" or not isinstance(arguments[0], str | bytes | os.PathLike):
