@@ -111,9 +111,11 @@ def run_node(
 
 def _check(cache_key: CacheKey, marks: dict[str, tuple[int, ...]]) -> None:
     """Raise RunError unless the code, the templates and the libraries are, and have been, those of the key."""
+    if _refused:
+        raise RunError(_refused[0])
     loaded = {name: read_source(source)[0] for name, source in _loaded.items()}
     loaded |= {name: sha256_of(PROJECT / name) for name in marks}
-    changed = [*_refused, *(name for name, digest in loaded.items() if cache_key.code.get(name) != digest)]
+    changed = [name for name, digest in loaded.items() if cache_key.code.get(name) != digest]
     changed += [name for name in _imported() if name not in cache_key.code]  # by the server, say
     changed += [name for name, mark in _marks(cache_key).items() if marks[name] != mark]
     changed += [name for name, of in cache_key.versions.items() if versions_of((name,))[name] != of]
@@ -141,8 +143,8 @@ def _guard(cache_key: CacheKey, folders: list[Path]) -> None:
             return
         name = path.relative_to(PROJECT).as_posix()
         if name not in cache_key.code and not _is_machinery(name) and path.is_file():
-            _refused.append(name)
-            raise RunError(f"{cache_key.label} reads {name}, whose changes would not be seen: import it instead")
+            _refused.append(f"{cache_key.label} reads {name}, whose changes would not be seen: import it instead")
+            raise RunError(_refused[-1])
 
     sys.addaudithook(refuse)
 
