@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import time
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +25,7 @@ from tasks.evaluation.cross_entropy import per_sample_cross_entropy
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.node import node
 from tasks.pipeline.provenance import cores
+from tasks.training.saving import save_model
 from tasks.training.tensorflow import start_tensorflow
 
 if TYPE_CHECKING:
@@ -247,11 +246,7 @@ class Training:
         return learning_rate_at(position, self.recipe.learning_rate, self.recipe.schedule)
 
     def _save(self) -> None:
-        state = {
-            "history": self.history,
-            "running": self.running,
-            "seconds": self.seconds,
-        }
+        state = {"history": self.history, "running": self.running, "seconds": self.seconds}
         variables = [variable.numpy() for variable in self.update.variables]
         save_checkpoint(self.checkpoints, Checkpoint(self.step, state, variables))
         self.saved = time.perf_counter()
@@ -296,25 +291,6 @@ def learning_rate_at(position: float, peak: float, schedule: str) -> float:
     if position < WARM_UP:
         return peak * (0.1 + 0.9 * position / WARM_UP)
     return peak * (0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * (position - WARM_UP) / (1 - WARM_UP))))
-
-
-def save_model(model: keras.Model, path: Path) -> None:
-    """Save a model as `.keras`, equal models as equal bytes.
-
-    Keras writes the time into it, and memory addresses as identifiers of shared objects: the time is left out, and the
-    identifiers are numbered in the order in which they come.
-    """
-    model.save(path)
-    with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name) for name in sorted(archive.namelist())}
-    parts["metadata.json"] = re.sub(rb', "date_saved": "[^"]*"', b"", parts["metadata.json"])
-    numbers: dict[bytes, int] = {}
-    parts["config.json"] = re.sub(
-        rb'(?<="shared_object_id": )\d+', lambda m: b"%d" % numbers.setdefault(m[0], len(numbers)), parts["config.json"]
-    )
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in parts.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
 
 
 def _insist_on_finite(loss: float, where: str) -> None:
