@@ -4,18 +4,15 @@ A file each, `<step>-<SHA-256 of the file>.npz`. The newest whose bytes are what
 this training, is taken; the one before it is kept beside it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from tasks.pipeline.checkpoints import Checkpoints
+from tasks.pipeline.checkpoints import Checkpoints
 
 KEPT = 2
 

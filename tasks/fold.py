@@ -4,21 +4,17 @@ Takes the downloaded IDX files. Makes what `prepare` makes of train and validati
 cross-validation has no use for.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tasks.data.images import save_split
+from tasks.fashion_mnist import DataSet
 from tasks.idx import read_idx
+from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.node import node
-
-if TYPE_CHECKING:
-    from tasks.fashion_mnist import DataSet
-    from tasks.pipeline.artifact import Artifact
 
 
 @node(libraries=("numpy",))

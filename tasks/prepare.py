@@ -6,21 +6,17 @@ IDX file).
 The training file's images are shuffled by the seed; the last of them validate, as in the article.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tasks.data.images import save_split
 from tasks.data.splits import SPLITS
+from tasks.fashion_mnist import DataSet
 from tasks.idx import read_idx
+from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
-
-if TYPE_CHECKING:
-    from tasks.fashion_mnist import DataSet
-    from tasks.pipeline.artifact import Artifact
 
 
 @node(libraries=("numpy",))

@@ -1,12 +1,10 @@
 """Predictions: what a model says of every split, written down and measured."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +12,8 @@ from tasks.data.images import save_array
 from tasks.data.splits import SPLITS, load_split
 from tasks.evaluation.probabilities import probabilities_file
 from tasks.metrics import measure
-
-if TYPE_CHECKING:
-    from tasks.pipeline.artifact import Artifact
-    from tasks.pipeline.progress import Progress
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.progress import Progress
 
 Predict = Callable[[np.ndarray], Iterator[np.ndarray]]  # from images to probabilities (n × classes), chunk by chunk
 

@@ -1,21 +1,17 @@
 """XGBoost's evaluation: as the networks' node of this name, of gradient-boosted trees."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tasks.evaluation.predictions import measure_all
+from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
+from tasks.pipeline.progress import Progress
 from tasks.registry import XGBOOST_DISTRIBUTION
 from tasks.training.trees import MODEL, THREADS, described, flat
-
-if TYPE_CHECKING:
-    from tasks.pipeline.artifact import Artifact
-    from tasks.pipeline.progress import Progress
 
 PREDICTION_CHUNK = 5_000  # images that are predicted together
 

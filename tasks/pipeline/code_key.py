@@ -50,7 +50,7 @@ def path_of(module: str, project: Path = PROJECT) -> Path | None:
 
 @cache
 def read_source(source: bytes) -> tuple[str, frozenset[str]]:
-    """Return the digest of a module's code, and the absolute names that it may import, but for the type checker."""
+    """Return the digest of a module's code, and the absolute names that it may import."""
     try:
         with _parsing:
             tree = ast.parse(source)
@@ -59,9 +59,7 @@ def read_source(source: bytes) -> tuple[str, frozenset[str]]:
     imports: set[str] = set()
     waiting: list[ast.AST] = [tree]
     for node in waiting:  # grows, by the statements in a statement
-        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-            node.body = []
-        elif isinstance(node, ast.Import):
+        if isinstance(node, ast.Import):
             imports.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             imports.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))

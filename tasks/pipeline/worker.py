@@ -132,17 +132,15 @@ def _marks(cache_key: CacheKey) -> dict[str, tuple[int, ...]]:
 def _guard(cache_key: CacheKey, folders: list[Path]) -> None:
     """Let no file of the project be read that is not in the key; what lies in these folders is data."""
     places = [sys.prefix, *map(str, folders)]
-    both = [Path(path) for place in places for path in (place, os.path.realpath(place))]  # links and what they point to
-    _free.extend(path for path in both if not Path(PROJECT, "tasks").is_relative_to(path))
+    both = [f"{path}{os.sep}" for place in places for path in (place, os.path.realpath(place))]  # links and their ends
+    _free.extend(path for path in both if not f"{PROJECT}{os.sep}tasks{os.sep}".startswith(path))
 
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open" or not isinstance(arguments[0], str | bytes | os.PathLike):
             return
-        path = Path(os.path.realpath(os.fsdecode(arguments[0])))
-        if not path.is_relative_to(PROJECT) or any(map(path.is_relative_to, _free)):
-            return
-        name = path.relative_to(PROJECT).as_posix()
-        if name not in cache_key.code and not _is_machinery(name) and path.is_file():
+        path = os.path.realpath(os.fsdecode(arguments[0]))
+        name = _name_of(path)
+        if name and name not in cache_key.code and Path(path).is_file():
             _refused.append(f"{cache_key.label} reads {name}, whose changes would not be seen: import it instead")
             raise RunError(_refused[-1])
 
@@ -156,7 +154,7 @@ class FromSource(SourceFileLoader):
         """Compile the source, whatever bytecode there is."""
         path = self.get_filename(fullname)
         source = self.get_data(path)
-        if not _is_machinery(name := os.path.relpath(path, PROJECT)):
+        if name := _name_of(path):
             _loaded[name] = source
         return self.source_to_code(source, path)
 
@@ -167,18 +165,22 @@ def _finder_in(folder: str) -> FileFinder:
     return FileFinder(folder, (FromSource, [".py"]))
 
 
-def _is_machinery(name: str) -> bool:
-    return name.endswith(".py") and f"{name.removesuffix('.py')}/".replace("/", ".").startswith(NOT_IN_A_RESULT)
+def _name_of(path: str) -> str | None:
+    """Return a file's name in the project, unless it is a library's, the machinery's, or data."""
+    if not path.startswith(f"{PROJECT}{os.sep}") or path.startswith(tuple(_free)):
+        return None
+    name = os.path.relpath(path, PROJECT)
+    module = f"{name.removesuffix('.py')}/".replace("/", ".")
+    return None if name.endswith(".py") and module.startswith(NOT_IN_A_RESULT) else name
 
 
 def _imported() -> list[str]:
     """Return the files of the project that modules are of, but for those of the machinery."""
-    paths = [Path(path) for m in list(sys.modules.values()) if (path := getattr(m, "__file__", None))]
-    ours = [path for path in paths if path.is_relative_to(PROJECT) and not any(map(path.is_relative_to, _free))]
-    return [name for path in ours if not _is_machinery(name := path.relative_to(PROJECT).as_posix())]
+    paths = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    return [name for path in paths if path and (name := _name_of(path))]
 
 
-_free: list[Path] = []  # where libraries, data and a user's own network lie
+_free: list[str] = []  # where libraries, data and a user's own network lie
 _refused: list[str] = []  # what the function was not let read, though it may have caught the error
 # Of what counts, the server has imported nothing but this, the package of this module.
 _loaded = {"tasks/__init__.py": Path(PROJECT, "tasks", "__init__.py").read_bytes()}

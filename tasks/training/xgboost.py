@@ -6,26 +6,22 @@ are XGBoost's defaults; the validation data says when to stop. A training that w
 checkpoint, to the same bits.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.data.splits import load_split
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.checkpoints import Checkpoints
 from tasks.pipeline.node import node
+from tasks.pipeline.progress import Progress
 from tasks.registry import XGBOOST_DISTRIBUTION
 from tasks.training.trees import CLASSES, DEPTH, LEARNING_RATE, MODEL, THREADS, described, flat
-
-if TYPE_CHECKING:
-    from tasks.pipeline.artifact import Artifact
-    from tasks.pipeline.checkpoints import Checkpoints
-    from tasks.pipeline.progress import Progress
 
 ROUNDS = 1_000  # at most
 EARLY_STOPPING_ROUNDS = 10  # without a lower validation loss
