@@ -20,6 +20,16 @@ class Numbers(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @classmethod
+    def from_row(cls, row: dict[str, Any], **given: Any) -> Self:
+        """Take each field from `given` or by its name from a row of results; an interval is its `<name>_interval`."""
+        taken: dict[str, Any] = {}
+        for name, field in cls.model_fields.items():
+            if name in row:
+                estimated = field.annotation in (Estimate, Estimate | None) and row[name] is not None
+                taken[name] = Estimate.of(row, name) if estimated else row[name]
+        return cls(**taken | given)
+
 
 class Estimate(Numbers):
     """A number with its 95 % interval."""
@@ -33,11 +43,6 @@ class Estimate(Numbers):
         """Return the estimate of that name among figures that hold `name` and `name_interval`."""
         low, high = figures[f"{name}_interval"]
         return cls(value=figures[name], low=low, high=high)
-
-    @classmethod
-    def maybe(cls, figures: dict[str, Any], name: str) -> Self | None:
-        """Return the estimate of that name, or nothing where it is undefined."""
-        return None if figures[name] is None else cls.of(figures, name)
 
     @property
     def clear(self) -> bool:

@@ -83,15 +83,11 @@ def numbers(
     labelled = {f"train[{of}]": made for of, made in train.items()}
     labelled |= {f"evaluate[{of}]": made for of, made in evaluate.items()} | {a.manifest["label"]: a for a in before}
     of_network = {name: [train[f"{name}, {member}"] for member in study["members"]] for name in study["ranking"]}
-    return Study(
-        kind=study["kind"],
-        members=study["members"],
-        keep=study["keep"],
-        verdict=study["verdict"],
-        tied=study["tied"],
+    return Study.from_row(
+        study,
         networks={
-            name: OfNetwork(
-                parameters=study["networks"][name]["parameters"],
+            name: OfNetwork.from_row(
+                study["networks"][name],
                 mirrored=_inference(evaluate[f"{name}, {study['members'][0]}"]) == "mirrored",
                 accuracy=_by_split(study["networks"][name], Summary),
                 seconds=[training.measured["seconds"] for training in trainings],
@@ -99,10 +95,7 @@ def numbers(
             )
             for name, trainings in of_network.items()
         },
-        pairs=[
-            Pair(first=pair["first"], second=pair["second"], accuracy=_by_split(pair, Difference))
-            for pair in study["pairs"]
-        ],
+        pairs=[Pair.from_row(pair, accuracy=_by_split(pair, Difference)) for pair in study["pairs"]],
         **settings,
         **making(labelled),
     )

@@ -54,17 +54,11 @@ def numbers(run: Run) -> Numbers:
 
 def _trust(run: Run, name: str) -> Trust:
     test = run.metrics[name]["test"]
-    limits = ("low", "high", "images", "confidence")
-    return Trust(
-        accuracy=test["accuracy"],
+    return Trust.from_row(
+        test,
         mean_confidence=float(run.confidence[name].astype(float).mean()),
-        too_sure=Estimate.of(test, "too_sure"),
-        calibration_error=test["calibration_error"],
-        bins=[
-            Bin(accuracy=Estimate.maybe(of_bin, "accuracy"), **{limit: of_bin[limit] for limit in limits})
-            for of_bin in test["reliability"]
-        ],
-        rejection=[Rejection(images=left["images"], accuracy=left["accuracy"]) for left in test["rejection"]],
+        bins=[Bin.from_row(row) for row in test["reliability"]],
+        rejection=[Rejection.from_row(row) for row in test["rejection"]],
     )
 
 

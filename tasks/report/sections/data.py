@@ -66,16 +66,7 @@ def numbers(run: Run) -> Numbers:
             )
             for index, name in enumerate(run.data_set.class_names)
         ],
-        expectations=[
-            Expectation(
-                sentence=result["sentence"],
-                severity=result["severity"],
-                met=result["success"],
-                failure=result["failure"],
-                observed=result["observed"],
-            )
-            for result in run.expectations
-        ],
+        expectations=[Expectation.from_row(result, met=result["success"]) for result in run.expectations],
         brightness={file: _brightness(images) for file, images in run.images.items()},
     )
 

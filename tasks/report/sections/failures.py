@@ -70,7 +70,7 @@ def numbers(run: Run) -> Numbers:
     difference = np.subtract(*(confusion[name] for name in [*names, *names][:2]))
     positions, right_shown = choose_pictures(run)
     largest = _largest(confusion[names[0]])
-    differences = [_class_difference(row) for row in run.comparison["classes"]]
+    differences = [ClassDifference.from_row(row) for row in run.comparison["classes"]]
     clear = [(d.recall.value, c) for d, c in zip(differences, class_names, strict=False) if d.recall and d.p < 0.05]
     return Numbers(
         class_names=class_names,
@@ -79,7 +79,7 @@ def numbers(run: Run) -> Numbers:
         most_different=max(1, int(np.abs(difference).max())),
         difference=difference.tolist() if run.pairs else None,
         only=_only(run, *names[:2]) if run.pairs else None,
-        classes={name: [_class_scores(row) for row in run.metrics[name]["test"]["classes"]] for name in names},
+        classes={name: [ClassScores.from_row(row) for row in run.metrics[name]["test"]["classes"]] for name in names},
         class_differences=differences,
         better=[class_name for difference, class_name in clear if difference > 0],
         worse=[class_name for difference, class_name in clear if difference < 0],
@@ -100,14 +100,6 @@ def _surest(run: Run, name: str, label: int, called: int) -> np.ndarray:
     """Return the positions of the test images that a network calls so, the surest first."""
     positions = np.flatnonzero((run.labels == label) & (run.called[name] == called))
     return positions[np.argsort(-run.confidence[name][positions], kind="stable")]
-
-
-def _class_scores(row: dict[str, Any]) -> ClassScores:
-    return ClassScores(**{name: Estimate.maybe(row, name) for name in ("recall", "precision", "f1")})
-
-
-def _class_difference(row: dict[str, Any]) -> ClassDifference:
-    return ClassDifference(p=row["p"], **{name: Estimate.maybe(row, name) for name in ("recall", "precision", "f1")})
 
 
 def _wrong(confusion: Any) -> np.ndarray:

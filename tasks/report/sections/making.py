@@ -45,11 +45,8 @@ def numbers(run: Run) -> Numbers:
     return Numbers(
         command=run.command,
         nodes={
-            label: Made(
-                key=manifest["key"],
-                at=made[label]["at"],
-                seconds=made[label]["seconds"],
-                why=made[label]["why"],
+            label: Made.from_row(
+                manifest | made[label],
                 kept=made[label]["run"] != newest,
                 settings={k: v for k, v in manifest["cache_key"]["settings"].items() if k != "data_set"},
                 inputs=[name for name in [*_inputs(manifest, run), *GATES.get(label, ())] if name in run.manifests],

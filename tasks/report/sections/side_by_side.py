@@ -148,25 +148,17 @@ def _pair(run: Run, one: str, other: str) -> dict[str, Any]:
 
 
 def _value(run: Run, network: str, name: str) -> Value:
-    row, test = run.comparison["networks"][network], run.metrics[network]["test"]
-    trained, evaluated = run.summary[f"train[{network}]"], run.summary[f"evaluate[{network}]"]
-    if name.endswith("accuracy"):
-        split = name.removesuffix("_accuracy")
-        low, high = row[f"{split}_interval"]
-        return Value(value=row[name], low=low, high=high)
-    if name == "gap":
-        return Value(value=row["gap"], low=row["gap_interval"][0], high=row["gap_interval"][1])
-    files = run.manifests[f"train[{network}]"]["files"]
-    simple = {
-        "cross_entropy": test["cross_entropy"],
-        "calibration_error": test["calibration_error"],
-        "parameters": row["parameters"],
+    row, files = run.comparison["networks"][network], run.manifests[f"train[{network}]"]["files"]
+    values = {
+        **run.metrics[network]["test"],
+        **row,
         "multiply_adds": multiply_adds_of(run, network),
         "file_bytes": sum(of["bytes"] for file, of in files.items() if file.startswith("model.")),
-        "training_seconds": trained["seconds"],
-        "milliseconds_per_image": evaluated["milliseconds_per_image"]["test"],
+        "training_seconds": run.summary[f"train[{network}]"]["seconds"],
+        "milliseconds_per_image": run.summary[f"evaluate[{network}]"]["milliseconds_per_image"]["test"],
     }
-    return Value(value=simple[name])
+    low, high = row.get(f"{name.removesuffix('_accuracy')}_interval", (None, None))
+    return Value(value=values[name], low=low, high=high)
 
 
 def figures(numbers: Numbers) -> dict[str, Markup]:

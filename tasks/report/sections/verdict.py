@@ -85,12 +85,11 @@ def numbers(run: Run) -> Numbers:
         study=run.study and _study(run.study),
         challenge=run.decision and run.decision["reason"],
         against=[
-            Against(
+            Against.from_row(
+                pair,
                 other=pair["second"],
-                difference=Estimate.of(pair, "difference"),
                 only_keep_right=pair["only_first_right"],
                 only_other_right=pair["only_second_right"],
-                p=pair["p"],
             )
             for pair in run.pairs
         ],
@@ -111,15 +110,9 @@ def _study(study: Artifact) -> Study:
 
 
 def _claim(run: Run, claim: dict[str, str]) -> Claim:
-    name = claim["network"]
-    row, article = run.comparison["networks"][name], ARTICLE[name]
-    return Claim(
-        **claim,
-        gap=Estimate.of(row, "gap"),
-        running_gap=Estimate.maybe(row, "running_gap"),
-        running_accuracy=row["running_accuracy"],
-        train_accuracy=row["train_accuracy"],
-        test_accuracy=row["test_accuracy"],
+    row, article = run.comparison["networks"][claim["network"]], ARTICLE[claim["network"]]
+    return Claim.from_row(
+        row | claim,
         article_train=article["train"],
         article_test=article["test"],
         article_gap=article["train"] - article["test"],
