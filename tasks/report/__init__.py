@@ -32,7 +32,8 @@ def report(
     from tasks.report.gather import gather
     from tasks.report.page import render, sprite_of, twin_of
 
-    run = gather(download, validate, prepare, train, evaluate, compare, study, challenge, data_set, command, departures)
+    made = [download, validate, prepare, *train.values(), *evaluate.values(), compare]
+    run = gather(made, study, challenge, data_set=data_set, command=command, departures=departures)
     twin = twin_of(run)
     (output / "report.json").write_text(twin.model_dump_json(), encoding="utf-8")
     (output / "report.html").write_text(render(twin, sprite_of(twin, run.images)), encoding="utf-8")

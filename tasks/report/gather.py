@@ -73,45 +73,32 @@ class Run:
         return left_out(images["train"] + images["validation"], self.data_set.counts["train"])
 
 
-def gather(
-    download: Artifact,
-    validate: Artifact,
-    prepare: Artifact,
-    train: dict[str, Artifact],
-    evaluate: dict[str, Artifact],
-    compare: Artifact,
-    study: dict[str, Artifact],
-    challenge: dict[str, Artifact],
-    data_set: DataSet,
-    command: str,
-    departures: tuple[str, ...],
-) -> Run:
-    """Return the run that made these artifacts."""
-    comparison = compare.json("comparison.json")
+def gather(made: list[Artifact], study: dict[str, Artifact], challenge: dict[str, Artifact], **settings: Any) -> Run:
+    """Return the run of these artifacts, in the order of the DAG; settings: `data_set`, `command`, `departures`."""
+    of = {artifact.manifest["label"]: artifact for artifact in made}
+    comparison = of["compare"].json("comparison.json")
     names = comparison["ranking"]
-    artifacts = [download, validate, prepare, *train.values(), *evaluate.values(), compare]
-    arrays = {role: read_idx(download.folder / file.name) for role, file in data_set.files.items()}
+    arrays = {role: read_idx(of["download"].folder / file.name) for role, file in settings["data_set"].files.items()}
+    prepared = of["prepare"].folder
     return Run(
-        data_set=data_set,
-        command=command,
-        departures=departures,
+        **settings,
         comparison=comparison,
-        decision=next((of.summary for of in challenge.values()), None),
-        study=next((of for of in study.values() if _has_part(train, prepare, of)), None),
-        metrics={name: evaluate[name].json("metrics.json") for name in names},
-        histories={name: train[name].json("history.json") for name in names},
-        layers={name: evaluate[name].json("layers.json") for name in names},
-        expectations=validate.json("results.json"),
-        manifests={artifact.manifest["label"]: artifact.manifest for artifact in artifacts},
-        probabilities={name: {s: load_probabilities(evaluate[name].folder, s) for s in SPLITS} for name in names},
-        labels=load_labels(prepare.folder, "test"),
-        places={split: np.load(prepare.folder / f"{split}_indices.npy", allow_pickle=False) for split in SPLITS},
+        decision=next((decided.summary for decided in challenge.values()), None),
+        study=next((found for found in study.values() if _has_part(of, names, found)), None),
+        metrics={name: of[f"evaluate[{name}]"].json("metrics.json") for name in names},
+        histories={name: of[f"train[{name}]"].json("history.json") for name in names},
+        layers={name: of[f"evaluate[{name}]"].json("layers.json") for name in names},
+        expectations=of["validate"].json("results.json"),
+        manifests={label: artifact.manifest for label, artifact in of.items()},
+        probabilities={n: {s: load_probabilities(of[f"evaluate[{n}]"].folder, s) for s in SPLITS} for n in names},
+        labels=load_labels(prepared, "test"),
+        places={split: np.load(prepared / f"{split}_indices.npy", allow_pickle=False) for split in SPLITS},
         images={file: arrays[f"{file}_images"] for file in ("train", "test")},
         file_labels={file: arrays[f"{file}_labels"] for file in ("train", "test")},
     )
 
 
-def _has_part(train: dict[str, Artifact], prepare: Artifact, study: Artifact) -> bool:
+def _has_part(of: dict[str, Artifact], names: list[str], study: Artifact) -> bool:
     """Tell whether these very trainings are among the study’s: others, such as of older code, say nothing here."""
-    seed, inputs = prepare.manifest["cache_key"]["settings"]["seed"], study.manifest["cache_key"]["inputs"]
-    return all(inputs[label_of("train", name, f"seed {seed}")] == made.digest for name, made in train.items())
+    seed, inputs = of["prepare"].manifest["cache_key"]["settings"]["seed"], study.manifest["cache_key"]["inputs"]
+    return all(inputs[label_of("train", name, f"seed {seed}")] == of[f"train[{name}]"].digest for name in names)

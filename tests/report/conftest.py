@@ -37,10 +37,10 @@ def gathered(finished_run):
         return {name: artifact(next((data / kind).glob(f"{name}-*"))) for name in ("baseline", "dropout")}
 
     def gathered(data_set, study=lambda train: {}):
-        singles = (one(kind) for kind in ("download", "validate", "prepare"))
-        departures = ("epochs 4 instead of 20",)
-        made = *singles, each("train"), each("evaluate"), one("compare"), study(each("train")), {}
-        return gather(*made, data_set, "python flows/main.py", departures)
+        mapped = [made for kind in ("train", "evaluate") for made in each(kind).values()]
+        made = [one("download"), one("validate"), one("prepare"), *mapped, one("compare")]
+        asked = {"command": "python flows/main.py", "departures": ("epochs 4 instead of 20",)}
+        return gather(made, study(each("train")), {}, data_set=data_set, **asked)
 
     return gathered
 
