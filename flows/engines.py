@@ -15,7 +15,6 @@ import socket
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -50,10 +49,8 @@ class Engine:
         self.runner.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.runner.__exit__(kind, error, trace)
+    def __exit__(self, *how: Any) -> None:
+        self.runner.__exit__(*how)
 
     def submit(self, task: Task[..., Any], inputs: Any, after: Any) -> PrefectFuture[Any]:
         """Have a task run when its inputs are there, and what it comes after."""
@@ -86,15 +83,13 @@ class Cluster(Engine):
         self.reporter = to_all(log_reporter(get_run_logger()), *watchers)
         self.reporter(Event("started", self.settings.engine, self.settings.scheduler or "on this machine"))
         try:
-            self._connect()
+            self.runner.__enter__()
+            getattr(self.runner, "client", None)  # a Dask runner connects when it is first asked for it
         except Exception as error:  # each engine has faults of its own
             said = next(iter(str(error).strip().splitlines()), type(error).__name__)
             where = f"{self.settings.engine} at {self.settings.scheduler or 'this machine'}"
             raise RunError(f"{where} does not answer ({said}); start it, or name another --scheduler") from error
         return self
-
-    def _connect(self) -> None:
-        self.runner.__enter__()
 
     def submit(self, task: Task[..., Any], inputs: Any, after: Any) -> PrefectFuture[Any]:
         """Have it run on another machine, which finds in the store what is handed to it from here."""
@@ -138,10 +133,6 @@ class DaskEngine(Cluster):
             "memory_limit": 0,  # nodes run in processes that Dask does not count
         }
         return DaskTaskRunner(cluster_kwargs=here)
-
-    def _connect(self) -> None:
-        super()._connect()
-        self.runner.client  # type: ignore[attr-defined]  # noqa: B018 (it connects when it is first asked for)
 
     def stop(self) -> None:
         """Take back what has not begun; what has begun runs to its end, and is kept."""
