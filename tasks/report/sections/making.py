@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from markupsafe import Markup
-
 from tasks.report.gather import Run
 from tasks.report.quantities import Count, Seconds
 from tasks.report.quantities import Numbers as Model
@@ -83,8 +81,8 @@ def _grouped(of_each: dict[str, str]) -> dict[str, list[str]]:
     return groups
 
 
-def figures(numbers: Numbers) -> dict[str, Markup]:
-    """Draw the DAG: a box a node, its inputs above it."""
+def figures(numbers: Numbers) -> dict[str, Any]:
+    """Place the DAG's nodes, in SVG units: each one's left upper corner, its inputs above it."""
     depth: dict[str, int] = {}
     for label, made in numbers.nodes.items():
         depth[label] = 1 + max((depth[name] for name in made.inputs if name in depth), default=-1)
@@ -95,53 +93,5 @@ def figures(numbers: Numbers) -> dict[str, Markup]:
         for row, level in enumerate(levels)
         for place, label in enumerate(level)
     }
-    lines, boxes = [], []
-    for label, made in numbers.nodes.items():
-        x, y = places[label]
-        for name in made.inputs:
-            from_x, from_y = places[name]
-            start, end = (from_x + BOX / 2, from_y + 48), (x + BOX / 2, y)
-            bend = (start[1] + end[1]) / 2
-            lines.append(f"M{start[0]:g} {start[1]:g}C{start[0]:g} {bend:g} {end[0]:g} {bend:g} {end[0]:g} {end[1]:g}")
-        boxes.append(_box(label, made, x, y))
-    height = len(levels) * ROW - (ROW - 50)
-    told = "; ".join(
-        f"{label} {'kept' if made.kept else 'made'}, {made.seconds:.1f} s" for label, made in numbers.nodes.items()
-    )
-    drawing = Markup(
-        '<svg role="img" aria-label="The steps of the pipeline" viewBox="-1 -1 {} {}" '
-        'style="max-width: {}px; min-width: {}px">'
-        '<title>The steps of the pipeline</title><desc>{}</desc><path class="edge" d="{}"/>{}</svg>'
-    )
-    return {
-        "dag": drawing.format(
-            f"{width + 2:g}",
-            height + 2,
-            f"{width + 2:g}",
-            f"{LEAST * width:g}",
-            told,
-            " ".join(lines),
-            Markup("").join(boxes),
-        )
-    }
-
-
-def _box(label: str, made: Made, x: float, y: float) -> Markup:
-    kept = "kept" if made.kept else "made"
-    return Markup(
-        '<g class="node {}"><title>{}</title><rect x="{:g}" y="{:g}" width="{}" height="48" rx="6"/>'
-        '<text x="{:g}" y="{:g}" class="label">{}</text><text x="{:g}" y="{:g}">{} · {:.1f} s</text></g>'
-    ).format(
-        kept,
-        f"{label}: {made.why}",
-        x,
-        y,
-        BOX,
-        x + 10,
-        y + 20,
-        label if len(label) < 22 else f"{label[:20]}…",
-        x + 10,
-        y + 38,
-        kept,
-        made.seconds,
-    )
+    height = (len(levels) - 1) * ROW + 50
+    return {"box": BOX, "width": width, "least": LEAST * width, "height": height, "places": places}
