@@ -67,16 +67,9 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.environment.filters |= {
-            "percent": percent,
-            "points": points,
-            "signed": signed,
-            "count": "{:,}".format,
-            "listed": listed,
-            "p_value": p_value,
-            "in_unit": in_unit,
-            "moment": moment,
-        }
+        self.environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # and keys in their order
+        shown = (percent, points, signed, listed, p_value, in_unit, moment)
+        self.environment.filters |= {of.__name__: of for of in shown} | {"count": "{:,}".format}
         self.shared = {"sprite": None, "columns": COLUMNS, **shared}
 
     def render(self, template: str, **values: Any) -> str:

@@ -10,7 +10,7 @@ network.addEventListener("input", () => {
 });
 
 const runs = JSON.parse(one("#data").textContent);
-if (one("#choose")) {
+if (one("#comparison")) {
   const [older, newer] = [one("#older"), one("#newer")];
   const cell = (kind, text) => {
     const made = document.createElement(kind);
@@ -34,7 +34,7 @@ if (one("#choose")) {
     one("#moved").replaceChildren(...rows);
     one("#same").hidden = rows.length > 0;
   };
-  one("#choose").hidden = false;
-  older.addEventListener("input", compare);
-  newer.addEventListener("input", compare);
+  one("#comparison").hidden = false;
+  for (const chosen of [older, newer]) chosen.addEventListener("input", compare);
+  compare();
 }

@@ -1,17 +1,13 @@
-"""The index: all runs in `reports/`, newest first, and any two of them held against each other."""
+"""The index: all runs in `reports/`, newest first; its script holds any two of them against each other."""
 
 import json
 import math
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from tasks.report.html import Templates
 from tasks.report.publish import LATEST, PAGES
-from tasks.wording import as_text, in_unit, percent
-
-WIDTH, HEIGHT = 220, 44  # of the sparkline
+from tasks.wording import as_text, in_unit
 
 
 def render_index(reports_dir: Path) -> str:
@@ -19,18 +15,15 @@ def render_index(reports_dir: Path) -> str:
     runs = [_entry(page) for page in sorted(reports_dir.glob(PAGES), reverse=True)]
     networks = sorted({name for run in runs for name in run["networks"]})
     told = [run for run in runs if run["figures"]]
-    drawn = [(place, name) for place, name in enumerate(networks) if any(name in run["accuracy"] for run in told)]
-    packed = json.dumps([{key: run[key] for key in ("title", "settings", "figures")} for run in told])
+    values = {name: [run["accuracy"][name] for run in reversed(told) if name in run["accuracy"]] for name in networks}
     return Templates().page(
         "index.html.j2",
         "index.js",
         runs=runs,
         networks=networks,
-        sparklines=[(place, name, _sparkline(place, name, told)) for place, name in drawn],
-        told=told,
-        moved=differences(told[0], told[1]) if len(told) > 1 else [],
+        sparklines={name: _sparkline(of_runs) for name, of_runs in values.items() if of_runs},
+        told=[{key: run[key] for key in ("title", "settings", "figures")} for run in told],
         latest=LATEST if (reports_dir / LATEST).exists() else None,
-        packed=Markup(packed.replace("<", r"\u003c")),  # noqa: S704 (no < is left)
     )
 
 
@@ -38,30 +31,41 @@ def _entry(page: Path) -> dict[str, Any]:
     """Return what the index says of a page, from its twin."""
     when = f"{page.name[:4]}-{page.name[4:6]}-{page.name[6:8]} {page.name[9:11]}:{page.name[11:13]} UTC"
     entry: dict[str, Any] = {"page": page.name, "when": when, "title": f"{when} ({page.stem[-8:]})"}
-    entry |= {"verdict": "", "data_set": "", "trained_on": ""}
-    entry |= {"networks": [], "accuracy": {}, "settings": {}, "figures": {}}
+    entry |= {"verdict": "", "data_set": "", "trained_on": "", "networks": []}
+    entry |= {"accuracy": {}, "settings": {}, "figures": {}}
     try:
         twin = json.loads(page.with_suffix(".json").read_bytes())
-        if "refused" in twin:
-            return entry | {"verdict": f"Data refused: {twin['refused'][0]['failure']}", "data_set": twin["data_set"]}
-        if "members" in twin:
-            return entry | _of_study(twin)
-        if "trials" in twin:
-            return entry | _of_search(twin)
-        return entry | {
-            "verdict": twin["verdict"]["sentences"][0],
-            "data_set": twin["head"]["data_set"],
-            "trained_on": _trained_on(twin),
-            "networks": list(twin["side_by_side"]["test_accuracy"]),
-            "accuracy": {name: _finite(share) for name, share in twin["side_by_side"]["test_accuracy"].items()},
-            "settings": _settings(twin),
-            "figures": _figures(twin),
-        }
+        kinds = {"refused": _of_refusal, "members": _of_study, "trials": _of_search}
+        return entry | next((of for key, of in kinds.items() if key in twin), _of_run)(twin)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         missing = isinstance(error, FileNotFoundError)
         return entry | {
             "verdict": f"Its numbers {'are missing' if missing else 'cannot be read'}; the page may still be."
         }
+
+
+def _of_run(twin: dict[str, Any]) -> dict[str, Any]:
+    epochs = ", ".join(f"{name} {len(history)}" for name, history in twin["learning"]["histories"].items())
+    accuracy = twin["side_by_side"]["test_accuracy"]
+    nodes = twin["making"]["nodes"].items()
+    settings = {f"{label}: {name}": as_text(value) for label, node in nodes for name, value in node["settings"].items()}
+    return {
+        "verdict": twin["verdict"]["sentences"][0],
+        "data_set": twin["head"]["data_set"],
+        "trained_on": f"{twin['verdict']['images']['train']:,} images; epochs: {epochs}",
+        "networks": list(accuracy),
+        "accuracy": {name: _finite(share) for name, share in accuracy.items()},
+        "settings": settings | {name: str(version) for name, version in twin["making"]["versions"].items()},
+        "figures": {
+            f"{network}: {name.replace('_', ' ')}": in_unit(of["value"], row["unit"])
+            for name, row in twin["side_by_side"]["rows"].items()
+            for network, of in row["values"].items()
+        },
+    }
+
+
+def _of_refusal(twin: dict[str, Any]) -> dict[str, Any]:
+    return {"verdict": f"Data refused: {twin['refused'][0]['failure']}", "data_set": twin["data_set"]}
 
 
 def _of_study(twin: dict[str, Any]) -> dict[str, Any]:
@@ -76,9 +80,12 @@ def _of_study(twin: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_search(twin: dict[str, Any]) -> dict[str, Any]:
-    tried = f"{len(twin['trials'])} trials of {twin['network']}"
-    of_it = {"data_set": twin["data_set"], "trained_on": tried, "networks": [twin["network"]]}
-    return {"verdict": twin["verdict"][0], **of_it}
+    return {
+        "verdict": twin["verdict"][0],
+        "data_set": twin["data_set"],
+        "trained_on": f"{len(twin['trials'])} trials of {twin['network']}",
+        "networks": [twin["network"]],
+    }
 
 
 def _finite(share: Any) -> float:
@@ -87,49 +94,9 @@ def _finite(share: Any) -> float:
     return float(share)
 
 
-def _trained_on(twin: dict[str, Any]) -> str:
-    epochs = {name: len(history) for name, history in twin["learning"]["histories"].items()}
-    told = ", ".join(f"{name} {count}" for name, count in epochs.items())
-    return f"{twin['verdict']['images']['train']:,} images; epochs: {told}"
-
-
-def _settings(twin: dict[str, Any]) -> dict[str, str]:
-    nodes = twin["making"]["nodes"].items()
-    settings = {f"{label}: {name}": as_text(value) for label, node in nodes for name, value in node["settings"].items()}
-    return settings | {name: str(version) for name, version in twin["making"]["versions"].items()}
-
-
-def _figures(twin: dict[str, Any]) -> dict[str, str]:
-    """Return every figure that stands side by side, as text."""
-    return {
-        f"{network}: {name.replace('_', ' ')}": in_unit(of["value"], row["unit"])
-        for name, row in twin["side_by_side"]["rows"].items()
-        for network, of in row["values"].items()
-    }
-
-
-def differences(newer: dict[str, Any], older: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Return what differs between two runs: settings, then figures; each with both values."""
-    return [
-        (name, older[kind].get(name, "–"), newer[kind].get(name, "–"))
-        for kind in ("settings", "figures")
-        for name in {**older[kind], **newer[kind]}
-        if older[kind].get(name) != newer[kind].get(name)
-    ]
-
-
-def _sparkline(place: int, name: str, runs: list[dict[str, Any]]) -> Markup:
-    """Draw a network's test accuracy over its runs, oldest first."""
-    values = [run["accuracy"][name] for run in reversed(runs) if name in run["accuracy"]]
+def _sparkline(values: list[float]) -> dict[str, Any]:
+    """Return what draws a network's test accuracies, oldest first: the lowest, the highest, and a point for each."""
     low, high = min(values), max(values)
-    points = [
-        f"{4 + (WIDTH - 8) * (i / (len(values) - 1) if len(values) > 1 else 0.5):.1f},"
-        f"{HEIGHT - 4 - (HEIGHT - 8) * ((value - low) / (high - low) if high > low else 0.5):.1f}"
-        for i, value in enumerate(values)
-    ]
-    title = f"Test accuracy of {name} over {len(values)} runs: lowest {percent(low)}, highest {percent(high)}"
-    dots = Markup("").join(Markup('<circle cx="{}" cy="{}" r="2.5"/>').format(*point.split(",")) for point in points)
-    return Markup(
-        '<svg class="spark" role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}" '
-        'style="color: var(--network-{})"><title>{}</title><polyline points="{}"/>{}</svg>'
-    ).format(title, WIDTH, HEIGHT, WIDTH, HEIGHT, place % 8, title, " ".join(points), dots)
+    across = [i / (len(values) - 1) if len(values) > 1 else 0.5 for i in range(len(values))]
+    down = [(high - value) / (high - low) if high > low else 0.5 for value in values]
+    return {"low": low, "high": high, "points": list(zip(across, down, strict=True))}

@@ -1,7 +1,7 @@
 """The page and its twin: the numbers of every section, as JSON, and the one HTML file that is made of nothing else."""
 
-import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ def render(twin: Any, sprite: Sprite) -> str:
 def templates_for(twin: Any, sprite: Sprite) -> Templates:
     """Return the templates with what the sections of a page share."""
     templates = Templates(head=twin.head, sprite=sprite)
-    templates.environment.filters["packed"] = lambda failures: _packed(twin.head, sprite, failures)
+    templates.environment.filters["packed"] = partial(_packed, sprite)
     return templates
 
 
@@ -83,17 +83,7 @@ def render_section(section: Any, twin: Any, templates: Templates) -> Markup:
     return Markup(content)  # noqa: S704 (the template escapes)
 
 
-def _packed(head: Head, sprite: Sprite, failures: Any) -> Markup:
-    """Return pictures for the script, as JSON that no tag can end: column and row, index, label, choices."""
-    pictures: list[Judged] = failures.pictures
-    rows = [
-        [
-            *sprite.place(picture.file, picture.index),
-            picture.index,
-            picture.label,
-            *([[index, round(100 * share, 1)] for index, share in of] for of in picture.choices.values()),
-        ]
-        for picture in pictures
-    ]
-    content = {"names": head.networks, "classes": head.class_names, "pictures": rows, "right": failures.right_shown}
-    return Markup(json.dumps(content, separators=(",", ":")).replace("<", r"\u003c"))  # noqa: S704 (no < is left)
+def _packed(sprite: Sprite, picture: Judged) -> list[Any]:
+    """Return a picture for the script: column and row in the sprite, index, label, each network's choices."""
+    choices = [[[index, round(100 * share, 1)] for index, share in of] for of in picture.choices.values()]
+    return [*sprite.place(picture.file, picture.index), picture.index, picture.label, *choices]

@@ -161,6 +161,7 @@ def reports(finished_run, tmp_path_factory):
     twin["side_by_side"]["rows"]["test_accuracy"]["values"]["dropout"]["value"] = 0.5
     twin["side_by_side"]["test_accuracy"]["dropout"] = 0.5
     del twin["side_by_side"]["test_accuracy"]["baseline"]
+    del twin["side_by_side"]["rows"]["gap"]
     (other / "report.json").write_text(json.dumps(twin))
     made = first.manifest["made"] | {"at": "2099-01-02T03:04:05+00:00"}
     publish(Artifact(other, first.manifest | {"key": "0123456789abcdef", "made": made}), folder)

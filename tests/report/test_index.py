@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tasks.report.index import differences, render_index
+from tasks.report.index import render_index
 
 
 @pytest.fixture
@@ -58,17 +58,6 @@ def test_names_in_older_numbers_cannot_run_script(reports, twin):
     index = render_index(reports)
     assert index.count("<script") == 2  # its own, and its data
     assert "alert(1)" in index
-
-
-def test_what_differs_between_two_runs_is_settings_then_figures():
-    older = {"settings": {"seed": "0", "limit": "none"}, "figures": {"a: test accuracy": "90.00 %"}}
-    newer = {"settings": {"seed": "1", "limit": "none"}, "figures": {"a: test accuracy": "91.00 %", "b: gap": "1.00"}}
-    assert differences(newer, older) == [
-        ("seed", "0", "1"),
-        ("a: test accuracy", "90.00 %", "91.00 %"),
-        ("b: gap", "–", "1.00"),
-    ]
-    assert differences(newer, newer) == []
 
 
 def test_an_empty_folder_has_an_index_too(tmp_path):

@@ -167,8 +167,8 @@ def test_the_index_lists_the_runs_and_its_filter_hides_those_without_a_network(v
 def test_any_two_runs_can_be_held_against_each_other(visit, reports):
     page = visit(reports / "index.html")
     static = page.locator("#moved").inner_text()
-    assert re.search(r"prepare: seed\s+0\s+7", static)
-    assert re.search(r"dropout: test accuracy\s+\S+.%\s+50.00.%", static)
+    settings, figures = r"prepare: seed\s+0\s+7", r"dropout: test accuracy\s+\S+.%\s+50.00.%"
+    assert re.search(rf"{settings}.*{figures}.*: gap\s+\S+\s+–", static, re.DOTALL)
     page.locator("#older").select_option("0")
     assert page.locator("#same").is_visible()
     assert page.locator("#moved tr").count() == 0

@@ -36,7 +36,7 @@ def test_the_index_finds_a_study_by_its_networks_though_it_opened_no_test_set(nu
     (tmp_path / "20260102T030405-01234567.json").write_text(json.dumps(told))
     index = render_index(tmp_path)
     assert all(f"<option>{name}</option>" in index for name in told["networks"])
-    assert f'data-networks="{escape(json.dumps(list(told["networks"])))}"' in index
+    assert f'data-networks="{escape(json.dumps(list(told["networks"]), separators=(",", ":")))}"' in index
 
 
 def test_a_hostile_name_stays_text(numbers):
