@@ -1,7 +1,9 @@
 """What several test files share: the fixture's data set, a Prefect server, the command line as a user runs it."""
 
 import contextlib
+import errno
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -14,15 +16,19 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from playwright.sync_api import sync_playwright
 
 from flows.processes import command_of
+from tasks.download import fetch
 from tasks.fashion_mnist import DataSet, load_data_set
+from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.hashing import sha256_of
+from tasks.pipeline.progress import silent
+from tasks.pipeline.run_records import recorded
 from tasks.pipeline.staging import LOCKS, lock
 from tasks.pipeline.store import Store
 from tasks.settings import PROJECT
@@ -42,6 +48,8 @@ CACHE_KEY = CacheKey(
     versions={"numpy": "2.1"},
 )
 
+MADE = {"why": "epochs 6 → 8", "seconds": 2.5}  # of a node, as a run's record has it
+
 # What a developer has set must not steer a test.
 for name in ("FASHION_MNIST_DIR", "PREFECT_API_URL", "PREFECT_PROFILE"):
     os.environ.pop(name, None)
@@ -58,6 +66,14 @@ class Server(NamedTuple):
 def data_set() -> DataSet:
     """The fixture's specification: 400 training and 200 test images, real ones."""
     return load_data_set(str(SPECIFICATION))
+
+
+@pytest.fixture(scope="session")
+def downloaded(data_set: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """The fixture's four files, as the first node leaves them."""
+    folder = tmp_path_factory.mktemp("downloaded")
+    fetch(data_set, folder, FIXTURE, silent)
+    return Artifact(folder, {})
 
 
 @pytest.fixture
@@ -91,6 +107,26 @@ def artifact(store):
     return store.make(CACHE_KEY, produce)[0]
 
 
+def full(*_):
+    """Say what the system says where a disk is full."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def killed_at_work(data_dir: Path) -> int:
+    """Have a run that is killed once it has made something; return its process number."""
+    process = multiprocessing.get_context("spawn").Process(target=_be_killed, args=(data_dir,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    return process.pid
+
+
+def _be_killed(data_dir):
+    with recorded(data_dir, command="python flows/main.py", flow_run="f1") as record:
+        record.node("train[dropout]", "k1", False, MADE)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def everything_in(folder):
     """Return all that there is but the locks, which stay."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if LOCKS not in path.parts)
@@ -114,6 +150,18 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
+def background(*command: str | Path, log: Path = Path(os.devnull), **options: Any) -> Iterator[None]:
+    """Have a program run while the context lasts, with all that it starts; what it says goes to the log."""
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, **options)
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextlib.contextmanager
 def prefect_server(home: Path) -> Iterator[Server]:
     """Have a Prefect server while the context lasts."""
     port = free_port()
@@ -125,23 +173,9 @@ def prefect_server(home: Path) -> Iterator[Server]:
     }
     options = ("--host", "127.0.0.1", "--port", str(port), "--no-ui")
     log = home / "server.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", *options],
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
+    with background(sys.executable, "-m", "prefect", "server", "start", *options, log=log, env=environment):
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/api/health"), 180, lambda: log.read_text())
         yield Server(environment["PREFECT_API_URL"], environment)
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")
@@ -272,6 +306,13 @@ def run_main(
     with start_main(folder, server, *options, **how) as process:
         output, errors = process.communicate(timeout=400)
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def assert_refused(done: "subprocess.CompletedProcess[str]", sentence: str, status: int = 2) -> None:
+    """It ended with this status and one line, which begins so."""
+    assert done.returncode == status
+    assert done.stderr.startswith(f"error: {sentence}")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def leftovers(folder: Path) -> list[Path]:

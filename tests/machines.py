@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, free_port, wait_until
+from tests.conftest import PROJECT, background, free_port, wait_until
 
 BIN = Path(sys.executable).parent
 SERVERS = {  # with conditional writes, as S3 has them, and without
@@ -20,20 +20,16 @@ SERVERS = {  # with conditional writes, as S3 has them, and without
 
 
 @contextlib.contextmanager
-def bucket_server(program: str, folder: Path) -> Iterator[str]:
-    """Have a server of the buckets in a folder; give its address."""
+def bucket_server(program: str, folder: Path) -> Iterator[dict[str, str]]:
+    """Have a server of the buckets in a folder; give the variables by which it is reached."""
     port = free_port()
     (folder / "bucket").mkdir(parents=True)
     options = [option.format(port=port, folder=folder) for option in SERVERS[program]]
     log = folder.with_suffix(".log")
-    with log.open("w") as output:
-        process = subprocess.Popen([BIN / program, *options], stdout=output, stderr=output)
-    try:
+    with background(BIN / program, *options, log=log):
         wait_until(lambda: _listens(port), 30, log.read_text)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
+        address = f"http://127.0.0.1:{port}"
+        yield {"AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 
 @contextlib.contextmanager
@@ -41,10 +37,10 @@ def bucket_known(program: str, folder: Path) -> Iterator[str]:
     """Have a bucket that this process reaches while the context lasts; give its URL."""
     import s3fs
 
-    with bucket_server(program, folder) as address, pytest.MonkeyPatch.context() as patch:
+    with bucket_server(program, folder) as variables, pytest.MonkeyPatch.context() as patch:
         s3fs.S3FileSystem.clear_instance_cache()
-        for name, value in {"ENDPOINT_URL": address, "ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret"}.items():
-            patch.setenv(f"AWS_{name}", value)
+        for name, value in variables.items():
+            patch.setenv(name, value)
         yield "s3://bucket"
 
 
@@ -59,18 +55,8 @@ def dask_scheduler(environment: dict[str, str], log: Path) -> Iterator[str]:
     """Have a Dask scheduler while the context lasts; give its address."""
     port = free_port()
     options = ("--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_scheduler", *options],
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
+    with background(sys.executable, "-m", "distributed.cli.dask_scheduler", *options, log=log, env=environment):
         yield f"tcp://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
 
 
 class Machine:

@@ -62,8 +62,7 @@ def test_a_run_whose_worker_is_killed_ends_with_the_same_bits(shared, cluster, s
     environment = dict(server.environment)
     bucket = tmp_path / "served" / "bucket" if shared == "bucket" else None
     if bucket:
-        address = stack.enter_context(bucket_server("localbucket", tmp_path / "served"))
-        environment |= {"AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        environment |= stack.enter_context(bucket_server("localbucket", tmp_path / "served"))
         where = ("--store", "s3://bucket/artifacts")
     else:
         where = ("--data-dir", str(tmp_path / "data"))

@@ -1,20 +1,9 @@
 import numpy as np
 import pytest
 
-from tasks.download import fetch
 from tasks.fold import fold, folds_of
 from tasks.idx import read_idx
-from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.progress import silent
-from tests.conftest import FIXTURE
-
-
-@pytest.fixture(scope="module")
-def downloaded(data_set, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("downloaded")
-    fetch(data_set, folder, FIXTURE, silent)
-    return Artifact(folder, {})
 
 
 @pytest.fixture(scope="module")

@@ -3,19 +3,8 @@ import pytest
 
 from tasks.data.images import scale
 from tasks.data.splits import SPLITS
-from tasks.download import fetch
 from tasks.idx import read_idx
-from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.progress import silent
 from tasks.prepare import prepare, split
-from tests.conftest import FIXTURE
-
-
-@pytest.fixture(scope="module")
-def downloaded(data_set, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("downloaded")
-    fetch(data_set, folder, FIXTURE, silent)
-    return Artifact(folder, {})
 
 
 @pytest.mark.parametrize("count", [400, 60_000])

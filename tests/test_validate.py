@@ -4,21 +4,11 @@ import re
 import numpy as np
 import pytest
 
-from tasks.download import fetch
 from tasks.fashion_mnist import Expectations
 from tasks.idx import read_idx
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.progress import silent
 from tasks.validate import check_images, stop_if_critical, summarize, validate
-from tests.conftest import FIXTURE
-
-
-@pytest.fixture(scope="module")
-def downloaded(data_set, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("downloaded")
-    fetch(data_set, folder, FIXTURE, silent)
-    return Artifact(folder, {})
 
 
 @pytest.fixture(scope="module")

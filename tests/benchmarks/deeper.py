@@ -10,7 +10,7 @@ time in float32, the article's arithmetic; an epoch of it is measured now, by it
 import statistics
 import sys
 
-from tasks.settings import PROJECT
+from tests.benchmarks.figures import drawing
 from tests.benchmarks.recipes import article_recipe, epochs_of, train
 
 DEEPER, OTHER = "residual", "baseline"
@@ -35,27 +35,15 @@ def main() -> None:
         curve.append((number * share, statistics.mean(accuracies), min(accuracies), max(accuracies)))
         lowest_to_highest = f"{min(accuracies):.2%} to {max(accuracies):.2%}"
         print(f"| {number} | {number * share:.1%} | {statistics.mean(accuracies):.2%} ({lowest_to_highest}) |")
-    draw(curve, [(number / len(by_epoch), epoch["validation_accuracy"]) for number, epoch in enumerate(by_epoch, 1)])
-
-
-def draw(curve: list[tuple[float, float, float, float]], other: list[tuple[float, float]]) -> None:
-    """Draw accuracy against time."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "deeper"
-    from matplotlib.figure import Figure
-
-    drawing = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = drawing.subplots()
-    shares, means, lows, highs = zip(*curve, strict=True)
-    axes.plot(shares, means, "o-", label=f"{DEEPER}, epoch by epoch, mean of the seeds")
-    axes.fill_between(shares, lows, highs, alpha=0.2)
-    axes.plot(*zip(*other, strict=True), "s-", label=f"{OTHER}, the article's recipe, epoch by epoch")
-    axes.set(xlabel="share of the article baseline's training time in float32", ylabel="validation accuracy")
-    axes.set(ylim=(0.86, None))
-    axes.legend(loc="lower right", fontsize="small")
-    drawing.savefig(PROJECT / "docs" / "residual.svg", metadata={"Date": None})
+    with drawing("residual") as axes:
+        shares, means, lows, highs = zip(*curve, strict=True)
+        axes.plot(shares, means, "o-", label=f"{DEEPER}, epoch by epoch, mean of the seeds")
+        axes.fill_between(shares, lows, highs, alpha=0.2)
+        by_share = [(number / len(by_epoch), epoch["validation_accuracy"]) for number, epoch in enumerate(by_epoch, 1)]
+        axes.plot(*zip(*by_share, strict=True), "s-", label=f"{OTHER}, the article's recipe, epoch by epoch")
+        axes.set(xlabel="share of the article baseline's training time in float32", ylabel="validation accuracy")
+        axes.set(ylim=(0.86, None))
+        axes.legend(loc="lower right", fontsize="small")
 
 
 if __name__ == "__main__":

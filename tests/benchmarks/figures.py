@@ -1,17 +1,24 @@
-"""What the benchmarks measure: figures with their spread, pair by pair where two things are held against each other."""
+"""What the benchmarks share: figures with their spread, pairs of measurements, runs of programs and nodes, drawings."""
 
 from __future__ import annotations
 
-import itertools
+import contextlib
+import json
 import os
 import platform
 import statistics
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
+from flows.main import dag
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.progress import to_all
 from tasks.pipeline.provenance import cores
 from tasks.presets import PROCESSOR
+from tasks.settings import PROJECT, Settings
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "prefect", "great-expectations")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # what the arithmetic of a training can be made of
@@ -37,13 +44,47 @@ class Figure(NamedTuple):
 def pairwise(one: Callable[[], float], other: Callable[[], float], times: int) -> list[float]:
     """Measure both in turn, A B B A …, so that what else the machine does reaches both; return one / other of each."""
     ratios = []
-    for _, first in zip(range(times), itertools.cycle([True, False]), strict=False):
-        if first:
-            a, b = one(), other()
-        else:
-            b, a = other(), one()
-        ratios.append(a / b)
+    for turn in range(times):
+        took = {each: each() for each in ((other, one) if turn % 2 else (one, other))}
+        ratios.append(took[one] / took[other])
     return ratios
+
+
+def printed_by(*command: str, **environment: str) -> Any:
+    """Run a Python program to its end, and return the JSON that it prints on its last line."""
+    command, environment = (sys.executable, *command), os.environ | environment
+    done = subprocess.run(command, cwd=PROJECT, env=environment, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def made(label: str, settings: Settings) -> Artifact:
+    """Return a node's artifact: it and what it needs is made now, unless it stands."""
+    found: list[Artifact] = []
+
+    def run(node: Any, network: str | None = None, after: Any = None, **inputs: Any) -> Any:
+        if found:
+            return None
+        artifact, _ = node.run(settings, network, inputs, to_all())
+        if node.label(network) == label:
+            found.append(artifact)
+        return artifact
+
+    dag(run, settings)
+    return found[0]
+
+
+@contextlib.contextmanager
+def drawing(name: str, panels: int = 1) -> Iterator[Any]:
+    """Draw `docs/<name>.svg` while the context lasts: so many panels, side by side."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = name
+    from matplotlib.figure import Figure as Drawing
+
+    drawn = Drawing(figsize=(10 if panels > 1 else 7, 4.5), layout="constrained")
+    yield drawn.subplots(1, panels)
+    drawn.savefig(PROJECT / "docs" / f"{name}.svg", metadata={"Date": None})
 
 
 def machine() -> dict[str, Any]:
@@ -62,9 +103,11 @@ def machine() -> dict[str, Any]:
 
 def worse(name: str, now: dict[str, Any], before: dict[str, Any]) -> str:
     """Return a sentence if a guarded figure is worse than before by more than the spread and NOTICED, else nothing."""
-    if now.get("guarded") == "more" and now["median"] < before["low"] * (1 - NOTICED):
-        return f"{name}: {now['median']:g}, was {before['median']:g} ({before['low']:g} to {before['high']:g})"
-    if now.get("guarded") == "less" and now["median"] > before["high"] * (1 + NOTICED):
+    fallen = {
+        "more": now["median"] < before["low"] * (1 - NOTICED),
+        "less": now["median"] > before["high"] * (1 + NOTICED),
+    }
+    if fallen.get(now.get("guarded", "")):
         return f"{name}: {now['median']:g}, was {before['median']:g} ({before['low']:g} to {before['high']:g})"
     return ""
 

@@ -11,17 +11,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from flows.main import dag
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.idx import read_idx
 from tasks.pipeline.hashing import sha256_of
-from tasks.pipeline.progress import to_all
 from tasks.settings import PROJECT, Settings
-from tests.benchmarks.figures import Figure
+from tests.benchmarks.figures import Figure, drawing, made
 from tests.benchmarks.throughput import RAW
 from tests.benchmarks.watched import watched
 
@@ -57,36 +54,17 @@ def every_node(times: int) -> dict[str, dict[str, float]]:
     return took
 
 
-def make(label: str, settings: Settings) -> None:
-    """Make a node's artifact, once those that it needs stand."""
-
-    def run(node: Any, network: str | None = None, after: Any = None, **inputs: Any) -> Any:
-        artifact, _ = node.run(settings, network, inputs, to_all())
-        if node.label(network) == label:
-            sys.exit()
-        return artifact
-
-    dag(run, settings)
-
-
 def draw(took: dict[int, dict[str, dict[str, float]]]) -> None:
     """Draw both against the number of images, with a line for what grows as they do."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "growth"
-    from matplotlib.figure import Figure as Drawing
-
-    drawing = Drawing(figsize=(10, 4.5), layout="constrained")
-    for axes, what in zip(drawing.subplots(1, 2), ("seconds", "megabytes"), strict=True):
-        images = [60_000 * times for times in took]
-        for node in NODES:
-            axes.loglog(images, [each[node][what] for each in took.values()], "o-", label=node)
-        low = min(each[node][what] for each in took.values() for node in NODES)
-        axes.loglog(images, [low * times for times in took], ":", color="grey", label="as the images")
-        axes.set(xlabel="training images", ylabel=what)
-    axes.legend(fontsize="small")
-    drawing.savefig(PROJECT / "docs" / "growth.svg", metadata={"Date": None})
+    with drawing("growth", panels=2) as panels:
+        for axes, what in zip(panels, ("seconds", "megabytes"), strict=True):
+            images = [60_000 * times for times in took]
+            for node in NODES:
+                axes.loglog(images, [took[times][node][what] for times in took], "o-", label=node)
+            low = min(each[node][what] for each in took.values() for node in NODES)
+            axes.loglog(images, [low * times for times in took], ":", color="grey", label="as the images")
+            axes.set(xlabel="training images", ylabel=what)
+        axes.legend(fontsize="small")
 
 
 def enlarged(folder: Path, times: int) -> Path:
@@ -112,4 +90,4 @@ def enlarged(folder: Path, times: int) -> Path:
 
 
 if __name__ == "__main__":
-    make(sys.argv[1], Settings(networks=("dropout",), epochs=1, **json.loads(sys.argv[2])))
+    made(sys.argv[1], Settings(networks=("dropout",), epochs=1, **json.loads(sys.argv[2])))

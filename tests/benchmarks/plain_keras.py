@@ -42,7 +42,7 @@ def main(recipe: dict) -> None:
     order = np.random.default_rng(0).permutation(len(images))[: recipe.get("limit")]
     images, labels = images[order], labels[order]
     loaded = time.perf_counter()
-    told = {"start": started - began, "load": loaded - started, "epochs": {}, "evaluate": 0.0, "test_accuracy": {}}
+    told = {"start": started - began, "load": loaded - started, "epochs": {}, "evaluate": 0.0}
     for name, epochs in recipe["epochs"].items():
         keras.utils.set_random_seed(0)
         model = networks()[name].build()
@@ -58,7 +58,7 @@ def main(recipe: dict) -> None:
         model.fit(images, labels, epochs=epochs, callbacks=[timed], **how)
         told["epochs"][name] = timed.seconds
         trained = time.perf_counter()
-        told["test_accuracy"][name] = model.evaluate(test_images, test_labels, batch_size=500, verbose=0)[1]
+        model.evaluate(test_images, test_labels, batch_size=500, verbose=0)
         told["evaluate"] += time.perf_counter() - trained
     print(json.dumps(told))
 

@@ -14,17 +14,15 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flows.main import dag
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.progress import to_all
 from tasks.presets import PRESETS, Precision
 from tasks.registry import networks
-from tasks.settings import PROJECT, Settings
+from tasks.settings import Settings
+from tests.benchmarks.figures import drawing, made
 from tests.benchmarks.throughput import ours, prepare
 
 PRECISIONS: tuple[Precision, ...] = ("auto", "float32")
 WHOLE = {(PRESETS["article"].batch_size, precision) for precision in PRECISIONS}
-UNTIL_TRAINED = ("download", "validate", "prepare", "train")
 
 
 class Recipe(NamedTuple):
@@ -36,24 +34,11 @@ class Recipe(NamedTuple):
     schedule: str = "one-cycle"
 
 
-TRIED = {
-    "baseline": [
-        Recipe(2, 128, 0.002),
-        Recipe(3, 256, 0.003),
-        Recipe(3, 128, 0.002),
-        Recipe(3, 128, 0.003),
-        Recipe(4, 128, 0.002),
-        Recipe(4, 128, 0.003),
-    ],
+TRIED = {  # epochs, batch size, learning rate
+    "baseline": [(2, 128, 0.002), (3, 256, 0.003), *((n, 128, rate) for n in (3, 4) for rate in (0.002, 0.003))],
     "dropout": [
-        Recipe(5, 128, 0.004),
-        Recipe(6, 128, 0.002),
-        Recipe(8, 128, 0.004),
-        Recipe(12, 128, 0.003),
-        Recipe(14, 128, 0.003),
-        Recipe(14, 128, 0.004),
-        Recipe(16, 128, 0.003),
-        Recipe(20, 128, 0.003),
+        *((5, 128, 0.004), (6, 128, 0.002), (8, 128, 0.004), (12, 128, 0.003)),
+        *((14, 128, 0.003), (14, 128, 0.004), (16, 128, 0.003), (20, 128, 0.003)),
     ],
 }
 
@@ -64,7 +49,8 @@ def main() -> None:
     points: dict[str, dict[str, list[tuple[float, float]]]] = {}
     print("| network | epochs | batch | rate | schedule | of the article's time | in float32 | validation accuracy |")
     print("|---|---|---|---|---|---|---|---|")
-    for name, recipes in TRIED.items():
+    for name, tried in TRIED.items():
+        recipes = [Recipe(*each) for each in tried]
         article = article_recipe(name)
         epochs = train(name, seed=0, **article._asdict()).json("history.json")
         by_epoch = [((n + 1) / len(epochs), epoch["validation_accuracy"]) for n, epoch in enumerate(epochs)]
@@ -79,10 +65,8 @@ def main() -> None:
                 points[name]["one-cycle"].append((shares[0], statistics.mean(accuracies)))
                 points[name]["the same against float32"].append((shares[1], statistics.mean(accuracies)))
             told = [*recipe, *(f"{share:.1%}" for share in shares), f"{statistics.mean(accuracies):.2%}"]
-            print(
-                f"| {name} | {' | '.join(map(str, told))} ({min(accuracies):.2%} to {max(accuracies):.2%}) |",
-                flush=True,
-            )
+            spread = f"{min(accuracies):.2%} to {max(accuracies):.2%}"
+            print(f"| {name} | {' | '.join(map(str, told))} ({spread}) |", flush=True)
     draw(points)
 
 
@@ -96,47 +80,28 @@ def epochs_of(name: str, asked: set[tuple[int, Precision]]) -> dict[tuple[int, P
     """Return the seconds of an epoch with all images, by batch size and precision."""
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(Path(folder), 60_000)
-        return {
-            (batch_size, precision): ours(
-                name, prepared, str(Settings(precision=precision).resolved().precision), batch_size=batch_size
-            )
-            for batch_size, precision in sorted(asked)
-        }
+        took = {}
+        for batch_size, precision in sorted(asked):
+            arithmetic = str(Settings(precision=precision).resolved().precision)
+            took[batch_size, precision] = ours(name, prepared, arithmetic, batch_size=batch_size)
+        return took
 
 
 def train(name: str, **recipe: Any) -> Artifact:
     """Return the training with these settings, made now if it does not stand."""
-    settings = Settings(networks=(name,), **recipe)
-    trained: list[Artifact] = []
-
-    def run(node: Any, network: str | None = None, after: Any = None, **inputs: Any) -> Any:
-        if node.name not in UNTIL_TRAINED:
-            return None
-        artifact, _ = node.run(settings, network, inputs, to_all())
-        trained.append(artifact)
-        return artifact
-
-    dag(run, settings)
-    return trained[-1]
+    return made(f"train[{name}]", Settings(networks=(name,), **recipe))
 
 
 def draw(points: dict[str, dict[str, list[tuple[float, float]]]]) -> None:
     """Draw accuracy against time."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "recipes"
-    from matplotlib.figure import Figure
-
-    drawing = Figure(figsize=(10, 4.5), layout="constrained")
-    for axes, (name, curves) in zip(drawing.subplots(1, 2), points.items(), strict=True):
-        for label, curve in curves.items():
-            axes.plot(*zip(*sorted(curve), strict=True), "o-", label=label)
-        axes.axvline(0.2, color="grey", linestyle=":")
-        axes.set(title=name, xlabel="share of the article recipe's training time", ylabel="validation accuracy")
-        axes.set(xscale="log", ylim=(0.86, None))
-        axes.legend(loc="lower right", fontsize="small")
-    drawing.savefig(PROJECT / "docs" / "recipes.svg", metadata={"Date": None})
+    with drawing("recipes", panels=2) as panels:
+        for axes, (name, curves) in zip(panels, points.items(), strict=True):
+            for label, curve in curves.items():
+                axes.plot(*zip(*sorted(curve), strict=True), "o-", label=label)
+            axes.axvline(0.2, color="grey", linestyle=":")
+            axes.set(title=name, xlabel="share of the article recipe's training time", ylabel="validation accuracy")
+            axes.set(xscale="log", ylim=(0.86, None))
+            axes.legend(loc="lower right", fontsize="small")
 
 
 if __name__ == "__main__":

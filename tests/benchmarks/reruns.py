@@ -10,13 +10,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tasks.settings import PROJECT
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.throughput import RAW
+from tests.benchmarks.watched import watched
 from tests.deployed import deployed
 
 DVC = "dvc==3.67.1"
@@ -28,7 +28,7 @@ def measure(quick: bool) -> Iterator[tuple[str, Figure]]:
     """Measure, figure by figure."""
     limit, times = (6_000, 3) if quick else (60_000, 10)
     with tempfile.TemporaryDirectory() as scratch, ours(Path(scratch, "ours"), limit) as us:
-        them = Dvc(Path(scratch, "dvc"), limit)
+        them = dvc(Path(scratch, "dvc"), limit)
         pairs = [(us.seconds(), them.seconds()) for _ in range(times)]
         yield "nothing changed, ours", Figure([a for a, _ in pairs], "s", "≤ 1")
         yield "nothing changed, DVC / ours", Figure([b / a for a, b in pairs], "×", "> 1", "more")
@@ -40,76 +40,80 @@ def measure(quick: bool) -> Iterator[tuple[str, Figure]]:
         yield "one network changed, its training left out, DVC / ours", Figure([b / a for a, b in pairs], "×")
 
 
-class Ours:
-    """A copy of the project with a server that runs, in which everything stands."""
+class Steps:
+    """The same steps in a folder, all of which stand, and a command that runs what does not."""
 
-    def __init__(self, project: Path, environment: dict[str, str], limit: int) -> None:
-        self.project, self.environment = project, environment
-        self.options = ["--preset", "smoke", "--limit", str(limit), "--source", str(RAW)]
+    page: tuple[str, str]  # a file that says how the report's page looks, and what changes that
+
+    def __init__(self, folder: Path, command: list[str], environment: dict[str, str]) -> None:
+        self.folder, self.command, self.environment = folder, command, environment
         self.seconds()
 
     def seconds(self) -> float:
         """Run, and return how long it took."""
-        return timed([sys.executable, "flows/main.py", *self.options], self.project, self.environment)
+        return watched(self.command, cwd=self.folder, env=self.environment).seconds
 
     def report_changed(self, number: int) -> float:
         """Change how the page looks, and run."""
-        with (self.project / "tasks" / "report" / "style.css").open("a") as style:
-            style.write(f"footer {{ margin-top: {number}px; }}\n")
+        file, change = self.page
+        with (self.folder / file).open("a") as page:
+            page.write(change.format(number))
         return self.seconds()
 
     def network_changed(self, number: int) -> float:
         """Give one network an epoch more, and run; return the seconds without those of its training."""
-        network = self.project / "tasks" / "networks" / "dropout.py"
+        self.train_for(EPOCHS + number + 1)
+        return self.seconds() - self.training()
+
+
+class Ours(Steps):
+    """A copy of the project, with a server that runs."""
+
+    page = "tasks/report/style.css", "footer {{ margin-top: {}px; }}\n"
+
+    def train_for(self, epochs: int) -> None:
+        network = self.folder / "tasks" / "networks" / "dropout.py"
         before = network.read_text()
-        after = before.replace(f'"smoke": {EPOCHS + number}', f'"smoke": {EPOCHS + number + 1}')
+        network.write_text(after := before.replace(f'"smoke": {epochs - 1}', f'"smoke": {epochs}'))
         assert after != before
-        network.write_text(after)
-        seconds = self.seconds()
-        trained = max((self.project / "data" / "train").glob("dropout-*"), key=lambda folder: folder.stat().st_mtime)
-        return seconds - json.loads((trained / "manifest.json").read_text())["made"]["measured"]["seconds"]
+
+    def training(self) -> float:
+        trained = max((self.folder / "data" / "train").glob("dropout-*"), key=lambda folder: folder.stat().st_mtime)
+        return json.loads((trained / "manifest.json").read_text())["made"]["measured"]["seconds"]
+
+
+class Dvc(Steps):
+    """DVC's stages."""
+
+    page = "report.html.in", "<p>{}</p>\n"
+
+    def train_for(self, epochs: int) -> None:
+        parameters = self.folder / "params.yaml"
+        parameters.write_text(parameters.read_text().replace(f"dropout: {epochs - 1}", f"dropout: {epochs}"))
+
+    def training(self) -> float:
+        return json.loads((self.folder / "trained" / "dropout" / "history.json").read_text())["seconds"]
 
 
 @contextlib.contextmanager
 def ours(scratch: Path, limit: int) -> Iterator[Ours]:
-    """Have such a copy while the context lasts."""
+    """Have ours while the context lasts."""
     scratch.mkdir()
     with deployed(scratch, "server") as copy:
-        yield Ours(copy.project, copy.environment | {"PREFECT_API_URL": copy.url}, limit)
+        command = [sys.executable, "flows/main.py", "--preset", "smoke", "--limit", str(limit), "--source", str(RAW)]
+        yield Ours(copy.project, command, copy.environment | {"PREFECT_API_URL": copy.url})
 
 
-class Dvc:
-    """The same steps as DVC stages, all of which stand."""
-
-    def __init__(self, folder: Path, limit: int) -> None:
-        shutil.copytree(STEPS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copytree(RAW, folder / "raw")
-        self.folder = folder
-        self.parameters = {"limit": limit, "batch_size": 128, "baseline": EPOCHS, "dropout": EPOCHS}
-        self.command = [str(environment_of_dvc()), "-m", "dvc"]
-        self.environment = os.environ | {"PYTHON": sys.executable, "PYTHONPATH": str(PROJECT), "DVC_NO_ANALYTICS": "1"}
-        timed([*self.command, "init", "--quiet", "--no-scm"], folder, self.environment)
-        self.seconds()
-
-    def seconds(self) -> float:
-        """Run what does not stand, and return how long it took."""
-        limit, batch_size, baseline, dropout = self.parameters.values()
-        epochs = f"epochs:\n  baseline: {baseline}\n  dropout: {dropout}\n"
-        (self.folder / "params.yaml").write_text(f"limit: {limit}\nbatch_size: {batch_size}\n{epochs}")
-        return timed([*self.command, "repro", "--quiet"], self.folder, self.environment)
-
-    def report_changed(self, number: int) -> float:
-        """Change the page's template, and run."""
-        with (self.folder / "report.html.in").open("a") as template:
-            template.write(f"<p>{number}</p>\n")
-        return self.seconds()
-
-    def network_changed(self, number: int) -> float:
-        """Give one network an epoch more, and run; return the seconds without those of its training."""
-        self.parameters["dropout"] = EPOCHS + number + 1
-        return (
-            self.seconds() - json.loads((self.folder / "trained" / "dropout" / "history.json").read_text())["seconds"]
-        )
+def dvc(folder: Path, limit: int) -> Dvc:
+    """Put the stages into a folder."""
+    shutil.copytree(STEPS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(RAW, folder / "raw")
+    epochs = f"epochs:\n  baseline: {EPOCHS}\n  dropout: {EPOCHS}\n"
+    (folder / "params.yaml").write_text(f"limit: {limit}\nbatch_size: 128\n{epochs}")
+    environment = os.environ | {"PYTHON": sys.executable, "PYTHONPATH": str(PROJECT), "DVC_NO_ANALYTICS": "1"}
+    command = [str(environment_of_dvc()), "-m", "dvc"]
+    subprocess.run([*command, "init", "--quiet", "--no-scm"], cwd=folder, env=environment, check=True)
+    return Dvc(folder, [*command, "repro", "--quiet"], environment)
 
 
 def environment_of_dvc() -> Path:
@@ -119,10 +123,3 @@ def environment_of_dvc() -> Path:
         subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check", DVC], check=True)
     return python
-
-
-def timed(command: list[str], folder: Path, environment: dict[str, str]) -> float:
-    """Run a command to its end, and return how long it took."""
-    began = time.perf_counter()
-    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-    return time.perf_counter() - began

@@ -11,15 +11,13 @@ import json
 import os
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from tasks.fashion_mnist import FASHION_MNIST
-from tasks.settings import PROJECT
+from tests.benchmarks.figures import pairwise, printed_by
 from tests.benchmarks.throughput import RAW
 from tests.conftest import Server, prefect_server
 from tests.machines import Machine, bucket_server, dask_scheduler
@@ -41,9 +39,9 @@ def many():
         began = time.perf_counter()
         for future in [engine.runner.submit(nothing, {"inputs": {}}) for _ in range(int(sys.argv[2]))]:
             future.wait()
-        print(json.dumps({"seconds": time.perf_counter() - began}))
+        return time.perf_counter() - began
 
-many()
+print(json.dumps(many()))
 """
 
 
@@ -57,38 +55,32 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        with prefect_server(_made(folder / "prefect")) as server:
-            for pair in range(PAIRS):
-                for workers in (1, 2) if pair % 2 else (2, 1):
-                    for name, value in _study(server, folder / f"{pair}-{workers}", workers).items():
-                        tell(f"{workers} workers: {name}", value)
+        (folder / "prefect").mkdir()
+        with prefect_server(folder / "prefect") as server:
+
+            def seconds_with(workers: int) -> float:
+                took = _study(server, Path(tempfile.mkdtemp(dir=folder)), workers)
+                for name, value in took.items():
+                    tell(f"{workers} workers: {name}", value)
+                return took["seconds"]
+
+            ratios = pairwise(lambda: seconds_with(1), lambda: seconds_with(2), PAIRS)
             for engine in ("local", "dask", "ray"):
                 for _ in range(PAIRS):
-                    for name, value in _empty_tasks(server, folder, engine).items():
-                        tell(f"{engine}: {name}", value)
-    middle = {name: statistics.median(values) for name, values in told.items()}
-    pairs = zip(told["1 workers: seconds"], told["2 workers: seconds"], strict=True)
-    ratios = sorted(one / two for one, two in pairs)
-    print(f"\nratio {statistics.median(ratios):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})")
-    print(json.dumps(_on_paper(middle), indent=1))
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    return folder
+                    seconds = printed_by("-c", EMPTY_TASKS, engine, str(EMPTY), **server.environment)
+                    tell(f"{engine}: milliseconds an empty task", 1000 * seconds / EMPTY)
+    print(f"\nratio {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
+    print(json.dumps(_on_paper({name: statistics.median(values) for name, values in told.items()}), indent=1))
 
 
 def _study(server: Server, folder: Path, workers: int) -> dict[str, float]:
     """Run the study on so many workers, each on its own core; return what it took."""
-    folder.mkdir()
     mine = Machine(folder / "mine")
-    machines = [Machine(folder / f"worker-{n}") for n in range(workers)]
     with contextlib.ExitStack() as stack:
-        address = stack.enter_context(bucket_server("localbucket", folder / "served"))
-        keys = {"AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-        environment = server.environment | keys
+        environment = server.environment | stack.enter_context(bucket_server("localbucket", folder / "served"))
         scheduler = stack.enter_context(dask_scheduler(environment, folder / "scheduler.log"))
-        for core, machine in enumerate(machines):
+        for core in range(workers):
+            machine = Machine(folder / f"worker-{core}")
             machine.work_for(scheduler, environment, core)
             stack.callback(machine.stop)
         where = ("--engine", "dask", "--scheduler", scheduler, "--store", "s3://bucket/artifacts")
@@ -101,42 +93,21 @@ def _study(server: Server, folder: Path, workers: int) -> dict[str, float]:
         after, grown = _server_s_cost(server)
     manifests = [json.loads(path.read_bytes()) for path in (folder / "served" / "bucket").rglob("*.json")]
     nodes = len(manifests)
-    trained = [one["made"]["seconds"] for one in manifests if one["node"] == "train"]
-    prepared = next(one for one in manifests if one["node"] == "prepare")
     requests = len(re.findall("HTTP/1.1", (folder / "served.log").read_text()))
-    files = (folder / "served" / "bucket" / "artifacts" / "files").iterdir()
-    own = [path for machine in (mine, *machines) for path in (machine.folder / "data").glob("*/*") if path.is_dir()]
-    held = sum(file.stat().st_size for one in own for file in one.rglob("*") if file.is_file())
+    trained = sum(_size(one) for one in manifests if one["node"] in ("train", "evaluate"))
+    prepared = next(_size(one) for one in manifests if one["node"] == "prepare")
     return {
         "seconds": seconds,
-        "seconds a training": statistics.mean(trained),
-        "megabytes a training puts there": sum(_size(one) for one in manifests if one["node"] in ("train", "evaluate"))
-        / SEEDS
-        / 1e6,
-        "megabytes a prepared seed puts there": _size(prepared) / 1e6,
-        "megabytes there": sum(path.stat().st_size for path in files) / 1e6,
-        "megabytes on the machines": held / 1e6,
+        "megabytes a training puts there": trained / SEEDS / 1e6,
+        "megabytes a prepared seed puts there": prepared / 1e6,
         "requests a node": requests / nodes,
         "server, CPU milliseconds a node": 1000 * (after - before) / nodes,
         "server, kilobytes a node": (grown - database) / nodes / 1e3,
-        "nodes": nodes,
     }
 
 
 def _size(manifest: dict[str, Any]) -> int:
     return sum(file["bytes"] for file in manifest["files"].values())
-
-
-def _empty_tasks(server: Server, folder: Path, engine: str) -> dict[str, float]:
-    before, _ = _server_s_cost(server)
-    command = [sys.executable, "-c", EMPTY_TASKS, engine, str(EMPTY)]
-    done = subprocess.run(command, cwd=PROJECT, env=server.environment, check=True, capture_output=True, text=True)
-    after, _ = _server_s_cost(server)
-    told = next(json.loads(line) for line in reversed(done.stdout.splitlines()) if line.startswith("{"))
-    return {
-        "milliseconds an empty task": 1000 * told["seconds"] / EMPTY,
-        "server, CPU milliseconds an empty task": 1000 * (after - before) / EMPTY,
-    }
 
 
 def _server_s_cost(server: Server) -> tuple[float, float]:

@@ -7,8 +7,6 @@ plain Keras spends some seconds on each epoch besides, which in a short one look
 import contextlib
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,13 +22,12 @@ from tasks.idx import read_idx
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.workers import run
 from tasks.settings import PROJECT, Settings
-from tests.benchmarks.figures import Figure, pairwise
+from tests.benchmarks.figures import Figure, pairwise, printed_by
 from tests.training_worker import train_network
 
 RAW = PROJECT / "data" / "raw" / FASHION_MNIST.name
 ARTICLE_S_BATCH = 512
 EPOCHS = 2
-VALIDATED = 0.1  # share of the images
 
 
 def measure(quick: bool) -> Iterator[tuple[str, Figure]]:
@@ -47,18 +44,17 @@ def measure(quick: bool) -> Iterator[tuple[str, Figure]]:
                 ratios = [theirs / mine[precision] for theirs, mine in took]
                 yield f"training {name}, {precision}, plain Keras / ours", Figure(ratios, "×", goal, "more")
         few = prepare(Path(folder, "few"), 3_000)
-        for at_once, available in ((2, cores()), (2, 1)):
-            if available <= cores():
-                with only(available):
-                    ratios = pairwise(lambda: both(few, 1), lambda: both(few, at_once), 1 if quick else 3)  # noqa: B023
-                what = f"both trainings, {available} core{'s' if available > 1 else ''}, in turn / at once"
-                yield what, Figure(ratios, "×", "≥ 1" if available > 1 else "")
+        for available in sorted({cores(), 1}, reverse=True):
+            with only(available):
+                ratios = pairwise(partial(both, few, 1), partial(both, few, 2), rounds)
+            what = f"both trainings, {available} core{'s' if available > 1 else ''}, in turn / at once"
+            yield what, Figure(ratios, "×", "≥ 1" if available > 1 else "")
 
 
-def prepare(folder: Path, images: int) -> Path:
-    """Fill a folder with the first real images, as the node of this name would."""
+def prepare(folder: Path, images: int, validated: float = 0.1) -> Path:
+    """Fill a folder with the first real images, as the node of this name would, a share of them for validation."""
     folder.mkdir(exist_ok=True)
-    cut = round(images * (1 - VALIDATED))
+    cut = round(images * (1 - validated))
     for split, chosen in (("train", slice(0, cut)), ("validation", slice(cut, images))):
         save_array(folder / f"{split}_images.npy", scale(read_idx(RAW / "train-images-idx3-ubyte")[chosen]))
         save_array(folder / f"{split}_labels.npy", read_idx(RAW / "train-labels-idx1-ubyte")[chosen])
@@ -87,14 +83,8 @@ def train_on(available: set[int], *arguments: Any, **how: Any) -> dict[str, Any]
 
 def training_of(network: str, **changes: Any) -> dict[str, Any]:
     """Return how a network is trained with the article's batches and rate."""
-    return {
-        "network": network,
-        "architecture": {},
-        "epochs": EPOCHS,
-        "batch_size": ARTICLE_S_BATCH,
-        "learning_rate": 0.001,
-        "schedule": "constant",
-    } | changes
+    recipe = {"epochs": EPOCHS, "batch_size": ARTICLE_S_BATCH, "learning_rate": 0.001, "schedule": "constant"}
+    return {"network": network, "architecture": {}, **recipe, **changes}
 
 
 def both(prepared: Path, at_once: int) -> float:
@@ -113,9 +103,7 @@ def plain(network: str, images: int) -> float:
 
 def plain_keras(recipe: dict[str, Any]) -> dict[str, Any]:
     """Run the plain script, and return what it took."""
-    command = [sys.executable, "-m", "tests.benchmarks.plain_keras", json.dumps({"raw": str(RAW), **recipe})]
-    told = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
-    return json.loads(told.splitlines()[-1])
+    return printed_by("-m", "tests.benchmarks.plain_keras", json.dumps({"raw": str(RAW), **recipe}))
 
 
 @contextlib.contextmanager

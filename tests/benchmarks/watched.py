@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.conftest import children_of
+
 EVERY = 0.05  # seconds between two looks at the memory
 
 
@@ -49,11 +51,7 @@ def watched(command: list[str], memory: str = "", **options: Any) -> Watched:
 def _family(first: int) -> list[int]:
     """Return a process and all that it has started, they too."""
     try:
-        children = Path(f"/proc/{first}/task").glob("*/children")
-        return [
-            first,
-            *(each for listed in children for child in listed.read_text().split() for each in _family(int(child))),
-        ]
+        return [first, *(each for child in children_of(first) for each in _family(child))]
     except OSError:  # it has ended meanwhile
         return [first]
 

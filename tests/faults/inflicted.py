@@ -14,7 +14,7 @@ from typing import Any
 from flows.processes import command_of
 from flows.server_api import ask, seconds_of
 from tasks.pipeline.errors import RunError
-from tests.conftest import FORK_SERVER, trains, wait_until
+from tests.conftest import FORK_SERVER, background, trains, wait_until
 from tests.deployed import Deployed
 
 RECIPE: dict[str, Any] = {"preset": "smoke", "networks": ["dropout"], "epochs": 40, "dataset": "dataset.json"}
@@ -55,6 +55,13 @@ def answered(condition: Callable[[], bool]) -> Callable[[], bool]:
         return False
 
     return holds
+
+
+def end(copy: Deployed, service: str, number: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal to all processes of a service."""
+    for process in copy.processes(service):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 def kill_child(copy: Deployed, flow: int) -> str:
@@ -108,9 +115,7 @@ def _end_worker(copy: Deployed, number: signal.Signals) -> str:
 
 def all_killed(copy: Deployed, flow: int) -> str:
     """Have the power fail, but for the server."""
-    for process in copy.processes("worker"):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
+    end(copy, "worker")
     copy.command("make worker")
     return "worker, run and child were killed; another worker was started"
 
@@ -119,8 +124,7 @@ def outage(seconds: float) -> Callable[[Deployed, int], str]:
     """Make a fault: the server is away for so long."""
 
     def away(copy: Deployed, flow: int) -> str:
-        for process in copy.processes("server"):
-            os.kill(process, signal.SIGTERM)
+        end(copy, "server", signal.SIGTERM)
         wait_until(lambda: not copy.processes("server"), 30)
         time.sleep(seconds)
         copy.command("make server")
@@ -131,8 +135,7 @@ def outage(seconds: float) -> Callable[[Deployed, int], str]:
 
 def lose_database(copy: Deployed, flow: int) -> str:
     """Delete the server's database under it, and do what `--status` then says."""
-    for process in copy.processes("server"):
-        os.kill(process, signal.SIGKILL)
+    end(copy, "server")
     wait_until(lambda: not copy.processes("server"), 30)
     for file in (copy.data / "prefect").glob("prefect.db*"):
         file.unlink()
@@ -172,12 +175,8 @@ def second_worker(copy: Deployed, flow: int) -> str:
     """Have two workers at the same pool."""
     environment = copy.environment | {"PREFECT_API_URL": copy.url}
     command = (sys.executable, "-m", "prefect", "worker", "start", "--pool", "fashion-mnist", "--name", "second")
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+    with background(*command, env=environment):
         time.sleep(3 * EVERY)
-    finally:
-        process.kill()
-        process.wait()
     return f"two workers for {3 * EVERY} s"
 
 
@@ -226,13 +225,9 @@ def no_source(copy: Deployed, flow: int) -> str:
     time.sleep(3 * EVERY)
     port = str(copy.port + 2)
     command = (sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(mirror), port)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
+    with background(*command):
         wait_until(lambda: len(list(raw.glob("*-ubyte"))) == 4, 120)
-    finally:
-        process.kill()
-        process.wait()
-        shutil.rmtree(mirror)
+    shutil.rmtree(mirror)
     return f"the source did not answer for {3 * EVERY} s"
 
 
@@ -266,12 +261,9 @@ def cancel_after_outage(copy: Deployed, flow: int) -> str:
 
 def kill_while_away(copy: Deployed, flow: int) -> str:
     """Kill worker and run after the run's end, while it waits for a server that is away."""
-    for process in copy.processes("server"):
-        os.kill(process, signal.SIGTERM)
+    end(copy, "server", signal.SIGTERM)
     wait_until(lambda: "takes nothing: how" in worker_log(copy), 180)
-    for process in copy.processes("worker"):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
+    end(copy, "worker")
     shutil.rmtree(copy.data / "report")  # for the next run to have something to do
     copy.command("make server worker")
     return "no server from training to end, then worker and run were killed"
