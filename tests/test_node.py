@@ -129,11 +129,11 @@ def test_a_function_that_bears_with_being_stopped_is_refused_all_the_same(settin
         nodes.read_and_bear.run(settings, None, {}, Heard())
 
 
-def worker_of(node, settings, tmp_path, **changes):
-    """Run a node's function in a worker, for a key that is changed."""
+def worker_of(node, settings, tmp_path, folders=(), **changes):
+    """Run a node's function in a worker, for a key that is changed, with data in these places."""
     cache_key = replace(node.cache_key(settings, None, {}), **changes)
     (tmp_path / "count" / "folder").mkdir(parents=True)
-    keywords = {"seed": 0, "data_dir": settings.data_dir, "folders": []}
+    keywords = {"seed": 0, "data_dir": settings.data_dir, "folders": [*folders]}
     return workers.run(
         run_node,
         node.function.__module__,
@@ -144,6 +144,10 @@ def worker_of(node, settings, tmp_path, **changes):
         keywords,
         progress=silent,
     )
+
+
+def test_a_file_that_the_user_names_is_data_though_it_lies_in_the_project(settings, tmp_path):
+    worker_of(nodes.read_and_bear, settings, tmp_path, [PROJECT / "README.md"])
 
 
 def test_a_worker_refuses_a_key_that_is_of_other_code_or_libraries(settings, tmp_path):

@@ -167,7 +167,7 @@ def _finder_in(folder: str) -> FileFinder:
 
 def _name_of(path: str) -> str | None:
     """Return a file's name in the project, unless it is a library's, the machinery's, or data."""
-    if not path.startswith(f"{PROJECT}{os.sep}") or path.startswith(tuple(_free)):
+    if not path.startswith(f"{PROJECT}{os.sep}") or f"{path}{os.sep}".startswith(tuple(_free)):
         return None
     name = os.path.relpath(path, PROJECT)
     module = f"{name.removesuffix('.py')}/".replace("/", ".")
