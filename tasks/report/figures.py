@@ -7,7 +7,7 @@ so that it is told apart without colour.
 import io
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -47,16 +47,17 @@ STYLE = {
 _alone = threading.RLock()
 
 
-def colour(place: int) -> str:
-    """Return what stands for the colour of the network at this place."""
-    return f"#00ff{place % 8:02x}"
+def look(place: int) -> tuple[str, str]:
+    """Return what stands for the colour of the network at this place, and its marker."""
+    return f"#00ff{place % 8:02x}", MARKERS[place % len(MARKERS)]
 
 
-def new_figure(height: float) -> "Figure":
-    """Return a figure as wide as a phone, so many inches high."""
+def new_figure(height: float, panels: int = 1, **grid: Any) -> tuple["Figure", Any]:
+    """Return a figure as wide as a phone, so many inches high, and its panel, or its panels from top to bottom."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.subplots(panels, 1, **grid)
 
 
 def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,15 +105,40 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def rows(names: list[str]) -> Iterator[tuple[int, str, str, str]]:
-    """Give each network's place, name, colour and marker."""
-    for place, name in enumerate(names):
-        yield place, name, colour(place), MARKERS[place % len(MARKERS)]
+def count_epochs(panel: Any) -> None:
+    """Name the epochs below a panel, by whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    panel.set_xlabel("epoch")
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def name_rows(panel: Any, names: list[str], length: int = 20) -> None:
-    """Name the rows of a panel of intervals, the first at the top; a name has so many characters at most."""
-    panel.set_yticks(range(len(names)), [plain(short(name, length)) for name in names])
+def draw_interval(panel: Any, row: float, of: Any, colour: str, marker: str, **style: Any) -> None:
+    """Draw, in per cent, a line from an estimate's low end to its high one, and a mark at its value, if it has one."""
+    panel.plot([100 * of.low, 100 * of.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+    if of.value is not None:
+        panel.plot([100 * of.value], [row], marker, color=colour, markersize=7, **style)
+
+
+def draw_intervals(
+    panel: Any, drawn: Iterable[tuple[str, Any, Sequence[float]]], *, title: str, of_networks: bool, length: int = 20
+) -> None:
+    """Draw a row for each name, of so many characters at most: its estimate and, above, the values that it is made of.
+
+    The first is at the top. They are of a network each, in its colour and with its marker, or differences around zero.
+    """
+    panel.set_title(title)
+    if not of_networks:
+        panel.axvline(0, color=INK, linewidth=0.8)
+    names = []
+    for row, (name, estimate, values) in enumerate(drawn):
+        names.append(plain(short(name, length)))
+        colour, marker = look(row) if of_networks else (INK, "o")
+        draw_interval(panel, row + (0.22 if values else 0), estimate, colour, marker)
+        if values:
+            style = {"color": colour, "markersize": 5, "alpha": 0.6, "markeredgewidth": 0}
+            panel.plot([100 * value for value in values], [row - 0.15] * len(values), marker, **style)
+    panel.set_yticks(range(len(names)), names)
     panel.set_ylim(len(names) - 0.4, -0.6)
     panel.tick_params(axis="y", length=0)
     panel.spines["left"].set_visible(False)

@@ -58,8 +58,7 @@ def render(search: Search) -> str:
 @styled
 def _trials(search: Search) -> Markup:
     """Draw each trial in the order in which it was tried, and the best so far."""
-    figure = new_figure(2.6)
-    panel = figure.subplots()
+    figure, panel = new_figure(2.6)
     tried = sorted(search.trials, key=lambda trial: int(trial.name.rpartition(" ")[2]))
     places = np.arange(1, len(tried) + 1)
     values = np.array([np.nan if trial.accuracy is None else 100 * trial.accuracy for trial in tried])
@@ -78,8 +77,7 @@ def _trials(search: Search) -> Markup:
 def _parallel(search: Search) -> Markup:
     """Draw a line a trial through its settings, each on an axis of its own; the best tenth stands out."""
     names = list(search.trials[0].settings)
-    figure = new_figure(3.3)
-    panel = figure.subplots()
+    figure, panel = new_figure(3.3)
     columns = {name: np.array([float(trial.settings[name]) for trial in search.trials]) for name in names}
     columns = {name: np.log10(of) if name == "learning_rate" else of for name, of in columns.items()}
     heights = np.array([_between_0_and_1(of) for of in columns.values()])
@@ -110,8 +108,7 @@ def _between_0_and_1(values: np.ndarray) -> np.ndarray:
 
 @styled
 def _importance(search: Search) -> Markup:
-    figure = new_figure(0.8 + 0.32 * len(search.importance))
-    panel = figure.subplots()
+    figure, panel = new_figure(0.8 + 0.32 * len(search.importance))
     names = list(search.importance)[::-1]
     panel.barh(range(len(names)), [100 * search.importance[name] for name in names], color=INK, height=0.6)
     panel.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])

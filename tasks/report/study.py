@@ -7,9 +7,9 @@ from markupsafe import Markup
 
 from tasks.data.splits import SPLITS
 from tasks.pipeline.artifact import Artifact
-from tasks.report.figures import INK, as_svg, name_rows, new_figure, plain, rows, short, styled
+from tasks.report.figures import as_svg, count_epochs, draw_intervals, look, new_figure, plain, short, styled
 from tasks.report.html import Templates
-from tasks.report.quantities import Count, Seconds
+from tasks.report.quantities import Count, Estimate, Seconds
 from tasks.report.quantities import Numbers as Model
 from tasks.wording import percent, points
 
@@ -21,6 +21,11 @@ class Summary(Model):
     mean: float
     deviation: float
     interval: tuple[float, float]
+
+    @property
+    def drawn(self) -> tuple[Estimate, list[float]]:
+        """The mean, and of what."""
+        return Estimate(value=self.mean, low=self.interval[0], high=self.interval[1]), self.values
 
 
 class Difference(Summary):
@@ -138,12 +143,9 @@ def render(study: Study) -> str:
 @styled
 def _accuracies(study: Study) -> Markup:
     """Draw each training's validation accuracy, and the mean with its interval."""
-    figure = new_figure(0.95 + 0.5 * len(study.networks))
-    panel = figure.subplots()
-    panel.set_title("validation accuracy, % (this decides)")
-    for place, name, colour, marker in rows(list(study.networks)):
-        _strip(panel, place, study.networks[name].accuracy["validation"], colour, marker)
-    name_rows(panel, list(study.networks), 32)
+    means = [(name, *of.accuracy["validation"].drawn) for name, of in study.networks.items()]
+    figure, panel = new_figure(0.95 + 0.5 * len(means))
+    draw_intervals(panel, means, title="validation accuracy, % (this decides)", of_networks=True, length=32)
     told = "; ".join(f"{name} {percent(of.accuracy['validation'].mean)}" for name, of in study.networks.items())
     return as_svg(figure, "accuracies", "Validation accuracy of every training", f"Means: {told}.")
 
@@ -153,25 +155,13 @@ def _differences(study: Study) -> Markup:
     """Draw the difference of each pair of trainings, and the mean with its interval."""
     splits = [split for split in ("validation", "test") if split in study.pairs[0].accuracy]
     drawn = [(pair, split) for pair in study.pairs for split in splits]
-    figure = new_figure(0.95 + 0.5 * len(drawn))
-    panel = figure.subplots()
-    panel.set_title("first minus second, points")
-    panel.axvline(0, color=INK, linewidth=0.8)
-    for row, (pair, split) in enumerate(drawn):
-        _strip(panel, row, pair.accuracy[split], INK, "o")
-    name_rows(panel, [f"{short(pair.first, 9)} − {short(pair.second, 9)}, {split}" for pair, split in drawn], 32)
-    told = "; ".join(
-        f"{pair.first} minus {pair.second}, {split}: {points(pair.accuracy[split].mean)}" for pair, split in drawn
-    )
+    means = [
+        (f"{short(of.first, 9)} − {short(of.second, 9)}, {split}", *of.accuracy[split].drawn) for of, split in drawn
+    ]
+    figure, panel = new_figure(0.95 + 0.5 * len(means))
+    draw_intervals(panel, means, title="first minus second, points", of_networks=False, length=32)
+    told = "; ".join(f"{of.first} minus {of.second}, {split}: {points(of.accuracy[split].mean)}" for of, split in drawn)
     return as_svg(figure, "differences", "Differences, training by training", f"Mean differences in points: {told}.")
-
-
-def _strip(panel: Any, row: int, of: Summary, colour: str, marker: str) -> None:
-    low, high = (100 * limit for limit in of.interval)
-    panel.plot([low, high], [row + 0.22] * 2, color=colour, linewidth=2, solid_capstyle="butt")
-    panel.plot([100 * of.mean], [row + 0.22], marker, color=colour, markersize=7)
-    values = [100 * value for value in of.values]
-    panel.plot(values, [row - 0.15] * len(values), marker, color=colour, markersize=5, alpha=0.6, markeredgewidth=0)
 
 
 def _by_epoch(histories: list[list[dict[str, float]]]) -> list[list[float]]:
@@ -183,20 +173,18 @@ def _by_epoch(histories: list[list[dict[str, float]]]) -> list[list[float]]:
 @styled
 def _bands(study: Study) -> Markup:
     """Draw each network's validation accuracy by epoch: the mean, and from the lowest to the highest."""
-    from matplotlib.ticker import MaxNLocator
-
-    figure = new_figure(3.3)
-    panel = figure.subplots()
-    for _, name, colour, marker in rows(list(study.networks)):
-        curves = _by_epoch(study.networks[name].histories)
+    figure, panel = new_figure(3.3)
+    for place, (name, network) in enumerate(study.networks.items()):
+        colour, marker = look(place)
+        curves = _by_epoch(network.histories)
         epochs = np.arange(1, len(curves) + 1)
         lowest, mean, highest = (100 * np.array([of(epoch) for epoch in curves]) for of in (min, np.mean, max))
         panel.fill_between(epochs, lowest, highest, color=colour, alpha=0.2)
         every = max(1, len(curves) // 10)
         style: dict[str, Any] = {"marker": marker, "markevery": every, "markersize": 5, "label": plain(short(name))}
         panel.plot(epochs, mean, color=colour, **style)
-    panel.set(title="validation accuracy, %", xlabel="epoch")
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    panel.set_title("validation accuracy, %")
+    count_epochs(panel)
     panel.grid()
     panel.legend(loc="best")
     return as_svg(figure, "bands", "Validation accuracy by epoch", "Lines are means; bands go from lowest to highest.")

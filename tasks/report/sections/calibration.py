@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from tasks.metrics import REJECTED
-from tasks.report.figures import INK, MARKERS, SOFT, as_svg, colour, new_figure, plain, short, styled
+from tasks.report.figures import INK, SOFT, as_svg, look, new_figure, plain, short, styled
 from tasks.report.gather import Run
 from tasks.report.quantities import Count, Estimate, Share
 from tasks.report.quantities import Numbers as Model
@@ -70,28 +70,21 @@ def figures(numbers: Numbers) -> dict[str, Markup]:
 
 @styled
 def _reliability(place: int, name: str, trust: Trust, most: int) -> Markup:
-    figure = new_figure(4.6)
-    diagram, histogram = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
+    colour, marker = look(place)
+    figure, (diagram, histogram) = new_figure(4.6, 2, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
     diagram.plot([0, 100], [0, 100], color=SOFT, linewidth=0.8)
     diagram.annotate("line: as accurate as sure", (100, 4), ha="right", color=INK, fontsize=10)
-    filled = [(b.confidence, b.accuracy) for b in trust.bins if b.confidence is not None and b.accuracy]
+    filled = [(100 * b.confidence, b.accuracy) for b in trust.bins if b.confidence is not None and b.accuracy]
     for confidence, accuracy in filled:
-        diagram.plot(
-            [100 * confidence] * 2, [100 * accuracy.low, 100 * accuracy.high], color=colour(place), linewidth=1.4
-        )
-    diagram.plot(
-        [100 * confidence for confidence, _ in filled],
-        [100 * accuracy.value for _, accuracy in filled],
-        MARKERS[place % len(MARKERS)],
-        color=colour(place),
-        markersize=6,
-    )
+        diagram.plot([confidence] * 2, [100 * accuracy.low, 100 * accuracy.high], color=colour, linewidth=1.4)
+    heights = [100 * accuracy.value for _, accuracy in filled]
+    diagram.plot([confidence for confidence, _ in filled], heights, marker, color=colour, markersize=6)
     diagram.set(xlim=(0, 101), ylim=(0, 101), ylabel="accuracy, %")
     diagram.set_title(plain(short(name, 40)))
     diagram.grid()
     for of_bin in trust.bins:
         width = 100 * (of_bin.high - of_bin.low)
-        histogram.bar(100 * of_bin.low, of_bin.images, width * 0.9, align="edge", color=colour(place), linewidth=0)
+        histogram.bar(100 * of_bin.low, of_bin.images, width * 0.9, align="edge", color=colour, linewidth=0)
     histogram.set(xlabel="confidence, %", ylabel="images", ylim=(0, 1.05 * most))
     title = f"Accuracy by confidence of {name}, over how many images are so sure"
     told = f"Mean confidence {percent(trust.mean_confidence)}, accuracy {percent(trust.accuracy)}."

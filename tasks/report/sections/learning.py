@@ -4,7 +4,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tasks.report.figures import INK, as_svg, colour, new_figure, plain, rows, short, styled
+from tasks.report.figures import INK, as_svg, count_epochs, look, new_figure, plain, short, styled
 from tasks.report.gather import Run
 from tasks.report.quantities import Count, Share
 from tasks.report.quantities import Numbers as Model
@@ -59,30 +59,26 @@ def figures(numbers: Numbers) -> dict[str, Markup]:
 
 @styled
 def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
-    from matplotlib.ticker import MaxNLocator
-
-    figure = new_figure(1.9 if quantity == "learning_rate" else 3.3)
-    panel = figure.subplots()
+    figure, panel = new_figure(1.9 if quantity == "learning_rate" else 3.3)
     lines = {quantity: "-"} if quantity == "learning_rate" else {quantity: ":", f"validation_{quantity}": "-"}
     last = max(map(len, numbers.histories.values()))
-    for _, name, of_network, marker in rows(list(numbers.histories)):
-        history = numbers.histories[name]
+    for place, (name, history) in enumerate(numbers.histories.items()):
+        colour, marker = look(place)
         epochs = [epoch.epoch for epoch in history]
         for key, line in lines.items():
             style: dict[str, Any] = {"marker": marker, "markevery": max(1, last // 10), "markersize": 5}
             style |= {} if line == "-" else {"markerfacecolor": "none", "markersize": 4}
             values = [getattr(epoch, key) for epoch in history]
-            panel.plot(epochs, values, line, color=of_network, linewidth=1.7, **style)
+            panel.plot(epochs, values, line, color=colour, linewidth=1.7, **style)
         best = numbers.lowest_loss[name]
         if best and quantity == "loss":
             lowest = history[best - 1].validation_loss
-            panel.plot([best], [lowest], "o", color=of_network, markersize=13, markerfacecolor="none")
-    panel.set(title=title, xlabel="epoch", xlim=(0.5, last + 0.5))
+            panel.plot([best], [lowest], "o", color=colour, markersize=13, markerfacecolor="none")
+    panel.set(title=title, xlim=(0.5, last + 0.5))
+    count_epochs(panel)
     if of_very_different_lengths(numbers):
         panel.set(xscale="log", xlim=(0.9, last * 1.1))
         panel.xaxis.set_major_formatter("{x:g}")
-    else:
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     panel.grid()
     _legend(panel, numbers, quantity)
     told = "; ".join(
@@ -115,8 +111,8 @@ def _legend(panel: Any, numbers: Numbers, quantity: str) -> None:
     from matplotlib.lines import Line2D
 
     keys = [
-        Line2D([], [], color=colour(place), marker=marker, markersize=5, label=plain(short(name)))
-        for place, name, _, marker in rows(list(numbers.histories))
+        Line2D([], [], color=look(place)[0], marker=look(place)[1], markersize=5, label=plain(short(name)))
+        for place, name in enumerate(numbers.histories)
     ]
     if quantity != "learning_rate":
         keys += [

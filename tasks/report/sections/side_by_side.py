@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from tasks.claims import ARTICLE, PUBLISHED
 from tasks.registry import XGBOOST
-from tasks.report.figures import SOFT, as_svg, new_figure, plain, rows, short, styled
+from tasks.report.figures import SOFT, as_svg, draw_interval, look, new_figure, plain, short, styled
 from tasks.report.gather import Run
 from tasks.report.quantities import Estimate, Seconds, Share
 from tasks.report.quantities import Numbers as Model
@@ -168,15 +168,11 @@ def figures(numbers: Numbers) -> dict[str, Markup]:
 
 @styled
 def _draw_scale(numbers: Numbers) -> Markup:
-    looks = {name: (colour, marker) for _, name, colour, marker in rows(list(numbers.test_accuracy))}
-    figure = new_figure(0.7 + 0.27 * len(numbers.scale))
-    panel = figure.subplots()
+    looks = {name: look(place) for place, name in enumerate(numbers.test_accuracy)}
+    figure, panel = new_figure(0.7 + 0.27 * len(numbers.scale))
     for row, entry in enumerate(numbers.scale):
         colour, marker = looks[entry.network] if entry.network else (SOFT, "|")
-        panel.plot([100 * entry.low, 100 * entry.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
-        if entry.value is not None:
-            inside = colour if entry.here else "none"
-            panel.plot([100 * entry.value], [row], marker, color=colour, markersize=7, markerfacecolor=inside)
+        draw_interval(panel, row, entry, colour, marker, markerfacecolor=colour if entry.here else "none")
     names = [f"{short(e.network)} ({e.what})" if e.network else e.what for e in numbers.scale]
     panel.set_yticks(range(len(names)), [plain(name) for name in names])
     panel.invert_yaxis()

@@ -1,12 +1,10 @@
 """The verdict: which network to keep, how sure that is, by what rule; and whether dropout cures the overfitting."""
 
-from typing import Any
-
 from markupsafe import Markup
 
 from tasks.claims import ARTICLE
 from tasks.pipeline.artifact import Artifact
-from tasks.report.figures import INK, SOFT, as_svg, name_rows, new_figure, rows, styled
+from tasks.report.figures import SOFT, as_svg, draw_intervals, new_figure, styled
 from tasks.report.gather import Run
 from tasks.report.quantities import Count, Difference, Estimate, Share
 from tasks.report.quantities import Numbers as Model
@@ -126,26 +124,18 @@ def figures(numbers: Numbers) -> dict[str, Markup]:
 
 @styled
 def _decision(numbers: Numbers) -> Markup:
-    names = list(numbers.validation_accuracy)
-    others = len(numbers.against)
-    figure = new_figure(0.95 + 0.32 * len(names) + (0.75 + 0.32 * others if others else 0))
-    ratios = {"height_ratios": [len(names) + 1, others + 1]} if others else {}
-    panels = figure.subplots(1 + bool(others), 1, gridspec_kw=ratios, squeeze=False)[:, 0]
-    decides = panels[0]
-    best = max(numbers.validation_accuracy.values(), key=lambda estimate: estimate.value)
-    decides.axvspan(100 * best.low, 100 * best.high, color=SOFT, alpha=0.13, linewidth=0)
-    decides.set_title("validation accuracy, % (this decides)")
-    for place, name, colour, marker in rows(names):
-        _interval(decides, place, numbers.validation_accuracy[name], colour, marker)
-    name_rows(decides, names)
+    estimates, others = numbers.validation_accuracy, len(numbers.against)
+    height = 0.95 + 0.32 * len(estimates) + (0.75 + 0.32 * others if others else 0)
+    ratios = [len(estimates) + 1, others + 1][: 2 if others else 1]
+    figure, panels = new_figure(height, len(ratios), squeeze=False, gridspec_kw={"height_ratios": ratios})
+    best = max(estimates.values(), key=lambda estimate: estimate.value)
+    panels[0, 0].axvspan(100 * best.low, 100 * best.high, color=SOFT, alpha=0.13, linewidth=0)
+    decides = [(name, estimate, ()) for name, estimate in estimates.items()]
+    draw_intervals(panels[0, 0], decides, title="validation accuracy, % (this decides)", of_networks=True)
     if others:
-        shows = panels[1]
-        shows.set_title("test accuracy: keep minus other, points")
-        shows.axvline(0, color=INK, linewidth=0.8)
-        for row, against in enumerate(numbers.against):
-            _interval(shows, row, against.difference, INK, "o")
-        name_rows(shows, [f"minus {name}" for name in names[1:]])
-    told = "; ".join(f"{name} {percent(e.value)}" for name, e in numbers.validation_accuracy.items())
+        shows = [(f"minus {against.other}", against.difference, ()) for against in numbers.against]
+        draw_intervals(panels[1, 0], shows, title="test accuracy: keep minus other, points", of_networks=False)
+    told = "; ".join(f"{name} {percent(e.value)}" for name, e in estimates.items())
     less = "; ".join(
         f"{a.other} {points(a.difference.value)} ({points(a.difference.low)} to {points(a.difference.high)})"
         for a in numbers.against
@@ -154,8 +144,3 @@ def _decision(numbers: Numbers) -> Markup:
     if less:
         description += f" Test accuracy of {numbers.keep} minus that of the other, in points: {less}."
     return as_svg(figure, "decision", "What decides, and what the test set then showed", description)
-
-
-def _interval(panel: Any, row: int, estimate: Estimate, colour: str, marker: str) -> None:
-    panel.plot([100 * estimate.low, 100 * estimate.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
-    panel.plot([100 * estimate.value], [row], marker, color=colour, markersize=7)
