@@ -1,11 +1,8 @@
 """Looking after `data/`: what is damaged, what no recent run needs, and that nothing else is touched."""
 
-import errno
 import json
-import multiprocessing
 import os
 import re
-import signal
 import threading
 import time
 from dataclasses import replace
@@ -18,9 +15,7 @@ from tasks.pipeline.errors import RunError
 from tasks.pipeline.run_records import recorded
 from tasks.report.publish import publish
 from tasks.settings import Settings
-from tests.conftest import CACHE_KEY, everything_in, produce
-
-SPAWN = multiprocessing.get_context("spawn")
+from tests.conftest import CACHE_KEY, everything_in, full, killed_at_work, produce
 
 
 def make(store, seed):
@@ -116,9 +111,6 @@ def test_what_is_not_needed_is_removed_though_no_folder_can_be_made(store, monke
     run(store, new)
     items = spare(store, 1)
 
-    def full(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     monkeypatch.setattr(os, "mkdir", full)
     remove(items, store.data_dir.parent / "reports")
     assert not old.folder.exists()
@@ -142,9 +134,7 @@ def test_what_was_set_aside_as_damaged_is_listed(store, artifact):
 
 
 def test_nothing_is_pruned_while_a_run_is_at_work_and_a_dead_one_does_not_stop_it(store, artifact):
-    process = SPAWN.Process(target=be_killed_at_work, args=(store.data_dir,))
-    process.start()
-    process.join()
+    killed_at_work(store.data_dir)
     run(store)
     age(artifact.folder)
     assert len(spare(store, 1)) == 1
@@ -261,8 +251,3 @@ def test_a_run_that_begins_waits_for_what_is_being_removed(store):
         assert not begun.wait(0.5)
     thread.join()
     assert begun.is_set()
-
-
-def be_killed_at_work(data_dir):
-    with recorded(data_dir, command="", flow_run=None):
-        os.kill(os.getpid(), signal.SIGKILL)

@@ -24,6 +24,11 @@ def machines(program, request, tmp_path):
     return [RemoteStore(tmp_path / name, url) for name in ("one", "two")]
 
 
+def differently(folder, lock):
+    (folder / "numbers.txt").write_text("one two four")
+    return {"count": 4}
+
+
 def never(folder, lock):
     raise AssertionError("it was to be taken, not made")
 
@@ -74,8 +79,7 @@ def test_of_two_that_make_it_at_once_the_first_one_s_is_everybody_s(machines, pr
 
     def meanwhile(folder, lock):
         one.make(CACHE_KEY, produce)
-        (folder / "numbers.txt").write_text("one two four")
-        return {"count": 4}
+        return differently(folder, lock)
 
     second, here = two.make(CACHE_KEY, meanwhile)
     standing = one.find(CACHE_KEY)
@@ -89,10 +93,6 @@ def test_what_is_asked_for_afresh_takes_the_place_of_what_stood_everywhere(machi
     one, two = machines
     one.make(CACHE_KEY, produce)
     two.find(CACHE_KEY)
-
-    def differently(folder, lock):
-        (folder / "numbers.txt").write_text("one two four")
-        return {"count": 4}
 
     afresh, _ = one.make(CACHE_KEY, differently, fresh=True)
     assert two.find(CACHE_KEY).digest == afresh.digest

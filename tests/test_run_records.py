@@ -1,9 +1,7 @@
 """The runs' records: what is kept of a run that ended, and how one that was killed is known."""
 
 import errno
-import multiprocessing
 import os
-import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +10,9 @@ import pytest
 
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.run_records import asked_again, finalize_now, last_like, recorded, records, recover_crashed_runs
-from tests.conftest import everything_in
+from tests.conftest import MADE, everything_in, full, killed_at_work
 
-SPAWN = multiprocessing.get_context("spawn")
-MADE = {"why": "epochs 6 → 8", "seconds": 2.5}
-TRAIN = {"key": "k1", "how": "made", "why": "epochs 6 → 8", "seconds": 2.5}
+TRAIN = {"key": "k1", "how": "made", **MADE}
 
 
 def run(data_dir, key="k1", kept=False):
@@ -25,19 +21,9 @@ def run(data_dir, key="k1", kept=False):
         record.end("completed")
 
 
-def be_killed(data_dir):
-    with recorded(data_dir, command="python flows/main.py", flow_run="f1") as record:
-        record.node("train[dropout]", "k1", False, MADE)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
 @pytest.fixture
 def killed(tmp_path):
-    process = SPAWN.Process(target=be_killed, args=(tmp_path,))
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
-    return process.pid
+    return killed_at_work(tmp_path)
 
 
 def test_a_record_says_of_each_node_what_was_made_and_why(tmp_path):
@@ -184,9 +170,6 @@ def test_a_living_run_is_never_taken_for_dead_however_often_its_record_is_replac
 
 
 def test_a_run_whose_record_cannot_be_written_goes_on(tmp_path, monkeypatch, caplog):
-    def full(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     with recorded(tmp_path, command="", flow_run=None) as record:
         monkeypatch.setattr(os, "open", full)
         record.node("train[dropout]", "k1", False, MADE)

@@ -1,9 +1,7 @@
 """The status: what is said, and what counts as wrong; asked of a real server that has the deployments and no worker."""
 
-import multiprocessing
 import os
 import re
-import signal
 import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -15,10 +13,8 @@ from flows.server_api import ask
 from flows.status import status
 from tasks.pipeline.run_records import recorded
 from tasks.settings import Settings
-from tests.conftest import run_main, wait_until
+from tests.conftest import killed_at_work, run_main, wait_until
 from tests.test_the_dead import create, deployment, ghost
-
-SPAWN = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture
@@ -43,11 +39,6 @@ def run(tmp_path, state="completed", **known):
         record.end(state, **known)
 
 
-def be_killed(tmp_path):
-    with recorded(tmp_path / "data", command="python flows/main.py --preset fast", flow_run="f1"):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
 def test_where_nothing_is_scheduled_only_the_last_run_counts(told, tmp_path):
     run(tmp_path, keep="dropout")
     how, wrong = told()
@@ -69,9 +60,7 @@ def test_a_run_that_failed_is_said_with_its_reason(told, tmp_path):
 
 
 def test_a_run_that_was_killed_is_said(told, tmp_path):
-    process = SPAWN.Process(target=be_killed, args=(tmp_path,))
-    process.start()
-    process.join()
+    killed_at_work(tmp_path / "data")
     assert told()[1] == ["the last run died: its process was killed"]
 
 

@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -40,36 +41,28 @@ def test_what_was_never_made_is_a_miss(store):
     assert store.find(CACHE_KEY) == Miss("not made before")
 
 
-def test_a_making_that_fails_leaves_nothing(store):
+def fail_with(error):
     def fail(folder, lock):
         produce(folder)
-        raise RuntimeError("half-way")
+        raise error
 
-    with pytest.raises(RuntimeError, match="half-way"):
-        store.make(CACHE_KEY, fail)
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("making", "error", "message"),
+    [
+        (fail_with(RuntimeError("half-way")), RuntimeError, "half-way"),
+        (fail_with(KeyboardInterrupt), KeyboardInterrupt, "^$"),
+        (lambda folder, lock: {"count": {1, 2}}, TypeError, "not JSON serializable"),
+    ],
+    ids=["fails", "is interrupted", "has a summary that cannot be written down"],
+)
+def test_a_making_that_ends_early_leaves_nothing_and_the_next_one_succeeds(store, making, error, message):
+    with pytest.raises(error, match=message):
+        store.make(CACHE_KEY, making)
     assert everything_in(store.data_dir) == ["prepare"]
     assert store.find(CACHE_KEY) == Miss("not made before")
-
-
-def test_a_making_that_is_interrupted_leaves_nothing(store):
-    def interrupt(folder, lock):
-        produce(folder)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        store.make(CACHE_KEY, interrupt)
-    assert everything_in(store.data_dir) == ["prepare"]
-
-
-def test_a_summary_that_cannot_be_written_down_leaves_nothing(store):
-    with pytest.raises(TypeError, match="not JSON serializable"):
-        store.make(CACHE_KEY, lambda folder, lock: {"count": {1, 2}})
-    assert everything_in(store.data_dir) == ["prepare"]
-
-
-def test_a_making_after_a_failed_one_succeeds(store):
-    with pytest.raises(ZeroDivisionError):
-        store.make(CACHE_KEY, lambda folder, lock: {"count": 1 / 0})
     assert store.make(CACHE_KEY, produce) == (store.find(CACHE_KEY), True)
 
 
@@ -96,8 +89,43 @@ def test_the_content_decides_the_digest_and_the_key_does_not(store, artifact):
     assert other.digest != artifact.digest
 
 
-def remove_file(folder):
-    (folder / "numbers.txt").unlink()
+def removed(name):
+    return lambda folder: (folder / name).unlink()
+
+
+def written(name, content):
+    return lambda folder: (folder / name).write_bytes(content)
+
+
+def made_folder(name):
+    return lambda folder: (folder / name).mkdir()
+
+
+def linked(name):
+    """Put a link to the same content in the place of a file or a folder."""
+
+    def damage(folder):
+        elsewhere = folder.parent.parent / "elsewhere"
+        Path(folder, name).rename(elsewhere)
+        Path(folder, name).symlink_to(elsewhere)
+
+    return damage
+
+
+def rewritten(change):
+    """Change the manifest."""
+
+    def damage(folder):
+        path = folder / "manifest.json"
+        manifest = json.loads(path.read_text())
+        change(manifest)
+        path.write_text(json.dumps(manifest, indent=1))
+
+    return damage
+
+
+def both(*damages):
+    return lambda folder: [damage(folder) for damage in damages]
 
 
 def alter_byte(folder):
@@ -108,182 +136,80 @@ def alter_byte(folder):
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def lengthen(folder):
-    with (folder / "numbers.txt").open("a") as file:
-        file.write("!")
-
-
-def add_folder(folder):
-    (folder / "extra").mkdir()
-
-
-def pipe_in_place_of_file(folder):
-    remove_file(folder)
-    os.mkfifo(folder / "numbers.txt")
-
-
-def link_in_place_of_folder(folder):
-    (folder / "more").rename(folder.parent.parent / "more")
-    (folder / "more").symlink_to(folder.parent.parent / "more")
-
-
-def link_in_place_of_manifest(folder):
-    (folder / "manifest.json").rename(folder.parent.parent / "manifest.json")
-    (folder / "manifest.json").symlink_to(folder.parent.parent / "manifest.json")
-
-
-def link_in_place_of_all(folder):
-    folder.rename(folder.parent.parent / folder.name)
-    folder.symlink_to(folder.parent.parent / folder.name)
-
-
-def file_in_place_of_all(folder):
-    shutil.rmtree(folder)
-    folder.write_text("a file")
-
-
-def sealed_manifest_of_another(folder):
-    def change(manifest):
-        manifest["cache_key"]["code"] = {}
-        manifest["key"] = CacheKey(**manifest["cache_key"]).key
-        del manifest["seal"]
-        manifest["seal"] = digest_of(manifest)
-
-    rewrite(folder, change)
-
-
-def artifact_of_another(folder):
-    other, _ = Store(folder.parent.parent).make(OTHER, produce)
-    shutil.rmtree(folder)
-    other.folder.rename(folder)
-
-
-def truncate(folder):
-    os.truncate(folder / "more" / "letters.txt", 2)
-
-
-def empty(folder):
-    os.truncate(folder / "numbers.txt", 0)
-
-
-def add_file(folder):
-    (folder / "more" / "extra.txt").write_text("")
-
-
-def add_link_to_a_folder(folder):
-    (folder / "extra").symlink_to(folder / "more")
-
-
-def link_in_place_of_file(folder):
-    """Put a link to the same bytes in the file's place."""
-    elsewhere = folder.parent.parent / "numbers.txt"
-    (folder / "numbers.txt").rename(elsewhere)
-    (folder / "numbers.txt").symlink_to(elsewhere)
-
-
-def folder_in_place_of_file(folder):
-    remove_file(folder)
-    (folder / "numbers.txt").mkdir()
-
-
-def rename_file(folder):
-    (folder / "numbers.txt").rename(folder / "figures.txt")
-
-
 def swap_files(folder):
     (folder / "numbers.txt").rename(folder / "between")
     (folder / "more" / "letters.txt").rename(folder / "numbers.txt")
     (folder / "between").rename(folder / "more" / "letters.txt")
 
 
-def remove_manifest(folder):
-    (folder / "manifest.json").unlink()
+def seal_for_another(manifest):
+    manifest["cache_key"]["code"] = {}
+    manifest["key"] = CacheKey(**manifest["cache_key"]).key
+    del manifest["seal"]
+    manifest["seal"] = digest_of(manifest)
 
 
-def manifest_is_not_json(folder):
-    (folder / "manifest.json").write_text("{")
+def take_anothers(folder):
+    other, _ = Store(folder.parent.parent).make(OTHER, produce)
+    shutil.rmtree(folder)
+    other.folder.rename(folder)
 
 
-def manifest_is_not_text(folder):
-    (folder / "manifest.json").write_bytes(b"\xff\xfe\xfd")
-
-
-def manifest_is_a_list(folder):
-    (folder / "manifest.json").write_text("[]")
-
-
-def manifest_too_deep(folder):
-    (folder / "manifest.json").write_text("[" * 200_000)
-
-
-def manifest_of_another(folder):
-    rewrite(folder, lambda manifest: manifest["cache_key"].update(code={}))
-
-
-def rewrite(folder, change):
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_text())
-    change(manifest)
-    path.write_text(json.dumps(manifest, indent=1))
-
-
-def altered_manifest(change):
-    return lambda folder: rewrite(folder, change)
-
-
+ALTERED, ANOTHERS = "altered since it was made", "manifest.json belongs to something else"
+REMOVED = removed("numbers.txt")
 DAMAGES = {
-    "a file missing": (remove_file, "numbers.txt missing"),
-    "a byte altered": (alter_byte, "numbers.txt altered since it was made"),
-    "a byte more": (lengthen, "numbers.txt altered since it was made"),
-    "truncated": (truncate, "more/letters.txt truncated to 2 of 5 bytes"),
-    "emptied": (empty, "numbers.txt truncated to 0 of 13 bytes"),
-    "a file more": (add_file, "more/extra.txt was not there when it was made"),
-    "a link to a folder more": (add_link_to_a_folder, "extra was not there when it was made"),
-    "a folder more": (add_folder, "extra was not there when it was made"),
-    "a link in place of a file": (link_in_place_of_file, "numbers.txt is a link, not a file"),
-    "a link in place of a folder": (link_in_place_of_folder, "more is a link, not a folder"),
-    "a folder in place of a file": (folder_in_place_of_file, "numbers.txt is a folder, not a file"),
-    "a pipe in place of a file": (pipe_in_place_of_file, "numbers.txt is a device, not a file"),
-    "a link in place of the whole": (link_in_place_of_all, "not a folder"),
-    "a file in place of the whole": (file_in_place_of_all, "not a folder"),
-    "a file renamed": (rename_file, "figures.txt was not there when it was made"),
-    "two files swapped": (swap_files, "altered since it was made"),
-    "no manifest": (remove_manifest, "manifest.json missing"),
-    "a link in place of the manifest": (link_in_place_of_manifest, "manifest.json missing"),
-    "a manifest that is not JSON": (manifest_is_not_json, "manifest.json damaged"),
-    "a manifest that is not text": (manifest_is_not_text, "manifest.json damaged"),
-    "a manifest that is a list": (manifest_is_a_list, "manifest.json damaged"),
-    "a manifest too deep to be read": (manifest_too_deep, "manifest.json damaged"),
-    "a manifest whose files are a list": (
-        altered_manifest(lambda manifest: manifest.update(files=[])),
-        "manifest.json ",
+    "a file missing": (REMOVED, "numbers.txt missing"),
+    "a byte altered": (alter_byte, f"numbers.txt {ALTERED}"),
+    "a byte more": (written("numbers.txt", b"one two three!"), f"numbers.txt {ALTERED}"),
+    "truncated": (written("more/letters.txt", b"a "), "more/letters.txt truncated to 2 of 5 bytes"),
+    "emptied": (written("numbers.txt", b""), "numbers.txt truncated to 0 of 13 bytes"),
+    "a file more": (written("more/extra.txt", b""), "more/extra.txt was not there when it was made"),
+    "a link to a folder more": (
+        lambda folder: (folder / "extra").symlink_to(folder / "more"),
+        "extra was not there when it was made",
     ),
-    "a manifest of an older version": (
-        altered_manifest(lambda manifest: manifest.update(format=1)),
+    "a folder more": (made_folder("extra"), "extra was not there when it was made"),
+    "a link in place of a file": (linked("numbers.txt"), "numbers.txt is a link, not a file"),
+    "a link in place of a folder": (linked("more"), "more is a link, not a folder"),
+    "a folder in place of a file": (both(REMOVED, made_folder("numbers.txt")), "numbers.txt is a folder, not a file"),
+    "a pipe in place of a file": (
+        both(REMOVED, lambda folder: os.mkfifo(folder / "numbers.txt")),
+        "numbers.txt is a device, not a file",
+    ),
+    "a link in place of the whole": (linked(""), "not a folder"),
+    "a file in place of the whole": (both(shutil.rmtree, written("", b"a file")), "not a folder"),
+    "a file renamed": (
+        lambda folder: (folder / "numbers.txt").rename(folder / "figures.txt"),
+        "figures.txt was not there when it was made",
+    ),
+    "two files swapped": (swap_files, ALTERED),
+    "no manifest": (removed("manifest.json"), "manifest.json missing"),
+    "a link in place of the manifest": (linked("manifest.json"), "manifest.json missing"),
+    "a manifest that is not JSON": (written("manifest.json", b"{"), "manifest.json damaged"),
+    "a manifest that is not text": (written("manifest.json", b"\xff\xfe\xfd"), "manifest.json damaged"),
+    "a manifest that is a list": (written("manifest.json", b"[]"), "manifest.json damaged"),
+    "a manifest too deep to be read": (written("manifest.json", b"[" * 200_000), "manifest.json damaged"),
+    "the whole artifact of another key": (take_anothers, ANOTHERS),
+}
+CHANGES = {  # of the manifest
+    "a list of files": (lambda manifest: manifest.update(files=[]), "manifest.json "),
+    "no files": (lambda manifest: manifest.pop("files"), "manifest.json "),
+    "no summary": (lambda manifest: manifest.pop("summary"), "manifest.json "),
+    "an older version": (
+        lambda manifest: manifest.update(format=1),
         "manifest.json is of another version of this project",
     ),
-    "a manifest without files": (altered_manifest(lambda manifest: manifest.pop("files")), "manifest.json "),
-    "a manifest of another cache_key": (manifest_of_another, "manifest.json altered since it was made"),
-    "a sealed manifest of another cache_key": (sealed_manifest_of_another, "manifest.json belongs to something else"),
-    "the whole artifact of another key": (artifact_of_another, "manifest.json belongs to something else"),
-    "a manifest with another content digest": (
-        altered_manifest(lambda manifest: manifest.update(digest="0" * 64)),
-        "manifest.json altered since it was made",
+    "another cache_key": (lambda manifest: manifest["cache_key"].update(code={}), f"manifest.json {ALTERED}"),
+    "another cache_key, sealed": (seal_for_another, ANOTHERS),
+    "another content digest": (lambda manifest: manifest.update(digest="0" * 64), f"manifest.json {ALTERED}"),
+    "another file digest": (
+        lambda manifest: manifest["files"]["numbers.txt"].update(sha256="0" * 64),
+        f"manifest.json {ALTERED}",
     ),
-    "a manifest with another file digest": (
-        altered_manifest(lambda manifest: manifest["files"]["numbers.txt"].update(sha256="0" * 64)),
-        "manifest.json altered since it was made",
-    ),
-    "a manifest with another summary": (
-        altered_manifest(lambda manifest: manifest.update(summary={"count": 4})),
-        "manifest.json altered since it was made",
-    ),
-    "a manifest without a summary": (altered_manifest(lambda manifest: manifest.pop("summary")), "manifest.json "),
-    "a manifest with another key": (
-        altered_manifest(lambda manifest: manifest.update(key="0" * 16)),
-        "manifest.json altered since it was made",
-    ),
+    "another summary": (lambda manifest: manifest.update(summary={"count": 4}), f"manifest.json {ALTERED}"),
+    "another key": (lambda manifest: manifest.update(key="0" * 16), f"manifest.json {ALTERED}"),
 }
+DAMAGES |= {f"a manifest with {what}": (rewritten(change), reason) for what, (change, reason) in CHANGES.items()}
 
 
 @pytest.mark.parametrize(("damage", "reason"), DAMAGES.values(), ids=DAMAGES)

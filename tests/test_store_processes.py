@@ -1,12 +1,13 @@
 """The store among other processes: one maker a key, and what killed makers leave behind."""
 
-import errno
+import contextlib
 import json
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+from dataclasses import replace
 from subprocess import PIPE, Popen
 
 import pytest
@@ -16,10 +17,11 @@ from tasks.pipeline import store as module
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.staging import PREFIX
 from tasks.pipeline.store import Store
-from tests.conftest import CACHE_KEY, PROJECT, children_of, everything_in, produce, wait_until
+from tests.conftest import CACHE_KEY, PROJECT, children_of, everything_in, full, produce, wait_until
 
 WHOLE = ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
 STAGED = f"{PREFIX}{CACHE_KEY.key}"
+TRAINED = replace(CACHE_KEY, node="train", network="dropout")
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -60,28 +62,30 @@ def made_in(store):
     return sorted(path.name for path in (store.data_dir / "prepare").iterdir() if path.name != staging.LOCKS)
 
 
-@pytest.mark.parametrize("makers", [2, 3, 4])
-def test_a_key_is_made_by_one_of_several_processes_and_the_others_take_it(store, makers):
+@contextlib.contextmanager
+def makers(store, count=1):
+    """Have processes that make the artifact, one of which has begun: the processes, what lets it end, what was made."""
     started, may_end, made = SPAWN.Event(), SPAWN.Event(), SPAWN.Queue()
-    processes = [
-        SPAWN.Process(target=make_and_tell, args=(store.data_dir, started, may_end, made)) for _ in range(makers)
-    ]
+    arguments = (store.data_dir, started, may_end, made)
+    processes = [SPAWN.Process(target=make_and_tell, args=arguments) for _ in range(count)]
     for process in processes:
         process.start()
     assert started.wait(60)
-    may_end.set()
+    yield processes, may_end, made
     for process in processes:
         process.join()
-    assert sorted(made.get() for _ in processes) == [False] * (makers - 1) + [True]
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_key_is_made_by_one_of_several_processes_and_the_others_take_it(store, count):
+    with makers(store, count) as (processes, may_end, made):
+        may_end.set()
+    assert sorted(made.get() for _ in processes) == [False] * (count - 1) + [True]
     assert everything_in(store.data_dir / "prepare") == [CACHE_KEY.key, *(f"{CACHE_KEY.key}/{name}" for name in WHOLE)]
     assert isinstance(store.find(CACHE_KEY), Artifact)
 
 
 def test_whoever_waits_is_told_for_whom_and_a_reader_does_not_wait(store):
-    started, may_end, made = SPAWN.Event(), SPAWN.Event(), SPAWN.Queue()
-    maker = SPAWN.Process(target=make_and_tell, args=(store.data_dir, started, may_end, made))
-    maker.start()
-    assert started.wait(60)
     told = []
 
     def waiting(holder):
@@ -89,8 +93,8 @@ def test_whoever_waits_is_told_for_whom_and_a_reader_does_not_wait(store):
         told.append(holder)
         may_end.set()
 
-    artifact, here = store.make(CACHE_KEY, produce, waiting=waiting)
-    maker.join()
+    with makers(store) as ((maker,), may_end, _):
+        artifact, here = store.make(CACHE_KEY, produce, waiting=waiting)
     assert not here
     assert artifact == store.find(CACHE_KEY)
     assert set(told) == {f"pid {maker.pid} on this host, which makes prepare"}
@@ -116,14 +120,10 @@ def test_a_killed_maker_blocks_nobody_and_what_it_left_is_not_taken(store):
 
 
 def test_what_a_killed_maker_left_is_swept_and_a_living_ones_is_not(store):
-    started, may_end, made = SPAWN.Event(), SPAWN.Event(), SPAWN.Queue()
-    maker = SPAWN.Process(target=make_and_tell, args=(store.data_dir, started, may_end, made))
-    maker.start()
-    assert started.wait(60)
-    store.clean_up()
-    assert made_in(store) == [STAGED]
-    maker.kill()
-    maker.join()
+    with makers(store) as ((maker,), _, _):
+        store.clean_up()
+        assert made_in(store) == [STAGED]
+        maker.kill()
     store.clean_up()
     assert made_in(store) == []
 
@@ -160,26 +160,24 @@ def test_one_asked_for_afresh_stands_until_the_new_one_does(store, artifact):
 
 def test_checkpoints_go_when_the_artifact_is_made_and_are_swept_where_it_stands(store):
     def with_checkpoints(folder, lock):
-        store.checkpoints(trained).folder.mkdir(parents=True)
+        store.checkpoints(TRAINED).folder.mkdir(parents=True)
         return produce(folder)
 
-    trained = module.CacheKey(**{**CACHE_KEY.__dict__, "node": "train", "network": "dropout"})
-    store.make(trained, with_checkpoints)
-    assert not store.checkpoints(trained).folder.exists()
-    store.checkpoints(trained).folder.mkdir()
-    damaged = module.CacheKey(**{**trained.__dict__, "network": "baseline"})
+    store.make(TRAINED, with_checkpoints)
+    assert not store.checkpoints(TRAINED).folder.exists()
+    store.checkpoints(TRAINED).folder.mkdir()
+    damaged = replace(TRAINED, network="baseline")
     store.make(damaged, produce)[0].folder.joinpath("numbers.txt").unlink()
     store.checkpoints(damaged).folder.mkdir()
-    begun = store.checkpoints(trained).folder.with_name("dropout-0123456789abcdef")
+    begun = store.checkpoints(TRAINED).folder.with_name("dropout-0123456789abcdef")
     begun.mkdir()
     store.clean_up()
     assert {path.name for path in begun.parent.iterdir()} == {begun.name, damaged.name}
 
 
 def test_checkpoints_of_a_forced_rerun_outlive_the_cleaning_up_while_the_old_artifact_is_there(store):
-    trained = module.CacheKey(**{**CACHE_KEY.__dict__, "node": "train", "network": "dropout"})
-    made, _ = store.make(trained, produce)
-    checkpoints = store.checkpoints(trained).folder
+    made, _ = store.make(TRAINED, produce)
+    checkpoints = store.checkpoints(TRAINED).folder
     checkpoints.mkdir(parents=True)
     left = checkpoints / "000000001-abc.npz"
     left.touch()
@@ -193,10 +191,6 @@ def test_checkpoints_of_a_forced_rerun_outlive_the_cleaning_up_while_the_old_art
 
 def test_leftovers_are_swept_though_no_folder_can_be_made(store, monkeypatch):
     killed(store)
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     monkeypatch.setattr(os, "mkdir", full)
     store.clean_up()
     assert made_in(store) == []
