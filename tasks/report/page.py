@@ -10,11 +10,11 @@ from pydantic import BaseModel, create_model
 
 from tasks.report.gather import Run
 from tasks.report.html import Sprite, Templates
-from tasks.report.quantities import Judged, Numbers, Picture
+from tasks.report.quantities import Judged, Model, Picture
 from tasks.report.sections import SECTIONS
 
 
-class Head(Numbers):
+class Head(Model):
     """What the whole page is about."""
 
     data_set: str
@@ -29,7 +29,7 @@ def name_of(section: Any) -> str:
 
 
 _FIELDS: dict[str, Any] = {"head": (Head, ...)} | {name_of(part): (part.Numbers, ...) for part in SECTIONS}
-Twin: Any = create_model("Report", __base__=Numbers, **_FIELDS)  # every number of a page, section by section
+Twin: Any = create_model("Report", __base__=Model, **_FIELDS)  # every number of a page, section by section
 
 
 def twin_of(run: Run) -> Any:

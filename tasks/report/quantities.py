@@ -15,7 +15,7 @@ Seconds = Annotated[float, Field(ge=0, description="seconds")]
 File = Literal["train", "test"]
 
 
-class Numbers(BaseModel):
+class Model(BaseModel):
     """Numbers that belong together."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,7 +31,7 @@ class Numbers(BaseModel):
         return cls(**taken | given)
 
 
-class Estimate(Numbers):
+class Estimate(Model):
     """A number with its 95 % interval."""
 
     value: float
@@ -50,7 +50,7 @@ class Estimate(Numbers):
         return self.low > 0 or self.high < 0
 
 
-class Picture(Numbers):
+class Picture(Model):
     """An image of the data set, which the page shows."""
 
     file: File

@@ -8,8 +8,7 @@ from markupsafe import Markup
 from tasks.pipeline.artifact import Artifact
 from tasks.report.figures import INK, SOFT, as_svg, new_figure, styled
 from tasks.report.html import Templates
-from tasks.report.quantities import Count, Seconds, Share
-from tasks.report.quantities import Numbers as Model
+from tasks.report.quantities import Count, Model, Seconds, Share
 from tasks.report.study import Making, making
 from tasks.wording import percent
 

@@ -9,8 +9,7 @@ from tasks.data.splits import SPLITS
 from tasks.pipeline.artifact import Artifact
 from tasks.report.figures import as_svg, count_epochs, draw_intervals, look, new_figure, plain, short, styled
 from tasks.report.html import Templates
-from tasks.report.quantities import Count, Estimate, Seconds
-from tasks.report.quantities import Numbers as Model
+from tasks.report.quantities import Count, Estimate, Model, Seconds
 from tasks.wording import percent, points
 
 

@@ -5,8 +5,7 @@ from markupsafe import Markup
 from tasks.metrics import REJECTED
 from tasks.report.figures import INK, SOFT, as_svg, look, new_figure, plain, short, styled
 from tasks.report.gather import Run
-from tasks.report.quantities import Count, Estimate, Share
-from tasks.report.quantities import Numbers as Model
+from tasks.report.quantities import Count, Estimate, Model, Share
 from tasks.wording import percent
 
 TITLE = "Can the probabilities be trusted?"

@@ -5,8 +5,7 @@ import numpy as np
 from tasks.data.splits import SPLITS
 from tasks.idx import AT_ONCE
 from tasks.report.gather import Run
-from tasks.report.quantities import Count, Picture
-from tasks.report.quantities import Numbers as Model
+from tasks.report.quantities import Count, Model, Picture
 
 TITLE = "The data"
 OF_EACH_CLASS = 12

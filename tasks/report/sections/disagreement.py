@@ -4,8 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from tasks.report.gather import Run
-from tasks.report.quantities import Count, Judged, Picture, Share, judged
-from tasks.report.quantities import Numbers as Model
+from tasks.report.quantities import Count, Judged, Model, Picture, Share, judged
 
 TITLE = "Where they disagree"
 SHOWN = 12

@@ -6,8 +6,7 @@ import numpy as np
 
 from tasks.metrics import confusion_of
 from tasks.report.gather import Run
-from tasks.report.quantities import Count, Estimate, Judged, Share, judged
-from tasks.report.quantities import Numbers as Model
+from tasks.report.quantities import Count, Estimate, Judged, Model, Share, judged
 
 TITLE = "Where they fail"
 LOOK_ALIKES = ("T-shirt/top", "Pullover", "Coat", "Shirt")

@@ -6,8 +6,7 @@ from markupsafe import Markup
 
 from tasks.report.figures import INK, as_svg, count_epochs, look, new_figure, plain, short, styled
 from tasks.report.gather import Run
-from tasks.report.quantities import Count, Share
-from tasks.report.quantities import Numbers as Model
+from tasks.report.quantities import Count, Model, Share
 
 TITLE = "How they learned"
 

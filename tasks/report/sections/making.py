@@ -3,8 +3,7 @@
 from typing import Any
 
 from tasks.report.gather import Run
-from tasks.report.quantities import Count, Seconds
-from tasks.report.quantities import Numbers as Model
+from tasks.report.quantities import Count, Model, Seconds
 
 TITLE = "How this was made"
 GATES = {"prepare": ["validate"]}  # what has to pass before, though nothing is read of it

@@ -4,8 +4,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from tasks.report.gather import Run
-from tasks.report.quantities import Count
-from tasks.report.quantities import Numbers as Model
+from tasks.report.quantities import Count, Model
 
 TITLE = "The networks"
 

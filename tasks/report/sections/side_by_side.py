@@ -8,8 +8,7 @@ from tasks.claims import ARTICLE, PUBLISHED
 from tasks.registry import XGBOOST
 from tasks.report.figures import SOFT, as_svg, draw_interval, look, new_figure, plain, short, styled
 from tasks.report.gather import Run
-from tasks.report.quantities import Estimate, Seconds, Share
-from tasks.report.quantities import Numbers as Model
+from tasks.report.quantities import Estimate, Model, Seconds, Share
 from tasks.report.sections.networks import multiply_adds_of
 from tasks.wording import percent
 

@@ -6,8 +6,7 @@ from tasks.claims import ARTICLE
 from tasks.pipeline.artifact import Artifact
 from tasks.report.figures import SOFT, as_svg, draw_intervals, new_figure, styled
 from tasks.report.gather import Run
-from tasks.report.quantities import Count, Difference, Estimate, Share
-from tasks.report.quantities import Numbers as Model
+from tasks.report.quantities import Count, Difference, Estimate, Model, Share
 from tasks.wording import percent, points
 
 TITLE = "The verdict"
