@@ -6,7 +6,6 @@ It serves a socket that is open before it starts, so that no other program can t
 
 import contextlib
 import contextvars
-import http.client
 import logging
 import socket
 import threading
@@ -98,15 +97,7 @@ def _serve(listener: socket.socket, faults: list[str]) -> None:
 
 def _wait_for_health(port: int, faults: list[str]) -> None:
     """Ask until it is healthy: the socket listens already, so each question waits for the server by itself."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT)
-    try:
-        connection.request("GET", "/api/health")
-        healthy = connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        healthy = False
-    finally:
-        connection.close()
-    if not healthy:
+    if not answers(f"http://127.0.0.1:{port}/api/health", START_TIMEOUT):
         reasons = [line for fault in faults for line in fault.splitlines() if "Error: " in line]
         raise RunError(f"the run's own Prefect server did not start ({reasons[-1] if reasons else 'no reason given'})")
     to_all(*watchers)(Event("ended", LABEL, f"at http://127.0.0.1:{port} while the run lasts"))

@@ -4,14 +4,12 @@ FASHION_MNIST_WEBHOOK in the environment of the worker (or of the command) names
 there, whose `text` is a sentence, as chat programs expect it. Prefect's own automations work beside it.
 """
 
-import http.client
-import json
 import logging
 import os
 import socket
-import urllib.error
-import urllib.request
+from typing import Any
 
+from flows.server_api import request
 from tasks.champion import crown
 from tasks.pipeline.artifact import Artifact
 from tasks.settings import Settings
@@ -23,7 +21,7 @@ PATIENCE = 10  # seconds
 def notify(event: str, text: str, **facts: str | None) -> None:
     """Post what has happened, if an address is configured; a receiver that fails is a line in the log."""
     address = os.environ.get(WEBHOOK)
-    fault = _post(address, json.dumps({"event": event, "text": text, **facts}).encode()) if address else None
+    fault = _post(address, {"event": event, "text": text, **facts}) if address else None
     if fault:
         logging.getLogger("prefect.fashion_mnist").warning("nobody was notified (%s): %s", event, fault)
 
@@ -49,15 +47,12 @@ def crown_whom_it_promotes(report: Artifact, settings: Settings, link: str | Non
             notify("champion promoted", f"{reason} {link or ''}".strip(), champion=network, report=link)
 
 
-def _post(address: str, content: bytes) -> str | None:
+def _post(address: str, content: dict[str, Any]) -> str | None:
     """Return what went wrong, without the address: it may be a secret."""
     if not address.startswith(("http://", "https://")):
         return f"{WEBHOOK} is not an http(s) address"
     try:
-        request = urllib.request.Request(address, content, {"Content-Type": "application/json"})  # noqa: S310
-        with urllib.request.urlopen(request, timeout=PATIENCE):  # noqa: S310
-            return None
-    except urllib.error.HTTPError as error:
-        return f"it answers {error.code}"
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        return f"it cannot be reached ({type(getattr(error, 'reason', error)).__name__})"
+        response = request("POST", address, PATIENCE, json=content)
+    except ConnectionError as error:
+        return f"it cannot be reached ({error})"
+    return None if response.is_success else f"it answers {response.status_code}"

@@ -1,17 +1,17 @@
 """A Prefect server's API as plain HTTP: what only asks it need not import Prefect, which takes seconds."""
 
 import base64
-import http.client
-import json
 import os
 import time
-import urllib.error
-import urllib.request
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from tasks.pipeline.errors import RunError
 from tasks.studies import KINDS
+
+if TYPE_CHECKING:
+    import httpx
 
 PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds before it is asked again where it is busy
 BUSY = (408, 429, 502, 503)  # 503: another holds its database
@@ -30,28 +30,40 @@ def ask(url: str, path: str, content: Any = None, method: str | None = None) -> 
         FileNotFoundError: it knows no such thing.
         RunError: it refuses, or does not answer.
     """
-    body = None if content is None else json.dumps(content).encode()
-    request = urllib.request.Request(  # noqa: S310 (the address is the user's own)
-        f"{url}/{path}", data=body, headers={"Content-Type": "application/json", **_authorization()}, method=method
-    )
+    how = {"json": content, "headers": _authorization()}
     for pause in (*PAUSES, None):
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-                told = response.read()
+            response = request(method or ("GET" if content is None else "POST"), f"{url}/{path}", **how)
+        except ConnectionError as error:
+            raise RunError(f"no Prefect server answers at {url} ({error})") from error
+        if response.status_code not in BUSY or pause is None:
             break
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                raise FileNotFoundError(path) from error
-            if error.code not in BUSY or pause is None:
-                said = error.read().decode(errors="replace")
-                raise RunError(f"the Prefect server at {url} refuses {path}: {said}") from error
-            time.sleep(pause)
-        except (OSError, http.client.HTTPException) as error:
-            raise RunError(f"no Prefect server answers at {url} ({getattr(error, 'reason', error)})") from error
+        time.sleep(pause)
+    if response.status_code == 404:
+        raise FileNotFoundError(path)
+    if not response.is_success:
+        raise RunError(f"the Prefect server at {url} refuses {path}: {response.text}")
     try:
-        return json.loads(told) if told else None
+        return response.json() if response.content else None
     except ValueError as error:
         raise RunError(f"what answers at {url} is no Prefect server") from error
+
+
+def request(method: str, address: str, timeout: float = 30, **how: Any) -> "httpx.Response":
+    """Return what an address responds; of this machine, no proxy is asked.
+
+    Raises:
+        ConnectionError: nothing; the message does not hold the address.
+    """
+    import httpx
+
+    try:
+        ours = urlsplit(address).hostname in ("127.0.0.1", "localhost", "::1")
+        return httpx.request(method, address, timeout=timeout, trust_env=not ours, **how)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ConnectionError("this is no address") from error
+    except httpx.HTTPError as error:
+        raise ConnectionError(str(error) or type(error).__name__) from error
 
 
 def as_one(url: str) -> str:
@@ -72,10 +84,9 @@ def _authorization() -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(basic.encode()).decode()}"} if basic else {}
 
 
-def answers(address: str) -> bool:
+def answers(address: str, timeout: float = 10) -> bool:
     """Tell whether something answers there, and well."""
     try:
-        with urllib.request.urlopen(address, timeout=10) as response:  # noqa: S310 (as in `ask`)
-            return response.status == 200
-    except (OSError, ValueError, http.client.HTTPException):  # ValueError: it is no address
+        return request("GET", address, timeout).status_code == 200
+    except ConnectionError:
         return False
