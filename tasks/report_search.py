@@ -36,8 +36,6 @@ def report_search(
     options = [f"{option_of(name)} {as_text(value)}" for name, value in best.items()]
     commands = {"command": command, "command_of_the_best": " ".join([command_of_a_run, *options])}
     found = numbers([validate, rank_trials], train, data_set=data_set.name, kind=kind, caution=caution, **commands)
-    (output / "report.json").write_text(found.model_dump_json(), encoding="utf-8")
-    (output / "report.html").write_text(render(found), encoding="utf-8")
     rows = {
         trial.name: {
             "validation_accuracy": trial.accuracy,
@@ -46,4 +44,4 @@ def report_search(
         }
         for trial in [trial for trial in found.trials if not trial.given_up][:SHOWN]
     }
-    return {"study": kind, "keep": found.keep, "verdict": found.verdict, "caution": caution, "networks": rows}
+    return found.fill(output, render(found), rows)

@@ -32,17 +32,9 @@ def report_study(
     settings = {"data_set": data_set.name, "command": command, "departures": departures}
     caution = left_out(limit, data_set.counts["train"])
     found = numbers([validate, compare_trainings], train, evaluate, **settings, caution=caution)
-    (output / "report.json").write_text(found.model_dump_json(), encoding="utf-8")
-    (output / "report.html").write_text(render(found), encoding="utf-8")
     rows: dict[str, Any] = {
         name: {f"{split}_accuracy": of.mean for split, of in network.accuracy.items()}
         | {"parameters": network.parameters, "training_seconds": sum(network.seconds) / len(network.seconds)}
         for name, network in found.networks.items()
     }
-    return {
-        "study": found.kind,
-        "keep": found.keep,
-        "verdict": found.verdict,
-        "caution": found.caution,
-        "networks": rows,
-    }
+    return found.fill(output, render(found), rows)

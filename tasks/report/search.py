@@ -9,7 +9,7 @@ from tasks.pipeline.artifact import Artifact
 from tasks.report.figures import INK, SOFT, as_svg, new_figure, styled
 from tasks.report.html import Templates
 from tasks.report.quantities import Count, Model, Seconds, Share
-from tasks.report.study import Making, making
+from tasks.report.study import AnyStudy, making
 from tasks.wording import percent
 
 
@@ -26,15 +26,10 @@ class Trial(Model):
     parameters: Count
 
 
-class Search(Making):
+class Search(AnyStudy):
     """Every number of the page."""
 
-    data_set: str
-    kind: str
     network: str
-    keep: str
-    verdict: list[str]
-    caution: str | None
     trials: list[Trial]  # the best first
     importance: dict[str, Share]
     command_of_the_best: str

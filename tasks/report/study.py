@@ -1,5 +1,6 @@
 """A study's page: what its trainings show together, and each of them."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,9 +54,14 @@ class Pair(Model):
     accuracy: dict[str, Difference]  # by split
 
 
-class Making(Model):
-    """How the page was made."""
+class AnyStudy(Model):
+    """What the page of every study says: of seeds, of folds, or a search."""
 
+    data_set: str
+    kind: str
+    keep: str
+    verdict: list[str]
+    caution: str | None
     command: str
     machines: list[str]
     commits: list[str]
@@ -63,16 +69,18 @@ class Making(Model):
     keys: dict[str, str]  # by node
     made_at: str
 
+    def fill(self, output: Path, page: str, networks: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        """Fill a report's artifact; return its facts, with the rows that the command line prints at the end."""
+        (output / "report.json").write_text(self.model_dump_json(), encoding="utf-8")
+        (output / "report.html").write_text(page, encoding="utf-8")
+        facts = {"study": self.kind, "keep": self.keep, "verdict": self.verdict, "caution": self.caution}
+        return facts | {"networks": networks}
 
-class Study(Making):
-    """Every number of the page."""
 
-    data_set: str
-    kind: str
+class Study(AnyStudy):
+    """Every number of the page of seeds or folds."""
+
     members: list[str]
-    keep: str
-    verdict: list[str]
-    caution: str | None
     tied: list[str]
     networks: dict[str, OfNetwork]  # the best first
     pairs: list[Pair]
@@ -86,30 +94,26 @@ def numbers(
     study = before[-1].json("study.json")
     labelled = {f"train[{of}]": made for of, made in train.items()}
     labelled |= {f"evaluate[{of}]": made for of, made in evaluate.items()} | {a.manifest["label"]: a for a in before}
-    of_network = {name: [train[f"{name}, {member}"] for member in study["members"]] for name in study["ranking"]}
-    return Study.from_row(
-        study,
-        networks={
-            name: OfNetwork.from_row(
-                study["networks"][name],
-                mirrored=_inference(evaluate[f"{name}, {study['members'][0]}"]) == "mirrored",
-                accuracy=_by_split(study["networks"][name], Summary),
-                seconds=[training.measured["seconds"] for training in trainings],
-                histories=[training.json("history.json") for training in trainings],
-            )
-            for name, trainings in of_network.items()
-        },
-        pairs=[Pair.from_row(pair, accuracy=_by_split(pair, Difference)) for pair in study["pairs"]],
-        **settings,
-        **making(labelled),
-    )
+    networks = {}
+    for name, row in study["networks"].items():
+        trainings = [train[f"{name}, {member}"] for member in study["members"]]
+        asked = evaluate[f"{name}, {study['members'][0]}"].manifest["cache_key"]["settings"]
+        networks[name] = OfNetwork.from_row(
+            row,
+            mirrored=asked.get("inference") == "mirrored",  # trees are asked in one way alone
+            accuracy=_by_split(row, Summary),
+            seconds=[training.measured["seconds"] for training in trainings],
+            histories=[training.json("history.json") for training in trainings],
+        )
+    pairs = [Pair.from_row(pair, accuracy=_by_split(pair, Difference)) for pair in study["pairs"]]
+    return Study.from_row(study, networks=networks, pairs=pairs, **settings, **making(labelled))
 
 
 def making(labelled: dict[str, Artifact]) -> dict[str, Any]:
-    """Return how these artifacts, by label, were made: `Making`, but for the command."""
+    """Return how these artifacts, by label, were made."""
     made = [artifact.manifest["made"] for artifact in labelled.values()]
     return {
-        "machines": sorted({_machine(of_node) for of_node in made}),
+        "machines": sorted({f"{of_node['processor']}, {of_node['cores']} cores" for of_node in made}),
         "commits": sorted({of_node["commit"] for of_node in made}),
         "versions": {k: v for a in labelled.values() for k, v in a.manifest["cache_key"]["versions"].items()},
         "keys": {label: artifact.key for label, artifact in labelled.items()},
@@ -117,18 +121,8 @@ def making(labelled: dict[str, Artifact]) -> dict[str, Any]:
     }
 
 
-def _inference(evaluate: Artifact) -> str | None:
-    """Return how it asked its network; trees are asked in one way alone."""
-    return evaluate.manifest["cache_key"]["settings"].get("inference")
-
-
-def _by_split(figures: dict[str, Any], kind: type[Summary]) -> dict[str, Any]:
-    found = {split: figures.get(f"{split}_accuracy") for split in SPLITS}
-    return {split: kind(**figure) for split, figure in found.items() if figure}
-
-
-def _machine(made: dict[str, Any]) -> str:
-    return f"{made['processor']}, {made['cores']} cores"
+def _by_split(row: dict[str, Any], kind: type[Summary]) -> dict[str, Any]:
+    return {split: kind(**row[f"{split}_accuracy"]) for split in SPLITS if f"{split}_accuracy" in row}
 
 
 def render(study: Study) -> str:
