@@ -25,7 +25,6 @@ from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describ
 from tasks.pipeline.fork_server import start_server
 from tasks.pipeline.progress import TerminalReporter, at_a_terminal, watchers
 from tasks.pipeline.run_records import asked_again, finalize_now, recover_crashed_runs
-from tasks.pipeline.staging import abandon
 from tasks.pipeline.store import Store
 from tasks.pipeline.workers import stop_workers
 from tasks.presets import PRESETS
@@ -234,7 +233,6 @@ def _stop() -> NoReturn:
     _once.acquire()  # the timer and the main thread may both come here; the first one leaves
     try:
         finalize_now("stopped")
-        abandon()
         print("stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
     finally:
         _leave(130)

@@ -212,44 +212,6 @@ def test_sweeping_where_there_is_no_data_does_nothing(tmp_path):
     Store(tmp_path / "nowhere").clean_up()
 
 
-def test_what_is_abandoned_while_it_is_being_made_is_whole_or_not_there(store, monkeypatch):
-    """The run is stopped just before the folder is renamed into place: the narrowest of moments."""
-    about_to_be_renamed = threading.Event()
-    fsync = module.fsync
-
-    def tell(path):
-        fsync(path)
-        if path.name == STAGED:
-            about_to_be_renamed.set()
-
-    monkeypatch.setattr(module, "fsync", tell)
-    for _ in range(20):
-        about_to_be_renamed.clear()
-        maker = threading.Thread(target=make_or_fail, args=(store,))
-        maker.start()
-        assert about_to_be_renamed.wait(60)
-        staging.abandon()
-        maker.join()
-        found = store.find(CACHE_KEY)
-        assert isinstance(found, Artifact) or found.reason == "not made before"
-        assert made_in(store) in ([], [CACHE_KEY.key])
-        if isinstance(found, Artifact):
-            found.folder.rename(store.data_dir / "gone")
-            module.shutil.rmtree(store.data_dir / "gone")
-
-
-def make_or_fail(store):
-    def produce_many(folder, lock):
-        for number in range(100):
-            (folder / f"{number}.txt").write_text("a number")
-        return {}
-
-    try:
-        store.make(CACHE_KEY, produce_many)
-    except OSError:
-        assert store.find(CACHE_KEY).reason == "not made before"
-
-
 def test_the_lock_outlives_a_killed_maker_as_long_as_its_child_does(store):
     """A training child that has lost its parent may still write: nobody else begins before it is gone."""
     reader, writer = os.pipe()

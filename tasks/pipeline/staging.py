@@ -18,8 +18,6 @@ LOCKS = ".locks"
 PREFIX = ".staging-"
 REMOVED = ".removed-"  # what is called so is on its way out, whoever meets it
 
-_mine: set[Path] = set()  # staging folders of this process
-
 
 class Locked(Exception):
     """Another process holds it."""
@@ -79,11 +77,9 @@ def staging(
             recover(folder, target)
             remove(folder)
         folder.mkdir()
-        _mine.add(folder)
         try:
             yield folder, descriptor
         finally:
-            _mine.discard(folder)
             remove(folder)
 
 
@@ -120,18 +116,6 @@ def discard(folder: Path) -> None:
     """
     with lock(folder, "room", no_wait):
         remove(out_of_the_way(folder))
-
-
-def abandon() -> None:
-    """Remove this process's staging folders in the middle of the work: it is about to end."""
-    for folder in list(_mine):
-        with contextlib.suppress(OSError):  # out of the maker's way first, which might else put it in place half empty
-            remove(out_of_the_way(folder))
-
-
-def finished(folder: Path) -> None:
-    """Have `abandon` leave this staging folder: it is whole, and the next run can put it in its place."""
-    _mine.discard(folder)
 
 
 def out_of_the_way(folder: Path) -> Path:

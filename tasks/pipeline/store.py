@@ -19,7 +19,6 @@ from tasks.pipeline.errors import RunError
 from tasks.pipeline.staging import (
     Locked,
     clean_up,
-    finished,
     fsync,
     lock,
     no_wait,
@@ -116,7 +115,6 @@ class Store:
             fsync(path)
         replaced = None
         if isinstance(verify(folder, folder.parent.name), Artifact):
-            finished(new)
             replaced = out_of_the_way(folder)
         elif os.path.lexists(folder):
             self.quarantine(folder)
