@@ -1,5 +1,6 @@
 """What a user can get wrong, from the command line: one sentence, an exit status, nothing half-written."""
 
+import contextlib
 import errno
 import gzip
 import hashlib
@@ -19,112 +20,80 @@ import pytest
 from tasks.idx import IMAGES, LABELS
 from tasks.pipeline.staging import LOCKS
 from tasks.settings import PROJECT
-from tests.conftest import AS_ANYONE, FIRST, FIXTURE, ON_THE_FIXTURE, SPECIFICATION, leftovers, run_main
+from tests.conftest import AS_ANYONE, FIRST, FIXTURE, ON_THE_FIXTURE, SPECIFICATION, assert_refused, leftovers, run_main
 from tests.fixtures.make_fixtures import idx_bytes
 
-# Settings
+# Options: what is wrong with a value, see tests/test_settings.py
 
-
-def test_a_source_folder_of_nobody_in_the_environment_gets_one_sentence_and_status_2(tmp_path, server):
-    environment = server.environment | {"FASHION_MNIST_DIR": "~nobody-is-called-this/images"}
-    done = run_main(tmp_path, server._replace(environment=environment))
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: FASHION_MNIST_DIR ~nobody-is-called-this/images: could not determine home")
-    assert len(done.stderr.splitlines()) == 1
+ONE_AT_A_TIME = "--plan, --verify, --status, --rollback and --prune go one at a time"
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         (["--networks", "baseline,droput"], "no network is called 'droput'; did you mean 'dropout'?"),
-        (["--epochs", "0"], "epochs is '0': input should be greater than or equal to 1"),
-        (["--limit", "60001"], "limit is 60,001, but fashion-mnist has 60,000 training images"),
-        (["--validation-fraction", "0"], "validation_fraction is '0': input should be greater than 0"),
-        (["--validation-fraction", "1"], "validation_fraction is '1': input should be less than 1"),
-        (["--preset", "quick"], "preset is 'quick': input should be 'fast', 'article' or 'smoke'"),
-        (["--dataset", "/mnist"], "dataset '/mnist' is neither 'fashion-mnist' nor a readable specification"),
-        (["--data-dir", ""], "data_dir is empty; leave it out or name something"),
         (["--epoch", "3"], "no option is called '--epoch'; did you mean '--epochs'?"),
         (["--epochs"], "argument --epochs: expected one argument; see --help"),
         (["--fresh", "trian"], "fresh: no node is called 'trian'; did you mean 'train'?"),
         (["--prune", "0"], "argument --prune: '0' is not a number of runs; see --help"),
-        (
-            ["--plan", "--verify"],
-            "--plan, --verify, --status, --rollback and --prune go one at a time; --yes only with --prune",
-        ),
-        (["--yes"], "--plan, --verify, --status, --rollback and --prune go one at a time; --yes only with --prune"),
+        (["--plan", "--verify"], f"{ONE_AT_A_TIME}; --yes only with --prune"),
+        (["--yes"], f"{ONE_AT_A_TIME}; --yes only with --prune"),
         (["--verfy"], "no option is called '--verfy'; did you mean '--verify'?"),
     ],
 )
-def test_a_setting_that_cannot_be_used_gets_one_sentence_and_status_2(tmp_path, options, sentence):
-    done = run_main(tmp_path, None, *options)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {sentence}")
-    assert len(done.stderr.splitlines()) == 1
+def test_an_option_that_cannot_be_used_gets_one_sentence_and_status_2(tmp_path, options, sentence):
+    assert_refused(run_main(tmp_path, None, *options), sentence)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_source_folder_of_nobody_in_the_environment_gets_one_sentence_and_status_2(tmp_path, server):
+    environment = server.environment | {"FASHION_MNIST_DIR": "~nobody-is-called-this/images"}
+    done = run_main(tmp_path, server._replace(environment=environment))
+    assert_refused(done, "FASHION_MNIST_DIR ~nobody-is-called-this/images: could not determine home")
 
 
 @pytest.mark.parametrize("program", ["main.py", "study.py"])
 def test_a_python_without_the_project_gets_one_sentence_and_status_2(program):
     command = [sys.executable, "-I", "-S", PROJECT / "flows" / program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: this Python lacks the project; `make run`")
-    assert len(done.stderr.splitlines()) == 1
+    assert_refused(done, "this Python lacks the project; `make run`")
 
 
-# Files that a source gives
-
+# Files that a source gives: the others, see tests/test_download.py
 
 ONE = ("--networks", "logistic")  # a child less, that is started early and for nothing
-BAD_FILES = {  # the others: tests/test_download.py
-    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:60]), "its gzip stream ends early (truncated)"),
-    "may not be read": (lambda path: path.parent.chmod(0), "Permission denied"),
-}
 
 
-@pytest.mark.parametrize(("damage", "reason"), BAD_FILES.values(), ids=BAD_FILES)
-def test_a_source_that_cannot_be_used_gets_one_sentence_and_status_2(tmp_path, server, damage, reason):
+def test_a_source_that_may_not_be_read_gets_one_sentence_and_status_2(tmp_path, server):
     source = shutil.copytree(FIXTURE, tmp_path / "source")
-    damage(source / f"{FIRST}.gz")
+    source.chmod(0)
+    given = ("--dataset", str(SPECIFICATION), "--source", str(source), *ONE)
     try:
-        done = run_main(
-            tmp_path, server, "--dataset", str(SPECIFICATION), "--source", str(source), *ONE, before=AS_ANYONE
-        )
+        done = run_main(tmp_path, server, *given, before=AS_ANYONE)
     finally:
         source.chmod(0o700)
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
-    assert last.startswith(f"error: download: {FIRST} from {source}: {reason}")
+    assert last.startswith(f"error: download: {FIRST} from {source}: Permission denied")
     assert last.endswith("; give --source a folder with the four files, whole")
     assert "Traceback" not in done.stderr
     assert leftovers(tmp_path / "data") == []
     assert not list((tmp_path / "data").glob("download/[!.]*"))
 
 
-# Data that is not what a comparison needs
+# Data that is not what a comparison needs: the others, see tests/test_validate.py
 
 
 def label_eleven(arrays):
     arrays["train_labels"][[5, 9]] = 11
 
 
-def exchanged(arrays):
-    arrays["train_images"], arrays["train_labels"] = arrays["train_labels"], arrays["train_images"]
-
-
-BAD_DATA = [
-    (label_eleven, "train labels must be 0–9: 2 of 400 are not (index 5 is 11, index 9 is 11)"),
-    (exchanged, "train has labels where its images belong, or the reverse"),
-]
-
-
-@pytest.mark.parametrize(("damage", "sentence"), BAD_DATA, ids=[damage.__name__ for damage, _ in BAD_DATA])
-def test_bad_data_stops_the_run_before_any_training_each_time_it_is_run(tmp_path, server, data_set, damage, sentence):
-    specification = with_digests_of_its_own(data_set, damage, tmp_path / "source")
+def test_bad_data_stops_the_run_before_any_training_each_time_it_is_run(tmp_path, server, data_set):
+    specification = with_digests_of_its_own(data_set, label_eleven, tmp_path / "source")
     for _ in range(2):
         done = run_main(tmp_path, server, "--dataset", str(specification), "--source", str(specification.parent), *ONE)
         assert done.returncode == 1
+        sentence = "train labels must be 0–9: 2 of 400 are not (index 5 is 11, index 9 is 11)"
         assert done.stderr.splitlines()[-1].startswith(f"error: validate: {sentence}")
         assert "Traceback" not in done.stderr
     assert {path.name for path in (tmp_path / "data").glob("[!.]*")} == {"raw", "runs", "download", "validate"}
@@ -154,14 +123,6 @@ def with_digests_of_its_own(data_set, damage, folder):
 # The machine
 
 
-def test_no_reachable_source_names_each_one_tried_and_what_to_do(tmp_path, server):
-    done = run_main(tmp_path, server, "--dataset", str(SPECIFICATION), *ONE)
-    assert done.returncode == 1
-    raw = tmp_path / "data" / "raw" / "fashion-mnist-600"
-    assert f"Tried:\n  {raw}: not there" in done.stderr
-    assert f"Put the four files (.gz or not) into {raw}, or name their folder with --source" in done.stderr
-
-
 class Greeter(http.server.BaseHTTPRequestHandler):
     """Another program that has the port, and answers whatever is asked."""
 
@@ -174,26 +135,27 @@ class Greeter(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_another_program_at_the_server_s_port_gets_one_sentence_and_status_1(tmp_path, server):
+@contextlib.contextmanager
+def another_program():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Greeter) as other:
         threading.Thread(target=other.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{other.server_port}/api"
-        environment = server.environment | {"PREFECT_API_URL": url}
-        done = run_main(tmp_path, server._replace(environment=environment), *ON_THE_FIXTURE)
+        yield other.server_port
         other.shutdown()
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"error: no Prefect 3 server answers at {url} (PREFECT_API_URL; RuntimeError): ")
-    assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_server_that_does_not_answer_gets_one_sentence_and_status_1(tmp_path, server):
+@contextlib.contextmanager
+def nobody_who_answers():
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/api"
+        yield taken.getsockname()[1]
+
+
+@pytest.mark.parametrize(("there", "fault"), [(another_program, "RuntimeError"), (nobody_who_answers, "ReadTimeout")])
+def test_what_is_no_prefect_server_gets_one_sentence_and_status_1(tmp_path, server, there, fault):
+    with there() as port:
+        url = f"http://127.0.0.1:{port}/api"
         environment = server.environment | {"PREFECT_API_URL": url}
         done = run_main(tmp_path, server._replace(environment=environment), *ON_THE_FIXTURE)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"error: no Prefect 3 server answers at {url} (PREFECT_API_URL; ReadTimeout): ")
-    assert len(done.stderr.splitlines()) == 1
+    assert_refused(done, f"no Prefect 3 server answers at {url} (PREFECT_API_URL; {fault}): ", status=1)
 
 
 @pytest.mark.parametrize(("size", "node"), [("1m", "prepare"), ("5m", "train[dropout]")])
