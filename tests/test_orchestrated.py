@@ -61,10 +61,10 @@ def test_what_a_node_says_went_wrong_is_told_with_its_notes_and_is_not_tried_aga
     assert told == [(state["message"], "at line 3")]
 
 
-def test_a_node_whose_child_was_killed_is_tried_again(end_of):
+def test_a_node_whose_child_was_killed_is_tried_again_twice(end_of):
     state, told = end_of(nodes.die)
     assert state["type"] == "FAILED"
-    assert told == [("die: its process was killed by SIGKILL (out of memory?)", "")] * 2
+    assert told == [("die: its process was killed by SIGKILL (out of memory?)", "")] * 3
 
 
 def test_a_task_can_be_sent_to_another_process_as_dask_does(tmp_path):

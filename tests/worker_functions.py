@@ -166,6 +166,6 @@ def give_reasons(output):
     raise error
 
 
-@node(retries=1)
+@node()
 def die(output):
     os.kill(os.getpid(), signal.SIGKILL)
