@@ -12,7 +12,17 @@ from flows.command_line import read_options
 from flows.processes import command_of
 from tasks.settings import parse_settings
 from tasks.studies import newest_study
-from tests.conftest import ON_THE_FIXTURE, ask, children_of, leftovers, run_main, start_main, wait_until, workers_of
+from tests.conftest import (
+    ON_THE_FIXTURE,
+    ask,
+    assert_refused,
+    children_of,
+    leftovers,
+    run_main,
+    start_main,
+    wait_until,
+    workers_of,
+)
 
 SEEDS, FOLDS = ("study.py", "seeds"), ("study.py", "folds")
 
@@ -144,8 +154,4 @@ def test_cross_validation_opens_no_test_set_and_asks_the_networks_as_the_recipe_
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(tmp_path, given, said):
-    done = run_main(tmp_path, None, program=given)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert said in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert_refused(run_main(tmp_path, None, program=given), said)
