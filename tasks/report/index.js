@@ -12,12 +12,6 @@ network.addEventListener("input", () => {
 const runs = JSON.parse(one("#data").textContent);
 if (one("#comparison")) {
   const [older, newer] = [one("#older"), one("#newer")];
-  const cell = (kind, text) => {
-    const made = document.createElement(kind);
-    made.textContent = text;
-    if (kind === "th") made.scope = "row";
-    return made;
-  };
   const compare = () => {
     const [from, to] = [runs[older.value], runs[newer.value]];
     const rows = ["settings", "figures"].flatMap((kind) =>
@@ -25,7 +19,9 @@ if (one("#comparison")) {
         .filter((name) => from[kind][name] !== to[kind][name])
         .map((name) => {
           const row = document.createElement("tr");
-          row.append(cell("th", name), cell("td", from[kind][name] ?? "–"), cell("td", to[kind][name] ?? "–"));
+          row.innerHTML = '<th scope="row"></th><td></td><td></td>';
+          const texts = [name, from[kind][name] ?? "–", to[kind][name] ?? "–"];
+          texts.forEach((text, place) => (row.cells[place].textContent = text));
           return row;
         }),
     );

@@ -2,6 +2,11 @@
 "use strict";
 const one = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+const make = (kind, className, ...content) => {
+  const made = Object.assign(document.createElement(kind), { className });
+  made.append(...content); // as text, whatever it says
+  return made;
+};
 
 function followContents() {
   const links = new Map(all(".contents a").map((link) => [link.hash.slice(1), link]));
@@ -25,17 +30,9 @@ function showCells() {
   const { names, classes, pictures, right } = JSON.parse(one("#pictures").textContent);
   const target = one("#cell");
 
-  const className = (index) => {
-    const made = document.createElement("bdi"); // it may be written from right to left
-    made.textContent = classes[index];
-    return made;
-  };
-  const choice = ([index, probability], label) => {
-    const text = document.createElement("span");
-    text.append(className(index), ` ${probability.toFixed(1)}\u00a0%`);
-    if (index === label) text.className = "true";
-    return text;
-  };
+  const className = (index) => make("bdi", "", classes[index]); // it may be written from right to left
+  const choice = ([index, probability], label) =>
+    make("span", index === label ? "true" : "", className(index), ` ${probability.toFixed(1)}\u00a0%`);
   const card = ([x, y, index, label, ...byNetwork]) => {
     const made = one("#card").content.cloneNode(true);
     const tile = one(".tile", made);
@@ -44,25 +41,18 @@ function showCells() {
     one("strong", made).append(className(label));
     one("small", made).textContent = `test ${index}`;
     byNetwork.forEach((choices, place) => {
-      const item = one(".choices", made).appendChild(document.createElement("li"));
-      item.innerHTML = `<span class="chip n${place}" aria-hidden="true"></span><span class="unseen"></span>`;
-      one(".unseen", item).textContent = names[place] + ": ";
-      choices.forEach((of, rank) => item.append(rank ? ", " : "", choice(of, label)));
+      const chip = make("span", `chip n${place}`);
+      chip.setAttribute("aria-hidden", "true");
+      const shown = choices.flatMap((of, rank) => [rank ? ", " : "", choice(of, label)]);
+      one(".choices", made).append(make("li", "", chip, make("span", "unseen", `${names[place]}: `), ...shown));
     });
     return made;
   };
   const put = (title, count, found, which) => {
-    const heading = document.createElement("h3");
-    heading.textContent = title;
-    const note = document.createElement("p");
-    note.className = "note";
     const images = `${count} image${count === 1 ? "" : "s"}`;
     const those = found.length ? `the ${found.length} of which it is ${which}` : "none of them is on this page";
-    note.textContent = found.length < count ? `${images}; ${those}` : images;
-    const list = document.createElement("ul");
-    list.className = "gallery";
-    list.append(...found.map(card));
-    return [heading, note, list];
+    const note = found.length < count ? `${images}; ${those}` : images;
+    return [make("h3", "", title), make("p", "note", note), make("ul", "gallery", ...found.map(card))];
   };
 
   const show = (button) => {
