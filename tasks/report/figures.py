@@ -87,10 +87,9 @@ def as_svg(figure: "Figure", name: str, title: str, description: str) -> Markup:
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     svg = svg.replace(INK, "currentColor").replace(SOFT, "var(--soft)")
     svg = re.sub(r"#00ff([0-9a-f]{2})", lambda found: f"var(--network-{int(found[1], 16)})", svg)
-    heading = f'<svg role="img" aria-label="{escape(title)}"'
+    svg = re.sub(r' (width|height)="[^"]*"', "", svg, count=2)  # the page decides how large it is
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)
     described = f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"
-    svg = re.sub(r'<svg([^>]*?) width="[^"]*"', r"<svg\1", svg.replace("<svg", heading, 1), count=1)
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     end_of_tag = svg.index(">") + 1
     return Markup(svg[:end_of_tag] + described + svg[end_of_tag:])  # noqa: S704 (matplotlib escapes its text)
 

@@ -90,13 +90,13 @@ class Numbers(Model):
 
 def numbers(run: Run) -> Numbers:
     """Gather what stands side by side."""
-    articles = {name: ARTICLE[name] for name in run.names if name in ARTICLE and run.is_fashion_mnist}
+    articles = [name for name in run.names if name in ARTICLE and run.is_fashion_mnist]
     return Numbers(
         rows={name: _row(run, name, quantity) for name, quantity in QUANTITIES.items() if _is_known(run, name)},
         threads={name: run.summary[f"train[{name}]"]["threads"] for name in run.names},
         test_accuracy={name: run.metrics[name]["test"]["accuracy"] for name in run.names},
-        scale=_scale(run, list(articles)) if run.is_fashion_mnist else [],
-        pace={name: _pace(run, name, of_article) for name, of_article in articles.items()},
+        scale=_scale(run, articles) if run.is_fashion_mnist else [],
+        pace={name: _pace(run, name) for name in articles},
     )
 
 
@@ -118,9 +118,9 @@ def _scale(run: Run, articles: list[str]) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.low + entry.high, reverse=True)
 
 
-def _pace(run: Run, name: str, of_article: dict[str, Any]) -> Pace:
+def _pace(run: Run, name: str) -> Pace:
     seconds, epochs = run.summary[f"train[{name}]"]["seconds"], len(run.histories[name])
-    return Pace(seconds_per_epoch=seconds / epochs if epochs else None, article=of_article["seconds_per_epoch"])
+    return Pace(seconds_per_epoch=seconds / epochs if epochs else None, article=ARTICLE[name]["seconds_per_epoch"])
 
 
 def _row(run: Run, name: str, quantity: Quantity) -> Row:
@@ -160,13 +160,11 @@ def _value(run: Run, network: str, name: str) -> Value:
     return Value(value=values[name], low=low, high=high)
 
 
+@styled
 def figures(numbers: Numbers) -> dict[str, Markup]:
     """Draw the networks on one scale with what others have published."""
-    return {"scale": _draw_scale(numbers)} if numbers.scale else {}
-
-
-@styled
-def _draw_scale(numbers: Numbers) -> Markup:
+    if not numbers.scale:
+        return {}
     looks = {name: look(place) for place, name in enumerate(numbers.test_accuracy)}
     figure, panel = new_figure(0.7 + 0.27 * len(numbers.scale))
     for row, entry in enumerate(numbers.scale):
@@ -180,4 +178,5 @@ def _draw_scale(numbers: Numbers) -> Markup:
     panel.grid(axis="y", alpha=0.15)
     panel.set_xlabel("test accuracy, %")
     told = ", ".join(f"{name} {percent(share)}" for name, share in numbers.test_accuracy.items())
-    return as_svg(figure, "scale", "Test accuracies on one scale", f"This run: {told}, among figures of others.")
+    description = f"This run: {told}, among figures of others."
+    return {"scale": as_svg(figure, "scale", "Test accuracies on one scale", description)}

@@ -98,8 +98,8 @@ def numbers(run: Run) -> Numbers:
 
 
 def _study(study: Artifact) -> Study:
-    return Study(
-        keep=study.summary["keep"],
+    return Study.from_row(
+        study.summary,
         sentences=study.summary["verdict"],
         seeds=len(study.json("study.json")["members"]),
         made_at=study.manifest["made"]["at"],
@@ -116,13 +116,9 @@ def _claim(run: Run, claim: dict[str, str]) -> Claim:
     )
 
 
+@styled
 def figures(numbers: Numbers) -> dict[str, Markup]:
     """Draw what decides, and by how much the network to keep is better."""
-    return {"decision": _decision(numbers)}
-
-
-@styled
-def _decision(numbers: Numbers) -> Markup:
     estimates, others = numbers.validation_accuracy, len(numbers.against)
     height = 0.95 + 0.32 * len(estimates) + (0.75 + 0.32 * others if others else 0)
     ratios = [len(estimates) + 1, others + 1][: 2 if others else 1]
@@ -142,4 +138,4 @@ def _decision(numbers: Numbers) -> Markup:
     description = f"Validation accuracy: {told}. The shaded band is the best one’s 95 % interval."
     if less:
         description += f" Test accuracy of {numbers.keep} minus that of the other, in points: {less}."
-    return as_svg(figure, "decision", "What decides, and what the test set then showed", description)
+    return {"decision": as_svg(figure, "decision", "What decides, and what the test set then showed", description)}
