@@ -35,7 +35,7 @@ def _entry(page: Path) -> dict[str, Any]:
     entry |= {"accuracy": {}, "settings": {}, "figures": {}}
     try:
         twin = json.loads(page.with_suffix(".json").read_bytes())
-        kinds = {"refused": _of_refusal, "members": _of_study, "trials": _of_search}
+        kinds = {"refused": _of_refusal, "members": _of_study, "trials": _of_study}
         return entry | next((of for key, of in kinds.items() if key in twin), _of_run)(twin)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         missing = isinstance(error, FileNotFoundError)
@@ -69,22 +69,15 @@ def _of_refusal(twin: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_study(twin: dict[str, Any]) -> dict[str, Any]:
+    told = {"verdict": twin["verdict"][0], "data_set": twin["data_set"]}
+    if "trials" in twin:
+        tried = f"{len(twin['trials'])} trials of {twin['network']}"
+        return told | {"trained_on": tried, "networks": [twin["network"]]}
     means = {name: of["accuracy"].get("test") for name, of in twin["networks"].items()}
-    return {
-        "verdict": twin["verdict"][0],
-        "data_set": twin["data_set"],
+    return told | {
         "trained_on": f"{len(twin['members'])} {twin['kind']}s",
         "networks": list(twin["networks"]),
         "accuracy": {name: _finite(of["mean"]) for name, of in means.items() if of},
-    }
-
-
-def _of_search(twin: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "verdict": twin["verdict"][0],
-        "data_set": twin["data_set"],
-        "trained_on": f"{len(twin['trials'])} trials of {twin['network']}",
-        "networks": [twin["network"]],
     }
 
 

@@ -6,7 +6,6 @@ A thread of its own draws and writes it, so that nobody who tells it something h
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from tasks.pipeline.progress import Background, Event, History
@@ -35,10 +34,8 @@ class LivePage:
         self.writer.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.end("stopped" if error else "")
+    def __exit__(self, *error: object) -> None:
+        self.end("stopped" if error[0] else "")
 
     def __call__(self, event: Event) -> None:
         """Show what a node does; of a training, its curves."""

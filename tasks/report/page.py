@@ -54,9 +54,8 @@ def _pictures(value: Any) -> Iterator[Picture]:
     if isinstance(value, Picture):
         yield value
     elif isinstance(value, BaseModel):
-        for _, part in value:
-            yield from _pictures(part)
-    elif isinstance(value, dict | list | tuple):
+        yield from _pictures(vars(value))
+    elif isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
             yield from _pictures(part)
 

@@ -70,34 +70,30 @@ def _trials(search: Search) -> Markup:
 @styled
 def _parallel(search: Search) -> Markup:
     """Draw a line a trial through its settings, each on an axis of its own; the best tenth stands out."""
-    names = list(search.trials[0].settings)
     figure, panel = new_figure(3.3)
-    columns = {name: np.array([float(trial.settings[name]) for trial in search.trials]) for name in names}
-    columns = {name: np.log10(of) if name == "learning_rate" else of for name, of in columns.items()}
-    heights = np.array([_between_0_and_1(of) for of in columns.values()])
+    names = list(search.trials[0].settings)
+    heights = []
+    for place, name in enumerate(names):
+        tried = np.array([float(trial.settings[name]) for trial in search.trials])
+        panel.text(place, 1.05, f"{tried.max():g}", ha="center")
+        panel.text(place, -0.12, f"{tried.min():g}", ha="center")
+        panel.vlines(place, 0, 1, color=INK, linewidth=0.8, zorder=2.1)  # over the trials’ lines
+        scaled = np.log10(tried) if name == "learning_rate" else tried
+        span = np.ptp(scaled)
+        heights.append((scaled - scaled.min()) / span if span else np.full(len(scaled), 0.5))
     best = max(1, len(search.trials) // 10)
     for place in range(len(search.trials) - 1, -1, -1):
         style: dict[str, Any] = {"color": SOFT, "linewidth": 0.7, "alpha": 0.7}
         if place < best:
             style = {"color": INK, "linewidth": 2}
-        panel.plot(range(len(names)), heights[:, place], **style)
+        panel.plot(range(len(names)), [of_setting[place] for of_setting in heights], **style)
     panel.set(xlim=(-0.3, len(names) - 0.7), ylim=(-0.14, 1.14), yticks=[])
     panel.spines[["left", "bottom"]].set_visible(False)
     panel.tick_params(length=0)
     panel.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
-    for place, name in enumerate(names):
-        tried = [trial.settings[name] for trial in search.trials]
-        panel.text(place, 1.05, f"{max(tried):g}", ha="center")
-        panel.text(place, -0.12, f"{min(tried):g}", ha="center")
-        panel.vlines(place, 0, 1, color=INK, linewidth=0.8)
     return as_svg(
         figure, "settings", "The settings of every trial", f"The best {best} of {len(search.trials)} stand out."
     )
-
-
-def _between_0_and_1(values: np.ndarray) -> np.ndarray:
-    span = np.ptp(values)
-    return (values - values.min()) / span if span else np.full(len(values), 0.5)
 
 
 @styled

@@ -1,5 +1,6 @@
 """A study's page: what its trainings show together, and each of them."""
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -157,23 +158,18 @@ def _differences(study: Study) -> Markup:
     return as_svg(figure, "differences", "Differences, training by training", f"Mean differences in points: {told}.")
 
 
-def _by_epoch(histories: list[list[dict[str, float]]]) -> list[list[float]]:
-    """Return for each epoch the validation accuracies of the trainings that had it: trees end after unequal rounds."""
-    last = max(map(len, histories))
-    return [[of[place]["validation_accuracy"] for of in histories if place < len(of)] for place in range(last)]
-
-
 @styled
 def _bands(study: Study) -> Markup:
     """Draw each network's validation accuracy by epoch: the mean, and from the lowest to the highest."""
     figure, panel = new_figure(3.3)
     for place, (name, network) in enumerate(study.networks.items()):
         colour, marker = look(place)
-        curves = _by_epoch(network.histories)
-        epochs = np.arange(1, len(curves) + 1)
-        lowest, mean, highest = (100 * np.array([of(epoch) for epoch in curves]) for of in (min, np.mean, max))
+        curves = [[epoch["validation_accuracy"] for epoch in history] for history in network.histories]
+        by_epoch = [[of for of in each if of is not None] for each in zip_longest(*curves)]  # trees end unequally late
+        lowest, mean, highest = (100 * np.array([of(values) for values in by_epoch]) for of in (min, np.mean, max))
+        epochs = range(1, len(by_epoch) + 1)
         panel.fill_between(epochs, lowest, highest, color=colour, alpha=0.2)
-        every = max(1, len(curves) // 10)
+        every = max(1, len(by_epoch) // 10)
         style: dict[str, Any] = {"marker": marker, "markevery": every, "markersize": 5, "label": plain(short(name))}
         panel.plot(epochs, mean, color=colour, **style)
     panel.set_title("validation accuracy, %")

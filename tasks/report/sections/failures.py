@@ -23,12 +23,9 @@ class ClassScores(Model):
     f1: Estimate | None
 
 
-class ClassDifference(Model):
+class ClassDifference(ClassScores):
     """By how much the network to keep is above the next on one class; `p` is McNemar's for recall, adjusted (Holm)."""
 
-    recall: Estimate | None
-    precision: Estimate | None
-    f1: Estimate | None
     p: Share
 
 

@@ -114,9 +114,7 @@ def _legend(panel: Any, numbers: Numbers, quantity: str) -> None:
         for place, name in enumerate(numbers.histories)
     ]
     if quantity != "learning_rate":
-        keys += [
-            Line2D([], [], color=INK, linestyle=line, label=text)
-            for line, text in ((":", "training, running"), ("-", "validation"))
-        ]
+        keys.append(Line2D([], [], color=INK, linestyle=":", label="training, running"))
+        keys.append(Line2D([], [], color=INK, linestyle="-", label="validation"))
     if quantity == "accuracy" or len(keys) <= 2:
         panel.legend(handles=keys, ncols=2 if len(keys) > 2 else 1, loc="best")

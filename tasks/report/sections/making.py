@@ -53,11 +53,7 @@ def numbers(run: Run) -> Numbers:
         machines=_grouped({label: _machine(of_node) for label, of_node in made.items()}),
         commits=_grouped({label: of_node["commit"] for label, of_node in made.items()}),
         clean=all(of_node["commit"].endswith("tree clean") for of_node in made.values()),
-        versions={
-            library: version
-            for manifest in run.manifests.values()
-            for library, version in manifest["cache_key"]["versions"].items()
-        },
+        versions={k: v for of in run.manifests.values() for k, v in of["cache_key"]["versions"].items()},
         seed=run.manifests["prepare"]["cache_key"]["settings"]["seed"],
     )
 

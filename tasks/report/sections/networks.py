@@ -38,13 +38,8 @@ class Numbers(Model):
 
 def numbers(run: Run) -> Numbers:
     """Gather what the networks are."""
-    recipes = _recipes(
-        {
-            name: run.manifests[f"evaluate[{name}]"]["cache_key"]["settings"]
-            | run.manifests[f"train[{name}]"]["cache_key"]["settings"]
-            for name in run.names
-        }
-    )
+    read = {label: manifest["cache_key"]["settings"] for label, manifest in run.manifests.items()}
+    recipes = _recipes({name: read[f"evaluate[{name}]"] | read[f"train[{name}]"] for name in run.names})
     found = {}
     for name in run.names:
         layers = _layers(run.layers[name], [run.layers[other] for other in run.names if other != name])
@@ -55,7 +50,7 @@ def numbers(run: Run) -> Numbers:
             recipe=recipes[name],
         )
     of_networks = [recipe for recipe in recipes.values() if any(recipe.values())]
-    settings = of_networks[0] if of_networks else {}
+    settings = next(iter(recipes.values()))
     differs = [setting for setting in settings if len({recipe[setting] for recipe in of_networks}) > 1]
     return Numbers(networks=found, recipe_differs=differs)
 
