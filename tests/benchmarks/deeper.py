@@ -11,7 +11,7 @@ import statistics
 import sys
 
 from tests.benchmarks.figures import drawing
-from tests.benchmarks.recipes import article_recipe, epochs_of, train
+from tests.benchmarks.recipes import article_recipe, epoch_of, train
 
 DEEPER, OTHER = "residual", "baseline"
 
@@ -22,7 +22,7 @@ def main() -> None:
     trained = [train(DEEPER, seed=seed) for seed in range(seeds)]
     article = article_recipe(OTHER)
     by_epoch = train(OTHER, seed=0, **article._asdict()).json("history.json")
-    whole = article.epochs * epochs_of(OTHER, {(article.batch_size, "float32")})[article.batch_size, "float32"]
+    whole = article.epochs * epoch_of(OTHER, article.batch_size, "float32")
     took = [training.measured["seconds"] for training in trained]
     print(f"{OTHER}, the article's {article.epochs} epochs in float32: {whole:.0f} s")
     print(f"{DEEPER}, by seed: {', '.join(f'{seconds:.0f} s ({seconds / whole:.1%})' for seconds in took)}\n")

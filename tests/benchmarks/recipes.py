@@ -11,6 +11,7 @@ stopped goes on. Nothing here opens the test set.
 import statistics
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +23,6 @@ from tests.benchmarks.figures import drawing, made
 from tests.benchmarks.throughput import ours, prepare
 
 PRECISIONS: tuple[Precision, ...] = ("auto", "float32")
-WHOLE = {(PRESETS["article"].batch_size, precision) for precision in PRECISIONS}
 
 
 class Recipe(NamedTuple):
@@ -55,12 +55,12 @@ def main() -> None:
         epochs = train(name, seed=0, **article._asdict()).json("history.json")
         by_epoch = [((n + 1) / len(epochs), epoch["validation_accuracy"]) for n, epoch in enumerate(epochs)]
         points[name] = {"article's, epoch by epoch": by_epoch, "one-cycle": [], "the same against float32": []}
-        seconds = epochs_of(name, {(each.batch_size, "auto") for each in recipes} | WHOLE)
         for recipe in (article, *recipes):
             histories = [train(name, seed=seed, **recipe._asdict()).json("history.json") for seed in range(seeds)]
             accuracies = [history[-1]["validation_accuracy"] for history in histories]
-            took = recipe.epochs * seconds[recipe.batch_size, "auto"]
-            shares = [took / (article.epochs * seconds[article.batch_size, precision]) for precision in PRECISIONS]
+            took = recipe.epochs * epoch_of(name, recipe.batch_size, "auto")
+            wholes = [article.epochs * epoch_of(name, article.batch_size, precision) for precision in PRECISIONS]
+            shares = [took / whole for whole in wholes]
             if recipe is not article:
                 points[name]["one-cycle"].append((shares[0], statistics.mean(accuracies)))
                 points[name]["the same against float32"].append((shares[1], statistics.mean(accuracies)))
@@ -76,15 +76,12 @@ def article_recipe(name: str) -> Recipe:
     return Recipe(networks()[name].epochs["article"], preset.batch_size, preset.learning_rate, preset.schedule)
 
 
-def epochs_of(name: str, asked: set[tuple[int, Precision]]) -> dict[tuple[int, Precision], float]:
-    """Return the seconds of an epoch with all images, by batch size and precision."""
+@cache
+def epoch_of(name: str, batch_size: int, precision: Precision) -> float:
+    """Return the seconds of an epoch with all images, measured once."""
+    arithmetic = str(Settings(precision=precision).resolved().precision)
     with tempfile.TemporaryDirectory() as folder:
-        prepared = prepare(Path(folder), 60_000)
-        took = {}
-        for batch_size, precision in sorted(asked):
-            arithmetic = str(Settings(precision=precision).resolved().precision)
-            took[batch_size, precision] = ours(name, prepared, arithmetic, batch_size=batch_size)
-        return took
+        return ours(name, prepare(Path(folder), 60_000), arithmetic, batch_size=batch_size)
 
 
 def train(name: str, **recipe: Any) -> Artifact:
