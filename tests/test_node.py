@@ -78,13 +78,6 @@ def test_a_node_gets_of_its_inputs_what_their_digest_covers_and_no_more(settings
     assert nodes.describe.run(settings, None, {"count": first}, Heard())[0].summary == {"seconds": 1.0}
 
 
-def test_a_summary_that_differs_makes_another_input_of_the_same_files(settings):
-    first, _ = count.run(settings, None, {}, Heard())
-    other = replace(first, manifest=first.manifest | {"digest": "another"})
-    keys = [double.cache_key(settings, None, {"count": artifact}).key for artifact in (first, other)]
-    assert keys[0] != keys[1]
-
-
 def test_a_failure_names_the_node_and_leaves_nothing(settings):
     with pytest.raises(RunError, match="^break_off: it went wrong$"):
         nodes.break_off.run(settings, None, {}, Heard())
