@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
 from flows.instead import ACTIONS, FLAGS, look_after
 from flows.notify import crown_whom_it_promotes
 from flows.plan import outline, plan
-from flows.server_api import as_one
 from flows.summary import summary
+from flows.the_dead import unreported
 from tasks.fashion_mnist import FASHION_MNIST
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
 from tasks.pipeline.fork_server import start_server
 from tasks.pipeline.progress import TerminalReporter, at_a_terminal, watchers
-from tasks.pipeline.run_records import asked_again, finalize_now, recover_crashed_runs
+from tasks.pipeline.run_records import asked_again, finalize_now
 from tasks.pipeline.store import Store
 from tasks.pipeline.workers import stop_workers
 from tasks.presets import PRESETS
@@ -83,18 +83,13 @@ def main_of_studies(kinds: dict[str, type[Settings]]) -> NoReturn:
 
 def run(settings: Settings) -> int:
     """Have the report, and print what it says; without Prefect or TensorFlow if everything stands."""
-    server = os.environ.get("PREFECT_API_URL")
-    killed = [
-        record
-        for record in recover_crashed_runs(settings.data_dir)
-        if server and as_one(record.content.get("server") or "") == as_one(server)
-    ]  # it is to be told
+    to_tell = unreported(settings.data_dir, os.environ.get("PREFECT_API_URL"))
     Store(settings.data_dir).clean_up()
     ahead = plan(settings)
-    if isinstance(ahead.refusal, ValidationFailed) and not killed:
+    if isinstance(ahead.refusal, ValidationFailed) and not to_tell:
         page = publish_refusal(ahead.refusal.artifact, settings.reports_dir)
         raise RunError(f"{ahead.refusal}; see {page}") from ahead.refusal
-    if ahead.whole and not killed:
+    if ahead.whole and not to_tell:
         artifact = ahead.report
         with contextlib.suppress(OSError):  # it stands, though that it was asked for cannot be written down
             asked_again(settings.data_dir, ahead.kept, command=settings.command, recipe=settings.recipe)

@@ -27,7 +27,6 @@ def ask(url: str, path: str, content: Any = None, method: str | None = None) -> 
     """Return what the server's API answers.
 
     Raises:
-        FileNotFoundError: it knows no such thing.
         RunError: it refuses, or does not answer.
     """
     how = {"json": content, "headers": _authorization()}
@@ -39,8 +38,6 @@ def ask(url: str, path: str, content: Any = None, method: str | None = None) -> 
         if response.status_code not in BUSY or pause is None:
             break
         time.sleep(pause)
-    if response.status_code == 404:
-        raise FileNotFoundError(path)
     if not response.is_success:
         raise RunError(f"the Prefect server at {url} refuses {path}: {response.text}")
     try:
@@ -66,9 +63,10 @@ def request(method: str, address: str, timeout: float = 30, **how: Any) -> "http
         raise ConnectionError(str(error) or type(error).__name__) from error
 
 
-def as_one(url: str) -> str:
-    """Return an address as all of its spellings have it in common."""
-    return url.rstrip("/").replace("//localhost", "//127.0.0.1", 1)
+def same_server(one: str | None, other: str | None) -> bool:
+    """Tell whether two addresses are spellings of one server's; none is nobody's."""
+    spelled = [(url or "").rstrip("/").replace("//localhost", "//127.0.0.1", 1) for url in (one, other)]
+    return spelled[0] == spelled[1] != ""
 
 
 def seconds_of(moment: str) -> float:

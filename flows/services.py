@@ -16,11 +16,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import NoReturn
 
 from flows.processes import MARK, command_of, end, mark_of, running, wait
-from flows.server_api import answers, as_one, ask, deployments, seconds_of
+from flows.server_api import answers, ask, deployments, same_server, seconds_of
 from flows.the_dead import CARRIED, end_run, mark_the_dead
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError, describe
@@ -56,25 +54,28 @@ def start_server() -> str:
         UserError: its port is not a number, or taken.
         RunError: it did not start.
     """
-    already, pages_too = running("server"), running("pages")
-    port = _port()
-    if already and port != _port_of_server():
-        raise UserError(f"the server already runs, at {_ui()}; `make stop` it to have it at another port")
-    for needed in (*([] if already else [port]), *([] if pages_too else [port + 1])):
-        _insist_on_a_free(needed)
-    if not already:
-        settings = {"PREFECT_HOME": str(HOME), "PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": _url(port)}
-        process = _start("server", ("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)), settings)
-        _wait_for(process, "server", lambda: answers(f"{_url(port)}/health"))
+    port, at = _port(), _api_of("server")
+    ui, pages = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"
+    if at not in ("", f"{ui}/api"):
+        at = at.removesuffix("/api")
+        raise UserError(f"the server already runs, at {at}; `make stop` it to have it at another port")
+    ports = {"server": port, "pages": port + 1}
+    missing = [service for service in ports if not running(service)]
+    for service in missing:
+        _insist_on_a_free(ports[service])
+    if "server" in missing:
+        command = f"prefect server start --host 127.0.0.1 --port {port}".split()
+        its = {"PREFECT_HOME": str(HOME), "PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": f"{ui}/api"}
+        _start("server", command, its, lambda: answers(f"{ui}/api/health"))
         part = PORT.with_suffix(".part")
         part.write_text(str(port))  # cron and the next shell know nothing of the one that was given
         part.replace(PORT)
-    if not pages_too:
-        (PROJECT / "reports").mkdir(exist_ok=True)
-        pages = ("http.server", "--bind", "127.0.0.1", "--directory", str(PROJECT / "reports"), str(port + 1))
-        address = f"http://127.0.0.1:{port + 1}"
-        _wait_for(_start("pages", pages, {PAGES_URL: address}), "pages", lambda: answers(address))
-    return f"the server {'already ' if already else ''}runs: {_ui()}"
+    if "pages" in missing:
+        reports = PROJECT / "reports"
+        reports.mkdir(exist_ok=True)
+        command = ["http.server", "--bind", "127.0.0.1", "--directory", str(reports), str(port + 1)]
+        _start("pages", command, {PAGES_URL: pages}, lambda: answers(pages))
+    return f"the server {'' if 'server' in missing else 'already '}runs: {ui}"
 
 
 def deploy() -> str:
@@ -91,14 +92,15 @@ def deploy() -> str:
             if not _has_pool(url):  # else a worker that waits for it has made it in this moment
                 raise
     _prefect(url, "deploy", "--all")
-    found = deployments(url)
-    for deployment in found:
+    names = []
+    for deployment in deployments(url):
         # Prefect's own schema lets any other parameter pass, for the run to fail on.
         schema = deployment["parameter_openapi_schema"]
         schema["propertyNames"] = {"enum": list(schema["properties"])}
         ask(url, f"deployments/{deployment['id']}", {"parameter_openapi_schema": schema}, "PATCH")
-    flows = {deployment["name"]: ask(url, f"flows/{deployment['flow_id']}")["name"] for deployment in found}
-    return f"deployed to {url}: " + ", ".join(f"{flow}/{name}" for name, flow in flows.items())
+        flow = ask(url, f"flows/{deployment['flow_id']}")
+        names.append(f"{flow['name']}/{deployment['name']}")
+    return f"deployed to {url}: {', '.join(names)}"
 
 
 def start_worker() -> str:
@@ -108,16 +110,15 @@ def start_worker() -> str:
         RunError: the server does not answer, or the worker did not start.
     """
     log, url = HOME / "worker.log", server_url()
-    if worker := _worker():
-        if as_one(running("worker")[worker].get("PREFECT_API_URL", "")) == as_one(url):
+    for worker, environment in _worker().items():
+        if same_server(environment.get("PREFECT_API_URL"), url):
             return "\n".join([*mark_the_dead(url), f"the worker already runs; its log: {log}"])
-        end(lambda: [worker] if worker in running("worker") else [])  # it asks a server that is elsewhere by now
+        end("worker", worker)  # it asks a server that is elsewhere by now
     mark_the_dead(url, worker_starts=True)
     name = socket.gethostname()
     before = last_seen(url, name)
-    command = ("prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", name)
-    process = _start("worker", command, {"PREFECT_API_URL": url})
-    _wait_for(process, "worker", lambda: last_seen(url, name) > before)
+    command = f"prefect worker start --pool {POOL} --type process --name {name}".split()
+    _start("worker", command, {"PREFECT_API_URL": url}, lambda: last_seen(url, name) > before)
     return f"the worker runs; its log: {log}"
 
 
@@ -125,12 +126,12 @@ def stop() -> str:
     """End what was started here: the runs, then their worker, then the server that hears of it all."""
     cancelled = _cancel_runs() if _worker() else {}
     if cancelled:
-        wait(CANCEL_WITHIN, lambda: set(running("worker")) <= {_worker()})
-    ended = ["worker"] if end(partial(running, "worker")) else []
+        wait(CANCEL_WITHIN, lambda: running("worker").keys() <= _worker().keys())
+    ended = ["worker"] if end("worker") else []
     with contextlib.suppress(RunError):  # the server is away: the next worker tells it
         for run, url in cancelled.items():
             end_run(url, run, "Cancelled", "make stop")  # unless the worker still has: that takes it some seconds
-    ended += [service for service in ("server", "pages") if end(partial(running, service))]
+    ended += [service for service in ("server", "pages") if end(service)]
     return f"ended: {', '.join(ended)}" if ended else "nothing runs"
 
 
@@ -140,16 +141,21 @@ def _cancel_runs() -> dict[str, str]:
     carried = {environment.get(CARRIED): environment["PREFECT_API_URL"] for environment in running("worker").values()}
     cancelled = {}
     for run, url in carried.items():
-        with contextlib.suppress(RunError, FileNotFoundError):  # the server is away: they end with their worker
+        with contextlib.suppress(RunError):  # the server is away: they end with their worker
             if run:
                 ask(url, f"flow_runs/{run}/set_state", cancelling)
                 cancelled[run] = url
     return cancelled
 
 
-def _worker() -> int:
-    """Return the worker's process, 0 if there is none: what it has started carries its mark too."""
-    return next((process for process in running("worker") if "worker start" in command_of(process)), 0)
+def _worker() -> dict[int, dict[str, str]]:
+    """Return the worker's process, if there is one, with its environment: what it has started carries its mark too."""
+    return {process: its for process, its in running("worker").items() if "worker start" in command_of(process)}
+
+
+def _api_of(service: str) -> str:
+    """Return the API that a service which runs was started with."""
+    return next(filter(None, (its.get("PREFECT_API_URL") for its in running(service).values())), "")
 
 
 def server_url() -> str:
@@ -158,9 +164,7 @@ def server_url() -> str:
     Raises:
         RunError: there is none, or it does not answer.
     """
-    started = [environment for service in ("server", "worker") for environment in running(service).values()]
-    urls = [environment.get("PREFECT_API_URL") for environment in (os.environ, *started)]
-    url = next(filter(None, urls), None)
+    url = os.environ.get("PREFECT_API_URL") or _api_of("server") or _api_of("worker")
     if not url:
         raise RunError("no Prefect server runs here: start one with `make server`, or name one in PREFECT_API_URL")
     if not answers(f"{url}/health"):
@@ -168,10 +172,11 @@ def server_url() -> str:
     return url
 
 
-def _start(service: str, command: tuple[str, ...], settings: dict[str, str]) -> "subprocess.Popen[bytes]":
+def _start(service: str, command: list[str], settings: dict[str, str], is_ready: Callable[[], bool]) -> None:
+    """Start a service, and wait until it is ready."""
     HOME.mkdir(parents=True, exist_ok=True)
     with (HOME / f"{service}.log").open("ab") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=PROJECT,
             env={**ENVIRONMENT, **os.environ, **settings, MARK: mark_of(service), "PYTHONPATH": str(PROJECT)},
@@ -180,6 +185,16 @@ def _start(service: str, command: tuple[str, ...], settings: dict[str, str]) -> 
             stderr=subprocess.STDOUT,
             start_new_session=True,  # it outlives this terminal
         )
+    began = time.monotonic()
+    while not is_ready():
+        if process.poll() is not None or time.monotonic() - began > START_WITHIN:
+            process.kill()  # else it would be taken for one that runs
+            raise RunError(f"the {service} did not start; see {HOME / f'{service}.log'}")
+        if sys.stderr.isatty():
+            print(f"\rthe {service} starts: {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True)
+        time.sleep(0.2)
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def _bound_logs() -> None:
@@ -189,19 +204,6 @@ def _bound_logs() -> None:
             with contextlib.suppress(OSError):  # where there is no room for the old one, it goes
                 shutil.copy(log, log.with_suffix(".log.old"))
             os.truncate(log, 0)
-
-
-def _wait_for(process: "subprocess.Popen[bytes]", service: str, ready: Callable[[], bool]) -> None:
-    began = time.monotonic()
-    while not ready():
-        if process.poll() is not None or time.monotonic() - began > START_WITHIN:
-            process.kill()  # else it would be taken for one that runs
-            raise RunError(f"the {service} did not start; see {HOME / f'{service}.log'}")
-        if sys.stderr.isatty():
-            print(f"\rthe {service} starts: {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True)
-        time.sleep(0.2)
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 def _insist_on_a_free(port: int) -> None:
@@ -224,20 +226,14 @@ def _prefect(url: str, *arguments: str) -> None:
 
 
 def _has_pool(url: str) -> bool:
-    try:
-        ask(url, f"work_pools/{POOL}")
-    except FileNotFoundError:
-        return False
-    return True
+    return bool(ask(url, "work_pools/filter", {"work_pools": {"name": {"any_": [POOL]}}}))
 
 
 def last_seen(url: str, name: str | None = None) -> float:
     """Return when the server has last seen a worker, of a name if one is given, in seconds since 1970; 0 if never."""
-    with contextlib.suppress(FileNotFoundError):  # the worker makes the pool where there is none
-        workers = ask(url, f"work_pools/{POOL}/workers/filter", {})
-        seen = [worker["last_heartbeat_time"] for worker in workers if name in (None, worker["name"])]
-        return max(map(seconds_of, filter(None, seen)), default=0.0)
-    return 0.0
+    workers = ask(url, f"work_pools/{POOL}/workers/filter", {}) if _has_pool(url) else []  # a worker makes the pool
+    seen = [worker["last_heartbeat_time"] for worker in workers if name in (None, worker["name"])]
+    return max(map(seconds_of, filter(None, seen)), default=0.0)
 
 
 def _port() -> int:
@@ -249,23 +245,11 @@ def _port() -> int:
     return int(given)
 
 
-def _port_of_server() -> int:
-    return int(next(iter(running("server").values()))["PREFECT_SERVER_API_PORT"])
-
-
-def _url(port: int) -> str:
-    return f"http://127.0.0.1:{port}/api"
-
-
-def _ui() -> str:
-    return _url(_port_of_server()).removesuffix("/api")
-
-
 SERVICES = {"server": start_server, "deploy": deploy, "worker": start_worker, "stop": stop}
 
 
-def main() -> NoReturn:
-    """Do what the arguments name, one after the other, and exit."""
+def main() -> None:
+    """Do what the arguments name, one after the other; exit where that fails."""
     parser = argparse.ArgumentParser(prog="python -m flows.services")
     parser.add_argument("names", nargs="+", choices=SERVICES)
     names = parser.parse_args().names
@@ -273,15 +257,11 @@ def main() -> NoReturn:
         _bound_logs()
         for name in names:
             print(SERVICES[name]())
-    except (RunError, UserError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
-    except OSError as error:
-        print(f"error: {describe(error)}", file=sys.stderr)
-        sys.exit(1)
+    except (RunError, UserError, OSError) as error:
+        print(f"error: {describe(error) if isinstance(error, OSError) else error}", file=sys.stderr)
+        sys.exit(getattr(error, "exit_status", 1))
     except KeyboardInterrupt:
         sys.exit(130)
-    sys.exit(0)
 
 
 if __name__ == "__main__":

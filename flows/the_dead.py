@@ -10,8 +10,8 @@ from typing import Any
 
 from flows.notify import notify_of_failure
 from flows.processes import command_of, environments
-from flows.server_api import OUR_FLOWS, as_one, ask
-from tasks.pipeline.run_records import recover_crashed_runs
+from flows.server_api import OUR_FLOWS, ask, same_server
+from tasks.pipeline.run_records import Record, recover_crashed_runs
 
 CARRIED = "PREFECT__FLOW_RUN_ID"  # Prefect's worker gives it to the run, and that to its children
 
@@ -25,15 +25,20 @@ def mark_the_dead(url: str, data_dir: Path | None = None, worker_starts: bool = 
         RunError: the server does not answer: whoever comes next tells it.
     """
     begun = unfinished(url, *(["PENDING"] if worker_starts else []))
-    told = [
-        end_run(url, run["id"], "Crashed", _killed(run["infrastructure_pid"])) for run in begun if not is_alive(run)
-    ]
-    for record in recover_crashed_runs(data_dir) if data_dir else []:
-        if as_one(record.content.get("server") or "") == as_one(url):
-            told.append(end_run(url, record.content["flow_run"], "Crashed", _killed(record.content["pid"])))
-            record.reported()
+    dead = [(run["id"], run["infrastructure_pid"]) for run in begun if not is_alive(run)]
+    by_hand = unreported(data_dir, url) if data_dir else []
+    dead += [(record.content["flow_run"], record.content["pid"]) for record in by_hand]
+    host = socket.gethostname()
+    told = [end_run(url, run, "Crashed", f"its process, pid {pid} on {host}, was killed") for run, pid in dead]
+    for record in by_hand:
+        record.reported()
     _end_tasks(url)
     return list(filter(None, told))
+
+
+def unreported(data_dir: Path, url: str | None) -> list[Record]:
+    """Return the records of runs by hand that were killed, and of which their server, this one, has not heard."""
+    return [record for record in recover_crashed_runs(data_dir) if same_server(record.content.get("server"), url)]
 
 
 def unfinished(url: str, *besides: str) -> list[dict[str, Any]]:
@@ -58,12 +63,11 @@ def end_run(url: str, identifier: str, how: str, message: str) -> str:
 
     One that was to be cancelled is, however it came to its end. Nobody is notified of that.
     """
-    try:
-        run = ask(url, f"flow_runs/{identifier}")  # as it is now: it may have come to its own end meanwhile
-    except FileNotFoundError:  # the server has forgotten it
+    going_on = {"id": {"any_": [identifier]}, "state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
+    now = ask(url, "flow_runs/filter", {"flow_runs": going_on})
+    if not now:  # it has come to its own end meanwhile, or the server has forgotten it
         return ""
-    if run["state_type"] not in ("RUNNING", "PENDING", "CANCELLING"):
-        return ""
+    (run,) = now
     name = "Cancelled" if run["state_type"] == "CANCELLING" else how
     ask(url, f"flow_runs/{identifier}/set_state", _ended(name, message))
     if name == "Crashed":
@@ -77,10 +81,6 @@ def _end_tasks(url: str) -> None:
     going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
     for task in ask(url, "task_runs/filter", {"flows": OUR_FLOWS, "flow_runs": over, "task_runs": going_on}):
         ask(url, f"task_runs/{task['id']}/set_state", _ended("Crashed", "its run has ended"))
-
-
-def _killed(process: object) -> str:
-    return f"its process, pid {process} on {socket.gethostname()}, was killed"
 
 
 def _ended(name: str, message: str) -> dict[str, Any]:

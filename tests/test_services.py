@@ -65,15 +65,13 @@ def test_an_address_that_is_none_gets_a_sentence(monkeypatch, url):
 
 
 def test_a_process_that_does_not_start_is_told_with_its_log(home):
-    process = module._start("server", ("no_such_module",), {})
     with pytest.raises(RunError, match=f"^the server did not start; see {home / 'server.log'}$"):
-        module._wait_for(process, "server", lambda: False)
+        module._start("server", ["no_such_module"], {}, lambda: False)
     assert "No module named no_such_module" in (home / "server.log").read_text()
 
 
 def test_what_another_project_has_started_is_not_ours(home):
-    process = module._start("worker", ("http.server", "--help"), {})
-    process.wait()
+    module._start("worker", ["http.server", "--help"], {}, lambda: "usage" in (home / "worker.log").read_text())
     assert running("worker", PROJECT.parent) == {}
     assert os.environ.get(MARK) is None
 
