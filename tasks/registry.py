@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,6 +33,11 @@ class Network(NamedTuple):
     build: Callable[..., keras.Model]
     epochs: dict[str, int]
     recipe: dict[str, Any]
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """The settings that its builder takes, and what they are when they are left unset."""
+        return {name: argument.default for name, argument in signature(self.build).parameters.items()}
 
 
 @cache

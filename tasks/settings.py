@@ -8,7 +8,6 @@ import shlex
 from functools import cached_property
 from importlib.metadata import Distribution
 from importlib.util import find_spec
-from inspect import signature
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -100,7 +99,7 @@ class Settings(Fields):
     @classmethod
     def _own_network_from_the_project(cls, named: str | None) -> str | None:
         path, colon, function = (named or "").rpartition(":")
-        return f"{_from_the_project(Path(path), 'network_file')}:{function}" if colon else named
+        return f"{_from(PROJECT, Path(path), 'network_file')}:{function}" if colon else named
 
     @model_validator(mode="after")
     def _known_networks(self) -> Settings:
@@ -126,7 +125,7 @@ class Settings(Fields):
     @field_validator("dataset")
     @classmethod
     def _specification_from_the_project(cls, name: str) -> str:
-        return name if name == FASHION_MNIST.name else str(_from_the_project(Path(name), "dataset"))
+        return name if name == FASHION_MNIST.name else str(_from(PROJECT, Path(name), "dataset"))
 
     @field_serializer(*PLACES)
     def _as_seen_from_the_project(self, path: Path | None) -> str | None:
@@ -136,7 +135,7 @@ class Settings(Fields):
     @field_validator(*PLACES)
     @classmethod
     def _places_from_the_project(cls, path: Path | None, field: ValidationInfo) -> Path | None:
-        return path and _from_the_project(path, field.field_name)
+        return path and _from(PROJECT, path, field.field_name)
 
     @model_validator(mode="after")
     def _enough_images(self) -> Settings:
@@ -155,21 +154,15 @@ class Settings(Fields):
     @cached_property
     def data_set(self) -> DataSet:
         """The specification of the data set."""
-        try:
-            named = load_data_set(self.dataset)
-            if named.names_its_digests:
-                return named
-            return with_digests_of(named, self.source_folder or self.data_dir / RAW / named.name)
-        except UserError as error:
-            raise ValueError(str(error)) from error
+        named = load_data_set(self.dataset)
+        if named.names_its_digests:
+            return named
+        return with_digests_of(named, self.source_folder or self.data_dir / RAW / named.name)
 
     @cached_property
     def own_network(self) -> UserFunction | None:
         """The user's own network, as its file was when a run first asked."""
-        try:
-            return UserFunction.named(self.network_file) if self.network_file else None
-        except UserError as error:
-            raise ValueError(str(error)) from error
+        return UserFunction.named(self.network_file) if self.network_file else None
 
     @cached_property
     def to_beat(self) -> dict[str, Any]:
@@ -187,10 +180,7 @@ class Settings(Fields):
         from_environment = os.environ.get("FASHION_MNIST_DIR")
         if self.source or not from_environment:
             return self.source
-        try:
-            return Path(from_environment).expanduser().absolute()
-        except RuntimeError as error:
-            raise UserError(f"FASHION_MNIST_DIR {from_environment}: {str(error).lower()}") from error
+        return _from(Path.cwd(), Path(from_environment), "FASHION_MNIST_DIR")
 
     def moved_from(self, project: Path) -> Self:
         """Return these settings for this machine: what was below that folder of another's is below the project here."""
@@ -239,7 +229,7 @@ class Settings(Fields):
     @property
     def _of_the_preset(self) -> dict[str, Any]:
         """What the preset says for all of these networks: not what one of them says itself when it is left unset."""
-        own = {name for network in self.networks if network in networks() for name in networks()[network].recipe}
+        own = {name for network in {*self.networks} & networks().keys() for name in networks()[network].recipe}
         return {name: value for name, value in PRESETS[self.preset]._asdict().items() if name not in own}
 
     @property
@@ -248,10 +238,7 @@ class Settings(Fields):
         article = Settings(preset="article")
         found: dict[str, None] = {}
         for network in filter(ARTICLE.__contains__, self.networks):
-            mine, theirs = self.resolved(network), article.resolved(network)
-            shape = {
-                name: argument.default for name, argument in signature(networks()[network].build).parameters.items()
-            }
+            mine, theirs, shape = self.resolved(network), article.resolved(network), networks()[network].shape
             recipe = {name: getattr(theirs, name) for name in ("epochs", *Preset._fields, "validation_fraction")}
             for name, articles in {**recipe, **shape}.items():
                 value = getattr(mine, name)
@@ -262,17 +249,15 @@ class Settings(Fields):
 
     def resolved(self, network: str | None = None) -> Self:
         """Return the settings with nothing left open: the preset's values, the network's own, the precision used."""
-        preset = PRESETS[self.preset]
-        own = networks()[network].recipe if network in networks() else {}
-        usual = preset._asdict() | own if network else self._of_the_preset
+        preset, known = PRESETS[self.preset], networks().get(network or "")
+        usual = preset._asdict() | (known.recipe if known else {}) if network else self._of_the_preset
         filled = {name: value for name, value in usual.items() if getattr(self, name) is None}
         if network and network != XGBOOST and self.epochs is None:
-            filled["epochs"] = (networks()[network].epochs if network in networks() else CUSTOM_EPOCHS)[self.preset]
+            filled["epochs"] = (known.epochs if known else CUSTOM_EPOCHS)[self.preset]
         if network in CONTESTANTS:
             filled |= {"network_file": None, "own_network": None}  # they say nothing of this one
         if network:
-            takes = signature(networks()[network].build).parameters if network in networks() else {}
-            filled |= {name: None for name in SHAPE if name not in takes}
+            filled |= {name: None for name in SHAPE if not known or name not in known.shape}
         if (self.precision or preset.precision) == "auto":
             filled["precision"] = "bfloat16" if has_bfloat16() else "float32"
         return self.model_copy(update=filled)
@@ -290,11 +275,11 @@ def parse_settings(values: dict[str, Any], kind: type[Settings] = Settings) -> S
         raise UserError("; ".join(_sentence(problem, kind) for problem in error.errors())) from error
 
 
-def _from_the_project(path: Path, name: str | None) -> Path:
+def _from(folder: Path, path: Path, name: str | None) -> Path:
     try:
-        return PROJECT / path.expanduser()
+        return folder / path.expanduser()
     except RuntimeError as error:
-        raise ValueError(f"{name} {path}: {str(error).lower()}") from error
+        raise UserError(f"{name} {path}: {str(error).lower()}") from error
 
 
 def _sentence(problem: Any, kind: type[Settings]) -> str:

@@ -6,7 +6,6 @@ Each has the settings of a run and a few of its own; what its members differ in 
 from __future__ import annotations
 
 from functools import cached_property
-from inspect import signature
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -133,14 +132,14 @@ def space_of(settings: Settings, network: str) -> Space:
         "dense_width": {"low": 32, "high": 256, "step": 32},
         "dropout_rate": {"low": 0.0, "high": 0.7, "step": 0.05},
     }
-    takes = {"learning_rate", "batch_size", "epochs", *signature(networks()[network].build).parameters}
+    takes = {"learning_rate", "batch_size", "epochs", *networks()[network].shape}
     return {name: of for name, of in whole.items() if name in takes and getattr(settings, name) is None}
 
 
 def usual_of(settings: Settings, network: str, space: Space) -> dict[str, Any]:
     """Return what the preset and the network itself say: what the best trial is to beat."""
-    resolved, built = settings.resolved(network), signature(networks()[network].build).parameters
-    return {name: built[name].default if name in built else getattr(resolved, name) for name in space}
+    resolved, shape = settings.resolved(network), networks()[network].shape
+    return {name: shape[name] if name in shape else getattr(resolved, name) for name in space}
 
 
 def newest_study(settings: Settings) -> dict[str, Artifact]:

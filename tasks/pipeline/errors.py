@@ -4,7 +4,7 @@ import errno
 from typing import Any
 
 
-class UserError(Exception):
+class UserError(ValueError):
     """What the user gave cannot be used: the message says what, where, and what to do."""
 
     exit_status = 2
