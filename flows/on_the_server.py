@@ -16,10 +16,7 @@ from prefect import Task, get_run_logger
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterId,
-)
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.runtime import flow_run, task_run
@@ -43,22 +40,15 @@ PASSES = 10  # looks, half a second apart, at what the server knows of the tasks
 
 
 @contextlib.contextmanager
-def patient_for(seconds: float) -> Iterator["SyncPrefectClient"]:
-    """Have a client that asks once and waits no longer than this."""
-    with (
-        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: seconds}),
-        get_client(sync_client=True) as client,
-    ):
-        yield client
-
-
-@contextlib.contextmanager
-def _as_far_as_it_answers() -> Iterator[None]:
-    """Go on where the server does not answer or refuses, and log it."""
+def told_if_it_answers(warning: str = "the server was not told: %s") -> Iterator["SyncPrefectClient"]:
+    """Have a client that asks once and waits for moments; go on where the server does not answer or refuses."""
+    once = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: EVERY}
     try:
-        yield
+        with temporary_settings(once), get_client(sync_client=True) as client:
+            yield client
     except (httpx.HTTPError, PrefectException) as error:
-        get_run_logger().warning("the server was not told: %s", type(error).__name__)
+        if warning:
+            get_run_logger().warning(warning, type(error).__name__)
 
 
 class ProgressArtifacts:
@@ -100,7 +90,7 @@ class ProgressArtifacts:
 
     def _show(self) -> None:
         """Tell the server what is new; what it does not hear now, it hears with the next news."""
-        with contextlib.suppress(httpx.HTTPError, PrefectException), patient_for(EVERY) as client:
+        with told_if_it_answers(warning="") as client:
             for label, (share, note) in dict(self.newest).items():
                 if self.shown.get(label) == (share, note):
                     continue
@@ -108,7 +98,7 @@ class ProgressArtifacts:
                     client.update_artifact(self.artifacts[label], ArtifactUpdate(data=share, description=note))
                 else:
                     created = ArtifactCreate(
-                        key=_key(f"progress of {label}"),
+                        key=re.sub("[^a-z0-9]+", "-", f"progress-of-{label.lower()}").strip("-"),
                         type="progress",
                         data=share,
                         description=note,
@@ -129,7 +119,7 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     if is_ephemeral():
         return link
     told = [*verdict(artifact), f"[The report]({link})"]
-    with _as_far_as_it_answers(), patient_for(EVERY) as client:
+    with told_if_it_answers() as client:
         client.set_flow_run_name(_this_run(), f"{recipe}-{artifact.key[:8]}")
         create_table_artifact(figures(artifact), key="comparison", description="Accuracies; the gap is after training.")
         create_markdown_artifact("\n\n".join(told), key="verdict", description="Which network to keep, and why.")
@@ -141,41 +131,32 @@ def settle(ended: dict[UUID, tuple[str, State[Any]]]) -> None:
     """Wait for a server that takes nothing, and tell it how each task (its name, its state) has ended, unless it knows.
 
     Prefect tells of tasks in passing, and drops what it cannot deliver for a while. A server whose disk was full may
-    take none of it until it is started again.
+    take none of it until it is started again; until then it answers, but writes nothing down.
     """
-    _await_the_server()
+    run, deadline, looks = _this_run(), time.monotonic() + AWAY_FOR, 0
     known: dict[UUID, bool] = {}  # whether it has ended
-    for _ in range(PASSES):
-        with _as_far_as_it_answers(), patient_for(EVERY) as client:
-            tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[_this_run()])))
+    warning = "the server takes nothing (%s): how the run has ended is told when it does"
+    while looks < PASSES and time.monotonic() < deadline:
+        with told_if_it_answers(warning) as client:
+            try:
+                client.set_flow_run_name(run, client.read_flow_run(run).name)
+            except ObjectNotFound:  # it has forgotten the run
+                return
+            tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])))
             known = {task.id: bool(task.state and task.state.is_final()) for task in tasks}
-        if all(known.get(identifier) for identifier in ended):
-            return
-        time.sleep(0.5)
+            if all(known.get(identifier) for identifier in ended):
+                return
+            looks += 1
+            time.sleep(0.5)
+            continue
+        warning = ""  # once is enough
+        time.sleep(EVERY)
     for identifier in [identifier for identifier in ended if not known.get(identifier)]:
         name, state = ended[identifier]
-        with _as_far_as_it_answers(), patient_for(EVERY) as client:
+        with told_if_it_answers() as client:
             if identifier not in known:
-                client.create_task_run(Task(settle, name=name), _this_run(), name, id=identifier, name=name)
+                client.create_task_run(Task(settle, name=name), run, name, id=identifier, name=name)
             client.set_task_run_state(identifier, state, force=True)
-
-
-def _await_the_server() -> None:
-    """Wait until the server writes down what it is told: one whose disk is full answers, but takes nothing."""
-    told, deadline = False, time.monotonic() + AWAY_FOR
-    while time.monotonic() < deadline:
-        try:
-            with patient_for(EVERY) as client:
-                client.set_flow_run_name(_this_run(), client.read_flow_run(_this_run()).name)
-        except ObjectNotFound:  # it has forgotten the run
-            return
-        except (httpx.HTTPError, PrefectException):
-            if not told:
-                get_run_logger().warning("the server takes nothing: how the run has ended is told when it does")
-                told = True
-            time.sleep(EVERY)
-        else:
-            return
 
 
 def _this_run() -> UUID:
@@ -186,7 +167,3 @@ def _address(page: Path) -> str:
     """Return where a browser finds a page: at the server of the pages, if this one is among them."""
     pages = next((environment[PAGES_URL] for environment in running("pages").values()), None)
     return f"{pages}/{page.name}" if pages and page.parent == PROJECT / "reports" else page.as_uri()
-
-
-def _key(text: str) -> str:
-    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")
