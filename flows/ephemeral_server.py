@@ -11,14 +11,10 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from flows.server_api import answers
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.progress import Event, to_all, watchers
-
-if TYPE_CHECKING:
-    from prefect.client.orchestration import SyncPrefectClient
 
 LABEL, DATABASE = "Prefect server", "runs.db"
 START_TIMEOUT = 180  # seconds: the first start makes the database, 20 s on a slow machine
@@ -58,19 +54,18 @@ def prefect_api(folder: Path) -> Iterator[Callable[[], None]]:
         return
     to_all(*watchers)(Event("started", LABEL, "no server is configured"))
     listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    own = f"http://127.0.0.1:{port}/api"
+    own = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
     folder.mkdir(parents=True, exist_ok=True)
-    database = {PREFECT_API_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{folder / DATABASE}"}
-    its = {PREFECT_API_URL: own, PREFECT_SERVER_ANALYTICS_ENABLED: False}
-    with temporary_settings({**its, **database, **no_heartbeat}):
+    database = f"sqlite+aiosqlite:///{folder / DATABASE}"
+    its = {PREFECT_API_URL: own, PREFECT_API_DATABASE_CONNECTION_URL: database, PREFECT_SERVER_ANALYTICS_ENABLED: False}
+    with temporary_settings(its | no_heartbeat):
         faults: list[str] = []
         known = contextvars.copy_context()  # with these settings
         server = threading.Thread(target=known.run, args=(_serve, listener, faults), name=LABEL, daemon=True)
         server.start()
         _own.append(server)
         try:
-            yield lambda: _wait_for_health(port, faults)
+            yield lambda: _wait_for_health(own, faults)
             _tell_what_is_left(own)
         finally:
             _own.remove(server)
@@ -95,12 +90,12 @@ def _serve(listener: socket.socket, faults: list[str]) -> None:
         listener.close()
 
 
-def _wait_for_health(port: int, faults: list[str]) -> None:
+def _wait_for_health(url: str, faults: list[str]) -> None:
     """Ask until it is healthy: the socket listens already, so each question waits for the server by itself."""
-    if not answers(f"http://127.0.0.1:{port}/api/health", START_TIMEOUT):
+    if not answers(f"{url}/health", START_TIMEOUT):
         reasons = [line for fault in faults for line in fault.splitlines() if "Error: " in line]
         raise RunError(f"the run's own Prefect server did not start ({reasons[-1] if reasons else 'no reason given'})")
-    to_all(*watchers)(Event("ended", LABEL, f"at http://127.0.0.1:{port} while the run lasts"))
+    to_all(*watchers)(Event("ended", LABEL, f"at {url.removesuffix('/api')} while the run lasts"))
 
 
 def _tell_what_is_left(url: str) -> None:
@@ -119,22 +114,14 @@ def _insist_on_an_answer(url: str) -> None:
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
-    with (
-        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: 10.0}),
-        get_client(sync_client=True) as client,
-    ):
-        fault = client.api_healthcheck() or _other_program(client)
-    if fault:
-        raise RunError(
-            f"no Prefect 3 server answers at {url} (PREFECT_API_URL; {type(fault).__name__}): "
-            "start one there, or unset it to run without one"
-        ) from fault
-
-
-def _other_program(client: "SyncPrefectClient") -> Exception | None:
-    """Return what shows that something else answers, or another Prefect."""
+    once = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: 10.0}
     try:
-        client.raise_for_api_version_mismatch()
-    except Exception as error:
-        return error
-    return None
+        with temporary_settings(once), get_client(sync_client=True) as client:
+            if fault := client.api_healthcheck():
+                raise fault  # noqa: TRY301
+            client.raise_for_api_version_mismatch()
+    except Exception as error:  # nobody answers, or something else, or another Prefect
+        raise RunError(
+            f"no Prefect 3 server answers at {url} (PREFECT_API_URL; {type(error).__name__}): "
+            "start one there, or unset it to run without one"
+        ) from error
