@@ -65,13 +65,11 @@ class LivePage:
         histories = dict(sorted(dict(self.histories).items()))
         if histories != self.drawn[0] and not ended:
             self.drawn = histories, learning.figures(learning.of_histories(histories))
-        names = list(self.drawn[0])
-        return Templates(head={"networks": names}).page(
+        return Templates().page(
             "live.html.j2",
             "" if ended else "live.js",
             nodes=dict(self.nodes),
             figures=self.drawn[1],
-            networks=names,
             began=self.began,
             now=datetime.now(UTC),
             refresh=REFRESH,

@@ -46,7 +46,7 @@ def render(search: Search) -> str:
     """Return the page; it asks the network for nothing."""
     figures = {"trials": _trials(search), "settings": _parallel(search)}
     figures["importance"] = _importance(search) if search.importance else ""
-    return Templates(head={"networks": [search.network]}).page("search.html.j2", search=search, figures=figures)
+    return Templates().page("search.html.j2", search=search, figures=figures)
 
 
 @styled

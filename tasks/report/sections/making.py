@@ -38,6 +38,7 @@ class Numbers(Model):
 def numbers(run: Run) -> Numbers:
     """Gather how everything was made."""
     made = {label: manifest["made"] for label, manifest in run.manifests.items()}
+    machine = "{processor}, {cores} cores, {system}, Python {python}"
     newest = max(made.values(), key=lambda of_node: of_node["at"])["run"]
     return Numbers(
         command=run.command,
@@ -50,7 +51,7 @@ def numbers(run: Run) -> Numbers:
             )
             for label, manifest in run.manifests.items()
         },
-        machines=_grouped({label: _machine(of_node) for label, of_node in made.items()}),
+        machines=_grouped({label: machine.format(**of_node) for label, of_node in made.items()}),
         commits=_grouped({label: of_node["commit"] for label, of_node in made.items()}),
         clean=all(of_node["commit"].endswith("tree clean") for of_node in made.values()),
         versions={k: v for of in run.manifests.values() for k, v in of["cache_key"]["versions"].items()},
@@ -63,10 +64,6 @@ def _inputs(manifest: dict[str, Any], run: Run) -> list[str]:
     network = manifest["network"]
     names = manifest["cache_key"]["inputs"]
     return [f"{name}[{network}]" if network and f"{name}[{network}]" in run.manifests else name for name in names]
-
-
-def _machine(made: dict[str, Any]) -> str:
-    return f"{made['processor']}, {made['cores']} cores, {made['system']}, Python {made['python']}"
 
 
 def _grouped(of_each: dict[str, str]) -> dict[str, list[str]]:

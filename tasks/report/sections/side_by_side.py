@@ -128,14 +128,14 @@ def _row(run: Run, name: str, quantity: Quantity) -> Row:
     order = sorted(run.names, key=lambda network: values[network].value, reverse=quantity.better == "higher")
     same = len({values[network].value for network in order[:2]}) == 1
     alike = name != "multiply_adds" or XGBOOST not in order  # trees add where networks multiply and add
-    best = order[0] if quantity.better and alike and not same and len(order) > 1 else None
+    best = order[0] if quantity.better and alike and not same else None
     apart, difference = bool(best), None
     if quantity.difference and len(order) > 1:
+        difference = Estimate.of(_pair(run, *run.names[:2]), quantity.difference)
         if best:
-            pair = _pair(run, order[0], order[1])
-            apart = Estimate.of(pair, quantity.difference).clear
-            apart = apart and (name != "test_accuracy" or pair["p"] < 0.05)  # as the verdict says
-        difference = Estimate.of(_pair(run, run.names[0], run.names[1]), quantity.difference)
+            pair = _pair(run, *order[:2])
+            agrees = name != "test_accuracy" or pair["p"] < 0.05  # with the verdict
+            apart = agrees and Estimate.of(pair, quantity.difference).clear
     return Row(
         title=quantity.title, unit=quantity.unit, values=values, best=best, told_apart=apart, difference=difference
     )
