@@ -9,7 +9,7 @@ from prefect.runtime import deployment
 from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 
-from flows.engines import Submitter
+from flows.engines import Sender, localize
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, Unreachable, UserError, WorkerCrashed
 from tasks.pipeline.node import Inputs, Node
@@ -23,15 +23,19 @@ def as_task(
 ) -> Task[..., Any]:
     """Return the Prefect task that runs a node, though its artifact stands if there is a reason to do so."""
     label = node.label(network)
-    submitter = None
+    sender = None
     if settings.engine != "local":  # one arithmetic for all, whatever the other machines' processors
-        submitter = Submitter(PROJECT, node.fingerprint(network))
+        sender = (PROJECT, node.fingerprint(network))
         settings = settings.model_copy(update={"precision": settings.resolved().precision})
 
     def work(inputs: Inputs) -> Any:
-        from flows.as_task import run_node  # a cluster is sent this function itself, and with it what it refers to
+        return run_node(node, network, settings, afresh, run, inputs, sender)
 
-        return run_node(node, network, settings, afresh, run, inputs, submitter)
+    # Another try may help after a killed worker, and a run that nobody waits for where the network is down.
+    healing = WorkerCrashed | Unreachable if deployment.id else WorkerCrashed
+
+    def may_heal(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001 (Prefect's signature)
+        return isinstance(fault_of(state), healing)
 
     return Task(
         work,
@@ -43,7 +47,7 @@ def as_task(
         retries=node.retries,
         retry_delay_seconds=exponential_backoff(backoff_factor=3),
         retry_jitter_factor=0.5,
-        retry_condition_fn=_may_heal_unattended if deployment.id else _may_heal,
+        retry_condition_fn=may_heal,
     )
 
 
@@ -54,17 +58,17 @@ def run_node(
     afresh: str | None,
     run: str,
     inputs: Inputs,
-    submitter: Submitter | None = None,
+    sender: Sender | None,
 ) -> Any:
-    """Run a node within a Prefect task, from elsewhere if there is a submitter; return the state that it ends in."""
+    """Run a node within a Prefect task, of a sender elsewhere if there is one; return the state that it ends in."""
     if stopping.is_set():
         return Failed(message="stopped")
     label = node.label(network)
     reporter = to_all(log_reporter(get_run_logger()), *watchers)
     fault: RunError | UserError
     try:
-        if submitter:
-            settings, inputs = submitter.localize(node, network, settings, inputs)
+        if sender:
+            settings, inputs = localize(sender, node, network, settings, inputs)
         artifact, made = node.run(settings, network, inputs, reporter, afresh, run)
     except (RunError, UserError) as error:
         fault, detail = error, "\n".join(getattr(error, "__notes__", []))
@@ -75,16 +79,6 @@ def run_node(
     if not stopping.is_set():
         reporter(Event("failed", label, str(fault), detail=detail))
     return Failed(message=str(fault), data=fault)
-
-
-def _may_heal(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001 (Prefect's signature)
-    """Tell whether another try may help: after a killed worker, not after a failed validation or a fault in code."""
-    return isinstance(fault_of(state), WorkerCrashed)
-
-
-def _may_heal_unattended(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001
-    """Tell it of a scheduled run: nobody waits for its word that the network is down, so it asks again later."""
-    return isinstance(fault_of(state), WorkerCrashed | Unreachable)
 
 
 def fault_of(state: Any) -> Any:

@@ -13,7 +13,8 @@ import logging
 import os
 import socket
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -33,6 +34,8 @@ from tasks.settings import Settings
 from tasks.training.tensorflow import environment
 
 PATIENCE = 10  # seconds for a scheduler to answer
+
+Sender = tuple[Path, dict[str, dict[str, str]]]  # whose task it is: its project, its code and library versions
 
 
 class Engine:
@@ -64,9 +67,15 @@ class Engine:
 class Cluster(Engine):
     """Sends tasks to other machines, and tells this one's reporters how they end."""
 
+    cancel: Callable[[Any], object]  # by which the cluster takes work back
+
     def __init__(self, settings: Settings) -> None:
-        if settings.scheduler:
-            _insist_on_a_server_within_reach(settings.scheduler)
+        server, scheduler = PREFECT_API_URL.value() or "", settings.scheduler
+        if scheduler and _only_from_here(server) and not _only_from_here(scheduler):
+            raise UserError(
+                f"the machines of {scheduler} do not reach the Prefect server at {server}: start one that they reach, "
+                "and name it in PREFECT_API_URL"
+            )
         super().__init__(settings)
         self.store = store_of(settings)
         self.told = threading.Lock()
@@ -99,6 +108,12 @@ class Cluster(Engine):
         future.add_done_callback(lambda done: known.run(self._tell, task.name, done))
         return future
 
+    def stop(self) -> None:
+        """Take back what has not begun; what has, Dask lets run to its end, and Ray kills."""
+        self.stopped = True
+        for future in list(self.futures):
+            self.cancel(future.wrapped_future)  # type: ignore[attr-defined]
+
     def _tell(self, label: str, future: PrefectFuture[Any]) -> None:
         future.wait()
         if self.stopped:
@@ -120,8 +135,10 @@ class DaskEngine(Cluster):
     """A Dask cluster: the scheduler's that is named, or a worker for each core of this machine."""
 
     def _task_runner(self) -> TaskRunner[Any]:
+        from distributed import Future
         from prefect_dask import DaskTaskRunner
 
+        self.cancel = Future.cancel
         logging.getLogger("distributed").setLevel(logging.ERROR)  # what goes well is no news, nor is a worker's end
         if self.settings.scheduler:
             return DaskTaskRunner(address=self.settings.scheduler, client_kwargs={"timeout": PATIENCE})
@@ -134,12 +151,6 @@ class DaskEngine(Cluster):
         }
         return DaskTaskRunner(cluster_kwargs=here)
 
-    def stop(self) -> None:
-        """Take back what has not begun; what has begun runs to its end, and is kept."""
-        self.stopped = True
-        for future in list(self.futures):
-            future.wrapped_future.cancel()  # type: ignore[attr-defined]
-
 
 class RayEngine(Cluster):
     """A Ray cluster: the one that is named, or one of this machine's cores, which no other machine reaches."""
@@ -147,55 +158,36 @@ class RayEngine(Cluster):
     def _task_runner(self) -> TaskRunner[Any]:
         if not self.settings.scheduler:
             os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # read on import; it listens on all else
+        import ray
         from prefect_ray import RayTaskRunner
 
+        self.cancel = partial(ray.cancel, force=True)
         here = {} if self.settings.scheduler else {"num_cpus": cores(), "include_dashboard": False}
         return RayTaskRunner(address=self.settings.scheduler, init_kwargs={"log_to_driver": False, **here})
-
-    def stop(self) -> None:
-        """Begin nothing more, and kill what is at work."""
-        import ray
-
-        self.stopped = True
-        for future in list(self.futures):
-            ray.cancel(future.wrapped_future, force=True)  # type: ignore[attr-defined]
 
 
 ENGINES: dict[str, type[Engine]] = {"local": Engine, "dask": DaskEngine, "ray": RayEngine}
 
 
-@dataclass(frozen=True)
-class Submitter:
-    """Who submits a task: the machine that runs it has to have the same code, and has its own folders."""
+def localize(
+    sender: Sender, node: Node, network: str | None, settings: Settings, inputs: Inputs
+) -> tuple[Settings, Inputs]:
+    """Return the sender's settings and input artifacts as they are on this machine.
 
-    project: Path
-    fingerprint: dict[str, dict[str, str]]  # code and library versions
-
-    def localize(self, node: Node, network: str | None, settings: Settings, inputs: Inputs) -> tuple[Settings, Inputs]:
-        """Return the settings and the input artifacts as they are on this machine.
-
-        Raises:
-            RunError: its code or its libraries are others, or an input is not to be had here.
-        """
-        for what, mine in node.fingerprint(network).items():
-            differing = sorted({name for name, _ in self.fingerprint[what].items() ^ mine.items()})
-            if differing:
-                raise RunError(
-                    f"{socket.gethostname()} has other {what} than the run ({', '.join(differing)}); bring them to the "
-                    "same state, start its worker again, and run again"
-                )
-        here = settings.moved_from(self.project)
-        start_server(HEAVY, environment())  # once, for whatever nodes this machine gets
-        return here, map_artifacts(store_of(here).fetch, inputs)
-
-
-def _insist_on_a_server_within_reach(scheduler: str) -> None:
-    server = PREFECT_API_URL.value() or ""
-    if _only_from_here(server) and not _only_from_here(scheduler):
-        raise UserError(
-            f"the machines of {scheduler} do not reach the Prefect server at {server}: start one that they reach, and "
-            "name it in PREFECT_API_URL"
-        )
+    Raises:
+        RunError: its code or its libraries are others, or an input is not to be had here.
+    """
+    project, fingerprint = sender
+    for what, mine in node.fingerprint(network).items():
+        differing = sorted({name for name, _ in fingerprint[what].items() ^ mine.items()})
+        if differing:
+            raise RunError(
+                f"{socket.gethostname()} has other {what} than the run ({', '.join(differing)}); bring them to the "
+                "same state, start its worker again, and run again"
+            )
+    here = settings.moved_from(project)
+    start_server(HEAVY, environment())  # once, for whatever nodes this machine gets
+    return here, map_artifacts(store_of(here).fetch, inputs)
 
 
 def _only_from_here(address: str) -> bool:
