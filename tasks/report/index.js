@@ -30,6 +30,7 @@ if (one("#comparison")) {
     one("#moved").replaceChildren(...rows);
     one("#same").hidden = rows.length > 0;
   };
+  one("#unscripted").hidden = true;
   one("#comparison").hidden = false;
   for (const chosen of [older, newer]) chosen.addEventListener("input", compare);
   compare();

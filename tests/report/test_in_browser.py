@@ -96,6 +96,13 @@ def test_without_javascript_everything_stands_there(visit, report, twin):
     assert page.locator("#epochs td").first.is_visible()
 
 
+def test_without_javascript_the_index_lists_the_runs_and_says_what_it_cannot_do(visit, reports):
+    page = visit(reports / "index.html", java_script_enabled=False)
+    assert page.locator("#list tr").count() == 2
+    assert page.locator("#unscripted").is_visible()
+    assert not page.locator("#comparison").is_visible()
+
+
 def test_no_script_but_its_own_can_run(visit, odd, report, tmp_path):
     page = visit(odd)
     assert page.title().startswith("Keep ")

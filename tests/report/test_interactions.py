@@ -166,6 +166,7 @@ def test_the_index_lists_the_runs_and_its_filter_hides_those_without_a_network(v
 
 def test_any_two_runs_can_be_held_against_each_other(visit, reports):
     page = visit(reports / "index.html")
+    assert not page.locator("#unscripted").is_visible()
     static = page.locator("#moved").inner_text()
     settings, figures = r"prepare: seed\s+0\s+7", r"dropout: test accuracy\s+\S+.%\s+50.00.%"
     assert re.search(rf"{settings}.*{figures}.*: gap\s+\S+\s+–", static, re.DOTALL)
