@@ -53,19 +53,19 @@ def outline(settings: Settings) -> tuple[list[str], dict[str, str]]:
         UserError: it names no node.
     """
     afresh = Afresh(settings.fresh)
-    names: dict[str, None] = {}
-    labels: list[str] = []
+    nodes: dict[str, str] = {}  # by label
 
     def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> str:  # noqa: ARG001
-        labels.append(node.label(network))
-        names.update(dict.fromkeys([node.name, labels[-1]]))
+        label = node.label(network)
+        nodes[label] = node.name
         afresh.reason(node, network, _labels(inputs))
-        return labels[-1]
+        return label
 
     walk(visit, settings)
     if settings.fresh and not afresh.reasons:
+        names = dict.fromkeys([*nodes.values(), *nodes])
         raise UserError(f"fresh: no node is called {settings.fresh!r}{nearest(settings.fresh, names)}")
-    return labels, afresh.reasons
+    return list(nodes), afresh.reasons
 
 
 @dataclass
@@ -92,35 +92,32 @@ def plan(settings: Settings) -> Plan:
     """Return what a run would do; without Prefect or TensorFlow."""
     afresh = Afresh(settings.fresh)
     found = Plan()
-    steps = found.steps
-    stopped: set[str] = set()
 
-    def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:
-        label = node.label(network)
-        undecided = _labels(inputs)
+    def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:  # noqa: ARG001
+        label, undecided = node.label(network), _labels(inputs)
         why = afresh.reason(node, network, undecided)
-        if not stopped.isdisjoint({*undecided, *([after] if isinstance(after, str) else [])}):
-            stopped.add(label)
-            steps.append((label, "wait", "(a failed check stops the run)"))
+        if found.refusal:
+            verb, why = "wait", "(a failed check stops the run)"
         elif why:
-            steps.append((label, "run", why))
+            verb = "run"
         elif undecided:
-            steps.append((label, "wait", f"(input {undecided[0]} may change)"))
+            verb, why = "wait", f"(input {undecided[0]} may change)"
         else:
             try:
                 artifact = node.find(settings, network, inputs)
             except RunError as error:
                 found.refusal = error
-                stopped.add(label)
-                steps.append((label, "stop", str(error).removeprefix(f"{label}: ")))
-                return label
-            if isinstance(artifact, Artifact):
-                steps.append((label, "keep", f"{artifact.key} verified"))
-                found.kept[label] = artifact
-                return artifact
-            steps.append((label, "run", artifact.reason))
-        found.libraries.update(node.libraries)
-        return label
+                verb, why = "stop", str(error).removeprefix(f"{label}: ")
+            else:
+                if isinstance(artifact, Artifact):
+                    found.kept[label] = artifact
+                    verb, why = "keep", f"{artifact.key} verified"
+                else:
+                    verb, why = "run", artifact.reason
+        found.steps.append((label, verb, why))
+        if verb in ("run", "wait"):
+            found.libraries.update(node.libraries)
+        return found.kept.get(label, label)
 
     walk(visit, settings)
     return found
