@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin
+from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from flows.instead import ACTIONS, FLAGS, look_after
 from flows.notify import crown_whom_it_promotes
@@ -34,9 +34,6 @@ from tasks.settings import PLACES, Settings, parse_settings
 from tasks.training.tensorflow import environment
 from tasks.wording import as_text, nearest, option_of
 
-if TYPE_CHECKING:
-    from prefect.states import State
-
 RUNS_KEPT = 10
 
 _told_to_stop = threading.Event()
@@ -52,11 +49,8 @@ def main(arguments: list[str] | None = None, kind: type[Settings] = Settings) ->
         options = read_options(arguments, kind)
         actions = {name: options.pop(name) for name in ACTIONS if name in options}
         settings = parse_settings(options, kind)
-    except UserError as error:
-        _fail(error)
-    try:
         outline(settings)
-        _stop_on_signals()
+        _on_signals(_interrupt)  # until here there is nothing to stop
         status = look_after(settings, actions) if actions else run(settings)
     except (RunError, UserError) as error:
         _fail(error)
@@ -130,6 +124,7 @@ def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
         epilog="A setting that is left out is the network's own, or the preset's. "
         + "; ".join(f"{name}: {', '.join(f'{k} {v}' for k, v in of.items() if v)}" for name, of in usual.items()),
         allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
     )
     for name, field in kind.model_fields.items():
         if name in kind.not_taken:
@@ -140,19 +135,17 @@ def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
             option_of(name),
             *kind.also_spelt.get(name, ()),
             dest=name,
-            default=argparse.SUPPRESS,
             metavar="FILE" if name.endswith("_file") else _metavar(field.annotation),
             help=f"{field.description} (default: {shown})".replace("%", "%%"),
         )
     instead = parser.add_argument_group("instead of running")
     for name, meaning in FLAGS.items():
-        instead.add_argument(f"--{name}", action="store_true", default=argparse.SUPPRESS, help=meaning)
+        instead.add_argument(f"--{name}", action="store_true", help=meaning)
     instead.add_argument(
         "--prune",
         type=_count,
         nargs="?",
         const=RUNS_KEPT,
-        default=argparse.SUPPRESS,
         metavar="RUNS",
         help=f"list what none of the last RUNS runs needs (default: {RUNS_KEPT})",
     )
@@ -183,7 +176,7 @@ def run_flow(settings: Settings) -> Artifact:
 
         wait_for_the_server()  # which has started while Prefect was imported here
         try:
-            state: State[Any] = FLOWS[type(settings)](settings, return_state=True)  # type: ignore[assignment]
+            state: Any = FLOWS[type(settings)](settings, return_state=True)
             result = state.result(raise_on_failure=False)
         except Exception as error:  # not of a node's making: those come back as a state
             result = error
@@ -199,27 +192,22 @@ def run_flow(settings: Settings) -> Artifact:
     )
 
 
-def _stop_on_signals() -> None:
-    """Let Ctrl-C end the run within two seconds: workers at once, then what Prefect still wants to tell its server."""
-
-    def interrupt(number: int, frame: Any) -> NoReturn:  # noqa: ARG001 (the signal module's signature)
-        _ignore_signals()
-        _told_to_stop.set()
-        stop_workers()
-        threading.Timer(1.5, _stop).start()
-        raise KeyboardInterrupt
-
+def _on_signals(handler: Any) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
+        signal.signal(number, handler)
 
 
-def _ignore_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+def _interrupt(*_: Any) -> NoReturn:
+    """End the run within two seconds: workers at once, then what Prefect still wants to tell its server."""
+    _on_signals(signal.SIG_IGN)
+    _told_to_stop.set()
+    stop_workers()
+    threading.Timer(1.5, _stop).start()
+    raise KeyboardInterrupt
 
 
 def _fail(error: RunError | UserError) -> NoReturn:
-    _ignore_signals()
+    _on_signals(signal.SIG_IGN)
     print(f"error: {error}", file=sys.stderr)
     _leave(error.exit_status)
 

@@ -27,39 +27,40 @@ def look_after(settings: Settings, actions: dict[str, Any]) -> int:
         UserError: what is asked for does not go together.
         RunError: a run is at work, or nothing can be read.
     """
-    if actions.keys() == {"plan"}:
-        print(table(plan(settings).steps))
-        return 0
-    if actions.keys() == {"verify"}:
-        faults, told = damaged(settings.data_dir)
-        print("\n".join([*faults, told]))
-        return 1 if faults else 0
-    if actions.keys() == {"status"}:
-        from flows.status import status
+    wrong: list[str] = []
+    match sorted(actions):
+        case ["plan"]:
+            told = [table(plan(settings).steps)]
+        case ["verify"]:
+            wrong, summary = damaged(settings.data_dir)
+            told = [*wrong, summary]
+        case ["status"]:
+            from flows.status import status
 
-        how, wrong = status(settings)
-        print("\n".join([table(how), *wrong]))
-        return 1 if wrong else 0
-    if actions.keys() == {"rollback"}:
-        again, was = roll_back(settings.data_dir)
-        print(f"champion: {again.network} ({again.recipe}), no longer {was.network} ({was.recipe})")
-        return 0
-    if "prune" in actions and actions.keys() <= {"prune", "yes"}:
-        with no_run_at_work(settings.data_dir):
-            items = unneeded(settings.data_dir, settings.reports_dir, actions["prune"])
-            if "yes" in actions:
-                remove(items, settings.reports_dir)
-        rows = [(f"{item.bytes:,}", _shown(item.folder, settings), item.why) for item in items]
-        size = sum(item.bytes for item in items)
-        told = f"{len(items)} {'removed' if 'yes' in actions else 'to remove'}, {size:,} bytes"
-        if items and "yes" not in actions:
-            told += "; add --yes to remove them"
-        print("\n".join([*filter(None, [table(rows)]), told]))
-        return 0
-    raise UserError("--plan, --verify, --status, --rollback and --prune go one at a time; --yes only with --prune")
+            rows, wrong = status(settings)
+            told = [table(rows), *wrong]
+        case ["rollback"]:
+            again, was = roll_back(settings.data_dir)
+            told = [f"champion: {again.network} ({again.recipe}), no longer {was.network} ({was.recipe})"]
+        case ["prune"] | ["prune", "yes"]:
+            removing = "yes" in actions
+            with no_run_at_work(settings.data_dir):
+                items = unneeded(settings.data_dir, settings.reports_dir, actions["prune"])
+                if removing:
+                    remove(items, settings.reports_dir)
+            found = [(f"{item.bytes:,}", _shown(item.folder, settings), item.why) for item in items]
+            size = f"{sum(item.bytes for item in items):,} bytes"
+            count = f"{len(items)} {'removed' if removing else 'to remove'}, {size}"
+            hint = "; add --yes to remove them" if items and not removing else ""
+            told = list(filter(None, [table(found), count + hint]))
+        case _:
+            raise UserError(
+                "--plan, --verify, --status, --rollback and --prune go one at a time; --yes only with --prune"
+            )
+    print("\n".join(told))
+    return 1 if wrong else 0
 
 
 def _shown(path: Path, settings: Settings) -> str:
-    return str(
-        path.relative_to(settings.data_dir if path.is_relative_to(settings.data_dir) else settings.reports_dir.parent)
-    )
+    root = settings.data_dir if path.is_relative_to(settings.data_dir) else settings.reports_dir.parent
+    return str(path.relative_to(root))
