@@ -33,7 +33,7 @@ from tasks.pipeline.progress import Background, Event
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
-EVERY = 5.0  # seconds between two tellings of how far the trainings are, at least
+EVERY = 5.0  # seconds between two tellings of how far the trainings are
 WORKERS_TURN = 3  # tellings for which it is left to the worker to cancel the run
 AWAY_FOR = 86400  # seconds: a server that is away for longer is not told how a run has ended
 PASSES = 10  # looks, half a second apart, at what the server knows of the tasks before it is told
@@ -65,7 +65,7 @@ class ProgressArtifacts:
         self.tasks: dict[str, str] = {}  # task runs
         self.artifacts: dict[str, UUID] = {}
         self.shown: dict[str, tuple[float, str]] = {}
-        self.writer = Background("progress artifacts", self._show, EVERY, without_news=True)
+        self.writer = Background("progress artifacts", self._show, EVERY)
         self.flow_run = _this_run()
 
     def __enter__(self) -> "ProgressArtifacts":
@@ -83,7 +83,6 @@ class ProgressArtifacts:
             self.tasks[label] = str(task_run.id)  # this is called within it
         elif event.kind == "advanced" and label.startswith("train[") and event.total:
             self.newest[label] = (100 * event.done / event.total, event.note)
-            self.writer.tell()
         elif label in self.newest:
             share, note = self.newest[label]
             self.newest[label] = (share, event.note) if event.kind == "failed" else (100, f"{note} · {event.note}")

@@ -118,38 +118,24 @@ class TerminalReporter:
 
 
 class Background:
-    """Does work in a thread of its own whenever there is news, so that nobody who brings some has to wait."""
+    """Does work in a thread of its own, again and again, so that nobody who brings news of it has to wait."""
 
-    def __init__(self, name: str, work: Callable[[], None], every: float, without_news: bool = False) -> None:
-        """Have `work` done at most once in so many seconds; `without_news` too, then at least once in twice as many."""
-        self.work = work
-        self.every = every
-        self.patience = every if without_news else None
-        self.news, self.over = threading.Event(), threading.Event()
+    def __init__(self, name: str, work: Callable[[], None], every: float) -> None:
+        """Have `work` done, and after it a pause of so many seconds."""
+        self.work, self.every = work, every
+        self.over = threading.Event()
         self.thread = threading.Thread(target=self._keep_working, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Begin with the news that there are so far."""
-        self.news.set()
-        self.thread.start()
-
-    def tell(self) -> None:
-        """Bring news."""
-        self.news.set()
+        self.start = self.thread.start
 
     def end(self, within: float | None = None) -> None:
         """Begin no more work, and wait for what is being done, so many seconds at most."""
         self.over.set()
-        self.news.set()
         self.thread.join(within)
 
     def _keep_working(self) -> None:
         while not self.over.is_set():
-            self.news.wait(self.patience)
-            self.news.clear()
-            if not self.over.is_set():
-                self.work()
-                self.over.wait(self.every)
+            self.work()
+            self.over.wait(self.every)
 
 
 def at_a_terminal() -> bool:

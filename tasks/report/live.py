@@ -45,7 +45,6 @@ class LivePage:
         state = {"started": "runs", "ended": "done", "failed": "failed"}.get(event.kind, before["state"])
         share = event.done / event.total if event.total else None
         self.nodes[event.label] = {"state": state, "note": event.note, "share": share}
-        self.writer.tell()
 
     def end(self, how: str = "") -> None:
         """Write no more; say how the run ended, if it did so without a report."""
