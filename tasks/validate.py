@@ -32,20 +32,14 @@ DRIFT = 5.0  # grey levels of 255: half a per cent of the range is noise between
 IMBALANCE = 1.5  # largest class over smallest
 
 
-class Expectation(NamedTuple):
-    """What Great Expectations is asked: a class of its `expectations` and its arguments."""
-
-    type: str
-    arguments: dict[str, Any]
-
-
 class Check(NamedTuple):
-    """An expectation with what it means to people."""
+    """What Great Expectations is asked (one of its `expectations`, and its arguments), and what that means to people."""
 
     split: str  # "train", "test", or "both" for the frame of facts
     severity: Literal["critical", "warning"]
     sentence: str  # "train labels must be 0–9"
-    expectation: Expectation
+    expectation: str
+    arguments: dict[str, Any]
     offence: str = "are not"  # what the offenders are: "3 of 400 are not"
 
 
@@ -150,9 +144,9 @@ def _checks(data_set: DataSet) -> list[Check]:
     severity, must = ("warning", "should") if data_set.expectations.shared else ("critical", "must")
     both: list[tuple[Any, ...]] = [
         _identity(data_set),
-        ("test", severity, f"test images {must} not be training images too", _within("leaked", [False]), "are"),
-        ("both", "warning", f"train and test should be equally bright, {within}", _between("mean_drift", 0, DRIFT)),
-        ("both", "warning", f"train and test should vary equally, {within}", _between("deviation_drift", 0, DRIFT)),
+        ("test", severity, f"test images {must} not be training images too", *_within("leaked", [False]), "are"),
+        ("both", "warning", f"train and test should be equally bright, {within}", *_between("mean_drift", 0, DRIFT)),
+        ("both", "warning", f"train and test should vary equally, {within}", *_between("deviation_drift", 0, DRIFT)),
     ]
     each = [check for split in SPLITS for check in _split_checks(split, data_set)]
     return [Check(*check) for check in [both[0], *each, *both[1:]]]
@@ -161,30 +155,28 @@ def _checks(data_set: DataSet) -> list[Check]:
 def _identity(data_set: DataSet) -> tuple[Any, ...]:
     """Return the check that the files are those that are meant; where nothing says which, it warns of that."""
     if data_set.proven:
-        return "both", "critical", f"the files must be {data_set.name}'s, byte for byte", _within("identical", [True])
+        return "both", "critical", f"the files must be {data_set.name}'s, byte for byte", *_within("identical", [True])
     sentence = f"{data_set.name}'s specification should name the files' SHA-256, to prove that they are those meant"
-    return "both", "warning", sentence, _within("proven", [True])
+    return "both", "warning", sentence, *_within("proven", [True])
 
 
 def _split_checks(split: str, data_set: DataSet) -> list[tuple[Any, ...]]:
     count, labels = data_set.counts[split], list(range(len(data_set.class_names)))
-    background, brightest = data_set.expectations.background, data_set.expectations.brightest
-    size = Expectation("ExpectTableRowCountToEqual", {"value": count})
-    there = Expectation("ExpectColumnValuesToNotBeNull", {"column": "label"})
-    classes = Expectation("ExpectColumnDistinctValuesToContainSet", {"column": "label", "value_set": labels})
+    background, white = data_set.expectations.background, data_set.expectations.brightest
+    every_class = {"column": "label", "value_set": labels}
     return [
-        (split, "critical", f"{split} must have {count:,} images", size),
-        ("both", "critical", f"{split} pixels must be uint8", _within(f"{split}_dtype", ["uint8"])),
-        (split, "critical", f"{split} images must be 28 high", _within("height", [28])),
-        (split, "critical", f"{split} images must be 28 wide", _within("width", [28])),
-        (split, "critical", f"{split} labels must be there", there),
-        (split, "critical", f"{split} labels must be 0–{labels[-1]}", _within("label", labels)),
-        (split, "critical", f"{split} must show every class", classes),
-        ("both", "warning", f"{split} classes should be balanced", _between(f"{split}_imbalance", 1, IMBALANCE)),
-        (split, "critical", f"{split} images must not be blank", _between("maximum", 1, 255), "are"),
-        (split, "critical", f"{split} pixels must reach {brightest}", _between("maximum", brightest, 255, "ColumnMax")),
-        (split, "critical", f"{split} background must be {_up_to(background)}", _between("minimum", 0, background)),
-        (split, "warning", f"{split} images should not repeat", _within("duplicate", [False]), "do"),
+        (split, "critical", f"{split} must have {count:,} images", "ExpectTableRowCountToEqual", {"value": count}),
+        ("both", "critical", f"{split} pixels must be uint8", *_within(f"{split}_dtype", ["uint8"])),
+        (split, "critical", f"{split} images must be 28 high", *_within("height", [28])),
+        (split, "critical", f"{split} images must be 28 wide", *_within("width", [28])),
+        (split, "critical", f"{split} labels must be there", "ExpectColumnValuesToNotBeNull", {"column": "label"}),
+        (split, "critical", f"{split} labels must be 0–{labels[-1]}", *_within("label", labels)),
+        (split, "critical", f"{split} must show every class", "ExpectColumnDistinctValuesToContainSet", every_class),
+        ("both", "warning", f"{split} classes should be balanced", *_between(f"{split}_imbalance", 1, IMBALANCE)),
+        (split, "critical", f"{split} images must not be blank", *_between("maximum", 1, 255), "are"),
+        (split, "critical", f"{split} pixels must reach {white}", *_between("maximum", white, 255, "ColumnMax")),
+        (split, "critical", f"{split} background must be {_up_to(background)}", *_between("minimum", 0, background)),
+        (split, "warning", f"{split} images should not repeat", *_within("duplicate", [False]), "do"),
     ]
 
 
@@ -192,12 +184,12 @@ def _up_to(value: int) -> str:
     return f"at most {value}" if value else "0"
 
 
-def _within(column: str, values: list[Any]) -> Expectation:
-    return Expectation("ExpectColumnValuesToBeInSet", {"column": column, "value_set": values})
+def _within(column: str, values: list[Any]) -> tuple[str, dict[str, Any]]:
+    return "ExpectColumnValuesToBeInSet", {"column": column, "value_set": values}
 
 
-def _between(column: str, low: float, high: float, what: str = "ColumnValues") -> Expectation:
-    return Expectation(f"Expect{what}ToBeBetween", {"column": column, "min_value": low, "max_value": high})
+def _between(column: str, low: float, high: float, what: str = "ColumnValues") -> tuple[str, dict[str, Any]]:
+    return f"Expect{what}ToBeBetween", {"column": column, "min_value": low, "max_value": high}
 
 
 def _expect(frames: dict[str, "pd.DataFrame"], checks: list[Check]) -> list[dict[str, Any]]:
@@ -216,8 +208,8 @@ def _expect(frames: dict[str, "pd.DataFrame"], checks: list[Check]) -> list[dict
         for position, check in enumerate(checks):
             if check.split == name:
                 meta = {"position": position}
-                of_type = getattr(expectations, check.expectation.type)
-                suite.add_expectation(of_type(**check.expectation.arguments, severity=check.severity, meta=meta))
+                of_type = getattr(expectations, check.expectation)
+                suite.add_expectation(of_type(**check.arguments, severity=check.severity, meta=meta))
         definition = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
         outcome = definition.get_batch(batch_parameters={"dataframe": frame}).validate(
             suite,
@@ -230,7 +222,7 @@ def _expect(frames: dict[str, "pd.DataFrame"], checks: list[Check]) -> list[dict
         for result in outcome.to_json_dict()["results"]:
             position = result["expectation_config"]["meta"]["position"]
             if name == "both":
-                result["result"]["observed_value"] = frame[checks[position].expectation.arguments["column"]].item()
+                result["result"]["observed_value"] = frame[checks[position].arguments["column"]].item()
             results[position] = _for_people(checks[position], result)
     return [results[position] for position in range(len(checks))]
 
@@ -238,7 +230,7 @@ def _expect(frames: dict[str, "pd.DataFrame"], checks: list[Check]) -> list[dict
 def _for_people(check: Check, outcome: dict[str, Any]) -> dict[str, Any]:
     """Return what one expectation showed: observed value, offenders, and a sentence if it failed."""
     result = outcome["result"]
-    column = check.expectation.arguments.get("column")
+    column = check.arguments.get("column")
     rows = result.get("partial_unexpected_index_list") or []
     offenders = [{"index": row["index"], "value": row[column]} for row in rows if check.split != "both"]
     offending = result.get("unexpected_count", 0)
@@ -261,7 +253,7 @@ def _for_people(check: Check, outcome: dict[str, Any]) -> dict[str, Any]:
         "split": check.split,
         "severity": check.severity,
         "sentence": check.sentence,
-        "expectation": check.expectation.type,
+        "expectation": check.expectation,
         "success": outcome["success"],
         "observed": observed,
         "offending": offending,
