@@ -33,7 +33,7 @@ IMBALANCE = 1.5  # largest class over smallest
 
 
 class Check(NamedTuple):
-    """What Great Expectations is asked (one of its `expectations`, and its arguments), and what that means to people."""
+    """What Great Expectations is asked: one of its expectations, and arguments; and what that means to people."""
 
     split: str  # "train", "test", or "both" for the frame of facts
     severity: Literal["critical", "warning"]
