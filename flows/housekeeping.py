@@ -90,7 +90,7 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
         *((folder, "set aside as damaged") for folder in (data_dir / DAMAGED).glob("*-*")),
     ]
     found = [
-        Unneeded(folder, _size(folder), why)
+        Unneeded(folder, size_of(folder), why)
         for folder, why in sorted(candidates)
         if folder.name.rpartition("-")[2] not in needed and folder.lstat().st_mtime < since
     ]
@@ -99,7 +99,7 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
     pages = [page for page in reports_dir.glob(f"{PAGES.removesuffix('html')}*") if page.stem[-8:] in keys]
     old = {record.path for record in records(data_dir) if not record.is_unreported} - {r.path for r in recent}
     listed = [*((page, "goes with its report") for page in pages), *((path, "an older run's") for path in old)]
-    return found + [Unneeded(path, _size(path), why) for path, why in sorted(listed)]
+    return found + [Unneeded(path, size_of(path), why) for path, why in sorted(listed)]
 
 
 def retain(settings: Settings) -> str:
@@ -140,12 +140,16 @@ def remove(items: list[Unneeded], reports_dir: Path) -> None:
     for item in items:
         if item.folder.is_file() or item.folder.is_symlink():
             item.folder.unlink()
-            continue
-        discard(item.folder)
+        else:
+            discard(item.folder)
     if (reports_dir / INDEX).exists():
         list_pages(reports_dir)
 
 
-def _size(folder: Path) -> int:
-    paths = folder.rglob("*") if folder.is_dir() and not folder.is_symlink() else [folder]
-    return sum(path.lstat().st_size for path in paths)
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all in a folder, less what a run removes meanwhile or nobody may look at."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        if path.is_dir() and not path.is_symlink():
+            return sum(map(size_of, path.iterdir()))
+        return path.lstat().st_size
+    return 0

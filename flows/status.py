@@ -6,9 +6,9 @@ import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+from flows.housekeeping import size_of
 from flows.processes import running
 from flows.server_api import ask, deployments, seconds_of
 from flows.services import HOME, last_seen, server_url
@@ -45,12 +45,9 @@ def _last_run(settings: Settings) -> Told:
         yield "last run", "none"
         yield f"no run has ended in {settings.data_dir} yet"
         return
-    content = last.content
+    content, when = last.content, _ago(min(last_asked(last.path), time.time()))
     verdict = f", verdict: keep {content['keep']}" if "keep" in content else ""
-    yield (
-        "last run",
-        f"{content['state']} {_ago(min(last_asked(last.path), time.time()))} ({content.get('recipe', '')}{verdict})",
-    )
+    yield "last run", f"{content['state']} {when} ({content.get('recipe', '')}{verdict})"
     if content["state"] in ("failed", "died"):
         why = content.get("message") or "its process was killed"
         yield f"the last run {content['state']}: {why.splitlines()[0]}"
@@ -73,7 +70,10 @@ def _scheduled() -> Told:
             if not is_alive(run):
                 yield f"{run['name']} is {run['state_name'].lower()} for the server, but its process is gone"
         if found:
-            yield from _worker(url)
+            seen = last_seen(url)
+            yield "worker", f"seen {_ago(seen)}" if seen else "none"
+            if time.time() - seen > UNSEEN:
+                yield "no worker is there to run what is due; start one with `make worker`"
     except RunError as error:
         yield str(error)
 
@@ -86,7 +86,8 @@ def _deployment(url: str, deployment: dict[str, Any]) -> Told:
     how = f"last run {last['state_name']} {_ago(seconds_of(last['end_time']))}" if last else "has not run"
     active = [schedule["schedule"] for schedule in deployment["schedules"] if schedule["active"]]
     scheduled = not deployment["paused"] and bool(active)
-    at = f"next {_at(due[0])}" if due else "paused" if deployment["paused"] else "" if scheduled else "not scheduled"
+    moment = f"{datetime.fromtimestamp(due[0], UTC):%Y-%m-%d %H:%M} UTC, {_ago(due[0])}" if due else ""
+    at = f"next {moment}" if due else "paused" if deployment["paused"] else "" if scheduled else "not scheduled"
     yield name, "; ".join(filter(None, [at, how]))
     if due and now - due[0] > LATE:
         yield f"{name} should have begun {_ago(due[0])} and did not: no worker takes its runs up"
@@ -109,32 +110,12 @@ def _runs(url: str, deployment: dict[str, Any], sort: str, *states: str) -> list
     return ask(url, "flow_runs/filter", {**only, "sort": sort, "limit": IN_A_ROW})
 
 
-def _worker(url: str) -> Told:
-    seen = last_seen(url)
-    yield "worker", f"seen {_ago(seen)}" if seen else "none"
-    if time.time() - seen > UNSEEN:
-        yield "no worker is there to run what is due; start one with `make worker`"
-
-
 def _room(settings: Settings) -> Told:
     folder = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
-    files = (Path(folder, name) for folder, _, names in os.walk(settings.data_dir) for name in names)
-    size = sum(map(_size, files))
-    yield "disk", f"{free / 1e9:,.1f} GB free; {settings.data_dir} has {size / 1e6:,.0f} MB"
+    yield "disk", f"{free / 1e9:,.1f} GB free; {settings.data_dir} has {size_of(settings.data_dir) / 1e6:,.0f} MB"
     if free < LITTLE:
         yield f"only {free / 1e9:.1f} GB are free in {folder}"
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.lstat().st_size
-    except FileNotFoundError:  # a run at work has just removed it
-        return 0
-
-
-def _at(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M} UTC, {_ago(moment)}"
 
 
 def _ago(moment: float) -> str:
