@@ -84,7 +84,7 @@ def run(settings: Settings) -> int:
         page = publish_refusal(ahead.refusal.artifact, settings.reports_dir)
         raise RunError(f"{ahead.refusal}; see {page}") from ahead.refusal
     if ahead.whole and not to_tell:
-        artifact = ahead.report
+        *_, artifact = ahead.kept.values()  # the last node's: the report
         with contextlib.suppress(OSError):  # it stands, though that it was asked for cannot be written down
             asked_again(settings.data_dir, ahead.kept, command=settings.command, recipe=settings.recipe)
         publish(artifact, settings.reports_dir)

@@ -37,18 +37,12 @@ def prefect_api(folder: Path) -> Iterator[Callable[[], None]]:
     Raises:
         RunError: the configured server does not answer, or (from what waits) our own did not start.
     """
-    from prefect.settings import (
-        PREFECT_API_DATABASE_CONNECTION_URL,
-        PREFECT_API_URL,
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-        PREFECT_SERVER_ANALYTICS_ENABLED,
-        temporary_settings,
-    )
+    from prefect import settings as known
 
-    no_heartbeat = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}  # the run's end would wait for its next second
-    if url := PREFECT_API_URL.value():
+    no_heartbeat = {known.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}  # the run's end would wait for its next second
+    if url := known.PREFECT_API_URL.value():
         _insist_on_an_answer(url)
-        with temporary_settings(no_heartbeat):
+        with known.temporary_settings(no_heartbeat):
             yield lambda: None
             _tell_what_is_left(url)
         return
@@ -56,12 +50,12 @@ def prefect_api(folder: Path) -> Iterator[Callable[[], None]]:
     listener = socket.create_server(("127.0.0.1", 0))
     own = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
     folder.mkdir(parents=True, exist_ok=True)
-    database = f"sqlite+aiosqlite:///{folder / DATABASE}"
-    its = {PREFECT_API_URL: own, PREFECT_API_DATABASE_CONNECTION_URL: database, PREFECT_SERVER_ANALYTICS_ENABLED: False}
-    with temporary_settings(its | no_heartbeat):
+    database = {known.PREFECT_API_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{folder / DATABASE}"}
+    its = {known.PREFECT_API_URL: own, known.PREFECT_SERVER_ANALYTICS_ENABLED: False}
+    with known.temporary_settings(its | database | no_heartbeat):
         faults: list[str] = []
-        known = contextvars.copy_context()  # with these settings
-        server = threading.Thread(target=known.run, args=(_serve, listener, faults), name=LABEL, daemon=True)
+        within = contextvars.copy_context()  # with these settings
+        server = threading.Thread(target=within.run, args=(_serve, listener, faults), name=LABEL, daemon=True)
         server.start()
         _own.append(server)
         try:

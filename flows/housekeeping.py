@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tasks.champion import champions
-from tasks.pipeline.artifact import Artifact, verify
+from tasks.pipeline.artifact import Artifact, Miss, verify
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.run_records import Record, last_asked, records, recover_crashed_runs
 from tasks.pipeline.staging import Locked, discard, lock, no_wait
@@ -37,17 +37,13 @@ def damaged(data_dir: Path) -> tuple[list[str], str]:
     if not data_dir.is_dir():
         raise UserError(f"data_dir {data_dir} is not a folder")
     began = time.perf_counter()
-    faults, size, count = [], 0, 0
-    for folder in Store(data_dir).artifacts():
-        found = verify(folder, folder.parent.name)
-        count += 1
-        if isinstance(found, Artifact):
-            size += sum(file["bytes"] for file in found.manifest["files"].values())
-        else:
-            faults.append(f"{folder.relative_to(data_dir)}: {found.reason}")
+    found = {folder: verify(folder, folder.parent.name) for folder in Store(data_dir).artifacts()}
     seconds = time.perf_counter() - began
-    good = f"{count - len(faults)} of {count} artifacts verified, {size:,} bytes in {seconds:.1f} s"
-    return faults, f"{good}; a run that needs a damaged one makes it again" if faults else good
+    faults = [f"{folder.relative_to(data_dir)}: {it.reason}" for folder, it in found.items() if isinstance(it, Miss)]
+    good = [artifact for artifact in found.values() if isinstance(artifact, Artifact)]
+    size = sum(file["bytes"] for artifact in good for file in artifact.manifest["files"].values())
+    told = f"{len(good)} of {len(found)} artifacts verified, {size:,} bytes in {seconds:.1f} s"
+    return faults, f"{told}; a run that needs a damaged one makes it again" if faults else told
 
 
 @contextlib.contextmanager
@@ -90,16 +86,16 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
         *((folder, "set aside as damaged") for folder in (data_dir / DAMAGED).glob("*-*")),
     ]
     found = [
-        Unneeded(folder, size_of(folder), why)
+        (folder, why)
         for folder, why in sorted(candidates)
         if folder.name.rpartition("-")[2] not in needed and folder.lstat().st_mtime < since
     ]
     # A page goes with the artifact that it was taken from: other data folders may publish there too.
-    keys = {item.folder.name[:8] for item in found if item.folder.parent.name in PUBLISHED}
+    keys = {folder.name[:8] for folder, _ in found if folder.parent.name in PUBLISHED}
     pages = [page for page in reports_dir.glob(f"{PAGES.removesuffix('html')}*") if page.stem[-8:] in keys]
     old = {record.path for record in records(data_dir) if not record.is_unreported} - {r.path for r in recent}
-    listed = [*((page, "goes with its report") for page in pages), *((path, "an older run's") for path in old)]
-    return found + [Unneeded(path, size_of(path), why) for path, why in sorted(listed)]
+    found += sorted([*((page, "goes with its report") for page in pages), *((path, "an older run's") for path in old)])
+    return [Unneeded(path, size_of(path), why) for path, why in found]
 
 
 def retain(settings: Settings) -> str:

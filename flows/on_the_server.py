@@ -62,7 +62,7 @@ class ProgressArtifacts:
         self.cancel = cancel
         self.heard = 0  # how many times in a row
         self.newest: dict[str, tuple[float, str]] = {}  # of each node: percent, note
-        self.tasks: dict[str, str] = {}  # task runs
+        self.tasks: dict[str, UUID] = {}  # task runs
         self.artifacts: dict[str, UUID] = {}
         self.shown: dict[str, tuple[float, str]] = {}
         self.writer = Background("progress artifacts", self._show, EVERY)
@@ -80,7 +80,7 @@ class ProgressArtifacts:
         """Show how far a training is, and how it ended."""
         label = event.label
         if event.kind == "started":
-            self.tasks[label] = str(task_run.id)  # this is called within it
+            self.tasks[label] = UUID(str(task_run.id))  # this is called within it
         elif event.kind == "advanced" and label.startswith("train[") and event.total:
             self.newest[label] = (100 * event.done / event.total, event.note)
         elif label in self.newest:
@@ -93,17 +93,13 @@ class ProgressArtifacts:
             for label, (share, note) in dict(self.newest).items():
                 if self.shown.get(label) == (share, note):
                     continue
+                news: dict[str, Any] = {"data": share, "description": note}
                 if label in self.artifacts:
-                    client.update_artifact(self.artifacts[label], ArtifactUpdate(data=share, description=note))
+                    client.update_artifact(self.artifacts[label], ArtifactUpdate(**news))
                 else:
-                    created = ArtifactCreate(
-                        key=re.sub("[^a-z0-9]+", "-", f"progress-of-{label.lower()}").strip("-"),
-                        type="progress",
-                        data=share,
-                        description=note,
-                        flow_run_id=self.flow_run,
-                        task_run_id=UUID(self.tasks[label]),
-                    )
+                    key = re.sub("[^a-z0-9]+", "-", f"progress-of-{label.lower()}").strip("-")
+                    of = {"flow_run_id": self.flow_run, "task_run_id": self.tasks[label]}
+                    created = ArtifactCreate(key=key, type="progress", **of, **news)
                     self.artifacts[label] = client.create_artifact(created).id
                 self.shown[label] = (share, note)
             state = client.read_flow_run(self.flow_run).state
@@ -150,12 +146,12 @@ def settle(ended: dict[UUID, tuple[str, State[Any]]]) -> None:
             continue
         warning = ""  # once is enough
         time.sleep(EVERY)
-    for identifier in [identifier for identifier in ended if not known.get(identifier)]:
-        name, state = ended[identifier]
+    for identifier, (name, state) in ended.items():
         with told_if_it_answers() as client:
             if identifier not in known:
                 client.create_task_run(Task(settle, name=name), run, name, id=identifier, name=name)
-            client.set_task_run_state(identifier, state, force=True)
+            if not known.get(identifier):
+                client.set_task_run_state(identifier, state, force=True)
 
 
 def _this_run() -> UUID:

@@ -15,12 +15,8 @@ from tasks.studies import FoldStudy, SearchStudy, SeedStudy
 from tasks.wording import nearest
 
 Step = tuple[str, str, str]  # label, what happens to it, why
-DAGS: dict[type[Settings], Callable[..., Any]] = {
-    Settings: dag,
-    SeedStudy: seeds,
-    FoldStudy: folds,
-    SearchStudy: search,
-}
+Dag = Callable[..., Any]
+DAGS: dict[type[Settings], Dag] = {Settings: dag, SeedStudy: seeds, FoldStudy: folds, SearchStudy: search}
 
 
 def walk(run: Callable[..., Any], settings: Settings) -> Any:
@@ -76,11 +72,6 @@ class Plan:
     kept: dict[str, Artifact] = field(default_factory=dict)  # by label; verified
     refusal: RunError | None = None  # of the check that failed
     libraries: set[str] = field(default_factory=set)  # what the nodes that run, or may have to, are made with
-
-    @property
-    def report(self) -> Artifact:
-        """What the last node has made: the page."""
-        return self.kept[self.steps[-1][0]]
 
     @property
     def whole(self) -> bool:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tasks.pipeline import PROJECT
@@ -42,12 +42,8 @@ def command_of(process: int) -> str:
         return ""
 
 
-def end(service: str, only: int | None = None) -> bool:
-    """Tell a service's processes, or only one of them, to end, and kill those that do not; return if any was there."""
-
-    def found() -> list[int]:
-        return [process for process in running(service) if only in (None, process)]
-
+def end(found: Callable[[], Iterable[int]]) -> bool:
+    """Tell processes to end, and kill those that do not; return whether there were any."""
     any_there = bool(found())
     for number in (signal.SIGTERM, signal.SIGKILL):
         for process in found():

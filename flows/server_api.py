@@ -30,12 +30,12 @@ def ask(url: str, path: str, content: Any = None, method: str | None = None) -> 
         RunError: it refuses, or does not answer.
     """
     how = {"json": content, "headers": _authorization()}
-    for pause in (*PAUSES, None):
+    for pause in (*PAUSES, 0):
         try:
             response = request(method or ("GET" if content is None else "POST"), f"{url}/{path}", **how)
         except ConnectionError as error:
             raise RunError(f"no Prefect server answers at {url} ({error})") from error
-        if response.status_code not in BUSY or pause is None:
+        if response.status_code not in BUSY:
             break
         time.sleep(pause)
     if not response.is_success:

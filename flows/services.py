@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 from flows.processes import MARK, command_of, end, mark_of, running, wait
 from flows.server_api import answers, ask, deployments, same_server, seconds_of
@@ -110,10 +111,10 @@ def start_worker() -> str:
         RunError: the server does not answer, or the worker did not start.
     """
     log, url = HOME / "worker.log", server_url()
-    for worker, environment in _worker().items():
+    for environment in _worker().values():
         if same_server(environment.get("PREFECT_API_URL"), url):
             return "\n".join([*mark_the_dead(url), f"the worker already runs; its log: {log}"])
-        end("worker", worker)  # it asks a server that is elsewhere by now
+        end(_worker)  # it asks a server that is elsewhere by now
     mark_the_dead(url, worker_starts=True)
     name = socket.gethostname()
     before = last_seen(url, name)
@@ -127,11 +128,11 @@ def stop() -> str:
     cancelled = _cancel_runs() if _worker() else {}
     if cancelled:
         wait(CANCEL_WITHIN, lambda: running("worker").keys() <= _worker().keys())
-    ended = ["worker"] if end("worker") else []
+    ended = ["worker"] if end(partial(running, "worker")) else []
     with contextlib.suppress(RunError):  # the server is away: the next worker tells it
         for run, url in cancelled.items():
             end_run(url, run, "Cancelled", "make stop")  # unless the worker still has: that takes it some seconds
-    ended += [service for service in ("server", "pages") if end(service)]
+    ended += [service for service in ("server", "pages") if end(partial(running, service))]
     return f"ended: {', '.join(ended)}" if ended else "nothing runs"
 
 

@@ -52,10 +52,9 @@ def unfinished(url: str, *besides: str) -> list[dict[str, Any]]:
 def is_alive(run: dict[str, Any]) -> bool:
     """Tell whether a process on this host carries the run, or may do so but is another user's."""
     seen = environments()
-    if any(environment.get(CARRIED) == run["id"] for environment in seen.values()):
-        return True
     process = int(run["infrastructure_pid"] or 0)
-    return process not in seen and "prefect" in command_of(process)  # else its number is another's by now
+    maybe = process not in seen and "prefect" in command_of(process)  # else its number is another's by now
+    return maybe or any(environment.get(CARRIED) == run["id"] for environment in seen.values())
 
 
 def end_run(url: str, identifier: str, how: str, message: str) -> str:
