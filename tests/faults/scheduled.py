@@ -13,6 +13,7 @@ from tasks.fashion_mnist import FASHION_MNIST
 from tests.conftest import FORK_SERVER, PROJECT, leftovers, wait_until
 from tests.deployed import Deployed, deployed
 from tests.faults.inflicted import EVERY, FAULTS, NODES, RECIPE, answered, clock_of, paused, the
+from tests.faults.kills import ORPHANS_END_WITHIN
 
 WORTH_A_LOOK = ("goes on after", "was killed", "slot away", "does not answer", "Retry")  # in the log
 
@@ -100,7 +101,11 @@ def insist_on_the_same(copy: Deployed, expected: dict[str, str]) -> None:
     assert digests(copy) == expected, "another result"
     assert leftovers(copy.data) == [], leftovers(copy.data)
     assert not list(copy.data.glob("checkpoints/*")), "a checkpoint was left"
-    assert not [name for name in copy.processes("worker").values() if FORK_SERVER in name], "a child was left"
+    wait_until(
+        lambda: not any(FORK_SERVER in name for name in copy.processes("worker").values()),
+        ORPHANS_END_WITHIN,
+        lambda: "a child was left",
+    )
 
 
 @contextlib.contextmanager
