@@ -27,6 +27,7 @@ def ask(url: str, path: str, content: Any = None, method: str | None = None) -> 
     """Return what the server's API answers.
 
     Raises:
+        FileNotFoundError: it knows no such thing.
         RunError: it refuses, or does not answer.
     """
     how = {"json": content, "headers": _authorization()}
@@ -38,6 +39,8 @@ def ask(url: str, path: str, content: Any = None, method: str | None = None) -> 
         if response.status_code not in BUSY:
             break
         time.sleep(pause)
+    if response.status_code == 404:
+        raise FileNotFoundError(path)
     if not response.is_success:
         raise RunError(f"the Prefect server at {url} refuses {path}: {response.text}")
     try:

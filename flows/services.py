@@ -55,10 +55,9 @@ def start_server() -> str:
         UserError: its port is not a number, or taken.
         RunError: it did not start.
     """
-    port, at = _port(), _api_of("server")
+    port, at = _port(), _api_of("server").removesuffix("/api")
     ui, pages = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"
-    if at not in ("", f"{ui}/api"):
-        at = at.removesuffix("/api")
+    if at not in ("", ui):
         raise UserError(f"the server already runs, at {at}; `make stop` it to have it at another port")
     ports = {"server": port, "pages": port + 1}
     missing = [service for service in ports if not running(service)]
@@ -139,13 +138,12 @@ def stop() -> str:
 def _cancel_runs() -> dict[str, str]:
     """Have the worker's runs cancelled, as a person does in Prefect's UI; return which, each with its server."""
     cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling", "message": "make stop"}}
-    carried = {environment.get(CARRIED): environment["PREFECT_API_URL"] for environment in running("worker").values()}
+    carried = {its[CARRIED]: its["PREFECT_API_URL"] for its in running("worker").values() if CARRIED in its}
     cancelled = {}
     for run, url in carried.items():
-        with contextlib.suppress(RunError):  # the server is away: they end with their worker
-            if run:
-                ask(url, f"flow_runs/{run}/set_state", cancelling)
-                cancelled[run] = url
+        with contextlib.suppress(RunError, FileNotFoundError):  # the server is away: they end with their worker
+            ask(url, f"flow_runs/{run}/set_state", cancelling)
+            cancelled[run] = url
     return cancelled
 
 

@@ -63,10 +63,9 @@ def end_run(url: str, identifier: str, how: str, message: str) -> str:
     One that was to be cancelled is, however it came to its end. Nobody is notified of that.
     """
     going_on = {"id": {"any_": [identifier]}, "state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
-    now = ask(url, "flow_runs/filter", {"flow_runs": going_on})
-    if not now:  # it has come to its own end meanwhile, or the server has forgotten it
+    run = next(iter(ask(url, "flow_runs/filter", {"flow_runs": going_on})), None)
+    if not run:  # it has come to its own end meanwhile, or the server has forgotten it
         return ""
-    (run,) = now
     name = "Cancelled" if run["state_type"] == "CANCELLING" else how
     ask(url, f"flow_runs/{identifier}/set_state", _ended(name, message))
     if name == "Crashed":
