@@ -62,7 +62,7 @@ class ProgressArtifacts:
         self.cancel = cancel
         self.heard = 0  # how many times in a row
         self.newest: dict[str, tuple[float, str]] = {}  # of each node: percent, note
-        self.tasks: dict[str, UUID] = {}  # task runs
+        self.tasks: dict[str, str] = {}  # task runs
         self.artifacts: dict[str, UUID] = {}
         self.shown: dict[str, tuple[float, str]] = {}
         self.writer = Background("progress artifacts", self._show, EVERY)
@@ -80,7 +80,7 @@ class ProgressArtifacts:
         """Show how far a training is, and how it ended."""
         label = event.label
         if event.kind == "started":
-            self.tasks[label] = UUID(str(task_run.id))  # this is called within it
+            self.tasks[label] = str(task_run.id)  # this is called within it; a cluster's own start is in none
         elif event.kind == "advanced" and label.startswith("train[") and event.total:
             self.newest[label] = (100 * event.done / event.total, event.note)
         elif label in self.newest:
@@ -98,7 +98,7 @@ class ProgressArtifacts:
                     client.update_artifact(self.artifacts[label], ArtifactUpdate(**news))
                 else:
                     key = re.sub("[^a-z0-9]+", "-", f"progress-of-{label.lower()}").strip("-")
-                    of = {"flow_run_id": self.flow_run, "task_run_id": self.tasks[label]}
+                    of = {"flow_run_id": self.flow_run, "task_run_id": UUID(self.tasks[label])}
                     created = ArtifactCreate(key=key, type="progress", **of, **news)
                     self.artifacts[label] = client.create_artifact(created).id
                 self.shown[label] = (share, note)
