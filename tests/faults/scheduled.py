@@ -1,6 +1,7 @@
 """Scheduled runs, each disturbed by a fault in mid-training; then the schedule alone has to bring the result."""
 
 import contextlib
+import json
 import shutil
 import subprocess
 import time
@@ -91,8 +92,8 @@ def one(copy: Deployed, name: str, expected: dict[str, str]) -> Row:
 def specify(copy: Deployed) -> None:
     """Give the copy the real data under another name; it comes from a mirror on this machine, and is there already."""
     mirror = f"http://127.0.0.1:{copy.port + 2}/"
-    changed = {"name": "mirrored", "mirrors": (mirror,), "folders": (), "debian_package": None}
-    (copy.project / "dataset.json").write_text(FASHION_MNIST.model_copy(update=changed).model_dump_json())
+    specification = FASHION_MNIST.model_dump(mode="json") | {"name": "mirrored", "mirrors": [mirror]}
+    (copy.project / "dataset.json").write_text(json.dumps(specification))
     shutil.copytree(PROJECT / "data" / "raw" / FASHION_MNIST.name, copy.data / "raw" / "mirrored")
 
 
