@@ -11,6 +11,7 @@ import pytest
 from tasks.pipeline import PROJECT, workers
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.progress import Event, log_reporter, silent
+from tasks.pipeline.provenance import cores
 from tasks.pipeline.worker import run_node
 from tasks.settings import Settings
 from tests import worker_functions as nodes
@@ -155,9 +156,24 @@ def test_a_worker_refuses_a_key_that_is_of_other_code_or_libraries(settings, tmp
             worker_of(count, settings, tmp_path / str(place), **changes)
 
 
+def test_no_more_workers_are_at_work_than_there_are_cores(settings):
+    at_work, most = set(), []
+
+    def make(seed):
+        def reporter(event):
+            at_work.add(seed)
+            most.append(len(at_work)) if event.kind == "advanced" else at_work.discard(seed)
+
+        count.run(settings.model_copy(update={"seed": seed}), None, {}, reporter)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(make, range(8)))
+    assert 0 < max(most) <= cores()
+
+
 def test_how_long_it_took_is_without_the_wait_for_its_turn(settings, monkeypatch):
     count.run(settings, None, {}, Heard())  # so that the second time nothing else takes long
-    monkeypatch.setattr(workers, "_slots", slots := threading.BoundedSemaphore(1))
+    monkeypatch.setattr("tasks.pipeline.node.slots", slots := threading.BoundedSemaphore(1))
     with ThreadPoolExecutor() as pool:
         with slots:
             run = pool.submit(count.run, settings, None, {}, Heard(), force_reason="asked for")

@@ -16,7 +16,6 @@ from flows.processes import command_of
 from tasks.pipeline import workers
 from tasks.pipeline.errors import RunError, Unreachable, UserError, WorkerCrashed
 from tasks.pipeline.progress import silent
-from tasks.pipeline.provenance import cores
 from tasks.pipeline.workers import run
 from tests import worker_functions as functions
 from tests.conftest import PROJECT, children_of, wait_until
@@ -256,24 +255,6 @@ say(run(functions.leave_a_process, lock=lock.fileno(), progress=silent)["pid"])
     held = [path.readlink() for path in Path(f"/proc/{left}/fd").iterdir()]
     os.kill(left, signal.SIGKILL)
     assert str(tmp_path / "lock") not in map(str, held)
-
-
-def test_no_more_workers_run_at_once_than_there_are_cores_and_the_wait_is_told():
-    waits, running, most = [], set(), []
-
-    def progress(pid, *_):
-        running.add(pid)
-        most.append(len(running))
-
-    def work(number):
-        told = run(functions.add, [number], progress=lambda *_: progress(number), queued=waits.append)
-        running.discard(number)
-        return told["sum"]
-
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(work, range(8))) == 28
-    assert max(most) <= cores()
-    assert len(waits) == 8 and max(waits) > 0
 
 
 def test_exit_statuses_are_not_mixed_up_among_threads():

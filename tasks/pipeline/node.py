@@ -27,7 +27,7 @@ from tasks.pipeline.miss_reason import why_not_made
 from tasks.pipeline.progress import Event, History, Reporter
 from tasks.pipeline.store import NOT_MADE, Store
 from tasks.pipeline.worker import run_node
-from tasks.pipeline.workers import run, stopping
+from tasks.pipeline.workers import run, slots, stopping
 
 if TYPE_CHECKING:
     from tasks.settings import Settings
@@ -159,11 +159,9 @@ class Node:
         def progress(done: float, total: float, note: str, milestone: bool, history: History | None = None) -> None:
             reporter(Event("advanced", label, note, done, total, milestone, history))
 
-        queued: list[float] = []
-
         def produce(folder: Path, lock: int) -> dict[str, Any]:
             what = self.function.__module__, self.name, self._network_module(network), cache_key, folder, keywords
-            summary = run(run_node, *what, lock=lock, progress=progress, queued=queued.append)
+            summary = run(run_node, *what, lock=lock, progress=progress)
             for name, artifact in _flatten(inputs).items():
                 if not artifact.is_up_to_date():
                     raise RunError(f"its input {name} has changed while it ran; run again")
@@ -176,7 +174,8 @@ class Node:
             if stopping.wait(0.1):
                 raise RunError("stopped")
 
-        return store.make(cache_key, produce, waiting=waiting, queued=queued, **how)
+        with slots:
+            return store.make(cache_key, produce, waiting=waiting, **how)
 
     def _network_module(self, network: str | None) -> str | None:
         if not network or "network_module" not in self.parameters:

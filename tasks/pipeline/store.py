@@ -7,7 +7,7 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -82,14 +82,12 @@ class Store:
         run: str = "",
         fresh: bool = False,
         waiting: Callable[[str], None] = pause,
-        queued: Sequence[float] = (),
     ) -> tuple[Artifact, bool]:
         """Let `produce` fill a staging folder and return its summary; then rename it into place.
 
         `produce` also gets the lock's descriptor, for its worker to hold. One process makes a key: another waits, and
         takes what it finds then; the second value says whether it was made here. A damaged artifact in its place is
         moved to `data/damaged/`; a good one is replaced only if a rerun is forced. If `produce` fails, nothing changes.
-        How long it took is without the seconds that it was `queued`.
         """
         folder = self.folder(cache_key)
         with staging(folder, cache_key.label, waiting, self._recover) as (new, descriptor):
@@ -98,7 +96,7 @@ class Store:
                 return found, False
             began = time.perf_counter()
             summary = produce(new, descriptor)
-            seconds = time.perf_counter() - began - sum(queued)
+            seconds = time.perf_counter() - began
             manifest = put_manifest(cache_key, new, summary, seconds, why=why, run=run)
             made = self._put_in_place(new, folder)
         made = self._share(cache_key, made, fresh)

@@ -12,7 +12,6 @@ import pickle
 import signal
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
@@ -31,7 +30,7 @@ SERVER_DIED = 255  # a worker's exit status then
 
 stopping = threading.Event()  # set for good once this process's run is over: what fails from then on is no news
 _running: set[BaseProcess] = set()
-_slots = threading.BoundedSemaphore(cores())
+slots = threading.BoundedSemaphore(cores())  # for whoever is about to have a worker
 
 
 def run(
@@ -39,12 +38,11 @@ def run(
     *arguments: Any,
     lock: int | None = None,
     progress: Callable[..., None],
-    queued: Callable[[float], None] = lambda _: None,
 ) -> Any:
     """Call a function of a module in a worker, with these arguments and `progress`; return its result.
 
-    At most as many workers as there are cores run at once; `queued` gets the seconds until it was this one's turn. The
-    lock's descriptor is held by the worker too, so that what this process has locked stays so until the worker is gone.
+    The lock's descriptor is held by the worker too, so that what this process has locked stays so until the worker is
+    gone.
 
     Raises:
         RunError, UserError, OSError: as the function; another error of its is a RunError that names it.
@@ -52,9 +50,7 @@ def run(
 
     What helps to find a fault, a traceback or what was printed, is in the exception's notes.
     """
-    asked = time.perf_counter()
-    with _slots, tempfile.TemporaryFile() as printed:
-        queued(time.perf_counter() - asked)
+    with tempfile.TemporaryFile() as printed:
         receiver, sender = CONTEXT.Pipe(duplex=False)
         descriptors = [Inherited(number) for number in (printed.fileno(), *([] if lock is None else [lock]))]
         call = pickle.dumps((function, arguments))
