@@ -56,6 +56,7 @@ def compare_networks(candidates: dict[str, dict[str, Any]], labels: dict[str, np
     table = {name: _row(candidates[name]) for name in ranking}
     outcomes = {name: Outcome.of(candidates[name]["probabilities"], labels) for name in ranking}
     pairs = [{"first": a, "second": b, **differ(outcomes[a], outcomes[b])} for a, b in combinations(ranking, 2)]
+    called = [outcomes[name].called for name in ranking]
     classes = candidates[keep]["probabilities"]["test"].shape[1]
     return {
         "keep": keep,
@@ -64,14 +65,10 @@ def compare_networks(candidates: dict[str, dict[str, Any]], labels: dict[str, np
         "verdict": _verdict(ranking, tied, table, pairs),
         "networks": table,
         "pairs": pairs,
-        "classes": _classes([outcomes[name].called for name in ranking[:2]], labels["test"], classes),
+        "classes": compare_classes(labels["test"], called[0], called[1], classes) if len(called) > 1 else [],
         "claims": [hold_claim(name, table[name]) for name in ARTICLE if name in table],
         "cure": cure(table, pairs),
     }
-
-
-def _classes(called: list[np.ndarray], labels: np.ndarray, classes: int) -> list[dict[str, Any]]:
-    return compare_classes(labels, called[0], called[1], classes) if len(called) > 1 else []
 
 
 def rank(candidates: dict[str, dict[str, Any]]) -> tuple[list[str], list[str]]:
