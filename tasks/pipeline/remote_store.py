@@ -85,11 +85,11 @@ class RemoteStore(Store):
             Unreachable: the store does not answer.
         """
         found, theirs = super().find(cache_key), self._manifest_of(cache_key)
-        if theirs == _manifest_in(self.folder(cache_key)) and (isinstance(found, Artifact) or not theirs):
+        if _agree(found, theirs):
             return found
         with staging(self.folder(cache_key), f"a copy of {cache_key.label}", recover=self._recover) as (copy, _):
             found, theirs = super().find(cache_key), self._manifest_of(cache_key)
-            if theirs and (isinstance(found, Miss) or theirs != _manifest_in(found.folder)):
+            if theirs and not _agree(found, theirs):
                 copied = self._copy(cache_key, theirs, copy)
                 if isinstance(copied, Artifact):
                     return self._put_in_place(copy, self.folder(cache_key))
@@ -194,8 +194,6 @@ class RemoteCheckpoints(Checkpoints):
             self.remove(name)
 
 
-def _manifest_in(folder: Path) -> bytes | None:
-    try:
-        return (folder / MANIFEST).read_bytes()
-    except OSError:
-        return None
+def _agree(found: Artifact | Miss, theirs: bytes | None) -> bool:
+    """Tell whether what is here is what is there, or nothing is in either place."""
+    return (found.folder / MANIFEST).read_bytes() == theirs if isinstance(found, Artifact) else not theirs
