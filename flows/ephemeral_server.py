@@ -56,7 +56,10 @@ def prefect_api(folder: Path) -> Iterator[Callable[[], None]]:
         faults: list[str] = []
         within = contextvars.copy_context()  # with these settings
         server = threading.Thread(target=within.run, args=(_serve, listener, faults), name=LABEL, daemon=True)
-        server.start()
+        try:
+            server.start()
+        except RuntimeError as error:
+            raise RunError(f"the run's own Prefect server did not start ({error}; see `ulimit -u`)") from error
         _own.append(server)
         try:
             yield lambda: _wait_for_health(own, faults)

@@ -84,7 +84,7 @@ def _started(sender: Any, process: BaseProcess) -> BaseProcess:
     try:
         with sender, starting, unlike_a_script():
             process.start()
-    except (EOFError, ConnectionError) as error:
+    except (EOFError, ConnectionError, FileNotFoundError) as error:  # its socket goes with it
         server_died()
         raise WorkerCrashed("the server that workers are forked from died") from error
     _running.add(process)
