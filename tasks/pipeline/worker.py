@@ -46,9 +46,9 @@ def _detach(descriptor: Any) -> int:
 def work(sender: Any, call: bytes, printed: int, lock: int | None = None) -> None:
     """Be a worker: call what the parent asks for, and send its result, or its error in plain types."""
     os.setsid()
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     os.dup2(printed, 2)
     os.dup2(2, 1)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     os.register_at_fork(after_in_child=partial(_let_go, sender.fileno(), lock))
     sys.path[:] = PATH
     sys.path_hooks.insert(0, _finder_in)
