@@ -21,7 +21,7 @@ from tests import worker_functions as functions
 from tests.conftest import PROJECT, children_of, wait_until
 
 BEGIN = """
-import os, sys
+import multiprocessing.util, os, shutil, sys
 from tasks.pipeline import workers
 from tasks.pipeline.errors import RunError, WorkerCrashed
 from tasks.pipeline.fork_server import start_server
@@ -211,6 +211,7 @@ def kill_server(pid, child, *_):
     os.kill(server, 9)
     while open(f"/proc/{server}/stat").read().split()[2] != "Z":
         pass
+    shutil.rmtree(multiprocessing.util.get_temp_dir())  # as a server does that ends by itself
 
 for function, progress in ((functions.wait, kill_server), (functions.tell, silent)):
     try:

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from multiprocessing import forkserver, util
+from pathlib import Path
 from types import ModuleType
 
 from tasks.pipeline import PROJECT
@@ -83,7 +84,9 @@ def _socket_folder() -> str:
     usual = tempfile.gettempdir()
     tempfile.tempdir = usual if len(usual) <= LONGEST_TMPDIR else "/tmp"  # noqa: S108
     try:
-        return util.get_temp_dir()
+        folder = util.get_temp_dir()
+        Path(folder).mkdir(0o700, exist_ok=True)  # a server that has failed took it along
+        return folder
     finally:
         tempfile.tempdir = usual
 
