@@ -42,8 +42,8 @@ def damaged(data_dir: Path) -> tuple[list[str], str]:
     faults = [f"{folder.relative_to(data_dir)}: {it.reason}" for folder, it in found.items() if isinstance(it, Miss)]
     good = [artifact for artifact in found.values() if isinstance(artifact, Artifact)]
     size = sum(file["bytes"] for artifact in good for file in artifact.manifest["files"].values())
-    told = f"{len(good)} of {len(found)} artifacts verified, {size:,} bytes in {seconds:.1f} s"
-    return faults, f"{told}; a run that needs a damaged one makes it again" if faults else told
+    summary = f"{len(good)} of {len(found)} artifacts verified, {size:,} bytes in {seconds:.1f} s"
+    return faults, f"{summary}; a run that needs a damaged one makes it again" if faults else summary
 
 
 @contextlib.contextmanager

@@ -30,18 +30,18 @@ def look_after(settings: Settings, actions: dict[str, Any]) -> int:
     wrong: list[str] = []
     match sorted(actions):
         case ["plan"]:
-            told = [table(plan(settings).steps)]
+            lines = [table(plan(settings).steps)]
         case ["verify"]:
             wrong, summary = damaged(settings.data_dir)
-            told = [*wrong, summary]
+            lines = [*wrong, summary]
         case ["status"]:
             from flows.status import status
 
             rows, wrong = status(settings)
-            told = [table(rows), *wrong]
+            lines = [table(rows), *wrong]
         case ["rollback"]:
             again, was = roll_back(settings.data_dir)
-            told = [f"champion: {again.network} ({again.recipe}), no longer {was.network} ({was.recipe})"]
+            lines = [f"champion: {again.network} ({again.recipe}), no longer {was.network} ({was.recipe})"]
         case ["prune"] | ["prune", "yes"]:
             removing = "yes" in actions
             with no_run_at_work(settings.data_dir):
@@ -52,12 +52,12 @@ def look_after(settings: Settings, actions: dict[str, Any]) -> int:
             size = f"{sum(item.bytes for item in items):,} bytes"
             count = f"{len(items)} {'removed' if removing else 'to remove'}, {size}"
             hint = "; add --yes to remove them" if items and not removing else ""
-            told = list(filter(None, [table(found), count + hint]))
+            lines = list(filter(None, [table(found), count + hint]))
         case _:
             raise UserError(
                 "--plan, --verify, --status, --rollback and --prune go one at a time; --yes only with --prune"
             )
-    print("\n".join(told))
+    print("\n".join(lines))
     return 1 if wrong else 0
 
 
