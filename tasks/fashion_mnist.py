@@ -74,16 +74,8 @@ class DataSet(BaseModel):
 FASHION_MNIST = DataSet(
     name="fashion-mnist",
     class_names=(
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
+        *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+        *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
     counts={"train": 60_000, "test": 10_000},
     files={

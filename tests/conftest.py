@@ -27,11 +27,11 @@ from tasks.fashion_mnist import DataSet, load_data_set
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.hashing import sha256_of
-from tasks.pipeline.progress import silent
 from tasks.pipeline.run_records import recorded
 from tasks.pipeline.staging import LOCKS, lock
 from tasks.pipeline.store import Store
 from tasks.settings import PROJECT
+from tests import silent
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FIXTURE = Path(__file__).parent / "fixtures" / "fashion-mnist-600"

@@ -8,7 +8,7 @@ from tasks.download import PIECE, download, fetch
 from tasks.idx import IMAGES
 from tasks.pipeline.errors import UserError
 from tasks.pipeline.hashing import sha256_of
-from tasks.pipeline.progress import silent
+from tests import silent
 from tests.conftest import FIRST, FIXTURE, WEB_PAGE, assert_whole, full
 
 

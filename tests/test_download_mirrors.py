@@ -11,7 +11,7 @@ import pytest
 
 from tasks.download import fetch
 from tasks.pipeline.errors import RunError, Unreachable, UserError
-from tasks.pipeline.progress import silent
+from tests import silent
 from tests.conftest import FIRST, FIXTURE, WEB_PAGE, assert_whole
 
 

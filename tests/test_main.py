@@ -17,9 +17,9 @@ from flows.command_line import read_options
 from flows.processes import command_of
 from tasks.download import fetch
 from tasks.fashion_mnist import FASHION_MNIST
-from tasks.pipeline.progress import silent
 from tasks.pipeline.run_records import recover_crashed_runs
 from tasks.settings import PROJECT, Settings
+from tests import silent
 from tests.conftest import (
     ON_THE_FIXTURE,
     ask,

@@ -15,10 +15,10 @@ from tasks.pipeline import workers
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, WorkerCrashed
 from tasks.pipeline.fork_server import start_server
-from tasks.pipeline.progress import silent
 from tasks.settings import PROJECT
 from tasks.train import epoch_order, learning_rate_at
 from tasks.training.tensorflow import environment
+from tests import silent
 from tests.training_worker import call, train_network
 
 
@@ -116,10 +116,10 @@ from pathlib import Path
 from tasks.evaluate import evaluate
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.fork_server import start_server
-from tasks.pipeline.progress import silent
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.workers import run
 from tasks.training.tensorflow import environment
+from tests import silent
 from tests.training_worker import call, train_network
 
 where, precision, (folder, prepared) = *sys.argv[1:3], map(Path, sys.argv[3:])

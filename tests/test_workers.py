@@ -15,8 +15,8 @@ import pytest
 from flows.processes import command_of
 from tasks.pipeline import workers
 from tasks.pipeline.errors import RunError, Unreachable, UserError, WorkerCrashed
-from tasks.pipeline.progress import silent
 from tasks.pipeline.workers import run
+from tests import silent
 from tests import worker_functions as functions
 from tests.conftest import PROJECT, children_of, wait_until
 
@@ -25,8 +25,8 @@ import multiprocessing.util, os, shutil, sys
 from tasks.pipeline import workers
 from tasks.pipeline.errors import RunError, WorkerCrashed
 from tasks.pipeline.fork_server import start_server
-from tasks.pipeline.progress import silent
 from tasks.pipeline.workers import run
+from tests import silent
 from tests import worker_functions as functions
 
 def say(*told):

@@ -10,10 +10,10 @@ from tasks.evaluation.probabilities import load_probabilities
 from tasks.evaluation.xgboost import evaluate
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.checkpoints import Checkpoints
-from tasks.pipeline.progress import silent
 from tasks.pipeline.workers import run
 from tasks.training.trees import flat
 from tasks.training.xgboost import EARLY_STOPPING_ROUNDS, Boosted, train
+from tests import silent
 from tests.training_worker import call
 
 

@@ -23,10 +23,6 @@ class Progress(Protocol):
         """Report what is done, what there is in all (0: unknown), a note, whether that is logged, the epochs."""
 
 
-def silent(done: float, total: float, note: str, milestone: bool, history: History | None = None) -> None:
-    """Report to nobody."""
-
-
 @dataclass(frozen=True)
 class Event:
     """What has happened to a node."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from tasks.pipeline.fork_server import start_server
-from tasks.pipeline.progress import silent
 from tasks.pipeline.workers import run
 from tasks.settings import Settings
 from tasks.training.tensorflow import environment
+from tests import silent
 from tests.benchmarks.figures import pairwise
 from tests.benchmarks.throughput import prepare, training_of
 from tests.training_worker import train_network
