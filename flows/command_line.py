@@ -4,6 +4,7 @@
 """
 
 import argparse
+import codecs
 import contextlib
 import io
 import os
@@ -13,13 +14,13 @@ import threading
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
+from flows.environment import PREFECT_HOME, settle_environment
 from flows.instead import ACTIONS, FLAGS, look_after
 from flows.notify import crown_whom_it_promotes
 from flows.plan import outline, plan
 from flows.summary import summary
 from flows.the_dead import unreported
 from tasks.fashion_mnist import FASHION_MNIST
-from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
 from tasks.pipeline.fork_server import start_server
@@ -35,6 +36,7 @@ from tasks.training.tensorflow import environment
 from tasks.wording import as_text, nearest, option_of
 
 RUNS_KEPT = 10
+SIGNS = {"−": "-", "–": "-", "’": "'", "·": "-", "→": "->", "…": "...", "×": "x"}  # where a terminal lacks one
 
 _told_to_stop = threading.Event()
 _once = threading.Lock()
@@ -42,9 +44,11 @@ _once = threading.Lock()
 
 def main(arguments: list[str] | None = None, kind: type[Settings] = Settings) -> NoReturn:
     """Run the comparison or study that the arguments ask for, with settings of this kind, and exit."""
+    codecs.register_error("plain", _in_plain_signs)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a sign shows another
+            stream.reconfigure(errors="plain")
+    settle_environment()
     try:
         options = read_options(arguments, kind)
         actions = {name: options.pop(name) for name in ACTIONS if name in options}
@@ -69,8 +73,9 @@ def main_of_studies(kinds: dict[str, type[Settings]]) -> NoReturn:
     if given[0] in kinds:
         main(sys.argv[2:], kinds[given[0]])
     if given[0] in ("-h", "--help"):
-        print("usage: python flows/study.py STUDY [options]; --help after it tells these\n")
-        print("\n".join(f"{name:8}{(kind.__doc__ or '').partition(chr(10))[0]}" for name, kind in kinds.items()))
+        told = [f"{name:8}{(kind.__doc__ or '').partition(chr(10))[0]}" for name, kind in kinds.items()]
+        with contextlib.suppress(BrokenPipeError):  # nobody reads on
+            print("\n".join(["usage: python flows/study.py STUDY [options]; --help after it tells these\n", *told]))
         _leave(0)
     _fail(UserError(f"no study is called {given[0]!r}{nearest(given[0], kinds)}"))
 
@@ -164,14 +169,13 @@ def run_flow(settings: Settings) -> Artifact:
         RunError: a node failed, or Prefect itself.
         UserError: a node met something that the user gave and that cannot be used.
     """
-    os.environ.setdefault("DO_NOT_TRACK", "1")
     with contextlib.ExitStack() as stack:
         if at_a_terminal():
             os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
             watchers.append(stack.enter_context(TerminalReporter()))
         from flows.ephemeral_server import prefect_api
 
-        wait_for_the_server = stack.enter_context(prefect_api(PROJECT / "data" / "prefect"))
+        wait_for_the_server = stack.enter_context(prefect_api(PREFECT_HOME))
         from flows.orchestrated import FLOWS
 
         wait_for_the_server()  # which has started while Prefect was imported here
@@ -190,6 +194,11 @@ def run_flow(settings: Settings) -> Artifact:
     raise RunError(
         f"the run broke off ({type(result).__name__}: {what}); what was finished is kept, run the same command to go on"
     )
+
+
+def _in_plain_signs(error: Any) -> tuple[str, int]:
+    """Return signs that every terminal has for those that this one lacks, and where to go on."""
+    return "".join(SIGNS.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
 
 
 def _on_signals(handler: Any) -> None:

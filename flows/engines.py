@@ -163,7 +163,7 @@ class RayEngine(Cluster):
 
         self.cancel = partial(ray.cancel, force=True)
         here = {} if self.settings.scheduler else {"num_cpus": cores(), "include_dashboard": False}
-        return RayTaskRunner(address=self.settings.scheduler, init_kwargs={"log_to_driver": False, **here})
+        return RayTaskRunner(address=self.settings.scheduler or "local", init_kwargs={"log_to_driver": False, **here})
 
 
 ENGINES: dict[str, type[Engine]] = {"local": Engine, "dask": DaskEngine, "ray": RayEngine}

@@ -7,15 +7,18 @@ It serves a socket that is open before it starts, so that no other program can t
 import contextlib
 import contextvars
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from flows.environment import URL
 from flows.server_api import answers
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.progress import Event, to_all, watchers
 
+KEPT = ("PREFECT_HOME", "PREFECT_LOGGING_")  # of the user's settings, or ours
 LABEL, DATABASE = "Prefect server", "runs.db"
 START_TIMEOUT = 180  # seconds: the first start makes the database, 20 s on a slow machine
 END_TIMEOUT = 5  # seconds that a server which is gone may keep the run's end waiting
@@ -37,10 +40,14 @@ def prefect_api(folder: Path) -> Iterator[Callable[[], None]]:
     Raises:
         RunError: the configured server does not answer, or (from what waits) our own did not start.
     """
+    url = os.environ.get(URL)
+    if not url:  # what is set for another server is not meant for this one
+        for name in [n for n in os.environ if n.startswith("PREFECT_") and not n.startswith(KEPT)]:
+            del os.environ[name]
     from prefect import settings as known
 
     no_heartbeat = {known.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}  # the run's end would wait for its next second
-    if url := known.PREFECT_API_URL.value():
+    if url:
         _insist_on_an_answer(url)
         with known.temporary_settings(no_heartbeat):
             yield lambda: None
@@ -52,6 +59,7 @@ def prefect_api(folder: Path) -> Iterator[Callable[[], None]]:
     folder.mkdir(parents=True, exist_ok=True)
     database = {known.PREFECT_API_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{folder / DATABASE}"}
     its = {known.PREFECT_API_URL: own, known.PREFECT_SERVER_ANALYTICS_ENABLED: False}
+    its |= dict.fromkeys((known.PREFECT_SERVER_API_AUTH_STRING, known.PREFECT_API_AUTH_STRING, known.PREFECT_API_KEY))
     with known.temporary_settings(its | database | no_heartbeat):
         faults: list[str] = []
         within = contextvars.copy_context()  # with these settings
@@ -119,6 +127,6 @@ def _insist_on_an_answer(url: str) -> None:
             client.raise_for_api_version_mismatch()
     except Exception as error:  # nobody answers, or something else, or another Prefect
         raise RunError(
-            f"no Prefect 3 server answers at {url} (PREFECT_API_URL; {type(error).__name__}): "
-            "start one there, or unset it to run without one"
+            f"no Prefect 3 server answers at {url} (named by PREFECT_API_URL or your Prefect profile; "
+            f"{type(error).__name__}): start one there, or run with PREFECT_API_URL= to do without"
         ) from error

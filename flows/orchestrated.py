@@ -129,8 +129,9 @@ def run_flow(settings: Settings) -> Any:
 def run_all(settings: Settings) -> State:
     """Run what does not stand, record it, and tell how it ended whoever is to know."""
     log = get_run_logger()
-    log.info("code %s (%s), data %s, reports %s", PROJECT, commit(), settings.data_dir, settings.reports_dir)
     kept_server = "" if is_ephemeral() else PREFECT_API_URL.value() or ""
+    places = (settings.data_dir, settings.reports_dir, kept_server or "its own")
+    log.info("code %s (%s), data %s, reports %s, Prefect server %s", PROJECT, commit(), *places)
     try:
         for told in mark_the_dead(kept_server, settings.data_dir) if kept_server else []:
             log.info("%s", told)

@@ -5,7 +5,6 @@ import os
 import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tasks.pipeline.errors import RunError
 from tasks.studies import KINDS
@@ -50,7 +49,7 @@ def ask(url: str, path: str, content: Any = None, method: str | None = None) -> 
 
 
 def request(method: str, address: str, timeout: float = 30, **how: Any) -> "httpx.Response":
-    """Return what an address responds; of this machine, no proxy is asked.
+    """Return what an address responds.
 
     Raises:
         ConnectionError: nothing; the message does not hold the address.
@@ -58,8 +57,7 @@ def request(method: str, address: str, timeout: float = 30, **how: Any) -> "http
     import httpx
 
     try:
-        ours = urlsplit(address).hostname in ("127.0.0.1", "localhost", "::1")
-        return httpx.request(method, address, timeout=timeout, trust_env=not ours, **how)
+        return httpx.request(method, address, timeout=timeout, **how)
     except (httpx.InvalidURL, ValueError) as error:
         raise ConnectionError("this is no address") from error
     except httpx.HTTPError as error:

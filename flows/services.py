@@ -18,13 +18,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from flows.environment import PREFECT_HOME as HOME
+from flows.environment import settle_environment
 from flows.processes import MARK, command_of, end, mark_of, running, wait
 from flows.server_api import answers, ask, deployments, same_server, seconds_of
 from flows.the_dead import CARRIED, end_run, mark_the_dead
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError, describe
 
-HOME = PROJECT / "data" / "prefect"
 PORT = HOME / "port"  # the server's last one
 POOL = "fashion-mnist"
 PAGES_URL = "FASHION_MNIST_PAGES_URL"  # where a browser finds reports/: in the environment of who serves it
@@ -32,7 +33,6 @@ START_WITHIN = 180  # seconds: the first start makes the database
 LOG_BYTES = 20 << 20  # of each log: what is over that becomes the old one
 CANCEL_WITHIN = 30  # seconds for runs that are to be cancelled
 ENVIRONMENT = {
-    "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",  # else the database grows for ever
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
@@ -65,7 +65,7 @@ def start_server() -> str:
         _insist_on_a_free(ports[service])
     if "server" in missing:
         command = f"prefect server start --host 127.0.0.1 --port {port}".split()
-        its = {"PREFECT_HOME": str(HOME), "PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": f"{ui}/api"}
+        its = {"PREFECT_SERVER_API_PORT": str(port), "PREFECT_API_URL": f"{ui}/api"}
         _start("server", command, its, lambda: answers(f"{ui}/api/health"))
         part = PORT.with_suffix(".part")
         part.write_text(str(port))  # cron and the next shell know nothing of the one that was given
@@ -252,6 +252,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m flows.services")
     parser.add_argument("names", nargs="+", choices=SERVICES)
     names = parser.parse_args().names
+    settle_environment()
     try:
         _bound_logs()
         for name in names:

@@ -10,13 +10,19 @@ import signal
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while there is nothing to stop, Ctrl-C just ends it
+    here = Path(__file__).resolve().parent  # in which nothing is to be found by its bare name
+    sys.path[:] = [str(here.parent), *(folder for folder in sys.path if folder != str(here))]
+    from flows.environment import leave_python_as_it_is
 
-if not find_spec("tasks"):
-    print("error: this Python lacks the project; `make run` makes the .venv/bin/python that has it", file=sys.stderr)
+    leave_python_as_it_is()
+
+if not find_spec("pydantic"):
+    print("error: this Python lacks libraries; `make run` makes the .venv/bin/python that has them", file=sys.stderr)
     sys.exit(2)
 
 from tasks.compare_trainings import compare_trainings

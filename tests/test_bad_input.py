@@ -53,10 +53,10 @@ def test_a_source_folder_of_nobody_in_the_environment_gets_one_sentence_and_stat
 
 
 @pytest.mark.parametrize("program", ["main.py", "study.py"])
-def test_a_python_without_the_project_gets_one_sentence_and_status_2(program):
+def test_a_python_without_the_libraries_gets_one_sentence_and_status_2(program):
     command = [sys.executable, "-I", "-S", PROJECT / "flows" / program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert_refused(done, "this Python lacks the project; `make run`")
+    assert_refused(done, "this Python lacks libraries; `make run`")
 
 
 # Files that a source gives: the others, see tests/test_download.py
@@ -155,7 +155,11 @@ def test_what_is_no_prefect_server_gets_one_sentence_and_status_1(tmp_path, serv
         url = f"http://127.0.0.1:{port}/api"
         environment = server.environment | {"PREFECT_API_URL": url}
         done = run_main(tmp_path, server._replace(environment=environment), *ON_THE_FIXTURE)
-    assert_refused(done, f"no Prefect 3 server answers at {url} (PREFECT_API_URL; {fault}): ", status=1)
+    assert_refused(
+        done,
+        f"no Prefect 3 server answers at {url} (named by PREFECT_API_URL or your Prefect profile; {fault}): ",
+        status=1,
+    )
 
 
 @pytest.mark.parametrize(("size", "node"), [("1m", "prepare"), ("5m", "train[dropout]")])

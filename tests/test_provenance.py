@@ -1,7 +1,10 @@
+import os
 import re
 import subprocess
 
-from tasks.pipeline.provenance import commit, machine
+import pytest
+
+from tasks.pipeline.provenance import commit, cores, machine
 from tasks.settings import PROJECT
 
 
@@ -35,6 +38,35 @@ def test_without_a_repository_that_is_said(tmp_path):
 def test_a_repository_that_git_does_not_read_is_said_to_be_one(tmp_path):
     (tmp_path / ".git").write_text("gitdir: nowhere\n")
     assert commit(tmp_path) == "of a commit that git does not tell"
+
+
+def test_a_hooks_repository_is_not_taken_for_the_projects(tmp_path, monkeypatch):
+    git(tmp_path, "init")
+    git(tmp_path, "commit", "--allow-empty", "-m", "Begin")
+    own = commit(tmp_path)
+    monkeypatch.setenv("GIT_DIR", str(PROJECT / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(PROJECT))
+    assert commit(tmp_path) == own
+
+
+@pytest.mark.parametrize(
+    ("limits", "allowed"),
+    [
+        ({"cpu.max": "100000 100000\n"}, 1),
+        ({"cpu.max": "150000 100000\n"}, 2),
+        ({"cpu.max": "1000 100000\n"}, 1),
+        ({"cpu.max": "max 100000\n"}, 64),
+        ({"cpu/cpu.cfs_quota_us": "100000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 64),
+        ({}, 64),
+    ],
+)
+def test_the_quota_of_a_container_counts_as_its_cores(tmp_path, monkeypatch, limits, allowed):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64))
+    (tmp_path / "cpu").mkdir()
+    for name, limit in limits.items():
+        (tmp_path / name).write_text(limit)
+    assert cores(tmp_path) == allowed
 
 
 def test_the_machine_is_named():

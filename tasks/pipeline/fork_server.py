@@ -31,6 +31,7 @@ HEAVY = {  # what is worth importing once for all workers, by distribution
 }
 LONGEST_TMPDIR = 75  # characters; with what multiprocessing adds, the 107 that a socket's path may have
 LIBRARIES, SOCKET_FOLDER = "FASHION_MNIST_PRELOAD", "FASHION_MNIST_SOCKET_FOLDER"
+MATPLOTLIB = {"MPLBACKEND": "agg", "MPLCONFIGDIR": str(PROJECT / "data" / "matplotlib")}  # not the user's settings
 ENVIRONMENT = {  # of the server, and so of every worker
     "PYTHONPATH": str(PROJECT),
     "PYTHONSAFEPATH": "1",  # not what lies in the current folder
@@ -38,6 +39,8 @@ ENVIRONMENT = {  # of the server, and so of every worker
     "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait for one another leave the cores to others
     "GX_ANALYTICS_ENABLED": "false",
     "PYTHONWARNINGS": "ignore",  # what libraries warn of is for their developers
+    "PYTHONOPTIMIZE": "",  # libraries rely on their assertions and docstrings
+    **MATPLOTLIB,
 }
 PATH = [str(PROJECT), *filter(None, sys.path)]  # what a worker imports from, wherever its parent was started
 

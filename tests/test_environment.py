@@ -1,0 +1,166 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from flows.server_api import request
+from tests.conftest import ON_THE_FIXTURE, PROJECT
+
+PROFILES = """
+active = "work"
+
+[profiles.work]
+PREFECT_API_URL = "http://127.0.0.1:9/api"
+PREFECT_API_KEY = "k"
+
+[profiles.home]
+PREFECT_LOGGING_LEVEL = "DEBUG"
+"""
+SETTLE = """
+import json, os
+from flows.environment import settle_environment
+settle_environment()
+print(json.dumps(dict(os.environ)))
+"""
+AT_WORK = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_API_KEY": "k"}
+
+
+@pytest.fixture
+def proxy():
+    """A proxy that nobody should ask: its address, and what it has been asked."""
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            while True:
+                try:
+                    caller, _ = listener.accept()
+                except OSError:
+                    return
+                with caller:
+                    asked.append(caller.recv(1000).decode())
+                    caller.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def settled(**environment):
+    """Return what the environment is once it is settled."""
+    clean = {"PATH": os.environ["PATH"], **environment}
+    done = subprocess.run(
+        [sys.executable, "-c", SETTLE], cwd=PROJECT, env=clean, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_a_run_depends_on_nothing_that_the_user_has_set_for_others_and_leaves_that_alone(tmp_path, proxy):
+    address, asked = proxy
+    home, others = tmp_path / "home", tmp_path / "others"
+    (home / ".prefect").mkdir(parents=True)
+    (home / ".prefect" / "profiles.toml").write_text("active = [damaged")
+    (home / ".prefect" / "prefect.db").write_text("of an older Prefect, or damaged")
+    (home / ".config" / "matplotlib").mkdir(parents=True)
+    (home / ".config" / "matplotlib" / "matplotlibrc").write_text("backend: module://not_there\n")
+    others.mkdir()
+    for name in ("tasks", "numpy"):
+        (others / f"{name}.py").write_text("raise SystemExit('another module of that name')\n")
+    (tmp_path / ".env").write_text("PREFECT_API_URL=http://127.0.0.1:9/api\nPREFECT_SERVER_API_AUTH_STRING=a:b\n")
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    hostile = {
+        "HOME": str(home),
+        "http_proxy": address,
+        "no_proxy": "example.org",
+        "ALL_PROXY": "socks://127.0.0.1:9",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PREFECT_SERVER_API_AUTH_STRING": "user:password",
+        "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false",
+        "PYTHONOPTIMIZE": "2",
+        "PYTHONWARNINGS": "error",
+        "PYTHONPATH": str(others),
+        "GIT_DIR": str(tmp_path / "another.git"),
+    }
+    places = ["--data-dir", "data", "--reports-dir", "reports", "--networks", "logistic"]
+    done = subprocess.run(
+        [sys.executable, "-O", "-W", "error", str(PROJECT / "flows" / "main.py"), *ON_THE_FIXTURE, *places],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], **hostile},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert asked == []
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, AT_WORK),
+        ({"PREFECT_PROFILE": "home"}, {}),
+        ({"PREFECT_PROFILE": "local"}, {"PREFECT_API_URL": "http://127.0.0.1:4200/api"}),  # as Prefect itself has it
+        ({"PREFECT_PROFILE": "not there"}, {}),
+        ({"PREFECT_API_URL": ""}, {}),
+        ({"PREFECT_API_URL": "http://127.0.0.1:8/api"}, AT_WORK | {"PREFECT_API_URL": "http://127.0.0.1:8/api"}),
+    ],
+)
+def test_the_environment_or_else_the_active_profile_names_the_server(tmp_path, given, named):
+    (tmp_path / "profiles.toml").write_text(PROFILES)
+    found = settled(HOME=str(tmp_path), PREFECT_HOME=str(tmp_path), **given)
+    assert found.pop("PREFECT_HOME") == str(PROJECT / "data" / "prefect")
+    assert {name: value for name, value in found.items() if name.startswith("PREFECT")} == named
+
+
+@pytest.mark.parametrize("kept", ["", "no TOML ="])
+def test_where_no_profile_can_be_read_none_names_a_server(tmp_path, kept):
+    (tmp_path / "profiles.toml").write_text(kept)
+    assert "PREFECT_API_URL" not in settled(PREFECT_PROFILES_PATH=str(tmp_path / "profiles.toml"))
+    assert "PREFECT_API_URL" not in settled(PREFECT_HOME=str(tmp_path / "not there"))
+
+
+def test_this_machine_is_asked_directly_and_a_proxy_that_nothing_here_speaks_to_is_left_out():
+    found = settled(
+        no_proxy="localhost,example.org", HTTP_PROXY="proxy:3128", https_proxy="http://p:1", all_proxy="socks5://p:1"
+    )
+    assert found["no_proxy"] == found["NO_PROXY"] == "localhost,example.org,127.0.0.1,::1"
+    assert (found["HTTP_PROXY"], found["https_proxy"]) == ("proxy:3128", "http://p:1")
+    assert "all_proxy" not in found
+
+
+def test_others_are_asked_by_the_proxy(proxy, monkeypatch):
+    address, asked = proxy
+    monkeypatch.setenv("http_proxy", address)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert request("POST", "http://example.invalid/hook", json={}).status_code == 204
+    assert asked[0].startswith("POST http://example.invalid/hook ")
+
+
+def test_where_nobody_has_a_home_there_is_one():
+    alone = ["unshare", "--user", "--map-user=12345", sys.executable, "-c", SETTLE]  # which no passwd entry knows
+    done = subprocess.run(
+        alone, cwd=PROJECT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True
+    )
+    assert Path(json.loads(done.stdout)["HOME"]).is_dir()
+
+
+def test_help_that_nobody_reads_says_nothing():
+    unbuffered = os.environ | {"PYTHONUNBUFFERED": "1"}
+    for program in ("main.py", "study.py"):
+        command = f"{sys.executable} {PROJECT}/flows/{program} --help | true"
+        done = subprocess.run(["bash", "-c", command], env=unbuffered, capture_output=True, text=True)
+        assert done.stderr == ""
+
+
+def test_a_terminal_that_lacks_a_sign_shows_a_plain_one():
+    latin = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, str(PROJECT / "flows" / "main.py"), "--help"]
+    told = subprocess.run(command, env=latin, capture_output=True, check=True).stdout.decode("latin-1")
+    assert "a search's recipe.json" in " ".join(told.split())
+    assert "?" not in told.replace("should I keep, and why?", "")
