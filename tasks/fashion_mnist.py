@@ -6,11 +6,13 @@ differently, so a file's cache_key is the SHA-256 of its decompressed bytes.
 
 import gzip
 import hashlib
+import json
+import re
 import zlib
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tasks.pipeline.errors import UserError
 
@@ -26,6 +28,13 @@ class DataFile(BaseModel):
     name: str = Field(pattern=PLAIN_NAME)
     bytes: int
     sha256: str  # of its decompressed bytes, or "unknown": then those of the file that is there are taken
+
+    @field_validator("sha256")
+    @classmethod
+    def _one_spelling(cls, given: str) -> str:
+        if not re.fullmatch(f"{UNKNOWN}|[0-9a-f]{{64}}", given.lower()):
+            raise ValueError(f"{given!r} is no SHA-256; give its 64 hexadecimal digits, or {UNKNOWN!r}")
+        return given.lower()
 
 
 class Expectations(BaseModel):
@@ -60,6 +69,16 @@ class DataSet(BaseModel):
         """Whether all files are known by their content."""
         return all(file.sha256 != UNKNOWN for file in self.files.values())
 
+    @field_validator("class_names")
+    @classmethod
+    def _told_apart(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for number, name in enumerate(names):
+            if not (name.strip() and name.isprintable()):
+                raise ValueError(f"class {number} is called {name!r}; give it a name that can be read")
+            if names.index(name) < number:
+                raise ValueError(f"two are called {name!r}; give each class a name of its own")
+        return names
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         for split in ("train", "test"):
@@ -68,6 +87,9 @@ class DataSet(BaseModel):
             for role in (f"{split}_images", f"{split}_labels"):
                 if role not in self.files:
                     raise ValueError(f"files lacks {role}")
+        names = [file.name for file in self.files.values()]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two of the files have one name: {', '.join(names)}; name a file for each")
         return self
 
 
@@ -147,15 +169,22 @@ def load_data_set(name_or_path: str) -> DataSet:
         return FASHION_MNIST
     path = Path(name_or_path)
     try:
-        data_set = DataSet.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        data_set = DataSet.model_validate_json(content.decode(json.detect_encoding(content)))
     except OSError as error:
         raise UserError(
             f"dataset {name_or_path!r} is neither 'fashion-mnist' nor a readable specification: {error.strerror}"
         ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"dataset specification {path}: the file: it is no text in {error.encoding}; save it as UTF-8"
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"dataset specification {path}: {where}: {first['msg']}") from error
+        raise UserError(
+            f"dataset specification {path}: {where}: {first['msg'].removeprefix('Value error, ')}"
+        ) from error
     if data_set.name == FASHION_MNIST.name:
         raise UserError(f"dataset specification {path}: name: {data_set.name!r} is taken; give it another")
     return data_set

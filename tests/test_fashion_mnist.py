@@ -15,6 +15,11 @@ def written(folder, change):
     return str(path)
 
 
+def called(name):
+    """Have class 3 called so."""
+    return lambda content: content["class_names"].__setitem__(3, name)
+
+
 def test_the_data_set_is_known_by_its_name():
     assert load_data_set("fashion-mnist") is FASHION_MNIST
 
@@ -38,6 +43,28 @@ def test_there_are_ten_classes_with_a_name_each():
 def test_a_specification_in_json_is_read(data_set):
     assert data_set.counts == {"train": 400, "test": 200}
     assert data_set.mirrors == data_set.folders == ()
+
+
+def test_a_digest_in_capitals_is_the_same_digest(tmp_path, data_set):
+    def shout(content):
+        for file in content["files"].values():
+            file["sha256"] = file["sha256"].upper()
+
+    assert load_data_set(written(tmp_path, shout)) == data_set
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_specification_with_a_byte_order_mark_is_read(tmp_path, data_set, encoding):
+    path = tmp_path / "dataset.json"
+    path.write_bytes(SPECIFICATION.read_text().encode(encoding))
+    assert load_data_set(str(path)) == data_set
+
+
+def test_a_specification_in_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "dataset.json"
+    path.write_bytes(SPECIFICATION.read_text().replace("Coat", "Pélerine").encode("latin-1"))
+    with pytest.raises(UserError, match="the file: it is no text in utf-8; save it as UTF-8"):
+        load_data_set(str(path))
 
 
 def test_a_misspelt_data_set_is_refused():
@@ -66,6 +93,18 @@ def test_a_specification_that_is_not_json_is_refused(tmp_path):
         (lambda content: content.update(licences="MIT"), "licences: Extra inputs are not permitted"),
         (lambda content: content["files"]["test_labels"].pop("sha256"), "files.test_labels.sha256: Field required"),
         (lambda content: content.update(mirrors=["mirror.example/"]), "mirrors.0: String should match pattern"),
+        (
+            lambda content: content["files"]["test_labels"].update(sha256="0" * 63),
+            r"sha256: '0+' is no SHA-256; give its",
+        ),
+        (called(""), "class_names: class 3 is called ''; give it a name that can be read"),
+        (called(" "), "class_names: class 3 is called ' '; give it a name that can be read"),
+        (called("a\nb"), r"class_names: class 3 is called 'a\\nb'; give it a name that can be read"),
+        (called("Coat"), "class_names: two are called 'Coat'; give each class a name of its own"),
+        (
+            lambda content: content["files"]["test_labels"].update(name="train-labels-idx1-ubyte"),
+            "two of the files have one name: .*; name a file for each",
+        ),
     ],
     ids=[
         "a field missing",
@@ -74,6 +113,12 @@ def test_a_specification_that_is_not_json_is_refused(tmp_path):
         "a field too many",
         "a digest missing",
         "a mirror that is no URL",
+        "a digest that is too short",
+        "a class without a name",
+        "a class with a blank name",
+        "a class with a name of two lines",
+        "two classes of one name",
+        "two files of one name",
     ],
 )
 def test_a_specification_with_a_fault_names_the_field(tmp_path, change, message):
