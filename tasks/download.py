@@ -2,13 +2,13 @@
 
 Takes a data set's specification. Makes an artifact of the four decompressed files. Tries, in this order, what is in
 `data/raw/<data set>/` already; the folder that the user names, or else a system copy, the mirrors and Debian's package.
-A file that is fetched stays in `data/raw/`, so that a run that ends early fetches only the rest. Refuses any file whose
-decompressed bytes are not the expected ones.
+A file that is fetched stays in `data/raw/`, so that a run that ends early fetches only the rest; what is there already
+stays as it is. Refuses any file whose decompressed bytes are not the expected ones.
 """
 
 import errno
-import gzip
 import http.client
+import os
 import random
 import shutil
 import subprocess
@@ -16,30 +16,22 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-import zlib
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tasks.data.files import Incomplete, file_in, is_whole, open_file, read
 from tasks.fashion_mnist import DataFile, DataSet
-from tasks.idx import read_header
 from tasks.pipeline.errors import RunError, Unreachable, UserError
-from tasks.pipeline.hashing import sha256_of
 from tasks.pipeline.node import node
 from tasks.pipeline.progress import Progress
 from tasks.pipeline.staging import staging
 from tasks.pipeline.store import RAW
 
-PIECE = 1 << 20
 OURS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # faults of the data folder, which no other source mends
 ATTEMPTS = 3
 PATIENCE = 20  # seconds without a byte before a mirror is given up
-
-
-class Incomplete(RunError):
-    """The stream ended before the file did: worth another try where it comes over a network."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +39,7 @@ class Source:
     """Somewhere that may have the files."""
 
     name: str
-    open: Callable[[DataFile], Any]  # gives a binary stream of the file, gzip or plain; it can `peek`
+    open: Callable[[DataFile], Any]  # gives a binary stream of the file, gzip or plain
     attempts: int = 1
 
 
@@ -59,26 +51,30 @@ def download(
     raw = data_dir / RAW / data_set.name
     origins = fetch(data_set, raw, source_folder, progress)
     for file in data_set.files.values():
-        shutil.copyfile(raw / file.name, output / file.name)
-        _prove(output / file.name, file)
+        with file_in(raw, file).open("rb") as stream, (output / file.name).open("wb") as copy:
+            read(stream, file, progress, copy)
     return {"measured": {"origins": origins}}
 
 
 def fetch(data_set: DataSet, raw: Path, source_folder: Path | None, progress: Progress) -> dict[str, str]:
-    """Have all files in `raw`, verified, and return where each came from.
+    """Have all files in `raw`, verified, and return where each came from; write nothing there if none is missing.
 
     Raises:
         UserError: the folder that the user named does not hold them whole.
         Unreachable: no source holds one of them, and one that may does not answer.
         RunError: no source holds one of them.
     """
-    raw.mkdir(parents=True, exist_ok=True)
-    with staging(raw, f"{raw}") as (scratch, _):
-        sources = _sources(data_set, raw, source_folder, scratch / "debian", progress)
-        return {
-            file.name: _fetch_file(file, raw, scratch, sources, source_folder, progress)
-            for file in data_set.files.values()
-        }
+    origins = {file.name: str(raw) for file in data_set.files.values()}
+    missing = [file for file in data_set.files.values() if not is_whole(file_in(raw, file), file)]
+    if missing:
+        raw.mkdir(parents=True, exist_ok=True)
+        if not os.access(raw, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(raw))
+        with staging(raw, f"{raw}") as (scratch, _):
+            sources = _sources(data_set, raw, source_folder, scratch / "debian", progress)
+            for file in missing:
+                origins[file.name] = _fetch_file(file, raw, scratch, sources, source_folder, progress)
+    return origins
 
 
 def _sources(
@@ -94,22 +90,20 @@ def _sources(
 def _fetch_file(
     file: DataFile, raw: Path, scratch: Path, sources: list[Source], source_folder: Path | None, progress: Progress
 ) -> str:
-    target = raw / file.name
-    if _is_whole(target, file):
+    if is_whole(file_in(raw, file), file):  # another run has fetched it meanwhile
         return str(raw)
     faults, kind = [], RunError
     for source in sources:
         try:
             _try(source, file, scratch / file.name, progress)
-            _prove(scratch / file.name, file)
-            (scratch / file.name).replace(target)
-        except (OSError, zlib.error, http.client.HTTPException, RunError) as error:
+        except (OSError, http.client.HTTPException, RunError) as error:
             if getattr(error, "errno", None) in OURS:
                 raise
             faults.append(f"{source.name}: {_reason(error)}")
             if _may_heal(error) or isinstance(getattr(error, "reason", None), OSError):
                 kind = Unreachable
         else:
+            (scratch / file.name).replace(raw / file.name)
             progress(file.bytes, file.bytes, f"{file.name} from {source.name}", True)
             return source.name
     if source_folder:
@@ -125,7 +119,8 @@ def _try(source: Source, file: DataFile, part: Path, progress: Progress) -> None
     """Copy a file from a source, again with growing pauses where that may help."""
     for attempt in range(1, source.attempts + 1):
         try:
-            _copy(source, file, part, progress)
+            with source.open(file) as stream, part.open("wb") as copy:
+                read(stream, file, progress, copy)
         except (OSError, http.client.HTTPException, Incomplete) as error:
             if attempt == source.attempts or not _may_heal(error):
                 raise
@@ -135,49 +130,8 @@ def _try(source: Source, file: DataFile, part: Path, progress: Progress) -> None
             return
 
 
-def _copy(source: Source, file: DataFile, part: Path, progress: Progress) -> None:
-    """Stream a file, decompressed, to a temporary name, and no further than it may be long."""
-    with source.open(file) as stream, part.open("wb") as copy:
-        head = stream.peek(2)[:2]
-        if not head:
-            raise Incomplete("it is empty")
-        with gzip.GzipFile(fileobj=stream) if head == b"\x1f\x8b" else nullcontext(stream) as plain:
-            try:
-                while copy.tell() <= file.bytes and (piece := plain.read(PIECE)):
-                    copy.write(piece)
-                    progress(copy.tell(), file.bytes, file.name, False)
-            except EOFError as error:
-                raise Incomplete("its gzip stream ends early (truncated)") from error
-
-
-def _is_whole(path: Path, file: DataFile) -> bool:
-    return path.is_file() and sha256_of(path) == file.sha256
-
-
-def _prove(part: Path, file: DataFile) -> None:
-    """Raise RunError unless the bytes are the expected ones; the message says what they look like."""
-    found = sha256_of(part)
-    if found == file.sha256:
-        return
-    with part.open("rb") as copy:
-        head = copy.read(64).lstrip()
-    if head.startswith((b"<", b"{")):
-        raise RunError(f"it is a web page, not IDX: it begins with {head[:20].decode(errors='replace')!r}")
-    if part.stat().st_size > file.bytes:
-        raise RunError(f"it is longer than the expected {file.bytes:,} bytes")
-    try:
-        read_header(part)
-    except RunError as error:
-        raise RunError(str(error).replace(str(part), "it")) from error
-    raise RunError(f"its SHA-256 is {found[:12]}…, expected {file.sha256[:12]}…: other data, or altered")
-
-
 def _folder(folder: Path) -> Source:
-    def opener(file: DataFile) -> Any:
-        plain, compressed = folder / file.name, folder / f"{file.name}.gz"
-        return (compressed if compressed.exists() and not _is_whole(plain, file) else plain).open("rb")
-
-    return Source(str(folder), opener)
+    return Source(str(folder), lambda file: open_file(file_in(folder, file)))
 
 
 def _mirror(prefix: str) -> Source:

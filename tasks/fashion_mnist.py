@@ -4,11 +4,8 @@ Source: Zalando Research, https://github.com/zalandoresearch/fashion-mnist (MIT 
 differently, so a file's cache_key is the SHA-256 of its decompressed bytes.
 """
 
-import gzip
-import hashlib
 import json
 import re
-import zlib
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -130,33 +127,6 @@ FASHION_MNIST = DataSet(
     debian_package="dataset-fashion-mnist",
     licence="MIT, Zalando SE",
 )
-
-
-def with_digests_of(data_set: DataSet, folder: Path) -> DataSet:
-    """Return the data set with the digests of the files in this folder, plain or `.gz`, where it names none.
-
-    So what is there counts by its content, as if the specification had named it.
-
-    Raises:
-        UserError: a file is not there, or cannot be read.
-    """
-    files = {
-        role: file.model_copy(update={"sha256": _digest_in(folder, file.name)}) if file.sha256 == UNKNOWN else file
-        for role, file in data_set.files.items()
-    }
-    return data_set.model_copy(update={"files": files, "proven": False})
-
-
-def _digest_in(folder: Path, name: str) -> str:
-    for path, opened in ((folder / name, open), (folder / f"{name}.gz", gzip.open)):
-        try:
-            with opened(path, "rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError:
-            continue
-        except (OSError, EOFError, zlib.error) as error:
-            raise UserError(f"dataset: {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    raise UserError(f"dataset: the SHA-256 of {name} is unknown, and {folder} has no such file; name its --source")
 
 
 def load_data_set(name_or_path: str) -> DataSet:

@@ -13,43 +13,59 @@ import numpy as np
 from tasks.pipeline.errors import RunError
 
 IMAGES, LABELS = 0x00000803, 0x00000801
+TYPES = {
+    0x08: "unsigned bytes",
+    0x09: "signed bytes",
+    0x0B: "big-endian 16-bit integers",
+    0x0C: "big-endian 32-bit integers",
+    0x0D: "big-endian 32-bit floats",
+    0x0E: "big-endian 64-bit floats",
+}
 AT_ONCE = 2_000  # images that are worked on at a time, so that memory does not grow with their number
 
 
-def read_header(path: Path) -> tuple[int, ...]:
-    """Return the shape that the header announces, once the file's length agrees with it.
-
-    Nothing is allocated from what the header says.
+def read_header(head: bytes) -> tuple[int, ...]:
+    """Return the shape that a file's first 16 bytes announce; nothing is allocated from what they say.
 
     Raises:
-        RunError: the file is empty, has another magic number, another length, or a dimension of nothing.
+        RunError: they are too few, announce a dimension of nothing, or other than images or labels of unsigned bytes.
     """
-    length = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(16)
     if len(head) < 8:
-        raise RunError(f"{path} is not IDX: {length} bytes are too few for a header")
+        raise RunError(f"it is not IDX: {len(head)} bytes are too few for a header")
     (magic,) = struct.unpack(">I", head[:4])
+    element, dimensions = divmod(magic, 256)
     if magic not in (IMAGES, LABELS):
-        raise RunError(f"{path} is not IDX: it begins with 0x{magic:08x}, not 0x{IMAGES:08x} or 0x{LABELS:08x}")
-    dimensions = magic & 0xFF
-    header_length = 4 + 4 * dimensions
-    if len(head) < header_length:
-        raise RunError(f"{path} is not IDX: {length} bytes are too few for a header")
-    shape = struct.unpack(f">{dimensions}I", head[4:header_length])
+        if element in TYPES:
+            found = f"{TYPES[element]} (type 0x{element:02X}) in {dimensions} dimensions"
+            raise RunError(f"it is IDX of {found}; expected are unsigned bytes (0x08) in 3 (images) or 1 (labels)")
+        raise RunError(f"it is not IDX: it begins with 0x{magic:08x}, not 0x{IMAGES:08x} or 0x{LABELS:08x}")
+    end = 4 + 4 * dimensions
+    if len(head) < end:
+        raise RunError(f"it is not IDX: {len(head)} bytes are too few for a header")
+    shape = struct.unpack(f">{dimensions}I", head[4:end])
     if 0 in shape:
-        raise RunError(f"{path} holds nothing: its header announces {shape}")
-    announced = header_length + math.prod(shape)
-    if announced != length:
-        raise RunError(f"{path} is damaged: its header announces {announced:,} bytes {shape}, it has {length:,}")
+        raise RunError(f"it holds nothing: its header announces {shape}")
     return shape
+
+
+def check_length(shape: tuple[int, ...], length: int) -> None:
+    """Raise RunError unless a file of this shape, header and all, has this length."""
+    announced = 4 + 4 * len(shape) + math.prod(shape)
+    if announced != length:
+        raise RunError(f"it is damaged: its header announces {announced:,} bytes {shape}, it has {length:,}")
 
 
 def read_idx(path: Path) -> np.ndarray:
     """Map an IDX file into memory: images (n, height, width) or labels (n,), uint8.
 
     Raises:
-        RunError: as `read_header`.
+        RunError: as `read_header` and `check_length`.
     """
-    shape = read_header(path)
+    with path.open("rb") as file:
+        head = file.read(16)
+    try:
+        shape = read_header(head)
+        check_length(shape, path.stat().st_size)
+    except RunError as error:
+        raise RunError(f"{path}: {error}") from error
     return np.memmap(path, np.uint8, "r", 4 + 4 * len(shape), shape).view(np.ndarray)

@@ -15,7 +15,8 @@ from pydantic import ValidationError, ValidationInfo, field_serializer, field_va
 
 from tasks.champion import champions
 from tasks.claims import ARTICLE
-from tasks.fashion_mnist import FASHION_MNIST, DataSet, load_data_set, with_digests_of
+from tasks.data.files import with_digests_of
+from tasks.fashion_mnist import FASHION_MNIST, DataSet, load_data_set
 from tasks.fields import CONTESTANTS, Fields
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import UserError

@@ -1,15 +1,21 @@
 import gzip
+import os
 import shutil
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from tasks.download import PIECE, download, fetch
+from tasks.data.files import PIECE
+from tasks.download import download, fetch
+from tasks.fashion_mnist import load_data_set
 from tasks.idx import IMAGES
 from tasks.pipeline.errors import UserError
-from tasks.pipeline.hashing import sha256_of
+from tasks.settings import PROJECT
 from tests import silent
-from tests.conftest import FIRST, FIXTURE, WEB_PAGE, assert_whole, full
+from tests.conftest import AS_ANYONE, FIRST, FIXTURE, SPECIFICATION, WEB_PAGE, assert_whole, full
 
 
 @pytest.fixture
@@ -23,10 +29,22 @@ def unpack(name):
 
 
 def plain_folder(data_set, folder):
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for file in data_set.files.values():
         (folder / file.name).write_bytes(unpack(file.name))
     return folder
+
+
+def download_as_anyone(data, output):
+    """Run the node over the fixture without root's rights; return its last line of complaint."""
+    script = "import sys; from tests.test_download import into; into(*sys.argv[1:])"
+    command = (*AS_ANYONE, sys.executable, "-c", script, str(data), str(output))
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False).stderr.splitlines()[-1:]
+
+
+def into(data, output):
+    data_set = load_data_set(str(SPECIFICATION))
+    download(Path(output), data_set=data_set, source_folder=FIXTURE, data_dir=Path(data), progress=silent)
 
 
 # Folders
@@ -65,11 +83,29 @@ def test_files_that_are_in_data_raw_already_need_no_source(data_set, raw):
     assert set(origins.values()) == {str(raw)}
 
 
-def test_compressed_files_that_someone_puts_into_data_raw_are_used(data_set, raw):
-    shutil.copytree(FIXTURE, raw)
-    origins = fetch(data_set, raw, None, silent)
-    assert set(origins.values()) == {str(raw)}
-    assert all(sha256_of(raw / file.name) == file.sha256 for file in data_set.files.values())
+@pytest.mark.parametrize("compressed", [True, False], ids=["compressed", "plain"])
+def test_files_that_someone_puts_into_data_raw_are_used_as_they_are_though_nothing_may_be_written_there(
+    data_set, raw, tmp_path, compressed
+):
+    data, output = tmp_path / "data", tmp_path / "artifact"
+    output.mkdir()
+    shutil.copytree(FIXTURE, raw) if compressed else plain_folder(data_set, raw)
+    for folder in (raw, data / "raw", data):
+        folder.chmod(0o555)
+    before = sorted(data.rglob("*"))
+    assert download_as_anyone(data, output) == []
+    assert_whole(data_set, output)
+    assert sorted(data.rglob("*")) == before
+
+
+def test_a_folder_in_data_raw_that_lacks_a_file_and_may_not_be_written_to_is_named_before_anything_is_fetched(
+    raw, tmp_path
+):
+    raw.mkdir(parents=True)
+    raw.chmod(0o555)
+    assert download_as_anyone(tmp_path / "data", tmp_path) == [
+        f"PermissionError: [Errno 13] Permission denied: '{raw}'"
+    ]
 
 
 def test_an_altered_file_in_data_raw_is_replaced(data_set, raw):
@@ -122,14 +158,18 @@ DAMAGE = {
     "truncated": (damaged(REAL[: len(REAL) // 2]), r"its gzip stream ends early \(truncated\)"),
     "a byte altered": (
         damaged(REAL[:5000] + bytes([REAL[5000] ^ 0xFF]) + REAL[5001:]),
-        r"Error -\d while decompressing|CRC check failed",
+        r"its gzip data is damaged \(Error -3 while decompressing",
     ),
     "a web page": (damaged(WEB_PAGE), "it is a web page, not IDX: it begins with '<!DOCTYPE html><html'"),
     "a web page, compressed": (damaged(gzip.compress(WEB_PAGE)), "it is a web page, not IDX"),
     "an error in JSON": (damaged(b'{"error": "quota"}'), "it is a web page, not IDX"),
     "another magic number": (
-        damaged(gzip.compress(struct.pack(">II", 0x00000D03, 1) + b"\0" * 90)),
-        "it is not IDX: it begins with 0x00000d03",
+        damaged(gzip.compress(struct.pack(">II", 0x03080000, 1) + b"\0" * 90)),
+        "it is not IDX: it begins with 0x03080000",
+    ),
+    "16-bit images": (
+        damaged(gzip.compress(struct.pack(">IIII", 0x00000B03, 400, 28, 28) + bytes(2 * 28 * 28 * 400))),
+        r"it is IDX of big-endian 16-bit integers \(type 0x0B\) in 3 dimensions; expected are unsigned bytes",
     ),
     "counts that disagree": (
         damaged(gzip.compress(MORE_THAN_ANNOUNCED)),
@@ -139,7 +179,12 @@ DAMAGE = {
     "empty, compressed": (damaged(gzip.compress(b"")), "it is not IDX: 0 bytes are too few for a header"),
     "one byte too many": (damaged(gzip.compress(PLAIN + b"\0")), "it is longer than the expected 313,616 bytes"),
     "another pixel": (damaged(gzip.compress(OTHER_PIXEL)), "its SHA-256 is .*…, expected e8df2ecfe9e9…: other data"),
-    "a folder": (lambda source: ((source / f"{FIRST}.gz").unlink(), (source / FIRST).mkdir()), "Is a directory"),
+    "a folder": (lambda source: ((source / f"{FIRST}.gz").unlink(), (source / FIRST).mkdir()), "it is no file"),
+    "a pipe": (lambda source: ((source / f"{FIRST}.gz").unlink(), os.mkfifo(source / FIRST)), "it is no file"),
+    "a member after the first that is truncated": (
+        damaged(gzip.compress(PLAIN[:1000]) + gzip.compress(PLAIN[1000:])[:-20]),
+        r"its gzip stream ends early \(truncated\)",
+    ),
     "missing": (lambda source: (source / f"{FIRST}.gz").unlink(), "not there"),
 }
 
@@ -177,7 +222,7 @@ def test_a_web_page_larger_than_the_file_is_still_called_a_web_page(data_set, ra
 
 
 def test_a_gzip_bomb_is_stopped_early(data_set, raw, source):
-    (source / f"{FIRST}.gz").write_bytes(gzip.compress(b"\0" * 200_000_000, compresslevel=1))
+    (source / f"{FIRST}.gz").write_bytes(gzip.compress(PLAIN + b"\0" * 200_000_000, compresslevel=1))
     written = []
     with pytest.raises(UserError, match="it is longer than the expected 313,616 bytes"):
         fetch(data_set, raw, source, lambda done, *_: written.append(done))

@@ -1,10 +1,11 @@
+import re
 import struct
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from tasks.idx import IMAGES, LABELS, read_header, read_idx
+from tasks.idx import IMAGES, LABELS, read_idx
 from tasks.pipeline.errors import RunError
 from tests.fixtures.make_fixtures import idx_bytes
 
@@ -19,7 +20,6 @@ def test_images_are_read_as_they_were_written(tmp_path):
     images = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
     path = write(tmp_path, idx_bytes(IMAGES, images))
     found = read_idx(path)
-    assert read_header(path) == (2, 3, 4)
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, images)
 
@@ -27,13 +27,31 @@ def test_images_are_read_as_they_were_written(tmp_path):
 def test_labels_are_read_as_they_were_written(tmp_path):
     labels = np.array([9, 0, 255], dtype=np.uint8)
     path = write(tmp_path, idx_bytes(LABELS, labels))
-    assert read_header(path) == (3,)
     np.testing.assert_array_equal(read_idx(path), labels)
 
 
 def test_another_magic_number_is_named(tmp_path):
-    path = write(tmp_path, struct.pack(">II", 0x00000D01, 1) + b"\0" * 8)
-    with pytest.raises(RunError, match="is not IDX: it begins with 0x00000d01, not 0x00000803 or 0x00000801"):
+    path = write(tmp_path, struct.pack("<II", LABELS, 1) + b"\0" * 8)
+    with pytest.raises(RunError, match=f"{path}: it is not IDX: it begins with 0x01080000, not 0x00000803 or 0x0000"):
+        read_idx(path)
+
+
+@pytest.mark.parametrize(
+    ("magic", "what"),
+    [
+        (0x0903, "signed bytes (type 0x09) in 3"),
+        (0x0B03, "big-endian 16-bit integers (type 0x0B) in 3"),
+        (0x0C01, "big-endian 32-bit integers (type 0x0C) in 1"),
+        (0x0D03, "big-endian 32-bit floats (type 0x0D) in 3"),
+        (0x0E03, "big-endian 64-bit floats (type 0x0E) in 3"),
+        (0x0802, "unsigned bytes (type 0x08) in 2"),
+        (0x0804, "unsigned bytes (type 0x08) in 4"),
+    ],
+)
+def test_another_element_type_or_number_of_dimensions_is_called_by_its_name(tmp_path, magic, what):
+    path = write(tmp_path, struct.pack(">II", magic, 1) + b"\0" * 8)
+    expected = "expected are unsigned bytes (0x08) in 3 (images) or 1 (labels)"
+    with pytest.raises(RunError, match=re.escape(f"it is IDX of {what} dimensions; {expected}")):
         read_idx(path)
 
 

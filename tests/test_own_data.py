@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from tasks.fashion_mnist import load_data_set, with_digests_of
 from tasks.idx import IMAGES, LABELS
-from tasks.pipeline.errors import UserError
-from tests.conftest import run_main
+from tests.conftest import assert_refused, run_main
 from tests.fixtures.make_fixtures import idx_bytes
 
 NAMES = {f"{split}_{kind}": f"{split}-{kind}" for split in ("train", "test") for kind in ("images", "labels")}
@@ -101,20 +99,22 @@ def test_a_set_smaller_than_the_presets_limit_has_a_plan(tmp_path):
     assert planned.returncode == 0, planned.stderr
 
 
+def test_the_plan_says_what_is_left_over_of_a_file_and_what_another_is_instead(tmp_path):
+    options = (*put(tmp_path, "mine", *generated(), 400, compressed=True), "--networks", "logistic", "--plan")
+    images = tmp_path / "files" / "train-images.gz"
+    images.write_bytes(images.read_bytes() + b"garbage")
+    planned = run_main(tmp_path, None, *options)
+    assert planned.returncode == 0
+    remark = "dataset: train-images: what follows its gzip data is ignored; it begins with b'garbage'"
+    assert planned.stderr.splitlines() == [remark]
+    images.write_bytes(idx_bytes(0x0B03, np.zeros((400, 28, 28), ">i2")))
+    refused = f"dataset: train-images in {tmp_path / 'files'}: it is IDX of big-endian 16-bit integers (type 0x0B)"
+    assert_refused(run_main(tmp_path, None, *options), refused)
+
+
 def test_what_is_wrong_with_it_stops_the_run_by_the_same_gate(tmp_path, server):
     images, labels = generated()
     images[450] = images[7]
     done = run_main(tmp_path, server, *put(tmp_path, "leaky", images, labels, 400), *QUICKLY)
     assert done.returncode == 1
     assert "test images must not be training images too: 1 of 200 are (index 50)" in done.stderr.replace(" is True", "")
-
-
-def test_an_unknown_digest_needs_the_file(tmp_path):
-    _, specification, *_ = put(tmp_path, "mine", *generated(), 400)
-    data_set = load_data_set(specification)
-    known = with_digests_of(data_set, tmp_path / "files")
-    assert (data_set.proven, known.proven) == (True, False)
-    assert {len(file.sha256) for file in known.files.values()} == {64}
-    (tmp_path / "files" / "test-labels").unlink()
-    with pytest.raises(UserError, match="SHA-256 of test-labels is unknown, and .*files has no such file"):
-        with_digests_of(data_set, tmp_path / "files")

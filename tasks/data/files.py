@@ -1,0 +1,139 @@
+"""A data set's files as others keep them: under several names, gzip or plain, and perhaps not those that are meant."""
+
+import hashlib
+import logging
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from tasks.fashion_mnist import UNKNOWN, DataFile, DataSet
+from tasks.idx import check_length, read_header
+from tasks.pipeline.errors import RunError, UserError
+
+PIECE = 1 << 20
+GZIP = b"\x1f\x8b"
+GZIP_ALONE = 31  # zlib's wbits: a member of gzip, its checksum and length verified
+
+News = Callable[[float, float, str, bool], None]  # as `Progress`, of what is no training
+
+
+class Incomplete(RunError):
+    """The stream ended before the file did: worth another try where it comes over a network."""
+
+
+def file_in(folder: Path, file: DataFile) -> Path:
+    """Return where a file is in a folder: of those with one of its names, the first that is the expected one."""
+    names = (file.name, file.name.replace("-idx", ".idx"), file.name.replace(".idx", "-idx"))  # as 7-Zip and Kaggle do
+    paths = dict.fromkeys(folder / f"{name}{suffix}" for name in names for suffix in ("", ".gz"))
+    there = [path for path in paths if path.is_file()]
+    if len(there) > 1:
+        return next((path for path in there if is_whole(path, file)), there[0])
+    return there[0] if there else folder / file.name
+
+
+def is_whole(path: Path, file: DataFile) -> bool:
+    """Tell whether a file can be read and is the expected one."""
+    try:
+        with open_file(path) as stream:
+            read(stream, file, lambda *_: None)
+    except (OSError, RunError):
+        return False
+    return True
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file, and nothing that could keep us waiting.
+
+    Raises:
+        RunError: it is a folder, a pipe or the like.
+    """
+    if path.exists() and not path.is_file():
+        raise RunError("it is no file")
+    return path.open("rb")
+
+
+def read(stream: BinaryIO, file: DataFile, progress: News, copy: BinaryIO | None = None) -> str:
+    """Return the SHA-256 of a file's decompressed bytes, which go into `copy`, and no further than it may be long.
+
+    Raises:
+        RunError: they are not the expected ones; the message says what they look like.
+    """
+    digest, head, length = hashlib.sha256(), b"", 0
+    for piece in _content(stream, lambda note: progress(file.bytes, file.bytes, f"{file.name}: {note}", True)):
+        head += piece[: 64 - len(head)]
+        length += len(piece)
+        digest.update(piece)
+        if copy:
+            copy.write(piece)
+        progress(length, file.bytes, file.name, False)
+        if length > file.bytes:
+            break
+    if head.lstrip().startswith((b"<", b"{")):
+        raise RunError(f"it is a web page, not IDX: it begins with {head.lstrip()[:20].decode(errors='replace')!r}")
+    shape = read_header(head)
+    if length > file.bytes:
+        raise RunError(f"it is longer than the expected {file.bytes:,} bytes")
+    check_length(shape, length)
+    found = digest.hexdigest()
+    if file.sha256 not in (UNKNOWN, found):
+        raise RunError(f"its SHA-256 is {found[:12]}…, expected {file.sha256[:12]}…: other data, or altered")
+    return found
+
+
+def _content(stream: BinaryIO, remark: Callable[[str], None]) -> Iterator[bytes]:
+    """Give a file's bytes in pieces: of gzip, which its first two bytes tell, what `gzip -d` makes of it."""
+    data = stream.read(PIECE)
+    if not data:
+        raise Incomplete("it is empty")
+    if not data.startswith(GZIP):
+        while data:
+            yield data
+            data = stream.read(PIECE)
+    while data.startswith(GZIP):
+        member = zlib.decompressobj(GZIP_ALONE)
+        while not member.eof:
+            if not data:
+                raise Incomplete("its gzip stream ends early (truncated)")
+            try:
+                yield member.decompress(data, PIECE)
+            except zlib.error as error:
+                raise RunError(f"its gzip data is damaged ({error})") from error
+            data = member.unconsumed_tail or (b"" if member.eof else stream.read(PIECE))
+        data = member.unused_data
+        if len(data) < len(GZIP):
+            data += stream.read(PIECE)
+    if data:
+        remark(f"what follows its gzip data is ignored; it begins with {data[:8]!r}")
+
+
+def with_digests_of(data_set: DataSet, folder: Path) -> DataSet:
+    """Return the data set with the digests of the files in this folder where it names none.
+
+    So what is there counts by its content, as if the specification had named it.
+
+    Raises:
+        UserError: a file is not there, cannot be read, or is not IDX as it is expected.
+    """
+    files = {
+        role: file.model_copy(update={"sha256": _digest_in(folder, file)}) if file.sha256 == UNKNOWN else file
+        for role, file in data_set.files.items()
+    }
+    return data_set.model_copy(update={"files": files, "proven": False})
+
+
+def _digest_in(folder: Path, file: DataFile) -> str:
+    def log(done: float, total: float, note: str, milestone: bool) -> None:  # noqa: ARG001
+        if milestone:
+            logging.getLogger(__name__).warning("dataset: %s", note)
+
+    try:
+        with open_file(file_in(folder, file)) as stream:
+            return read(stream, file, log)
+    except FileNotFoundError as error:
+        message = f"dataset: the SHA-256 of {file.name} is unknown, and {folder} has no such file; name its --source"
+        raise UserError(message) from error
+    except (OSError, RunError) as error:
+        reason = getattr(error, "strerror", None) or error
+        message = f"dataset: {file.name} in {folder}: {reason}; give --source a folder with the four files, whole"
+        raise UserError(message) from error

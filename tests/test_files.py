@@ -1,0 +1,140 @@
+"""A data set's files as browsers, archivers and other programs leave them."""
+
+import gzip
+import shutil
+import struct
+
+import pytest
+
+from tasks.data.files import with_digests_of
+from tasks.download import download
+from tasks.fashion_mnist import UNKNOWN
+from tasks.pipeline.errors import UserError
+from tests.conftest import FIRST, FIXTURE, WEB_PAGE, assert_whole
+
+PLAIN = gzip.decompress((FIXTURE / f"{FIRST}.gz").read_bytes())
+COMPRESSED = gzip.compress(PLAIN)
+BLOCK = 512
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A folder with three of the four files."""
+    folder = shutil.copytree(FIXTURE, tmp_path / "source")
+    (folder / f"{FIRST}.gz").unlink()
+    return folder
+
+
+@pytest.fixture(params=["known", UNKNOWN])
+def specified(request, data_set):
+    """The data set, with digests or without."""
+    changed = {"sha256": UNKNOWN} if request.param == UNKNOWN else {}
+    return data_set.model_copy(
+        update={"files": {role: file.model_copy(update=changed) for role, file in data_set.files.items()}}
+    )
+
+
+def taken_from(source, specified, folder):
+    """Have the node fill a folder, as a run does; return what was found and the log's milestones."""
+    found = specified if specified.names_its_digests else with_digests_of(specified, source)
+    output, milestones = folder / "artifact", []
+    output.mkdir()
+    log = lambda done, total, note, milestone: milestones.append(note) if milestone else None  # noqa: E731
+    download(output, data_set=found, source_folder=source, data_dir=folder / "data", progress=log)
+    return output, milestones
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (FIRST, COMPRESSED),
+        (f"{FIRST}.gz", PLAIN),
+        ("train-images.idx3-ubyte", PLAIN),
+        ("train-images.idx3-ubyte", COMPRESSED),
+        ("train-images.idx3-ubyte.gz", COMPRESSED),
+        (f"{FIRST}.gz", gzip.compress(PLAIN[:1000]) + gzip.compress(b"") + gzip.compress(PLAIN[1000:])),
+    ],
+    ids=["gzip without .gz", "plain with .gz", "7-Zip's name", "its name, gzip", "its name with .gz", "three members"],
+)
+def test_a_file_is_known_by_its_content_whatever_its_name_says(data_set, specified, source, tmp_path, name, content):
+    (source / name).write_bytes(content)
+    output, _ = taken_from(source, specified, tmp_path)
+    assert_whole(data_set, output)
+
+
+def test_a_specification_may_call_the_files_as_kaggle_does(data_set, tmp_path):
+    files = {
+        role: file.model_copy(update={"name": file.name.replace("-idx", ".idx")})
+        for role, file in data_set.files.items()
+    }
+    kaggles = data_set.model_copy(update={"files": files})
+    output, _ = taken_from(FIXTURE, kaggles, tmp_path)
+    assert_whole(kaggles, output)
+
+
+@pytest.mark.parametrize("name", [FIRST, f"{FIRST}.gz"])
+def test_of_several_files_with_a_name_of_one_the_right_one_is_taken(data_set, specified, source, tmp_path, name):
+    for other in (FIRST, f"{FIRST}.gz", "train-images.idx3-ubyte"):
+        (source / other).write_bytes(WEB_PAGE)
+    (source / name).write_bytes(PLAIN)
+    output, _ = taken_from(source, specified, tmp_path)
+    assert_whole(data_set, output)
+
+
+def test_a_folder_with_the_name_does_not_hide_the_file_beside_it(data_set, specified, source, tmp_path):
+    (source / FIRST).mkdir()  # as Kaggle's archive of MNIST has it
+    (source / "train-images.idx3-ubyte").write_bytes(PLAIN)
+    output, _ = taken_from(source, specified, tmp_path)
+    assert_whole(data_set, output)
+
+
+@pytest.mark.parametrize(
+    ("rest", "begins"),
+    [
+        (bytes(BLOCK), r"b'\x00\x00\x00\x00\x00\x00\x00\x00'"),
+        (bytes(BLOCK) + COMPRESSED, r"b'\x00\x00\x00\x00\x00\x00\x00\x00'"),
+        (b"garbage", "b'garbage'"),
+        (b"\x1f", r"b'\x1f'"),
+    ],
+    ids=["zeros", "a member after zeros", "garbage", "half a magic number"],
+)
+def test_what_follows_gzip_data_is_left_over_and_told(data_set, specified, source, tmp_path, caplog, rest, begins):
+    (source / f"{FIRST}.gz").write_bytes(COMPRESSED + rest)
+    output, milestones = taken_from(source, specified, tmp_path)
+    assert_whole(data_set, output)
+    remark = f"{FIRST}: what follows its gzip data is ignored; it begins with {begins}"
+    assert milestones[0] == remark
+    assert caplog.messages == ([] if specified.names_its_digests else [f"dataset: {remark}"])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (WEB_PAGE, "it is a web page, not IDX: it begins with '<!DOCTYPE html><html'"),
+        (b"", "it is empty"),
+        (COMPRESSED[:-4], r"its gzip stream ends early \(truncated\)"),
+        (COMPRESSED[:-8] + bytes(8), r"its gzip data is damaged \(.*: incorrect data check\)"),
+        (struct.pack(">I", 0x0B03) + PLAIN[4:], "it is IDX of big-endian 16-bit integers"),
+        (gzip.compress(PLAIN + bytes(10**8), 1), "it is longer than the expected 313,616 bytes"),
+        (PLAIN[:-1], "it is damaged: its header announces 313,616 bytes .*, it has 313,615"),
+    ],
+    ids=["a web page", "empty", "truncated", "a checksum altered", "16-bit images", "a gzip bomb", "a byte short"],
+)
+def test_what_is_wrong_with_a_file_of_unknown_digest_is_known_before_it_is_downloaded(
+    data_set, source, content, sentence
+):
+    first = data_set.files["train_images"].model_copy(update={"sha256": UNKNOWN})
+    (source / FIRST).write_bytes(content)
+    with pytest.raises(UserError, match=f"dataset: {FIRST} in {source}: {sentence}.*; give --source a folder"):
+        with_digests_of(data_set.model_copy(update={"files": data_set.files | {"train_images": first}}), source)
+
+
+def test_an_unknown_digest_becomes_that_of_the_file_which_must_be_there(data_set, source):
+    first = data_set.files["train_images"]
+    files = data_set.files | {"train_images": first.model_copy(update={"sha256": UNKNOWN})}
+    without = data_set.model_copy(update={"files": files})
+    with pytest.raises(UserError, match=f"the SHA-256 of {FIRST} is unknown, and {source} has no such file"):
+        with_digests_of(without, source)
+    known = with_digests_of(without, FIXTURE)
+    assert known.files == data_set.files
+    assert (data_set.proven, known.proven) == (True, False)
