@@ -68,9 +68,10 @@ class DataSet(BaseModel):
 
     @field_validator("class_names")
     @classmethod
-    def _told_apart(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _told_apart(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        names = tuple(name.strip() for name in given)
         for number, name in enumerate(names):
-            if not (name.strip() and name.isprintable()):
+            if not (name and name.isprintable()):
                 raise ValueError(f"class {number} is called {name!r}; give it a name that can be read")
             if names.index(name) < number:
                 raise ValueError(f"two are called {name!r}; give each class a name of its own")

@@ -98,9 +98,9 @@ def test_a_specification_that_is_not_json_is_refused(tmp_path):
             r"sha256: '0+' is no SHA-256; give its",
         ),
         (called(""), "class_names: class 3 is called ''; give it a name that can be read"),
-        (called(" "), "class_names: class 3 is called ' '; give it a name that can be read"),
+        (called(" "), "class_names: class 3 is called ''; give it a name that can be read"),
         (called("a\nb"), r"class_names: class 3 is called 'a\\nb'; give it a name that can be read"),
-        (called("Coat"), "class_names: two are called 'Coat'; give each class a name of its own"),
+        (called("Coat "), "class_names: two are called 'Coat'; give each class a name of its own"),
         (
             lambda content: content["files"]["test_labels"].update(name="train-labels-idx1-ubyte"),
             "two of the files have one name: .*; name a file for each",

@@ -10,12 +10,11 @@ from typing import BinaryIO
 from tasks.fashion_mnist import UNKNOWN, DataFile, DataSet
 from tasks.idx import check_length, read_header
 from tasks.pipeline.errors import RunError, UserError
+from tasks.pipeline.progress import Progress
 
 PIECE = 1 << 20
 GZIP = b"\x1f\x8b"
 GZIP_ALONE = 31  # zlib's wbits: a member of gzip, its checksum and length verified
-
-News = Callable[[float, float, str, bool], None]  # as `Progress`, of what is no training
 
 
 class Incomplete(RunError):
@@ -23,13 +22,11 @@ class Incomplete(RunError):
 
 
 def file_in(folder: Path, file: DataFile) -> Path:
-    """Return where a file is in a folder: of those with one of its names, the first that is the expected one."""
+    """Return where a file is in a folder: of those with one of its names, one that is the expected one."""
     names = (file.name, file.name.replace("-idx", ".idx"), file.name.replace(".idx", "-idx"))  # as 7-Zip and Kaggle do
     paths = dict.fromkeys(folder / f"{name}{suffix}" for name in names for suffix in ("", ".gz"))
-    there = [path for path in paths if path.is_file()]
-    if len(there) > 1:
-        return next((path for path in there if is_whole(path, file)), there[0])
-    return there[0] if there else folder / file.name
+    *others, last = [path for path in paths if path.is_file()] or [folder / file.name]
+    return next((path for path in others if is_whole(path, file)), last)
 
 
 def is_whole(path: Path, file: DataFile) -> bool:
@@ -53,7 +50,7 @@ def open_file(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def read(stream: BinaryIO, file: DataFile, progress: News, copy: BinaryIO | None = None) -> str:
+def read(stream: BinaryIO, file: DataFile, progress: Progress, copy: BinaryIO | None = None) -> str:
     """Return the SHA-256 of a file's decompressed bytes, which go into `copy`, and no further than it may be long.
 
     Raises:
@@ -123,7 +120,7 @@ def with_digests_of(data_set: DataSet, folder: Path) -> DataSet:
 
 
 def _digest_in(folder: Path, file: DataFile) -> str:
-    def log(done: float, total: float, note: str, milestone: bool) -> None:  # noqa: ARG001
+    def log(_done: float, _total: float, note: str, milestone: bool, _history: object = None) -> None:
         if milestone:
             logging.getLogger(__name__).warning("dataset: %s", note)
 
