@@ -15,7 +15,7 @@ from tasks.wording import as_text, left_out, option_of
 SHOWN = 5  # trials at the end of the command
 
 
-@node(libraries=("jinja2", "matplotlib", "pydantic"), by_provenance=True)
+@node(libraries=("jinja2", "markupsafe", "matplotlib", "pydantic"), by_provenance=True)
 def report_search(
     output: Path,
     *,

@@ -13,7 +13,7 @@ from tasks.pipeline.node import node
 from tasks.wording import left_out
 
 
-@node(libraries=("jinja2", "matplotlib", "pydantic"), by_provenance=True)
+@node(libraries=("jinja2", "markupsafe", "matplotlib", "pydantic"), by_provenance=True)
 def report_study(
     output: Path,
     *,

@@ -9,11 +9,13 @@ from dataclasses import replace
 import pytest
 
 from tasks.pipeline import PROJECT, workers
-from tasks.pipeline.errors import RunError
-from tasks.pipeline.progress import Event, log_reporter, silent
+from tasks.pipeline.errors import RunError, UserError
+from tasks.pipeline.progress import Event, log_reporter
 from tasks.pipeline.provenance import cores
+from tasks.pipeline.user_module import UserFunction
 from tasks.pipeline.worker import run_node
 from tasks.settings import Settings
+from tests import silent
 from tests import worker_functions as nodes
 from tests.conftest import wait_until
 from tests.worker_functions import count, double
@@ -123,11 +125,11 @@ def test_a_function_that_bears_with_being_stopped_is_refused_all_the_same(settin
         nodes.read_and_bear.run(settings, None, {}, Heard())
 
 
-def worker_of(node, settings, tmp_path, folders=(), **changes):
+def worker_of(node, settings, tmp_path, folders=(), own_network=None, **changes):
     """Run a node's function in a worker, for a key that is changed, with data in these places."""
     cache_key = replace(node.cache_key(settings, None, {}), **changes)
     (tmp_path / "count" / "folder").mkdir(parents=True)
-    keywords = {"seed": 0, "data_dir": settings.data_dir, "folders": [*folders]}
+    keywords = {"seed": 0, "data_dir": settings.data_dir, "folders": [*folders], "own_network": own_network}
     return workers.run(
         run_node,
         node.function.__module__,
@@ -142,6 +144,69 @@ def worker_of(node, settings, tmp_path, folders=(), **changes):
 
 def test_a_file_that_the_user_names_is_data_though_it_lies_in_the_project(settings, tmp_path):
     worker_of(nodes.read_and_bear, settings, tmp_path, [PROJECT / "README.md"])
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A user's file with this body of its function, beside other files."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in ("my.json", "weights.npy", "more.py"):
+        (folder / name).write_text("{}")
+    (folder / "link.json").symlink_to("my.json")
+
+    def of(*body):
+        lines = ["import os, json, tempfile", "from pathlib import Path", "import numpy as np", "def mine():"]
+        (folder / "my.py").write_text("\n".join([*lines, *(f"    {line}" for line in body)]))
+        return UserFunction.named(f"{folder}/my.py:mine")
+
+    return of
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        "json.load(open(Path(__file__).with_name('my.json')))",
+        "Path('my.json').absolute().read_bytes()",
+        "np.load('weights.npy')",
+        "os.open('link.json', 0)",
+        "exec(Path('more.py').read_text())",
+    ],
+)
+def test_a_users_network_reads_no_file_whose_changes_would_not_be_seen(settings, tmp_path, own, reading):
+    told = (
+        r"my.py, line 5, in mine: .*: call reads .*/mine/\w+\.\w+, whose changes would not be seen: have what it holds"
+    )
+    with pytest.raises(UserError, match=told):
+        worker_of(nodes.call, settings, tmp_path / "data", own_network=own(reading))
+
+
+def test_a_users_network_may_read_what_it_has_written_and_what_belongs_to_the_system(settings, tmp_path, own):
+    its = own(
+        "Path('/etc/passwd').read_text()",
+        "with tempfile.TemporaryDirectory() as folder:",
+        "    Path(folder, 'a').write_text('b')",
+        "    assert Path(folder, 'a').read_text() == 'b'",
+    )
+    worker_of(nodes.call, settings, tmp_path / "data", own_network=its)
+
+
+def test_a_worker_refuses_a_library_that_was_replaced_after_it_was_imported():
+    script = """
+import sys
+from tasks.pipeline.code_key import code_digests
+from tasks.pipeline.cache_key import CacheKey, versions_of
+from tasks.pipeline.fork_server import preloaded
+from tasks.pipeline.worker import _check, _free
+_free.append(f"{sys.prefix}/")
+key = CacheKey("count", None, {}, {}, code_digests("tasks"), versions_of(("numpy",)))
+_check(key, {})
+preloaded["numpy"] = "0.0.1"
+_check(key, {})
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True)
+    assert done.stderr.endswith("RunError: the code has changed since the run began (numpy); run again\n")
 
 
 def test_a_worker_refuses_a_key_that_is_of_other_code_or_libraries(settings, tmp_path):

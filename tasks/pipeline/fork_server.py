@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
+from importlib.metadata import version
 from multiprocessing import forkserver, util
 from pathlib import Path
 from types import ModuleType
@@ -46,6 +47,7 @@ PATH = [str(PROJECT), *filter(None, sys.path)]  # what a worker imports from, wh
 
 _environment: dict[str, str | None] = {**ENVIRONMENT, LIBRARIES: ""}  # of the server
 _up = threading.Event()  # whether there is one, as far as is known
+preloaded: dict[str, str] = {}  # in the server and its workers: which version of each distribution has been imported
 starting = threading.Lock()  # multiprocessing's own bookkeeping is not made for threads
 
 
@@ -114,4 +116,5 @@ if LIBRARIES in os.environ:  # this is the server
     for library in filter(None, os.environ.pop(LIBRARIES).split(",")):
         with contextlib.suppress(Exception):
             import_module(HEAVY[library])
+            preloaded[library] = version(library)
     gc.freeze()  # the collector would touch, and so copy, what workers share

@@ -25,8 +25,11 @@ from tasks.pipeline import PROJECT, errors
 from tasks.pipeline.cache_key import CacheKey, versions_of
 from tasks.pipeline.code_key import DATA_SUFFIXES, NOT_IN_A_RESULT, read_source
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.fork_server import PATH
+from tasks.pipeline.fork_server import PATH, preloaded
 from tasks.pipeline.hashing import sha256_of
+from tasks.pipeline.user_module import UserFunction
+
+SYSTEM = ("/dev/", "/etc/", "/proc/", "/sys/", "/usr/")
 
 
 class Inherited:
@@ -98,7 +101,7 @@ def run_node(
         RunError: what it runs on is not what the key says, or not any more; or its own.
     """
     marks = _marks(cache_key)
-    _guard(cache_key, [folder.parents[1], *keywords.pop("folders")])
+    _guard(cache_key, [folder.parents[1], *keywords.pop("folders")], keywords.get("own_network"))
     node = getattr(import_module(module), name)
     if network_module:
         keywords["network_module"] = import_module(network_module)
@@ -118,7 +121,9 @@ def _check(cache_key: CacheKey, marks: dict[str, tuple[int, ...]]) -> None:
     changed = [name for name, digest in loaded.items() if cache_key.code.get(name) != digest]
     changed += [name for name in _imported() if name not in cache_key.code]  # by the server, say
     changed += [name for name, mark in _marks(cache_key).items() if marks[name] != mark]
-    changed += [name for name, of in cache_key.versions.items() if versions_of((name,))[name] != of]
+    changed += [
+        name for name, of in cache_key.versions.items() if {versions_of((name,))[name], preloaded.get(name, of)} != {of}
+    ]
     if changed:
         raise RunError(f"the code has changed since the run began ({changed[0]}); run again")
 
@@ -129,19 +134,29 @@ def _marks(cache_key: CacheKey) -> dict[str, tuple[int, ...]]:
     return {name: (status.st_ino, status.st_mtime_ns, status.st_ctime_ns) for name, status in found.items()}
 
 
-def _guard(cache_key: CacheKey, folders: list[Path]) -> None:
-    """Let no file of the project be read that is not in the key; what lies in these folders is data."""
+def _guard(cache_key: CacheKey, folders: list[Path], custom: UserFunction | None) -> None:
+    """Let no file of the project be read that is not in the key; what lies in these folders is data.
+
+    A user's own file counts by itself: while it runs, nothing is read but what belongs to the system or to libraries.
+    """
     places = [sys.prefix, *map(str, folders)]
     both = [f"{path}{os.sep}" for place in places for path in (place, os.path.realpath(place))]  # links and their ends
     _free.extend(path for path in both if not f"{PROJECT}{os.sep}tasks{os.sep}".startswith(path))
+
+    known = (*_free, *SYSTEM, f"{sys.base_prefix}{os.sep}", f"{PROJECT}{os.sep}")
+    written: set[str] = set()
 
     def refuse(event: str, arguments: tuple[Any, ...]) -> None:
         if event != "open" or not isinstance(arguments[0], str | bytes | os.PathLike):
             return
         path = os.path.realpath(os.fsdecode(arguments[0]))
-        name = _name_of(path)
-        if name and name not in cache_key.code and Path(path).is_file():
-            _refused.append(f"{cache_key.label} reads {name}, whose changes would not be seen: import it instead")
+        name, instead = _name_of(path), "import it"
+        if custom and not path.startswith(known) and path != os.path.realpath(custom.path):
+            if arguments[2] & os.O_CREAT:
+                written.add(path)
+            name, instead = path, f"have what it holds in {custom.path.name}"
+        if name and name not in cache_key.code and path not in written and Path(path).is_file():
+            _refused.append(f"{cache_key.label} reads {name}, whose changes would not be seen: {instead} instead")
             raise RunError(_refused[-1])
 
     sys.addaudithook(refuse)
