@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
 .PHONY: run article server deploy worker stop extras test bench browser lint lock schema fixtures clean
-unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDEVMODE
 
 export PORT ?=
 PYTHON = .venv/bin/python

@@ -19,14 +19,20 @@ from tasks.pipeline.fork_server import MATPLOTLIB
 
 PREFECT_HOME = PROJECT / "data" / "prefect"
 URL = "PREFECT_API_URL"
-OF_PYTHON = ("PYTHONPATH", "PYTHONOPTIMIZE", "PYTHONWARNINGS")  # what changes which code a command runs, or how
+OF_PYTHON = (
+    "PYTHONPATH",
+    "PYTHONOPTIMIZE",
+    "PYTHONWARNINGS",
+    "PYTHONDEVMODE",
+)  # what changes which code a command runs, or how
 OF_PROFILES = ("PREFECT_HOME", "PREFECT_PROFILES_PATH", "PREFECT_PROFILE")
 THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 
 def leave_python_as_it_is() -> None:
     """Start the command anew where the environment or a flag would have Python import or run other code."""
-    if sys.flags.optimize or sys.warnoptions or any(map(os.environ.get, OF_PYTHON)):
+    by_flags = (sys.flags.optimize or sys.warnoptions) and sys.orig_argv[1:] != sys.argv
+    if by_flags or any(map(os.environ.get, OF_PYTHON)):
         others = {name: value for name, value in os.environ.items() if name not in OF_PYTHON}
         os.execve(sys.executable, [sys.executable, *sys.argv], others)  # noqa: S606 (no shell is wanted)
 

@@ -83,6 +83,7 @@ def test_a_run_depends_on_nothing_that_the_user_has_set_for_others_and_leaves_th
         "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false",
         "PYTHONOPTIMIZE": "2",
         "PYTHONWARNINGS": "error",
+        "PYTHONDEVMODE": "1",
         "PYTHONPATH": str(others),
         "GIT_DIR": str(tmp_path / "another.git"),
     }

@@ -1,0 +1,94 @@
+"""A worker in a copy of the project, whose files are edited at the worst moment."""
+
+import os
+import py_compile
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import PROJECT
+
+NODE = """
+from tasks.pipeline import PROJECT
+from tasks.pipeline.node import node
+from tasks.report.answer import ANSWER
+
+@node(unkeyed=("data_dir",))
+def slow(output, *, data_dir):
+    style = (PROJECT / "tasks/report/style.css").read_text()
+    (data_dir / "begun").touch()
+    while not (data_dir / "go").exists():
+        pass
+    return {"style": style, "answer": ANSWER}
+"""
+SCRIPT = """
+import sys, threading
+from pathlib import Path
+from tasks.pipeline.errors import RunError
+from tasks.report.slow import slow
+from tasks.settings import Settings
+
+settings = Settings(data_dir=Path("kept"))
+settings.data_dir.mkdir(exist_ok=True)
+style, edits = Path("tasks/report/style.css"), sys.argv[1:]
+
+def edit():
+    while not (settings.data_dir / "begun").exists():
+        pass
+    for content in edits:
+        style.write_text(content)
+    (settings.data_dir / "go").touch()
+
+threading.Thread(target=edit).start()
+try:
+    artifact, _ = slow.run(settings, None, {}, lambda event: None)
+    print(artifact.summary)
+except RunError as error:
+    print(error)
+print(*[path.name for path in settings.data_dir.glob("slow/[!.]*")])
+"""
+
+
+@pytest.fixture
+def run_in_copy(tmp_path):
+    """Run a node in a copy of the project while its style is edited; its file says ANSWER = 1."""
+    for name in ("flows", "tasks"):
+        shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "tasks/report/slow.py").write_text(NODE)
+    (tmp_path / "tasks/report/answer.py").write_text("ANSWER = 1\n")
+    (tmp_path / "tasks/report/style.css").write_text("p {}")
+
+    def run(*edits):
+        command = [sys.executable, "-c", SCRIPT, *edits]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+        return done.stdout.splitlines()
+
+    return run
+
+
+@pytest.mark.parametrize("edits", [["b {}"], ["b {}", "p {}"]])
+def test_a_style_that_is_edited_while_a_node_runs_though_it_is_undone_makes_no_artifact(run_in_copy, edits):
+    told, kept = run_in_copy(*edits)
+    assert told == "slow: the code has changed since the run began (tasks/report/style.css); run again"
+    assert kept == ""
+
+
+def test_bytecode_of_older_code_is_not_run_though_it_seems_to_be_of_this_one(run_in_copy, tmp_path):
+    file = tmp_path / "tasks/report/answer.py"
+    py_compile.compile(str(file))
+    before = file.stat()
+    file.write_text("ANSWER = 2\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", "from tasks.report.answer import ANSWER; print(ANSWER)"],
+            cwd=tmp_path,
+            capture_output=True,
+            check=True,
+        ).stdout
+        == b"1\n"
+    ), "as Python itself takes it"
+    told, _ = run_in_copy()
+    assert told == "{'style': 'p {}', 'answer': 2}"
