@@ -19,12 +19,8 @@ from tasks.pipeline.fork_server import MATPLOTLIB
 
 PREFECT_HOME = PROJECT / "data" / "prefect"
 URL = "PREFECT_API_URL"
-OF_PYTHON = (
-    "PYTHONPATH",
-    "PYTHONOPTIMIZE",
-    "PYTHONWARNINGS",
-    "PYTHONDEVMODE",
-)  # what changes which code a command runs, or how
+# What changes which code a command runs, or how.
+OF_PYTHON = ("PYTHONPATH", "PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONDEVMODE")
 OF_PROFILES = ("PREFECT_HOME", "PREFECT_PROFILES_PATH", "PREFECT_PROFILE")
 THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
