@@ -8,6 +8,7 @@ from flows.plan import plan
 from flows.summary import table
 from tasks.champion import roll_back
 from tasks.pipeline.errors import UserError
+from tasks.pipeline.reading import printable
 from tasks.settings import Settings
 
 FLAGS = {
@@ -63,4 +64,4 @@ def look_after(settings: Settings, actions: dict[str, Any]) -> int:
 
 def _shown(path: Path, settings: Settings) -> str:
     root = settings.data_dir if path.is_relative_to(settings.data_dir) else settings.reports_dir.parent
-    return str(path.relative_to(root))
+    return printable(str(path.relative_to(root)))

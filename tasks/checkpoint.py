@@ -44,7 +44,7 @@ def load_checkpoint(checkpoints: Checkpoints) -> tuple[Checkpoint | None, list[s
         try:
             return _decode(checkpoints.read(name), name, checkpoints.name), refused
         except (OSError, ValueError, KeyError) as error:
-            refused.append(f"{name[:16]}… refused: {error}")
+            refused.append(f"{name[:16]}… refused: {getattr(error, 'strerror', None) or error}")
             checkpoints.remove(name)  # so that it is not counted among those that are kept
     return None, refused
 

@@ -107,6 +107,11 @@ def artifact(store):
     return store.make(CACHE_KEY, produce)[0]
 
 
+def set_aside(store):
+    """Return what was damaged and is kept."""
+    return sorted(store.data_dir.glob("*/damaged-*"))
+
+
 def full(*_):
     """Say what the system says where a disk is full."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

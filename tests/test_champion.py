@@ -5,6 +5,7 @@ import pytest
 
 from tasks.champion import FILE, champions, crown, evaluation_of_the_champion, roll_back
 from tasks.pipeline.errors import RunError, UserError
+from tests.strange_files import OTHER_THAN_FILES, sparse
 
 OF_RUN = {"recipe": "fast", "command": "python flows/main.py --preset fast"}
 
@@ -68,6 +69,13 @@ def test_what_was_rolled_back_does_not_come_back_by_another_evaluation_of_it(tmp
     roll_back(tmp_path)
     known = {"network": "dropout", "evaluate": "dropout-fedcba9876543210", "train": "training of dropout"}
     assert not crown(tmp_path, "baseline-0123456789abcdef", **known, reason="why", **OF_RUN)
+
+
+@pytest.mark.parametrize("put", [*OTHER_THAN_FILES.values(), sparse], ids=[*OTHER_THAN_FILES, "too large"])
+def test_what_is_no_such_file_is_named_without_a_wait(tmp_path, put):
+    put(tmp_path / FILE)
+    with pytest.raises(RunError, match=r"champion.json: (not a regular file|larger than 67,108,864 bytes)$"):
+        champions(tmp_path)
 
 
 def test_a_damaged_file_is_named_and_left_alone(tmp_path):

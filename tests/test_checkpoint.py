@@ -3,6 +3,7 @@ import pytest
 
 from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.pipeline.checkpoints import Checkpoints
+from tests.strange_files import OTHER_THAN_FILES, sparse
 
 VARIABLES = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int64), np.array([1, 2], np.uint32)]
 
@@ -59,9 +60,8 @@ def swap(path):
     path.write_bytes(min(path.parent.iterdir()).read_bytes())
 
 
-def folder_in_its_place(path):
-    path.unlink()
-    path.mkdir()
+def in_its_place(put):
+    return lambda path: path.unlink() or put(path)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,8 @@ def folder_in_its_place(path):
         (flip, "altered since it was made"),
         (truncate, "altered since it was made"),
         (swap, "altered since it was made"),
-        (folder_in_its_place, "Is a directory"),
+        *((in_its_place(put), "refused: Not a regular file") for put in OTHER_THAN_FILES.values()),
+        (in_its_place(sparse), "refused: Larger than 4,294,967,296 bytes"),
     ],
 )
 def test_a_damaged_one_is_refused_with_its_reason_and_the_one_before_it_used(folder, damage, reason):
@@ -103,3 +104,12 @@ def test_what_a_kill_left_half_written_is_not_taken_and_does_not_stay(folder):
     assert load(folder)[0].step == 1
     save(folder, 2)
     assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("put", OTHER_THAN_FILES.values(), ids=OTHER_THAN_FILES)
+def test_what_lies_where_a_checkpoint_is_written_is_not_written_through(folder, put):
+    folder.mkdir(parents=True)
+    put(folder / "unfinished")
+    save(folder, 12)
+    assert load(folder)[0].step == 12
+    assert [path.suffix for path in folder.iterdir()] == [".npz"]

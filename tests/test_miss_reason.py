@@ -2,8 +2,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from tasks.pipeline.artifact import Miss
 from tasks.pipeline.miss_reason import differences, why_not_made
 from tests.conftest import CACHE_KEY, produce
+from tests.strange_files import OTHER_THAN_FILES, sparse
 
 CODE = {"tasks/prepare.py": "c1"}
 
@@ -57,3 +59,21 @@ def test_many_differences_are_counted(store, artifact):
 def test_a_damaged_manifest_explains_nothing(store, artifact):
     (artifact.folder / "manifest.json").write_text("{")
     assert why_not_made(store, changed(settings={"seed": 1})) == "not made before"
+
+
+@pytest.mark.parametrize("put", [*OTHER_THAN_FILES.values(), sparse], ids=[*OTHER_THAN_FILES, "too large"])
+def test_what_is_no_manifest_explains_nothing_and_is_not_waited_for(store, artifact, put):
+    (artifact.folder / "manifest.json").unlink()
+    put(artifact.folder / "manifest.json")
+    assert why_not_made(store, changed(settings={"seed": 1})) == "not made before"
+
+
+@pytest.mark.parametrize("name", [".staging-0123456789abcdef", "damaged-0123456789abcdef-1"])
+def test_what_is_not_in_an_artifact_s_place_explains_nothing(store, artifact, name):
+    artifact.folder.rename(artifact.folder.with_name(name))
+    assert why_not_made(store, changed(settings={"seed": 1})) == "not made before"
+
+
+def test_a_value_that_another_manifest_names_breaks_no_line(store):
+    store.make(changed(settings={"seed": "0\nprepare keep", "limit": None}), produce)
+    assert Miss(why_not_made(store, CACHE_KEY)).reason == r"seed 0\nprepare keep → 0"

@@ -1,6 +1,7 @@
 """The runs' records: what is kept of a run that ended, and how one that was killed is known."""
 
 import errno
+import json
 import os
 import threading
 import time
@@ -9,10 +10,26 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.run_records import asked_again, finalize_now, last_like, recorded, records, recover_crashed_runs
+from tasks.pipeline.run_records import (
+    asked_again,
+    finalize_now,
+    is_running,
+    last_like,
+    recorded,
+    records,
+    recover_crashed_runs,
+)
 from tests.conftest import MADE, everything_in, full, killed_at_work
+from tests.strange_files import OTHER_THAN_FILES, sparse
 
 TRAIN = {"key": "k1", "how": "made", **MADE}
+
+
+WHOLE = {"state": "completed", "began": "2026-01-01T00:00:00+00:00", "pid": 1, "host": "", "command": "", "nodes": {}}
+STRANGE = [  # whole records but for one thing that somebody would stumble over
+    json.dumps({**WHOLE, "flow_run": None, **change})
+    for change in ({"began": "long ago"}, {"message": 1}, {"nodes": {"train": TRAIN | {"seconds": "long"}}})
+]
 
 
 def run(data_dir, key="k1", kept=False):
@@ -137,13 +154,35 @@ def test_the_last_run_of_the_same_recipe_is_found_whatever_ran_since(tmp_path):
     assert last_like(tmp_path, "a third") is None
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\x00", "[" * 200_000, '{"nodes": [1]}'], ids=range(7))
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", "\x00", "[" * 200_000, '{"nodes": [1]}', *STRANGE], ids=range(7 + len(STRANGE))
+)
 def test_a_damaged_record_is_passed_over(tmp_path, content):
     run(tmp_path)
     (tmp_path / "runs" / "20260101T000000000000-1.json").write_text(content)
     (tmp_path / "runs" / "folder.json").mkdir()
     assert len(list(records(tmp_path))) == 1
     assert recover_crashed_runs(tmp_path) == []
+
+
+@pytest.mark.parametrize("put", [*OTHER_THAN_FILES.values(), sparse], ids=[*OTHER_THAN_FILES, "too large"])
+@pytest.mark.parametrize("name", ["20260101T000000000000-1.json", "20260101T000000000000-1.part"])
+def test_what_is_no_record_is_passed_over_without_a_wait(tmp_path, name, put):
+    run(tmp_path)
+    put(tmp_path / "runs" / name)
+    assert len(list(records(tmp_path))) == 1
+    assert recover_crashed_runs(tmp_path) == []
+    assert not is_running(tmp_path)
+    kept_again(tmp_path, "k1")
+    assert next(records(tmp_path)).content["keep"] == "dropout"
+
+
+def test_a_record_is_written_through_no_link(tmp_path, caplog):
+    (tmp_path / "mine").write_text("mine")
+    with recorded(tmp_path, command="", flow_run=None) as record:
+        record.path.with_suffix(".part").symlink_to(tmp_path / "mine")
+        record.node("train[dropout]", "k1", False, MADE)
+    assert (tmp_path / "mine").read_text() == "mine"
 
 
 def test_what_a_kill_in_the_middle_of_writing_has_left_is_removed(tmp_path, killed):

@@ -9,7 +9,8 @@ import pytest
 from tasks.pipeline.artifact import Artifact, Miss
 from tasks.pipeline.cache_key import CacheKey, digest_of
 from tasks.pipeline.store import Store
-from tests.conftest import CACHE_KEY, everything_in, produce
+from tests.conftest import CACHE_KEY, everything_in, produce, set_aside
+from tests.strange_files import OTHER_THAN_FILES, sparse
 
 OTHER = replace(CACHE_KEY, settings={"seed": 1, "limit": None})
 
@@ -97,6 +98,10 @@ def written(name, content):
     return lambda folder: (folder / name).write_bytes(content)
 
 
+def at(name, put):
+    return lambda folder: put(folder / name)
+
+
 def made_folder(name):
     return lambda folder: (folder / name).mkdir()
 
@@ -142,11 +147,20 @@ def swap_files(folder):
     (folder / "between").rename(folder / "more" / "letters.txt")
 
 
+def sealed(**changes):
+    """Change the manifest, and seal it again."""
+
+    def change(manifest):
+        manifest.update(changes)
+        del manifest["seal"]
+        manifest["seal"] = digest_of(manifest)
+
+    return change
+
+
 def seal_for_another(manifest):
-    manifest["cache_key"]["code"] = {}
-    manifest["key"] = CacheKey(**manifest["cache_key"]).key
-    del manifest["seal"]
-    manifest["seal"] = digest_of(manifest)
+    cache_key = manifest["cache_key"] | {"code": {}}
+    sealed(cache_key=cache_key, key=CacheKey(**cache_key).key)(manifest)
 
 
 def take_anothers(folder):
@@ -156,6 +170,7 @@ def take_anothers(folder):
 
 
 ALTERED, ANOTHERS = "altered since it was made", "manifest.json belongs to something else"
+NOT_REGULAR = "manifest.json unreadable (not a regular file)"
 REMOVED = removed("numbers.txt")
 DAMAGES = {
     "a file missing": (REMOVED, "numbers.txt missing"),
@@ -184,7 +199,16 @@ DAMAGES = {
     ),
     "two files swapped": (swap_files, ALTERED),
     "no manifest": (removed("manifest.json"), "manifest.json missing"),
-    "a link in place of the manifest": (linked("manifest.json"), "manifest.json missing"),
+    "a link in place of the manifest": (linked("manifest.json"), NOT_REGULAR),
+    "a manifest that no memory holds": (
+        at("manifest.json", sparse),
+        "manifest.json unreadable (larger than ",
+    ),
+    "a name that breaks a line": (
+        written("a\nprepare  keep\n\x1b[31m", b""),
+        r"a\nprepare  keep\n\x1b[31m was not there when it was made",
+    ),
+    "a name that is no text": (written(os.fsdecode(b"a\xff"), b""), r"a\udcff was not there when it was made"),
     "a manifest that is not JSON": (written("manifest.json", b"{"), "manifest.json damaged"),
     "a manifest that is not text": (written("manifest.json", b"\xff\xfe\xfd"), "manifest.json damaged"),
     "a manifest that is a list": (written("manifest.json", b"[]"), "manifest.json damaged"),
@@ -206,8 +230,16 @@ CHANGES = {  # of the manifest
         lambda manifest: manifest["files"]["numbers.txt"].update(sha256="0" * 64),
         f"manifest.json {ALTERED}",
     ),
+    "another content digest, sealed": (sealed(digest="0" * 64), f"manifest.json {ALTERED}"),
+    "another key, sealed": (sealed(key="0" * 16), f"manifest.json {ALTERED}"),
+    "another node, sealed": (sealed(node="train"), f"manifest.json {ALTERED}"),
+    "another summary, sealed": (sealed(summary={"count": 4}), f"manifest.json {ALTERED}"),
     "another summary": (lambda manifest: manifest.update(summary={"count": 4}), f"manifest.json {ALTERED}"),
     "another key": (lambda manifest: manifest.update(key="0" * 16), f"manifest.json {ALTERED}"),
+}
+DAMAGES |= {
+    f"{what} in place of the manifest": (both(removed("manifest.json"), at("manifest.json", put)), NOT_REGULAR)
+    for what, put in OTHER_THAN_FILES.items()
 }
 DAMAGES |= {f"a manifest with {what}": (rewritten(change), reason) for what, (change, reason) in CHANGES.items()}
 
@@ -221,8 +253,8 @@ def test_a_damaged_artifact_is_a_miss_with_its_reason_and_kept_when_it_is_made_a
         assert isinstance(miss, Miss)
         assert reason in miss.reason
     assert store.make(CACHE_KEY, produce) == (store.find(CACHE_KEY), True)
-    (aside,) = (store.data_dir / "damaged").iterdir()
-    assert aside.name.startswith(f"prepare-{CACHE_KEY.key}-")
+    (aside,) = set_aside(store)
+    assert aside.name.startswith(f"damaged-{CACHE_KEY.key}-")
     assert everything_in(aside) == left
 
 
@@ -242,7 +274,7 @@ def test_what_was_set_aside_stays_when_the_artifact_is_made_again_and_damaged_ag
         alter_byte(artifact.folder)
         assert isinstance(store.find(CACHE_KEY), Miss)
         assert store.make(CACHE_KEY, produce)[0].digest == artifact.digest
-    assert len(list((store.data_dir / "damaged").iterdir())) == 2
+    assert len(set_aside(store)) == 2
     assert isinstance(store.find(CACHE_KEY), Artifact)
 
 

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import stat
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Self
 from tasks.pipeline.cache_key import CacheKey, digest_of
 from tasks.pipeline.hashing import sha256_of, sha256_unless_known
 from tasks.pipeline.provenance import commit, machine
+from tasks.pipeline.reading import printable, read, read_json
 
 MANIFEST = "manifest.json"
 FORMAT = 2  # of the manifest
@@ -29,7 +31,7 @@ class Artifact:
     @classmethod
     def at(cls, folder: Path) -> Self:
         """Return the one in this folder, which another process has verified."""
-        return cls(folder, json.loads((folder / MANIFEST).read_bytes()))
+        return cls(folder, read_json(folder / MANIFEST))
 
     @property
     def digest(self) -> str:
@@ -62,7 +64,7 @@ class Artifact:
 
     def json(self, file: str) -> Any:
         """Read one of its JSON files."""
-        return json.loads((self.folder / file).read_bytes())
+        return read_json(self.folder / file)
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class Miss:
     """Why there is no artifact to take."""
 
     reason: str
+
+    def __post_init__(self) -> None:
+        """Let no name that is in the reason break its line."""
+        object.__setattr__(self, "reason", printable(self.reason))
 
 
 def verify(folder: Path, node: str, name: str = "") -> Artifact | Miss:
@@ -80,13 +86,12 @@ def verify(folder: Path, node: str, name: str = "") -> Artifact | Miss:
     try:
         if not stat.S_ISDIR(folder.lstat().st_mode):
             return Miss("not a folder")
-        entries = _entries(folder)
-        if entries.pop(MANIFEST, None) != "file":
-            return Miss(f"{MANIFEST} missing")
-        content = (folder / MANIFEST).read_bytes()
+        content = read(folder / MANIFEST)
         manifest = json.loads(content)
         fault = _fault_of_manifest(node, name or folder.name, content, manifest)
-        fault = fault or _fault_of_files(folder, entries, manifest["files"])
+        fault = fault or _fault_of_files(folder, manifest["files"])
+    except FileNotFoundError as error:
+        fault = f"{Path(error.filename).name} missing"
     except OSError as error:
         if error.errno in OURS:
             raise
@@ -106,16 +111,11 @@ def put_manifest(
     measured = {"measured": summary.get("measured", {})}
     summary = {name: value for name, value in summary.items() if name != "measured"}
     files = {name: _describe(folder / name) for name, kind in sorted(_entries(folder).items()) if kind == "file"}
-    content = {name: described["sha256"] for name, described in files.items()}
     manifest = {
         "format": FORMAT,
-        "node": cache_key.node,
-        "network": cache_key.network,
-        "label": cache_key.label,
-        "key": cache_key.key,
+        **_derived(cache_key, files, summary),
         "cache_key": asdict(cache_key),
         "files": files,
-        "digest": digest_of([content, summary]),
         "made": {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 3),
@@ -132,6 +132,18 @@ def put_manifest(
     return sealed
 
 
+def _derived(cache_key: CacheKey, files: dict[str, dict[str, Any]], summary: dict[str, Any]) -> dict[str, Any]:
+    """Return what a manifest says that follows from the rest of it."""
+    content = {name: described["sha256"] for name, described in files.items()}
+    return {
+        "node": cache_key.node,
+        "network": cache_key.network,
+        "label": cache_key.label,
+        "key": cache_key.key,
+        "digest": digest_of([content, summary]),
+    }
+
+
 def _fault_of_manifest(node: str, name: str, content: bytes, manifest: dict[str, Any]) -> str | None:
     if manifest["format"] != FORMAT:
         return f"{MANIFEST} is of another version of this project"
@@ -141,13 +153,16 @@ def _fault_of_manifest(node: str, name: str, content: bytes, manifest: dict[str,
     cache_key = CacheKey(**manifest["cache_key"])
     if (cache_key.node, cache_key.name) != (node, name):
         return f"{MANIFEST} belongs to something else"
+    if not _derived(cache_key, manifest["files"], manifest["summary"]).items() <= manifest.items():
+        return f"{MANIFEST} altered since it was made"
     return None
 
 
-def _fault_of_files(folder: Path, entries: dict[str, str], files: dict[str, dict[str, Any]]) -> str | None:
-    """Return what is wrong with them, the cheap to see first; only regular files are opened."""
+def _fault_of_files(folder: Path, files: dict[str, dict[str, Any]]) -> str | None:
+    """Return what is wrong with them, the cheap to see first; only what is to be there is opened."""
     folders = {str(parent) for name in files for parent in Path(name).parents} - {"."}
-    expected = dict.fromkeys(folders, "folder") | dict.fromkeys(files, "file")
+    expected = dict.fromkeys(folders, "folder") | dict.fromkeys([MANIFEST, *files], "file")
+    entries = _entries(folder, folders)
     for name in sorted(entries.keys() | expected.keys()):
         if name not in entries:
             return f"{name} missing"
@@ -167,15 +182,16 @@ def _fault_of_files(folder: Path, entries: dict[str, str], files: dict[str, dict
     return None
 
 
-def _entries(folder: Path, below: str = "") -> dict[str, str]:
-    """Return everything in a folder, however deep, and what it is; links are not followed."""
-    found = {}
-    with os.scandir(folder / below) as entries:
-        for entry in entries:
-            name = f"{below}{entry.name}"
-            found[name] = _kind(entry)
-            if found[name] == "folder":
-                found |= _entries(folder, f"{name}/")
+def _entries(folder: Path, opened: Container[str] | None = None) -> dict[str, str]:
+    """Return what is in a folder, and in all of its folders or those that may be opened; links are not followed."""
+    found, waiting = {}, [""]
+    for below in waiting:  # grows
+        with os.scandir(folder / below) as entries:
+            for entry in entries:
+                name = f"{below}{entry.name}"
+                found[name] = _kind(entry)
+                if found[name] == "folder" and (opened is None or name in opened):
+                    waiting.append(f"{name}/")
     return found
 
 

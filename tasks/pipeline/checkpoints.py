@@ -1,10 +1,12 @@
 """Where a node keeps what a later try goes on from: files in a folder, each whole or not at all."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.pipeline.reading import read
 from tasks.pipeline.staging import fsync, remove
+
+LARGEST = 1 << 32  # bytes: the state of a training of a quarter of a billion parameters
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,16 @@ class Checkpoints:
 
     def read(self, name: str) -> bytes:
         """Return what is in a file."""
-        return (self.folder / name).read_bytes()
+        return read(self.folder / name, LARGEST)
 
     def write(self, name: str, content: bytes) -> None:
         """Put a file there, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self.folder / "unfinished"
+        remove(part)  # what a kill has left, or a link, which is not to be written through
         try:
-            part.write_bytes(content)
+            with part.open("xb") as file:
+                file.write(content)
             fsync(part)
         except OSError:  # a full disk, say
             part.unlink(missing_ok=True)
@@ -45,4 +49,4 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Remove all of it: the artifact is made."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove(self.folder)

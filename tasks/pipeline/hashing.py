@@ -4,14 +4,16 @@ import hashlib
 import time
 from pathlib import Path
 
+from tasks.pipeline.reading import open_regular
+
 SETTLED = 2  # seconds, the coarsest clock of a file system
 
 _known: dict[tuple[int, ...], str] = {}  # of files that this process has read, by what a write changes
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, read in pieces."""
-    with path.open("rb") as file:
+    """Return the SHA-256 of a regular file, or of that to which a link leads, read in pieces."""
+    with open_regular(path, follow=True) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

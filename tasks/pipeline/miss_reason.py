@@ -7,7 +7,8 @@ from typing import Any
 
 from tasks.pipeline.artifact import MANIFEST
 from tasks.pipeline.cache_key import CacheKey
-from tasks.pipeline.store import NOT_MADE, Store
+from tasks.pipeline.reading import read_json
+from tasks.pipeline.store import NAME, NOT_MADE, Store
 
 SHOWN = 3  # differences that are named; the others are counted
 SAID = ("settings", "versions")  # whose values mean something to people; the others are digests
@@ -55,8 +56,8 @@ def _compared(store: Store, wanted: dict[str, Any]) -> Iterator[tuple[list[str],
     """Give what differs from each other artifact of the node and its network, and when that was made."""
     for path in (store.data_dir / wanted["node"]).glob(f"*/{MANIFEST}"):
         try:
-            manifest = json.loads(path.read_bytes())
-            if manifest["network"] == wanted["network"]:
+            manifest = read_json(path)
+            if NAME.fullmatch(path.parent.name) and manifest["network"] == wanted["network"]:
                 yield differences(manifest["cache_key"], wanted), str(manifest["made"]["at"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue  # damaged: what it says explains nothing

@@ -17,6 +17,7 @@ from tasks.pipeline.artifact import MANIFEST, Artifact, Miss, verify
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.checkpoints import Checkpoints
 from tasks.pipeline.errors import RunError, Unreachable
+from tasks.pipeline.reading import read
 from tasks.pipeline.staging import remove, staging
 from tasks.pipeline.store import CHECKPOINTS, Store
 
@@ -134,7 +135,7 @@ class RemoteStore(Store):
 
     def _upload(self, cache_key: CacheKey, folder: Path, replace: bool) -> None:
         """Put a folder's files there, then its manifest: in place of another one, or only where there is none."""
-        manifest = (folder / MANIFEST).read_bytes()
+        manifest = read(folder / MANIFEST)
         for name, described in json.loads(manifest)["files"].items():
             with self.remote.named():
                 self.remote.files.put_file(str(folder / name), self._file(described["sha256"]))
@@ -196,4 +197,4 @@ class RemoteCheckpoints(Checkpoints):
 
 def _agree(found: Artifact | Miss, theirs: bytes | None) -> bool:
     """Tell whether what is here is what is there, or nothing is in either place."""
-    return (found.folder / MANIFEST).read_bytes() == theirs if isinstance(found, Artifact) else not theirs
+    return read(found.folder / MANIFEST) == theirs if isinstance(found, Artifact) else not theirs

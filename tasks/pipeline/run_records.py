@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.staging import lock
+from tasks.pipeline.reading import NotRegular, open_regular, read_json
+from tasks.pipeline.staging import lock, remove
 from tasks.pipeline.store import RUNS
 
 PART = ".part"  # the end of the name of what is being written
 SHAPE = {"state": str, "began": str, "pid": int, "host": str, "command": str, "nodes": dict}
+MAY_HAVE = {"recipe": str, "message": str, "keep": str, "server": str | None, "flow_run": str | None}
 
 
 class Record:
@@ -85,7 +87,7 @@ class Record:
         """Replace the file by one that is locked already; on a full disk the run goes on without its record."""
         part = self.path.with_suffix(PART)
         try:
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 with open(descriptor, "w", closefd=False) as file:
@@ -158,7 +160,7 @@ def recover_crashed_runs(data_dir: Path) -> list[Record]:
     """Record of each run that was killed that it died; return those whose end no server knows."""
     for part in (data_dir / RUNS).glob(f"*{PART}"):
         if not part.with_suffix(".json").exists() and not _is_locked(part):
-            part.unlink(missing_ok=True)  # of a run that had not begun
+            remove(part)  # of a run that had not begun
     for record in _all_records(data_dir):
         # It is read again after the look at its lock: the run may have come to its end in between.
         running = record.content["state"] == "running" and not _is_locked(record.path)
@@ -176,17 +178,15 @@ def is_running(data_dir: Path) -> bool:
 
 def _is_locked(path: Path) -> bool:
     """Tell whether a process holds the file's lock; of a file that is just being replaced, its successor's."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotRegular):
         while True:
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                if os.path.samestat(os.fstat(descriptor), path.stat()):
+            with open_regular(path) as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return True
+                if os.path.samestat(os.fstat(file.fileno()), path.lstat()):
                     return False
-            except BlockingIOError:
-                return True
-            finally:
-                os.close(descriptor)
     return False
 
 
@@ -206,7 +206,7 @@ def _all_records(data_dir: Path) -> Iterator[Record]:
 def last_asked(record: Path) -> float:
     """Return when a record's run ended, or was last asked for again, in seconds since 1970."""
     try:
-        return record.stat().st_mtime
+        return record.lstat().st_mtime
     except FileNotFoundError:  # it has just been removed
         return 0.0
 
@@ -229,11 +229,17 @@ def asked_again(data_dir: Path, found: dict[str, Artifact], **known: str) -> Non
 def _read(path: Path) -> dict[str, Any] | None:
     """Return a record's content, or nothing if it is damaged: then it says nothing of any run."""
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
         known = all(isinstance(content[name], kind) for name, kind in SHAPE.items()) and "flow_run" in content
-        return content if known and all(node["key"] + node["how"] for node in content["nodes"].values()) else None
+        known = known and all(isinstance(content[name], kind) for name, kind in MAY_HAVE.items() if name in content)
+        datetime.fromisoformat(content["began"])
+        return content if known and all(map(_is_node, content["nodes"].values())) else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _is_node(node: dict[str, Any]) -> bool:
+    return bool(node["key"] + node["how"]) and isinstance(node["seconds"], int | float)
 
 
 def _now() -> str:

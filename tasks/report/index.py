@@ -1,10 +1,10 @@
 """The index: all runs in `reports/`, newest first; its script holds any two of them against each other."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
+from tasks.pipeline.reading import read_json
 from tasks.report.html import Templates
 from tasks.report.publish import LATEST, PAGES
 from tasks.wording import as_text, in_unit
@@ -34,7 +34,7 @@ def _entry(page: Path) -> dict[str, Any]:
     entry |= {"verdict": "", "data_set": "", "trained_on": "", "networks": []}
     entry |= {"accuracy": {}, "settings": {}, "figures": {}}
     try:
-        twin = json.loads(page.with_suffix(".json").read_bytes())
+        twin = read_json(page.with_suffix(".json"))
         kinds = {"refused": _of_refusal, "members": _of_study, "trials": _of_study}
         return entry | next((of for key, of in kinds.items() if key in twin), _of_run)(twin)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:

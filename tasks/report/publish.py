@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
+from tasks.pipeline.reading import read
 from tasks.pipeline.staging import clean_up, write_whole
 
 LATEST, LIVE, INDEX = "latest.html", "live.html", "index.html"
@@ -18,7 +19,7 @@ def publish(artifact: Artifact, reports_dir: Path) -> Path:
     Raises:
         RunError: the folder cannot be written.
     """
-    page, numbers = ((artifact.folder / f"report.{kind}").read_bytes() for kind in ("html", "json"))
+    page, numbers = (read(artifact.folder / f"report.{kind}") for kind in ("html", "json"))
     _publish(artifact, latest(artifact, reports_dir), page, numbers)
     return latest(artifact, reports_dir)
 
@@ -75,7 +76,7 @@ def list_pages(reports_dir: Path) -> None:
 def _is_listed(reports_dir: Path) -> bool:
     """Tell whether the index lists the pages that are there, and no others."""
     try:
-        listed = re.findall(r'<th scope="row"><a href="([^"]+)"', (reports_dir / INDEX).read_text(encoding="utf-8"))
-    except (FileNotFoundError, UnicodeDecodeError):
+        listed = re.findall(r'<th scope="row"><a href="([^"]+)"', read(reports_dir / INDEX).decode())
+    except (OSError, UnicodeDecodeError):
         return False
     return sorted(listed) == sorted(page.name for page in reports_dir.glob(PAGES))

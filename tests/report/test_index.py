@@ -3,6 +3,7 @@ import json
 import pytest
 
 from tasks.report.index import render_index
+from tests.strange_files import OTHER_THAN_FILES, sparse
 
 
 @pytest.fixture
@@ -62,6 +63,13 @@ def test_names_in_older_numbers_cannot_run_script(reports, twin):
 
 def test_an_empty_folder_has_an_index_too(tmp_path):
     assert "0 in this folder" in render_index(tmp_path)
+
+
+@pytest.mark.parametrize("put", [*OTHER_THAN_FILES.values(), sparse], ids=[*OTHER_THAN_FILES, "too large"])
+def test_numbers_that_are_no_file_are_not_waited_for(reports, put):
+    (reports / "20250102T030405-89abcdef.html").write_text("an older page")
+    put(reports / "20250102T030405-89abcdef.json")
+    assert "Its numbers cannot be read; the page may still be." in render_index(reports)
 
 
 def test_other_files_in_the_folder_are_no_runs(reports):
