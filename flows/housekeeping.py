@@ -12,7 +12,7 @@ from tasks.pipeline.artifact import Artifact, Miss, verify
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.run_records import Record, last_asked, records, recover_crashed_runs
 from tasks.pipeline.staging import Locked, discard, lock, no_wait
-from tasks.pipeline.store import CHECKPOINTS, DAMAGED, RUNS, Store
+from tasks.pipeline.store import CHECKPOINTS, DAMAGED, RUNS, Store, is_node
 from tasks.report.publish import INDEX, PAGES, list_pages
 from tasks.settings import Settings
 
@@ -83,7 +83,7 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
     candidates = [
         *((folder, spare) for folder in store.artifacts()),
         *((folder, "of a training that was not taken up again") for folder in (data_dir / CHECKPOINTS).glob("*-*")),
-        *((folder, "set aside as damaged") for folder in (data_dir / DAMAGED).glob("*-*")),
+        *((folder, "set aside as damaged") for folder in data_dir.glob(f"*/{DAMAGED}*-*") if is_node(folder.parent)),
     ]
     found = [
         (folder, why)
@@ -143,9 +143,12 @@ def remove(items: list[Unneeded], reports_dir: Path) -> None:
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of a file, or of all in a folder, less what a run removes meanwhile or nobody may look at."""
-    with contextlib.suppress(FileNotFoundError, PermissionError):
-        if path.is_dir() and not path.is_symlink():
-            return sum(map(size_of, path.iterdir()))
-        return path.lstat().st_size
-    return 0
+    """Return the bytes of a file, or of all in a folder, less what a run removes meanwhile or nobody can look at."""
+    size, waiting = 0, [path]
+    for each in waiting:  # grows
+        with contextlib.suppress(OSError):
+            if each.is_dir() and not each.is_symlink():
+                waiting += each.iterdir()
+            else:
+                size += each.lstat().st_size
+    return size

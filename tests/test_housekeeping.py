@@ -9,13 +9,17 @@ from dataclasses import replace
 
 import pytest
 
-from flows.housekeeping import damaged, no_run_at_work, remove, retain, unneeded
+from flows.housekeeping import damaged, no_run_at_work, remove, retain, size_of, unneeded
+from flows.instead import look_after
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.run_records import recorded
 from tasks.report.publish import publish
 from tasks.settings import Settings
 from tests.conftest import CACHE_KEY, everything_in, full, killed_at_work, produce
+from tests.strange_files import nest
+
+WHOLE = ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
 
 
 def make(store, seed):
@@ -74,7 +78,7 @@ def test_verifying_names_each_damage_and_changes_nothing(store):
 
 def test_verifying_looks_at_artifacts_and_at_nothing_else(store):
     make(store, 1)
-    for folder in ("raw/fashion-mnist", "runs", "checkpoints/dropout-0", "damaged/prepare-0", "prepare/.staging-0"):
+    for folder in ("raw/fashion-mnist", "runs", "checkpoints/dropout-0", "prepare/damaged-0-1", "prepare/.staging-0"):
         (store.data_dir / folder).mkdir(parents=True)
     (store.data_dir / "notes.txt").write_text("mine")
     assert damaged(store.data_dir)[1].startswith("1 of 1 ")
@@ -172,6 +176,37 @@ def test_what_the_store_has_not_made_is_not_its_to_list(store):
         age(path)
     assert spare(store, 1) == []
     assert damaged(store.data_dir)[0] == []
+
+
+def test_folders_in_folders_are_told_and_removed_however_deep_they_are(store):
+    old, new = make(store, 1), make(store, 2)
+    nest(old.folder, 2_000)
+    age(old.folder)
+    run(store, new)
+    assert damaged(store.data_dir)[0] == [f"prepare/{old.key}: deeper was not there when it was made"]
+    assert names(spare(store, 1), store) == [f"prepare/{old.key}"]
+    assert size_of(store.data_dir) > 0
+    remove(spare(store, 1), store.data_dir.parent / "reports")
+    assert everything_in(store.data_dir / "prepare") == [new.key, *(f"{new.key}/{name}" for name in WHOLE)]
+
+
+def test_a_name_of_several_lines_is_shown_on_one(store, capsys):
+    run(store)
+    left = store.data_dir / "checkpoints" / "a-1\n0 removed"
+    left.mkdir(parents=True)
+    age(left)
+    assert look_after(Settings(data_dir=store.data_dir, reports_dir=store.data_dir), {"prune": 1}) == 0
+    assert r"checkpoints/a-1\n0 removed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("node", "link", "its"), [("prepare", "prepare", 1), ("prepare", "archive", 0)])
+def test_of_a_folder_elsewhere_only_what_a_node_s_name_leads_to_is_pruned(store, tmp_path, node, link, its):
+    make(store, 1)
+    run(store, make(store, 2))
+    (store.data_dir / node).rename(tmp_path / "elsewhere")
+    (store.data_dir / link).symlink_to(tmp_path / "elsewhere")
+    assert len(spare(store, 1)) == its
+    assert len(list(store.artifacts())) == 2 * its
 
 
 def make_report(store, reports, seed):

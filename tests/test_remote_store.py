@@ -7,7 +7,7 @@ from tasks.pipeline.errors import RunError, Unreachable
 from tasks.pipeline.remote_store import Remote, RemoteStore
 from tasks.pipeline.staging import PREFIX
 from tasks.pipeline.store import Store
-from tests.conftest import CACHE_KEY, free_port, produce
+from tests.conftest import CACHE_KEY, free_port, produce, set_aside
 from tests.machines import SERVERS, bucket_known
 
 
@@ -134,7 +134,7 @@ def test_what_is_damaged_here_is_mended_by_what_is_there(machines, damage):
     (made.folder / damage).write_text("{}")
     assert one.fetch(made) == made
     assert one.make(CACHE_KEY, never) == (made, False)
-    assert len(list((one.data_dir / "damaged").iterdir())) == 1
+    assert len(set_aside(one)) == 1
 
 
 def test_what_a_killed_reader_has_left_is_in_nobodys_way(machines):

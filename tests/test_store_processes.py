@@ -17,7 +17,7 @@ from tasks.pipeline import store as module
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.staging import PREFIX
 from tasks.pipeline.store import Store
-from tests.conftest import CACHE_KEY, PROJECT, children_of, everything_in, full, produce, wait_until
+from tests.conftest import CACHE_KEY, PROJECT, children_of, everything_in, full, produce, set_aside, wait_until
 
 WHOLE = ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
 STAGED = f"{PREFIX}{CACHE_KEY.key}"
@@ -143,7 +143,7 @@ def test_a_damaged_one_that_a_killed_maker_had_replaced_but_for_its_place_is_rep
     killed(store, "fsync", len(WHOLE) + 1)
     assert store.make(CACHE_KEY, produce)[1]
     assert isinstance(store.find(CACHE_KEY), Artifact)
-    assert len(list((store.data_dir / "damaged").iterdir())) == 1
+    assert len(set_aside(store)) == 1
 
 
 def test_one_asked_for_afresh_stands_until_the_new_one_does(store, artifact):
@@ -155,7 +155,7 @@ def test_one_asked_for_afresh_stands_until_the_new_one_does(store, artifact):
     assert here
     assert store.find(CACHE_KEY) == renewed != artifact
     assert made_in(store) == [CACHE_KEY.key]
-    assert not (store.data_dir / "damaged").exists()
+    assert not set_aside(store)
 
 
 def test_checkpoints_go_when_the_artifact_is_made_and_are_swept_where_it_stands(store):
@@ -194,18 +194,6 @@ def test_leftovers_are_swept_though_no_folder_can_be_made(store, monkeypatch):
     monkeypatch.setattr(os, "mkdir", full)
     store.clean_up()
     assert made_in(store) == []
-
-
-def test_cleaning_up_follows_no_link_and_spares_what_is_not_a_staging_folder(store, artifact, tmp_path):
-    mine = [tmp_path / "mine", store.data_dir / "prepare" / ".hidden", store.data_dir / "prepare" / "staging-x"]
-    for folder in mine:
-        folder.mkdir()
-        (folder / "notes").write_text("mine")
-    (store.data_dir / "prepare" / f"{PREFIX}x").symlink_to(mine[0])
-    (store.data_dir / "prepare" / f"{staging.REMOVED}x").symlink_to(mine[0])
-    store.clean_up()
-    assert all((folder / "notes").exists() for folder in mine)
-    assert made_in(store) == sorted([".hidden", CACHE_KEY.key, "staging-x"])
 
 
 def test_sweeping_where_there_is_no_data_does_nothing(tmp_path):

@@ -5,18 +5,20 @@ maker that is gone, and what a kill leaves behind can be told from what is in us
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
-import shutil
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 LOCKS = ".locks"
 PREFIX = ".staging-"
-REMOVED = ".removed-"  # what is called so is on its way out, whoever meets it
+REMOVED, SUFFIX = ".removed-", len("-01234567")  # what is called so is on its way out
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 class Locked(Exception):
@@ -43,9 +45,14 @@ def lock(target: Path, purpose: str, waiting: Callable[[str], None] = pause, *, 
 
     Whoever is handed the descriptor holds the lock too. While another holds it, `waiting` is called again and again
     with who that is; it pauses, or raises to give up.
+
+    Raises:
+        OSError: the lock cannot be had; it is a link, say, and what that leads to is not written to.
     """
-    path = target.parent / LOCKS / target.name
+    path = _lock_of(target)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.parent.is_symlink() or path.is_symlink():
+        raise OSError(errno.ELOOP, "A link where a lock is to be; remove it", str(path))
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         while not _acquired(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
@@ -73,7 +80,7 @@ def staging(
     """
     folder = target.with_name(f"{PREFIX}{target.name}")
     with lock(target, purpose, waiting) as descriptor:
-        if folder.exists():
+        if os.path.lexists(folder):
             recover(folder, target)
             remove(folder)
         folder.mkdir()
@@ -91,21 +98,61 @@ def write_whole(target: Path, content: bytes) -> None:
 
 
 def clean_up(parent: Path, recover: Callable[[Path, Path], None] = lambda *_: None) -> None:
-    """Remove each staging folder in that folder that no living process holds, after `recover` has had it."""
-    for folder in parent.glob(f"{REMOVED}*"):
-        remove(folder)
-    for folder in parent.glob(f"{PREFIX}*"):
-        target = folder.with_name(folder.name.removeprefix(PREFIX))
-        with contextlib.suppress(Locked, OSError), lock(target, "room", no_wait):
-            recover(folder, target)
-            remove(folder)
+    """Remove what makers and removers have left in that folder, if no living process is at it.
+
+    A staging folder is first given to `recover`. What was never locked there is somebody else's, whatever it is called.
+    """
+    for folder in [*parent.glob(f"{PREFIX}*"), *parent.glob(f"{REMOVED}*")]:
+        staged = folder.name.startswith(PREFIX)
+        name = folder.name.removeprefix(PREFIX) if staged else folder.name.removeprefix(REMOVED)[:-SUFFIX]
+        if name and _lock_of(parent / name).is_file():
+            with contextlib.suppress(Locked, OSError), lock(parent / name, "room", no_wait):
+                if staged:
+                    recover(folder, parent / name)
+                remove(folder)
 
 
-def remove(folder: Path) -> None:
-    """Remove a folder, never what a link in its place points to; what cannot be removed is left to the next run."""
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+def remove(path: Path) -> None:
+    """Remove whatever is there, never what a link leads to; what cannot be removed is left to the next run."""
+    with contextlib.suppress(OSError):
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            path.unlink()
+            return
+        descriptor = os.open(path, FOLDER)
+        try:
+            while _empty(descriptor):
+                pass
+        finally:
+            os.close(descriptor)
+        path.rmdir()
+
+
+def _empty(folder: int) -> bool:
+    """Remove what is in a folder, but lift into it the folders that are two levels down; tell whether there were any.
+
+    So it may be of any depth: shutil.rmtree calls itself for each level, up to Python 3.12, and keeps each level open.
+    """
+    lifted = False
+    with os.scandir(folder) as entries:
+        found = list(entries)
+    for entry in found:
+        with contextlib.suppress(OSError):
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.name, dir_fd=folder)
+                continue
+            below = os.open(entry.name, FOLDER, dir_fd=folder)
+            try:
+                with os.scandir(below) as deeper:
+                    for each in list(deeper):
+                        if each.is_dir(follow_symlinks=False):
+                            os.rename(each.name, os.urandom(8).hex(), src_dir_fd=below, dst_dir_fd=folder)
+                            lifted = True
+                        else:
+                            os.unlink(each.name, dir_fd=below)
+            finally:
+                os.close(below)
+            os.rmdir(entry.name, dir_fd=folder)
+    return lifted
 
 
 def discard(folder: Path) -> None:
@@ -120,7 +167,7 @@ def discard(folder: Path) -> None:
 
 def out_of_the_way(folder: Path) -> Path:
     """Rename what is to be removed, so that nobody finds half of it; return where it is."""
-    return folder.rename(folder.with_name(f"{REMOVED}{os.urandom(4).hex()}"))
+    return folder.rename(folder.with_name(f"{REMOVED}{folder.name}-{os.urandom(4).hex()}"))
 
 
 def fsync(path: Path) -> None:
@@ -130,6 +177,10 @@ def fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _lock_of(target: Path) -> Path:
+    return target.parent / LOCKS / target.name
 
 
 def _acquired(descriptor: int, kind: int) -> bool:
@@ -145,5 +196,5 @@ def _holder(descriptor: int) -> str:
         holder = json.loads(os.pread(descriptor, 1000, 0))
         where = "this host" if holder["host"] == socket.gethostname() else holder["host"]
         return f"pid {holder['pid']} on {where}, which makes {holder['purpose']}"
-    except (ValueError, KeyError, TypeError):  # it has just begun
+    except (OSError, ValueError, KeyError, TypeError):  # it has just begun
         return "another run"

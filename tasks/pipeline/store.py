@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 from tasks.pipeline.artifact import MANIFEST, Artifact, Miss, put_manifest, verify
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.checkpoints import Checkpoints
+from tasks.pipeline.code_key import path_of
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.staging import (
     Locked,
@@ -29,8 +29,9 @@ from tasks.pipeline.staging import (
 )
 
 NOT_MADE = "not made before"
-CHECKPOINTS, DAMAGED, RAW, RUNS = "checkpoints", "damaged", "raw", "runs"
-NOT_NODES = (CHECKPOINTS, DAMAGED, RAW, RUNS)
+CHECKPOINTS, RAW, RUNS = "checkpoints", "raw", "runs"
+NOT_NODES = (CHECKPOINTS, RAW, RUNS)
+DAMAGED = "damaged-"  # how the name of what was set aside begins
 NAME = re.compile(r"(\w[\w.-]*-)?[0-9a-f]{16}")  # what an artifact's folder is called
 
 
@@ -87,7 +88,7 @@ class Store:
 
         `produce` also gets the lock's descriptor, for its worker to hold. One process makes a key: another waits, and
         takes what it finds then; the second value says whether it was made here. A damaged artifact in its place is
-        moved to `data/damaged/`; a good one is replaced only if a rerun is forced. If `produce` fails, nothing changes.
+        set aside; a good one is replaced only if a rerun is forced. If `produce` fails, nothing changes.
         """
         folder = self.folder(cache_key)
         with staging(folder, cache_key.label, waiting, self._recover) as (new, descriptor):
@@ -123,10 +124,8 @@ class Store:
         return Artifact.at(folder)
 
     def quarantine(self, folder: Path) -> None:
-        """Move a damaged artifact to `data/damaged/`."""
-        aside = self.data_dir / DAMAGED / f"{folder.parent.name}-{folder.name}-{time.time_ns()}"
-        aside.parent.mkdir(exist_ok=True)
-        folder.rename(aside)
+        """Set a damaged artifact aside: beside its place, since a node's folder may be on a disk of its own."""
+        folder.rename(folder.with_name(f"{DAMAGED}{folder.name}-{time.time_ns()}"))
 
     def clean_up(self) -> None:
         """Finish or remove what killed runs have left."""
@@ -137,12 +136,12 @@ class Store:
             if made.exists():
                 with contextlib.suppress(Locked, OSError), lock(made, "room", no_wait):
                     if isinstance(verify(made, "train"), Artifact) and _newest(made) >= _newest(checkpoints):
-                        shutil.rmtree(checkpoints)  # else they are of a forced rerun that is to take its place
+                        remove(checkpoints)  # else they are of a forced rerun that is to take its place
 
     def artifacts(self) -> Iterator[Path]:
         """Give the folder of every artifact, damaged or not, by node and name; nothing that is not the store's."""
         for folder in sorted(self.data_dir.glob("*/*")):
-            if folder.parent.name not in NOT_NODES and NAME.fullmatch(folder.name):
+            if is_node(folder.parent) and NAME.fullmatch(folder.name):
                 yield folder
 
     @staticmethod
@@ -151,6 +150,12 @@ class Store:
         if not os.path.lexists(target) and isinstance(verify(left, target.parent.name, target.name), Artifact):
             left.rename(target)
             fsync(target.parent)
+
+
+def is_node(folder: Path) -> bool:
+    """Tell whether a folder holds a node's artifacts; a link to one elsewhere does so only by the name of a node."""
+    named = folder.name.isidentifier() and folder.name not in NOT_NODES
+    return named and (not folder.is_symlink() or path_of(f"tasks.{folder.name}") is not None)
 
 
 def _newest(folder: Path) -> int:
