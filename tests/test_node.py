@@ -201,9 +201,9 @@ from tasks.pipeline.fork_server import preloaded
 from tasks.pipeline.worker import _check, _free
 _free.append(f"{sys.prefix}/")
 key = CacheKey("count", None, {}, {}, code_digests("tasks"), versions_of(("numpy",)))
-_check(key, {})
+_check(key)
 preloaded["numpy"] = "0.0.1"
-_check(key, {})
+_check(key)
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True)
     assert done.stderr.endswith("RunError: the code has changed since the run began (numpy); run again\n")

@@ -11,28 +11,47 @@ import pytest
 from tests.conftest import PROJECT
 
 NODE = """
-from tasks.pipeline import PROJECT
+import os, shutil
 from tasks.pipeline.node import node
 from tasks.report.answer import ANSWER
+from tasks.report.html import BESIDE, read_data
+
+STYLE = BESIDE / "style.css"
 
 @node(unkeyed=("data_dir",))
 def slow(output, *, data_dir):
-    style = (PROJECT / "tasks/report/style.css").read_text()
+    style = read_data(STYLE)
     (data_dir / "begun").touch()
     while not (data_dir / "go").exists():
         pass
     return {"style": style, "answer": ANSWER}
+
+@node()
+def touch(output):
+    for seconds in (0, 4e9):
+        os.utime(STYLE, (seconds, seconds))
+    STYLE.chmod(0o600)
+    shutil.copy(STYLE, output / "copy")
+    os.replace(output / "copy", STYLE)
+    return {"style": read_data(STYLE)}
+
+@node()
+def edit_and_undo(output):
+    STYLE.write_text("b {}")
+    summary = {"style": read_data(STYLE)}
+    STYLE.write_text("p {}")
+    return summary
 """
 SCRIPT = """
 import sys, threading
 from pathlib import Path
 from tasks.pipeline.errors import RunError
-from tasks.report.slow import slow
+from tasks.report import slow as nodes
 from tasks.settings import Settings
 
 settings = Settings(data_dir=Path("kept"))
 settings.data_dir.mkdir(exist_ok=True)
-style, edits = Path("tasks/report/style.css"), sys.argv[1:]
+style, edits = Path("tasks/report/style.css"), sys.argv[2:]
 
 def edit():
     while not (settings.data_dir / "begun").exists():
@@ -41,13 +60,13 @@ def edit():
         style.write_text(content)
     (settings.data_dir / "go").touch()
 
-threading.Thread(target=edit).start()
+threading.Thread(target=edit, daemon=True).start()
 try:
-    artifact, _ = slow.run(settings, None, {}, lambda event: None)
+    artifact, _ = getattr(nodes, sys.argv[1]).run(settings, None, {}, lambda event: None)
     print(artifact.summary)
 except RunError as error:
     print(error)
-print(*[path.name for path in settings.data_dir.glob("slow/[!.]*")])
+print(*[path.name for path in settings.data_dir.glob("*/[!.]*")])
 """
 
 
@@ -60,19 +79,26 @@ def run_in_copy(tmp_path):
     (tmp_path / "tasks/report/answer.py").write_text("ANSWER = 1\n")
     (tmp_path / "tasks/report/style.css").write_text("p {}")
 
-    def run(*edits):
-        command = [sys.executable, "-c", SCRIPT, *edits]
+    def run(node, *edits):
+        command = [sys.executable, "-c", SCRIPT, node, *edits]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
         return done.stdout.splitlines()
 
     return run
 
 
-@pytest.mark.parametrize("edits", [["b {}"], ["b {}", "p {}"]])
-def test_a_style_that_is_edited_while_a_node_runs_though_it_is_undone_makes_no_artifact(run_in_copy, edits):
-    told, kept = run_in_copy(*edits)
-    assert told == "slow: the code has changed since the run began (tasks/report/style.css); run again"
+@pytest.mark.parametrize(("node", "edits"), [("slow", ["b {}"]), ("edit_and_undo", [])])
+def test_a_style_that_is_edited_while_a_node_runs_though_it_is_undone_makes_no_artifact(run_in_copy, node, edits):
+    told, kept = run_in_copy(node, *edits)
+    assert told == f"{node}: the code has changed since the run began (tasks/report/style.css); run again"
     assert kept == ""
+
+
+@pytest.mark.parametrize(("node", "edits"), [("slow", ["b {}", "p {}"]), ("touch", [])])
+def test_a_style_that_is_the_same_whenever_it_was_written_is_no_other(run_in_copy, node, edits):
+    told, kept = run_in_copy(node, *edits)
+    assert "'style': 'p {}'" in told
+    assert len(kept.split()) == 1
 
 
 def test_bytecode_of_older_code_is_not_run_though_it_seems_to_be_of_this_one(run_in_copy, tmp_path):
@@ -90,5 +116,5 @@ def test_bytecode_of_older_code_is_not_run_though_it_seems_to_be_of_this_one(run
         ).stdout
         == b"1\n"
     ), "as Python itself takes it"
-    told, _ = run_in_copy()
+    told, _ = run_in_copy("slow")
     assert told == "{'style': 'p {}', 'answer': 2}"

@@ -16,6 +16,7 @@ from tasks.pipeline.hashing import sha256_of
 PACKAGES, DATA_FOLDER, DATA_SUFFIXES = ("flows", "tasks", "tests"), "tasks/report", (".css", ".j2", ".js")
 # How an artifact is kept says nothing about what is in it; a setting counts by its value.
 NOT_IN_A_RESULT = ("tasks.pipeline.", "tasks.settings.", "tasks.fields.", "tasks.presets.", "tasks.fashion_mnist.")
+data_read: set[tuple[str, str]] = set()  # by this process: name in the project and digest
 _parsing = threading.Lock()  # two threads that parse at once may meet a SystemError (CPython issue 106905)
 
 
@@ -35,6 +36,13 @@ def code_digests(*modules: str, project: Path = PROJECT) -> dict[str, str]:
     data = {path for folder in folders for path in folder.rglob("[!.]*") if path.suffix in DATA_SUFFIXES}
     found |= {path: sha256_of(path) for path in data if path.is_file()}
     return {path.relative_to(project).as_posix(): found[path] for path in sorted(found)}
+
+
+def read_data(path: Path) -> str:
+    """Return a template, a style or a script, and remember what it was: a worker holds that against its key."""
+    content = path.read_bytes()
+    data_read.add((path.relative_to(PROJECT).as_posix(), hashlib.sha256(content).hexdigest()))
+    return content.decode()
 
 
 def counts(module: str) -> bool:

@@ -23,7 +23,7 @@ from typing import Any
 
 from tasks.pipeline import PROJECT, errors
 from tasks.pipeline.cache_key import CacheKey, versions_of
-from tasks.pipeline.code_key import DATA_SUFFIXES, NOT_IN_A_RESULT, read_source
+from tasks.pipeline.code_key import DATA_SUFFIXES, NOT_IN_A_RESULT, data_read, read_source
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.fork_server import PATH, preloaded
 from tasks.pipeline.hashing import sha256_of
@@ -100,38 +100,33 @@ def run_node(
     Raises:
         RunError: what it runs on is not what the key says, or not any more; or its own.
     """
-    marks = _marks(cache_key)
     _guard(cache_key, [folder.parents[1], *keywords.pop("folders")], keywords.get("own_network"))
     node = getattr(import_module(module), name)
     if network_module:
         keywords["network_module"] = import_module(network_module)
     keywords["progress"] = progress
-    _check(cache_key, marks)
+    _check(cache_key)
     summary = node.function(folder, **{parameter: keywords[parameter] for parameter in node.parameters})
-    _check(cache_key, marks)
+    _check(cache_key)
     return summary
 
 
-def _check(cache_key: CacheKey, marks: dict[str, tuple[int, ...]]) -> None:
-    """Raise RunError unless the code, the templates and the libraries are, and have been, those of the key."""
+def _check(cache_key: CacheKey) -> None:
+    """Raise RunError unless the code, the templates and the libraries are those of the key, and all that was read was.
+
+    What a file is decides, not when it was written: so a clock may be wrong, and a file that is touched is no other.
+    """
     if _refused:
         raise RunError(_refused[0])
-    loaded = {name: read_source(source)[0] for name, source in _loaded.items()}
-    loaded |= {name: sha256_of(PROJECT / name) for name in marks}
-    changed = [name for name, digest in loaded.items() if cache_key.code.get(name) != digest]
+    found = [*data_read, *((name, read_source(source)[0]) for name, source in _loaded.items())]
+    found += [(name, sha256_of(PROJECT / name)) for name in cache_key.code if name.endswith(DATA_SUFFIXES)]
+    changed = [name for name, digest in found if cache_key.code.get(name) != digest]
     changed += [name for name in _imported() if name not in cache_key.code]  # by the server, say
-    changed += [name for name, mark in _marks(cache_key).items() if marks[name] != mark]
     changed += [
         name for name, of in cache_key.versions.items() if {versions_of((name,))[name], preloaded.get(name, of)} != {of}
     ]
     if changed:
         raise RunError(f"the code has changed since the run began ({changed[0]}); run again")
-
-
-def _marks(cache_key: CacheKey) -> dict[str, tuple[int, ...]]:
-    """Return what a write changes of each template, style and script of the key, though it is undone."""
-    found = {name: (PROJECT / name).stat() for name in cache_key.code if name.endswith(DATA_SUFFIXES)}
-    return {name: (status.st_ino, status.st_mtime_ns, status.st_ctime_ns) for name, status in found.items()}
 
 
 def _guard(cache_key: CacheKey, folders: list[Path], custom: UserFunction | None) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.pipeline.code_key import read_data
 from tasks.wording import in_unit, listed, moment, p_value, percent, points, signed
 
 BESIDE = Path(__file__).parent
@@ -58,10 +59,10 @@ class Templates:
     """The templates beside this file, with what they share."""
 
     def __init__(self, **shared: Any) -> None:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from jinja2 import Environment, FunctionLoader, StrictUndefined
 
         self.environment = Environment(
-            loader=FileSystemLoader(BESIDE),
+            loader=FunctionLoader(lambda name: read_data(BESIDE / name)),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -78,7 +79,7 @@ class Templates:
 
     def page(self, template: str, script_file: str = "", **values: Any) -> str:
         """Return a whole page: only its own script may run, told by its digest."""
-        script = (BESIDE / script_file).read_text(encoding="utf-8") if script_file else ""
+        script = read_data(BESIDE / script_file) if script_file else ""
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        style = (BESIDE / "style.css").read_text(encoding="utf-8")
+        style = read_data(BESIDE / "style.css")
         return self.render(template, style=style, script=script, script_digest=digest, **values) + "\n"
