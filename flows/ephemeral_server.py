@@ -17,9 +17,12 @@ from flows.environment import URL
 from flows.server_api import answers
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.progress import Event, to_all, watchers
+from tasks.pipeline.reading import NotRegular, open_regular
+from tasks.pipeline.staging import Locked, lock, no_wait, remove
 
 KEPT = ("PREFECT_HOME", "PREFECT_LOGGING_")  # of the user's settings, or ours
 LABEL, DATABASE = "Prefect server", "runs.db"
+LARGEST = 1 << 26  # bytes of the database, to which a run of all nodes adds 200,000
 START_TIMEOUT = 180  # seconds: the first start makes the database, 20 s on a slow machine
 END_TIMEOUT = 5  # seconds that a server which is gone may keep the run's end waiting
 
@@ -56,11 +59,10 @@ def prefect_api(folder: Path) -> Iterator[Callable[[], None]]:
     to_all(*watchers)(Event("started", LABEL, "no server is configured"))
     listener = socket.create_server(("127.0.0.1", 0))
     own = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
-    folder.mkdir(parents=True, exist_ok=True)
     database = {known.PREFECT_API_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{folder / DATABASE}"}
     its = {known.PREFECT_API_URL: own, known.PREFECT_SERVER_ANALYTICS_ENABLED: False}
     its |= dict.fromkeys((known.PREFECT_SERVER_API_AUTH_STRING, known.PREFECT_API_AUTH_STRING, known.PREFECT_API_KEY))
-    with known.temporary_settings(its | database | no_heartbeat):
+    with known.temporary_settings(its | database | no_heartbeat), _database_at(folder / DATABASE):
         faults: list[str] = []
         within = contextvars.copy_context()  # with these settings
         server = threading.Thread(target=within.run, args=(_serve, listener, faults), name=LABEL, daemon=True)
@@ -75,6 +77,23 @@ def prefect_api(folder: Path) -> Iterator[Callable[[], None]]:
         finally:
             _own.remove(server)
             logging.disable()  # Prefect reports, with a traceback, each write that its end puts off
+
+
+@contextlib.contextmanager
+def _database_at(path: Path) -> Iterator[None]:
+    """Have the database for a run: from nothing where it has grown large, or is none, unless another run is at it."""
+    with contextlib.suppress(Locked), lock(path, "room", no_wait):
+        if not _is_usable(path):
+            for file in path.parent.glob(f"{path.name}*"):
+                remove(file)
+    with lock(path, "a run", shared=True):
+        yield
+
+
+def _is_usable(path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError, NotRegular), open_regular(path) as file:
+        return file.read(16) == b"SQLite format 3\0" and path.stat().st_size < LARGEST
+    return False
 
 
 def _serve(listener: socket.socket, faults: list[str]) -> None:

@@ -2,7 +2,13 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+from flows.ephemeral_server import DATABASE, LARGEST, _database_at
 from tests.conftest import PROJECT
+from tests.strange_files import OTHER_THAN_FILES, sparse
+
+HEAD = b"SQLite format 3\0"
 
 A_RUN_THAT_ENDS_WHILE_ITS_SERVER_STILL_WRITES = """
 import logging
@@ -35,3 +41,37 @@ def test_a_server_that_is_ended_in_the_middle_of_a_write_says_nothing(tmp_path):
     )
     assert run.stdout == "ended\n"
     assert run.stderr == ""
+
+
+@pytest.fixture
+def database(tmp_path):
+    path = tmp_path / "prefect" / DATABASE
+    path.parent.mkdir()
+    return path
+
+
+def large(path):
+    path.write_bytes(HEAD)
+    os.truncate(path, LARGEST)
+
+
+@pytest.mark.parametrize(
+    "put",
+    [*OTHER_THAN_FILES.values(), sparse, large, lambda path: path.write_bytes(b"no database" * 9)],
+    ids=[*OTHER_THAN_FILES, "much of nothing", "grown large", "something else"],
+)
+def test_a_database_that_has_grown_large_or_is_none_gives_way_to_a_new_one(database, put):
+    put(database)
+    database.with_name(f"{DATABASE}-wal").write_bytes(b"of the old one")
+    with _database_at(database):
+        assert list(database.parent.glob("[!.]*")) == []
+
+
+def test_a_database_stays_while_it_is_small_or_another_run_is_at_it(database):
+    database.write_bytes(HEAD)
+    with _database_at(database):
+        large(database)
+        with _database_at(database):
+            assert database.stat().st_size == LARGEST
+    with _database_at(database):
+        assert not database.exists()
