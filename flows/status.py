@@ -15,6 +15,7 @@ from flows.services import HOME, last_seen, server_url
 from flows.the_dead import is_alive, unfinished
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError
+from tasks.pipeline.reading import printable
 from tasks.pipeline.run_records import is_running, last_asked, records, recover_crashed_runs
 from tasks.settings import Settings
 
@@ -47,10 +48,10 @@ def _last_run(settings: Settings) -> Told:
         return
     content, when = last.content, _ago(min(last_asked(last.path), time.time()))
     verdict = f", verdict: keep {content['keep']}" if "keep" in content else ""
-    yield "last run", f"{content['state']} {when} ({content.get('recipe', '')}{verdict})"
+    yield "last run", printable(f"{content['state']} {when} ({content.get('recipe', '')}{verdict})")
     if content["state"] in ("failed", "died"):
         why = content.get("message") or "its process was killed"
-        yield f"the last run {content['state']}: {why.splitlines()[0]}"
+        yield printable(f"the last run {content['state']}: {why.splitlines()[0]}")
 
 
 def _scheduled() -> Told:

@@ -63,7 +63,7 @@ def champions(data_dir: Path) -> Champions:
     except FileNotFoundError:
         return Champions()
     except OSError as error:
-        raise RunError(describe(error)) from error
+        raise RunError(f"{describe(error)}; mend it or move it away") from error
     except ValidationError as error:
         raise RunError(f"{data_dir / FILE} is damaged: {error.errors()[0]['msg']}; mend it or move it away") from error
 

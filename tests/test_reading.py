@@ -43,6 +43,7 @@ def test_a_digest_is_of_a_regular_file_or_of_what_a_link_leads_to(tmp_path):
     ("name", "shown"),
     [
         ("größe 3.txt", "größe 3.txt"),
+        ("60\N{NO-BREAK SPACE}%", "60\N{NO-BREAK SPACE}%"),
         ("a\ntrain keep", r"a\ntrain keep"),
         ("\x1b[31mred", r"\x1b[31mred"),
         (os.fsdecode(b"\xff.txt"), r"\udcff.txt"),

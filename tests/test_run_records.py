@@ -26,10 +26,14 @@ TRAIN = {"key": "k1", "how": "made", **MADE}
 
 
 WHOLE = {"state": "completed", "began": "2026-01-01T00:00:00+00:00", "pid": 1, "host": "", "command": "", "nodes": {}}
-STRANGE = [  # whole records but for one thing that somebody would stumble over
-    json.dumps({**WHOLE, "flow_run": None, **change})
-    for change in ({"began": "long ago"}, {"message": 1}, {"nodes": {"train": TRAIN | {"seconds": "long"}}})
+CHANGES = [
+    {"began": "long ago"},
+    {"began": "0001-01-01"},
+    {"message": 1},
+    {"nodes": {"train": TRAIN | {"seconds": ""}}},
 ]
+# whole records but for one thing that somebody would stumble over
+STRANGE = [json.dumps({**WHOLE, "flow_run": None, **change}) for change in CHANGES]
 
 
 def run(data_dir, key="k1", kept=False):

@@ -59,6 +59,13 @@ def test_a_run_that_failed_is_said_with_its_reason(told, tmp_path):
     assert wrong == ["the last run failed: train[dropout]: the loss is nan"]
 
 
+def test_what_a_record_says_is_shown_on_one_line(told, tmp_path):
+    run(tmp_path, "failed", message="\x1b[2Jall is well", keep="dropout)\nserver  none")
+    how, wrong = told()
+    assert how["last run"].endswith(r"(fast, verdict: keep dropout)\nserver  none)")
+    assert wrong == [r"the last run failed: \x1b[2Jall is well"]
+
+
 def test_a_run_that_was_killed_is_said(told, tmp_path):
     killed_at_work(tmp_path / "data")
     assert told()[1] == ["the last run died: its process was killed"]

@@ -63,4 +63,5 @@ def read_json(path: Path) -> Any:
 
 def printable(text: str) -> str:
     """Return a text as one line that can be written in every encoding: each sign that breaks that is escaped."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+    plain = "\N{NO-BREAK SPACE}"
+    return "".join(sign if sign.isprintable() or sign == plain else repr(sign)[1:-1] for sign in text)

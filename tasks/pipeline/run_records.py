@@ -232,9 +232,9 @@ def _read(path: Path) -> dict[str, Any] | None:
         content = read_json(path)
         known = all(isinstance(content[name], kind) for name, kind in SHAPE.items()) and "flow_run" in content
         known = known and all(isinstance(content[name], kind) for name, kind in MAY_HAVE.items() if name in content)
-        datetime.fromisoformat(content["began"])
+        datetime.fromisoformat(content["began"]).timestamp()
         return content if known and all(map(_is_node, content["nodes"].values())) else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
