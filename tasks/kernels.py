@@ -53,9 +53,10 @@ def _normalized(
         is_training=True,
     )
     count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
-    biased = variance * (count - 1) / count  # as Keras keeps it
-    for moving, new in ((layer.moving_mean, mean), (layer.moving_variance, biased)):
-        moving.assign(moving * layer.momentum + new * (1.0 - layer.momentum))
+    new = 1.0 - layer.momentum
+    layer.moving_mean.assign(layer.moving_mean * layer.momentum + mean * new)
+    biased = (count - 1) * (1 / count * new)  # share of the variance, as Keras keeps it
+    layer.moving_variance.assign(layer.moving_variance * layer.momentum + variance * biased)
     return outputs
 
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.random.seed_generator import global_seed_generator  # that of what draws without a seed: not public
 
 from tasks.kernels import quicken
 
@@ -21,6 +22,11 @@ PART = {2: 64, 4: 32}  # images at least, by the bytes of a number in the arithm
 PARTS = 8  # of a batch at most: each has a gradient as large as the weights
 DECAY, SQUARES_DECAY, EPSILON = 0.9, 0.999, 1e-7  # Adam's, as Keras has them
 PREDICTED = 100  # images, of which nothing is kept: of 500, a network's activations take 400 MB more
+# What a graph's operations are called that draw numbers by a state of their own, keep a value that Keras does not know,
+# or leave the graph: the threads' order, or a new start, shapes what they give.
+OF_DRAWING = ("Random", "TruncatedNormal", "ParameterizedTruncatedNormal", "Multinomial", "Rng")
+OF_GENERATORS = ("StatefulRandom", "StatefulStandardNormal", "StatefulUniform", "StatefulTruncatedNormal")
+NOT_REPEATED = (*OF_DRAWING, *OF_GENERATORS, "Assign", "EagerPyFunc", "PyFunc")
 
 
 class Update:
@@ -29,19 +35,27 @@ class Update:
     The gradient of a batch is the sum of its parts' gradients, so that a step is the same as one on the batch as a
     whole, but for the rounding. Batch normalization is the exception: each part is normalized by its own statistics,
     as in Hoffer, Hubara and Soudry (2017), https://arxiv.org/abs/1705.08741, and what it keeps of them is the parts'
-    mean.
+    mean, as is all that a network keeps in floating point; of an integer, such as a counter, it is the first part's.
     """
 
     def __init__(self, model: keras.Model, seed: int, pool: ThreadPoolExecutor, label_smoothing: float = 0.0) -> None:
         quicken(model)
         self.model, self.seed, self.pool, self.label_smoothing = model, seed, pool, label_smoothing
         self.means, self.squares = (
-            [tf.Variable(tf.zeros(variable.shape)) for variable in model.trainable_variables] for _ in range(2)
+            [tf.Variable(tf.zeros(variable.shape, variable.dtype)) for variable in model.trainable_variables]
+            for _ in range(2)
         )
         self.variables = [*model.weights, *self.means, *self.squares]
-        self._random = [
-            v for v in model.non_trainable_variables if not any(v is w for w in model.non_trainable_weights)
+        self._random = random_states(model)
+        self._moving: list[keras.Variable] = []  # what a step changes besides the weights that are trained
+        of_part = [
+            tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
+            tf.TensorSpec((None,), tf.uint8),
+            tf.TensorSpec((len(self._random), 2), tf.int64),
         ]
+        self._sums = tf.function(self._sums_of_part, input_signature=of_part, autograph=False)
+        graph = self._sums.get_concrete_function().graph  # once, and by one thread
+        self.repeatable = not any(name.startswith(NOT_REPEATED) for name in _operations(graph))
 
     def __call__(self, images: np.ndarray, labels: np.ndarray, step: int, learning_rate: float) -> dict[str, float]:
         """Take step number `step`, from 0, on these images (n × height × width × 1); return mean loss and accuracy.
@@ -52,40 +66,34 @@ class Update:
 
         def of_part(start: int) -> list[tf.Tensor]:
             chosen = slice(start, start + size)
-            seeds = np.random.SeedSequence([self.seed, step, start]).generate_state(2 * len(self._random))
-            return self._sums(*map(tf.constant, (images[chosen], labels[chosen], seeds.reshape(-1, 2))))
+            seeds = _seeds([self.seed, step, start], len(self._random))
+            return self._sums(*map(tf.constant, (images[chosen], labels[chosen], seeds)))
 
         losses, hits, *sums = zip(*self.pool.map(of_part, range(0, len(images), size)), strict=True)
         self._apply(sums, *(tf.constant(float(n)) for n in (len(images), step + 1, learning_rate)))
         return {"loss": float(sum(losses)) / len(images), "accuracy": float(sum(hits)) / len(images)}
 
-    @tf.function(reduce_retracing=True, autograph=False)
-    def _sums(self, images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor) -> list[tf.Tensor]:
+    def _sums_of_part(self, images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor) -> list[tf.Tensor]:
         """Return the sums over these images of loss, of hits, of each weight's gradient, of each kept statistic."""
         model = self.model
         weights = [tf.convert_to_tensor(variable) for variable in model.trainable_variables]
-        states = {
-            id(variable): seed
-            for variable, seed in zip(self._random, tf.unstack(seeds, len(self._random)), strict=True)
-        }
-        others = [states.get(id(variable), variable.value) for variable in model.non_trainable_variables]
+        states = zip([*model.trainable_variables, *self._random], [*weights, *tf.unstack(seeds)], strict=True)
         count = tf.cast(tf.shape(images)[0], tf.float32)
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            probabilities, after, penalties = model.stateless_call(
-                weights, others, images, training=True, return_losses=True
-            )
-            probabilities = tf.cast(probabilities, tf.float32)  # a user's own network may end in bfloat16
+            with keras.StatelessScope(list(states), collect_losses=True) as scope:
+                probabilities = tf.cast(model.call(images, training=True), tf.float32)  # a user's own may be bfloat16
+                penalties = model.losses
             losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
-            penalty = tf.add_n([*penalties, 0.0]) * count
+            penalty = tf.add_n([*(tf.cast(of_layer, tf.float32) for of_layer in penalties), 0.0]) * count
             loss = tf.reduce_sum(self._smoothed(losses, probabilities)) + penalty
-        kept = [
-            value * count
-            for variable, value in zip(model.non_trainable_variables, after, strict=True)
-            if id(variable) not in states
-        ]
         hits = tf.math.count_nonzero(tf.argmax(probabilities, -1) == tf.cast(labels, tf.int64), dtype=tf.float32)
-        return [tf.reduce_sum(losses) + penalty, hits, *tape.gradient(loss, weights), *kept]
+        gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        found = [(variable, scope.get_current_value(variable)) for variable in model.non_trainable_weights]
+        moved = [(variable, value) for variable, value in found if value is not None]
+        self._moving = [variable for variable, _ in moved]
+        kept = [value * tf.cast(count, value.dtype) if _is_floating(variable) else value for variable, value in moved]
+        return [tf.reduce_sum(losses) + penalty, hits, *map(tf.convert_to_tensor, gradients), *kept]
 
     def _smoothed(self, losses: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
         """Return the losses with smoothed labels; Szegedy et al. (2016), https://arxiv.org/abs/1512.00567."""
@@ -97,37 +105,75 @@ class Update:
     @tf.function(reduce_retracing=True, autograph=False)
     def _apply(self, sums: list[list[tf.Tensor]], images: tf.Tensor, step: tf.Tensor, rate: tf.Tensor) -> None:
         """Move each weight by its gradient, the parts' summed up: in one pass, where Keras' Adam makes several."""
-        means = [tf.add_n(parts) / images for parts in sums]
-        gradients, kept = means[: len(self.means)], means[len(self.means) :]
-        for weight, value in zip(self.model.non_trainable_weights, kept, strict=True):
-            weight.assign(value)
-        powers = {"beta1_power": DECAY**step, "beta2_power": SQUARES_DECAY**step}
+        of_weights, of_moving = sums[: len(self.means)], sums[len(self.means) :]
+        for variable, parts in zip(self._moving, of_moving, strict=True):
+            variable.assign(_mean(parts, images) if _is_floating(variable) else parts[0])
         constants = {"beta1": DECAY, "beta2": SQUARES_DECAY, "epsilon": EPSILON}
-        for weight, mean, square, gradient in zip(
-            self.model.trainable_variables, self.means, self.squares, gradients, strict=True
+        constants |= {"beta1_power": DECAY**step, "beta2_power": SQUARES_DECAY**step, "lr": rate}
+        for weight, mean, square, parts in zip(
+            self.model.trainable_variables, self.means, self.squares, of_weights, strict=True
         ):
             tf.raw_ops.ResourceApplyAdam(
                 var=weight.value.handle,
                 m=mean.handle,
                 v=square.handle,
-                lr=rate,
-                grad=gradient,
-                **powers,
-                **constants,
+                grad=_mean(parts, images),
+                **{name: tf.cast(value, weight.dtype) for name, value in constants.items()},
             )
             if weight.constraint:
                 weight.assign(weight.constraint(weight))
 
 
+def random_states(model: keras.Model) -> list[keras.Variable]:
+    """Return the states by which a model draws numbers, with that of all that draw without a seed."""
+    weights = {id(variable) for variable in model.non_trainable_weights}
+    its = [variable for variable in model.non_trainable_variables if id(variable) not in weights]
+    return [*its, global_seed_generator().state]
+
+
 def predictor(model: keras.Model, pool: ThreadPoolExecutor) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
-    """Return a function that yields a model's probabilities of images, in inference mode, part by part, float32."""
-    shape = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-    predict = tf.function(
-        lambda part: tf.cast(model(part, training=False), tf.float32), input_signature=[shape], autograph=False
-    )
+    """Return a function that yields a model's probabilities of images, in inference mode, part by part, float32.
+
+    What a network draws even then is a function of the part's place.
+    """
+    states = random_states(model)
+    of_part = [
+        tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
+        tf.TensorSpec((len(states), 2), tf.int64),
+    ]
+
+    @tf.function(input_signature=of_part, autograph=False)
+    def predict(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+        with keras.StatelessScope(list(zip(states, tf.unstack(seeds), strict=True))):
+            return tf.cast(model(images, training=False), tf.float32)
+
+    predict.get_concrete_function()
 
     def of(images: np.ndarray) -> Iterator[np.ndarray]:
-        starts = range(0, len(images), PREDICTED)
-        return pool.map(lambda start: predict(tf.constant(images[start : start + PREDICTED])).numpy(), starts)
+        def at(start: int) -> np.ndarray:
+            seeds = tf.constant(_seeds([start], len(states)))
+            return predict(tf.constant(images[start : start + PREDICTED]), seeds).numpy()
+
+        return pool.map(at, range(0, len(images), PREDICTED))
 
     return of
+
+
+def _seeds(of: list[int], count: int) -> np.ndarray:
+    return np.random.SeedSequence(of).generate_state(2 * count).astype(np.int64).reshape(-1, 2)
+
+
+def _is_floating(variable: keras.Variable) -> bool:
+    return tf.as_dtype(variable.dtype).is_floating
+
+
+def _mean(parts: list[tf.Tensor], images: tf.Tensor) -> tf.Tensor:
+    total = tf.add_n(parts)
+    return total / tf.cast(images, total.dtype)
+
+
+def _operations(graph: tf.Graph) -> set[str]:
+    """Return what the operations of a graph, and of the functions that it calls, are called."""
+    definition = graph.as_graph_def()
+    called = (node for function in definition.library.function for node in function.node_def)
+    return {node.op for node in (*definition.node, *called)}

@@ -10,7 +10,7 @@ from typing import Any
 from tasks.fashion_mnist import DataSet
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
-from tasks.wording import as_text, left_out, option_of
+from tasks.wording import as_text, caution, option_of
 
 SHOWN = 5  # trials at the end of the command
 
@@ -31,11 +31,11 @@ def report_search(
     """Fill the artifact with the page and its numbers; its facts are what the command line prints at the end."""
     from tasks.report.search import numbers, render
 
-    caution = left_out(limit, data_set.counts["train"])
+    told = caution(limit, data_set.counts["train"], set())
     best = rank_trials.json("trials.json")["trials"][0]["settings"]
     options = [f"{option_of(name)} {as_text(value)}" for name, value in best.items()]
     commands = {"command": command, "command_of_the_best": " ".join([command_of_a_run, *options])}
-    found = numbers([validate, rank_trials], train, data_set=data_set.name, kind=kind, caution=caution, **commands)
+    found = numbers([validate, rank_trials], train, data_set=data_set.name, kind=kind, caution=told, **commands)
     rows = {
         trial.name: {
             "validation_accuracy": trial.accuracy,

@@ -10,7 +10,7 @@ from typing import Any
 from tasks.fashion_mnist import DataSet
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
-from tasks.wording import left_out
+from tasks.wording import caution
 
 
 @node(libraries=("jinja2", "markupsafe", "matplotlib", "pydantic"), by_provenance=True)
@@ -30,8 +30,9 @@ def report_study(
     from tasks.report.study import numbers, render
 
     settings = {"data_set": data_set.name, "command": command, "departures": departures}
-    caution = left_out(limit, data_set.counts["train"])
-    found = numbers([validate, compare_trainings], train, evaluate, **settings, caution=caution)
+    unrepeatable = {of.manifest["network"] for of in train.values() if not of.summary.get("repeatable", True)}
+    told = caution(limit, data_set.counts["train"], unrepeatable)
+    found = numbers([validate, compare_trainings], train, evaluate, **settings, caution=told)
     rows: dict[str, Any] = {
         name: {f"{split}_accuracy": of.mean for split, of in network.accuracy.items()}
         | {"parameters": network.parameters, "training_seconds": sum(network.seconds) / len(network.seconds)}

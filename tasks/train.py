@@ -107,6 +107,8 @@ def fit(
         progress(0, recipe.epochs, f"checkpoint {reason}", True)
     with ThreadPoolExecutor(threads) as pool:
         training = Training(model, recipe, prepared, checkpoints, checkpoint, pool)
+        if not training.update.repeatable:
+            progress(0, recipe.epochs, "not reproducible: it draws without a seed", True)
         try:
             training.run(progress)
         except Diverged as fault:
@@ -119,6 +121,7 @@ def fit(
         "parameters": model.count_params(),
         "validation_accuracy": training.history[-1]["validation_accuracy"] if training.history else None,
         "given_up": len(training.history) < recipe.epochs,
+        "repeatable": training.update.repeatable,
         "measured": {"seconds": round(training.seconds, 3), "threads": threads},
     }
 

@@ -54,12 +54,21 @@ def moment(of_time: str, to: str = "minutes") -> str:
     return datetime.fromisoformat(of_time).isoformat(" ", to).removesuffix("+00:00")
 
 
-def left_out(used: int | None, available: int) -> str | None:
-    """Return what a reader must know before believing a figure: that most images were left out, if they were."""
-    if used in (None, available):
-        return None
-    shares = f"Only {used:,} of the {available:,} training images were used"
-    return f"{shares}: with all of them, accuracies and ranking may be others."
+def caution(used: int | None, available: int, unrepeatable: set[str]) -> str | None:
+    """Return what a reader must know before believing a figure.
+
+    That most images were left out, if they were, and which networks give other results each time.
+    """
+    told = []
+    if used not in (None, available):
+        shares = f"Only {used:,} of the {available:,} training images were used"
+        told.append(f"{shares}: with all of them, accuracies and ranking may be others.")
+    if unrepeatable:
+        told.append(
+            f"Results of {listed(sorted(unrepeatable))} are not reproducible: it draws without a seed, or keeps values "
+            "that Keras does not know."
+        )
+    return " ".join(told) or None
 
 
 def listed(names: list[str]) -> str:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import sys
 
 import pytest
 
@@ -54,6 +55,81 @@ def leaving():
     raise SystemExit(3)
 
 
+def of_an_integer():
+    return 1
+
+
+def by_name():
+    image = keras.Input((28, 28, 1))
+    return keras.Model(image, {"kind": layers.Dense(10, activation="softmax")(layers.Flatten()(image))})
+
+
+def of_two_outputs():
+    image = keras.Input((28, 28, 1))
+    flat = layers.Flatten()(image)
+    return keras.Model(image, [layers.Dense(10, activation="softmax")(flat), layers.Dense(2)(flat)])
+
+
+def of_two_inputs():
+    images = [keras.Input((28, 28, 1)), keras.Input((28, 28, 1))]
+    return keras.Model(images, layers.Dense(10, activation="softmax")(layers.Flatten()(layers.Add()(images))))
+
+
+def of_batches():
+    batch = keras.Input((28, 28, 1), batch_size=32)
+    return keras.Sequential([batch, layers.Flatten(), layers.Dense(10, activation="softmax")])
+
+
+def of_another_library():
+    import theirs
+
+
+@keras.saving.register_keras_serializable("mine")
+class OnlyInTraining(layers.Layer):
+    def call(self, images, training=False):
+        if training:
+            raise ValueError("\x1b[1mwhat Keras writes in bold\x1b[0m")
+        return images
+
+
+def failing_in_training():
+    return around(OnlyInTraining())
+
+
+@keras.saving.register_keras_serializable("mine")
+class Rounding(layers.Layer):
+    def call(self, images):
+        import tensorflow as tf
+
+        return images * tf.raw_ops.RandomGammaGrad(alpha=1 + tf.abs(images), sample=1 + tf.abs(images))
+
+
+def without_a_gradient():
+    return around(layers.Dense(1, dtype="float32"), Rounding(dtype="float32"))
+
+
+@keras.saving.register_keras_serializable("mine")
+class Forgetful(layers.Layer):
+    def __init__(self, **settings):
+        import numpy as np
+        import tensorflow as tf
+
+        super().__init__(**settings)
+        self.scale = tf.Variable(np.random.rand(28, 28, 1).astype("float32"))
+
+    def call(self, images):
+        return images * self.scale
+
+
+def forgetful():
+    return around(Forgetful(dtype="float32"))
+
+
+def around(*middle):
+    last = [layers.Flatten(), layers.Dense(10, activation="softmax", dtype="float32")]
+    return keras.Sequential([keras.Input((28, 28, 1)), *middle, *last])
+
+
 class Subclassed(keras.Model):
     def __init__(self):
         super().__init__()
@@ -78,21 +154,27 @@ def file(tmp_path):
 
 
 def test_a_network_of_ones_own_is_trained_reported_and_kept_like_any_other(tmp_path, file, server):
+    noisy = FILE.replace("2 * images", "2 * images + tf.random.normal((28, 28, 1))")
+    file.write_text(noisy.replace("import keras", "import keras\nimport tensorflow as tf", 1))
     options = (*ON_THE_FIXTURE, "--networks", "logistic", "--network-file", f"{file}:tiny")
     done = run_main(tmp_path, server, *options)
     assert done.returncode == 0, done.stderr
     twin = json.loads(next((tmp_path / "reports").glob("*T*.json")).read_text())
     assert set(twin["head"]["networks"]) == {"logistic", "tiny"}
+    assert "train[tiny]: not reproducible: it draws without a seed" in done.stderr
+    assert "Results of tiny are not reproducible: it draws without a seed" in twin["verdict"]["caution"]
+    assert twin["verdict"]["caution"] in done.stdout
     assert [layer["type"] for layer in twin["networks"]["networks"]["tiny"]["layers"]] == [
         *("Twice", "Flatten", "Dense", "Dense"),
     ]
     assert run_main(tmp_path, None, *options).stdout == done.stdout
-    file.write_text(FILE.replace("Dense(8)", "Dense(9)"))
+    content = file.read_text()
+    file.write_text(content.replace("Dense(8)", "Dense(9)"))
     planned = run_main(tmp_path, None, *options, "--plan").stdout
     assert "train[tiny]         run   own network changed" in planned
     assert "train[logistic]     keep" in planned
     moved = file.rename(file.with_name("yours.py"))
-    moved.write_text(FILE)
+    moved.write_text(content)
     planned = run_main(tmp_path, None, *options[:-1], f"{moved}:tiny", "--plan").stdout
     assert "train[tiny]         keep" in planned, "the same network in another place"
 
@@ -106,6 +188,18 @@ def test_a_network_of_ones_own_is_trained_reported_and_kept_like_any_other(tmp_p
         ("of_five_classes", "of_five_classes gives 5; expected is"),
         ("of_logits", "of_logits gives numbers from -"),
         ("of_nothing", "of_nothing returns NoneType; expected is"),
+        ("of_an_integer", "of_an_integer returns int; expected is"),
+        ("by_name", "by_name gives what it gives by name (kind); expected is"),
+        ("of_two_outputs", "of_two_outputs gives 10 and 2; expected is"),
+        ("of_two_inputs", "of_two_inputs takes 28×28×1 and 28×28×1; expected is"),
+        ("of_batches", "of_batches takes 32 at once of 28×28×1; expected is"),
+        (
+            "of_another_library",
+            f", line 71, in of_another_library: ModuleNotFoundError: No module named 'theirs' (to install it: "
+            f"{sys.executable} -m pip install theirs); expected is",
+        ),
+        ("failing_in_training", ", line 78, in call, in training: ValueError: what Keras writes in bold; expected is"),
+        ("without_a_gradient", ", in training: LookupError: gradient registry has no entry for: RandomGammaGrad;"),
         ("broken", ", line 38, in broken: NameError: name 'images' is not defined; expected is"),
         ("leaving", ", line 42, in leaving: SystemExit: 3; expected is"),
     ],
@@ -158,6 +252,25 @@ def test_what_could_not_be_loaded_again_is_refused_before_it_is_trained(file):
     file.write_text(FILE.replace("Twice(), ", "layers.Lambda(lambda images: 2 * images), "))
     with pytest.raises(UserError, match=r"my.py: what tiny builds cannot be loaded once it is saved \(.*\); register"):
         custom.build(UserFunction.named(f"{file}:tiny"))
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_what_would_be_another_model_once_it_is_loaded_is_refused_before_it_is_trained(file):
+    with pytest.raises(UserError, match=r"my.py: what forgetful builds gives other probabilities once it is saved and"):
+        custom.build(UserFunction.named(f"{file}:forgetful"))
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_a_layer_that_is_not_made_for_bfloat16_is_told_of_float32(file):
+    import keras
+
+    file.write_text(FILE.replace("return 2 * images", "return images + keras.random.normal((28, 28, 1))"))
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        with pytest.raises(UserError, match=r"in call: .* \(--precision float32 does without bfloat16\); expected is"):
+            custom.build(UserFunction.named(f"{file}:tiny"))
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 @pytest.mark.usefixtures("tensorflow")

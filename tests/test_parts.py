@@ -146,6 +146,139 @@ def test_with_smoothed_labels_the_step_is_keras_own_and_the_loss_that_is_told_is
         assert mean.numpy() == pytest.approx(0.1 * gradient.numpy(), abs=1e-6)
 
 
+def unused():
+    """A weight that no output depends on, and one whose gradient is of some rows alone."""
+    import keras
+    from keras import layers
+
+    class Unused(layers.Layer):
+        def build(self, shape):
+            self.add_weight(shape=(3,), name="unused")
+
+        def call(self, images):
+            return layers.Identity()(images)
+
+    class Rows(layers.Layer):
+        def build(self, shape):
+            self.rows = self.add_weight(shape=(16, 2))
+
+        def call(self, images):
+            return keras.ops.take(self.rows, keras.ops.cast(15 * images, "int32"), axis=0)
+
+    return small(lambda: [Unused(), Rows(), layers.Flatten()])
+
+
+def counting():
+    """A counter, a mean that moves, and statistics that are given, one of them an integer."""
+    from keras import layers
+
+    class Counting(layers.Layer):
+        def build(self, shape):
+            self.steps = self.add_weight(shape=(), dtype="int64", initializer="zeros", trainable=False)
+            self.size = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+        def call(self, images, training=False):
+            if training:
+                self.steps.assign_add(1)
+                self.size.assign(images.shape[1])
+            return images
+
+    return small(lambda: [layers.Normalization(), Counting()])
+
+
+def of_two_dtypes():
+    from keras import layers
+
+    return small(lambda: [layers.Dense(8, dtype="float64"), layers.Dense(8, dtype="float16")])
+
+
+@pytest.mark.parametrize("build", [unused, counting, of_two_dtypes])
+def test_whatever_keras_trains_is_trained_to_keras_own_loss(parts, build, pool):
+    import keras
+
+    ours, theirs = build(), build()
+    theirs.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
+    update = parts.Update(ours, 0, pool)
+    for step in range(3):
+        expected = theirs.train_on_batch(IMAGES, LABELS)
+        assert update(IMAGES, LABELS, step, 1e-3)["loss"] == pytest.approx(float(expected), rel=1e-3)
+        theirs.reset_metrics()
+    for mine, other in zip(ours.non_trainable_weights, theirs.non_trainable_weights, strict=True):
+        assert mine.numpy() == pytest.approx(other.numpy()), mine.path
+    assert update.repeatable
+
+
+def noisy(draw, *, always=False):
+    """A network whose losses and probabilities tell what `draw` gives for each image, in training or always."""
+    from keras import layers
+
+    class Noisy(layers.Layer):
+        def call(self, images, training=False):
+            return 10 * draw(images) if training or always else images
+
+    return small(lambda: [Noisy()])
+
+
+def drawn_by_keras(images):
+    import keras
+
+    return keras.random.normal(keras.ops.shape(images))
+
+
+def drawn_by_tensorflow(images):
+    import tensorflow as tf
+
+    return tf.random.normal(tf.shape(images))
+
+
+def drawn_in_a_loop(images):
+    import tensorflow as tf
+
+    return tf.map_fn(lambda image: tf.random.shuffle(image), images)
+
+
+def drawn_by_numpy(images):
+    import tensorflow as tf
+
+    drawn = tf.py_function(lambda: np.random.default_rng().random(784, np.float32), [], "float32")
+    return tf.ensure_shape(drawn, [784]) + images
+
+
+def test_noise_of_keras_without_a_seed_is_other_in_each_part_and_step_and_the_same_in_each_training(parts, pool):
+    images, labels = np.repeat(IMAGES[:1], 2 * PART, axis=0), np.repeat(LABELS[:1], 2 * PART)
+
+    def losses():
+        update = parts.Update(noisy(drawn_by_keras), 0, pool)
+        assert update.repeatable
+        return [
+            update(images[:size], labels[:size], step, 0.0)["loss"] for step in range(10) for size in (PART, 2 * PART)
+        ]
+
+    first = losses()
+    assert len(set(first)) == 20
+    assert losses() == first
+
+
+def test_what_is_drawn_in_inference_is_the_same_each_time(parts, pool):
+    predict = parts.predictor(noisy(drawn_by_keras, always=True), pool)
+    images = np.repeat(IMAGES[:1], 300, axis=0)
+    first, again = (np.concatenate(list(predict(images))) for _ in range(2))
+    assert (first == again).all()
+    assert len(np.unique(first, axis=0)) == 300, "each image has its own"
+
+
+@pytest.mark.parametrize("draw", [drawn_by_tensorflow, drawn_in_a_loop, drawn_by_numpy])
+def test_what_draws_without_a_seed_of_keras_is_noticed(parts, pool, draw):
+    assert not parts.Update(noisy(draw), 0, pool).repeatable
+
+
+def test_a_value_that_keras_does_not_know_is_noticed(parts, pool):
+    import tensorflow as tf
+
+    steps = tf.Variable(0.0, trainable=False)
+    assert not parts.Update(noisy(lambda images: images * steps.assign_add(1.0)), 0, pool).repeatable
+
+
 def test_a_mirrored_inference_is_the_mean_over_the_image_and_its_mirror_image(parts, pool):
     model = small(two_dropouts)
     expected = (model.predict(IMAGES, verbose=0) + model.predict(IMAGES[:, :, ::-1], verbose=0)) / 2

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tasks.pipeline.errors import UserError
-from tasks.pipeline.user_module import EXPECTED, UserFunction
+from tasks.pipeline.user_module import EXPECTED, UserFunction, said
 
 if TYPE_CHECKING:
     import keras
 
 IMAGE, CLASSES = (28, 28, 1), 10
-SAID = 200  # characters of another's message
 ROUNDING = 0.02  # by which ten probabilities in bfloat16 may miss one
 
 
@@ -37,39 +37,74 @@ def build(custom: UserFunction) -> keras.Model:
         raise _misfit(custom, f"takes {_shape(model.input_shape)}")
     if model.output_shape != (None, CLASSES):
         raise _misfit(custom, f"gives {_shape(model.output_shape)}")
-    _check_probabilities(custom, model)
-    _check_loading(custom, model)
+    if isinstance(named := model.compute_output_spec(keras.KerasTensor((None, *IMAGE))), dict):
+        raise _misfit(custom, f"gives what it gives by name ({', '.join(named)})")
+    given = _probabilities(custom, model)
+    loaded = _load(custom, model)
+    again = _probabilities(custom, loaded)
+    if given is not None and again is not None and not np.allclose(given, again, atol=ROUNDING):
+        raise _not_kept(custom, "gives other probabilities once it is saved and loaded")
+    _check_training(custom, loaded)
     return model
 
 
-def _check_probabilities(custom: UserFunction, model: keras.Model) -> None:
+def _probabilities(custom: UserFunction, model: keras.Model) -> np.ndarray | None:
+    """Return what it gives for eight images, in inference mode, unless that is something else each time."""
+    from tasks.parts import predictor
+
     images = np.random.default_rng(0).random((8, *IMAGE), dtype=np.float32)
-    given = np.asarray(model(images, training=False), np.float32)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            predict = predictor(model, pool)
+            given, again = (np.concatenate(list(predict(images))) for _ in range(2))
+    except Exception as error:
+        raise custom.fault(error) from error
     sums = given.sum(axis=1)
     if not (given >= 0).all() or not np.allclose(sums, 1, atol=ROUNDING):
         raise _misfit(custom, f"gives numbers from {given.min():.3g}, which add up to {sums[0]:.3g} for an image")
+    return given if np.array_equal(given, again) else None
 
 
-def _check_loading(custom: UserFunction, model: keras.Model) -> None:
+def _load(custom: UserFunction, model: keras.Model) -> keras.Model:
     """Save the model and load it, as the evaluation will, before a training is spent on it."""
     import keras
 
     with tempfile.TemporaryDirectory() as scratch:
         try:
             model.save(Path(scratch) / "model.keras")
-            keras.saving.load_model(Path(scratch) / "model.keras", safe_mode=True)
+            return keras.saving.load_model(Path(scratch) / "model.keras", safe_mode=True)
         except Exception as error:
-            said = next(iter(str(error).strip().splitlines()), "")[:SAID]
-            raise UserError(
-                f"{custom.path}: what {custom.function} builds cannot be loaded once it is saved ({said}); register "
-                "layers of its own with @keras.saving.register_keras_serializable(), give them get_config, and use "
-                "no Lambda"
-            ) from error
+            raise _not_kept(custom, f"cannot be loaded once it is saved ({said(error)})") from error
+
+
+def _check_training(custom: UserFunction, copy: keras.Model) -> None:
+    """Take a step's gradient with a copy of the model: what fails in training alone fails here."""
+    from tasks.parts import Update
+
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            Update(copy, 0, pool)
+    except Exception as error:
+        raise custom.fault(error, ", in training") from error
+
+
+def _not_kept(custom: UserFunction, what: str) -> UserError:
+    return UserError(
+        f"{custom.path}: what {custom.function} builds {what}; register layers of its own with "
+        "@keras.saving.register_keras_serializable(), give them get_config, make what they keep by add_weight, and "
+        "use no Lambda"
+    )
 
 
 def _misfit(custom: UserFunction, what: str) -> UserError:
     return UserError(f"{custom.path}: {custom.function} {what}; {EXPECTED}")
 
 
-def _shape(shape: tuple[int | None, ...]) -> str:
-    return "×".join("any" if size is None else str(size) for size in shape[1:])
+def _shape(shape: Any) -> str:
+    """Return what people call the shape of a model's inputs or outputs, however many there are."""
+    if isinstance(shape, dict):
+        return f"{_shape([*shape.values()])} by name ({', '.join(shape)})"
+    if isinstance(shape, list) or not all(size is None or isinstance(size, int) for size in shape):
+        return " and ".join(map(_shape, shape))
+    batch = "" if shape[0] is None else f"{shape[0]} at once of "
+    return batch + "×".join("any" if size is None else str(size) for size in shape[1:])

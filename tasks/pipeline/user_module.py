@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import socket
 import sys
 import traceback
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -20,6 +22,7 @@ from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError, describe
 
 EXPECTED = "expected is a Keras model that takes images of 28×28×1 and gives ten probabilities"
+SAID = 200  # characters of another's message
 PROJECT_PACKAGES = ("flows", "tasks", "tests")
 
 
@@ -69,7 +72,7 @@ class UserFunction(BaseModel):
         try:
             exec(compile(content, self.path, "exec"), vars(module))  # noqa: S102 (the user's own code)
         except (Exception, SystemExit) as error:
-            raise self._fault(error) from error
+            raise self.fault(error) from error
         return module
 
     def call(self) -> Any:
@@ -82,14 +85,26 @@ class UserFunction(BaseModel):
         try:
             return function()
         except (Exception, SystemExit) as error:
-            raise self._fault(error) from error
+            raise self.fault(error) from error
 
-    def _fault(self, error: BaseException) -> UserError:
+    def fault(self, error: BaseException, during: str = "") -> UserError:
         """Return where in the file it failed, and how."""
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.path)]
         where = f", line {frames[-1].lineno}, in {frames[-1].name}" if frames else ""
-        said = next(iter(str(error).strip().splitlines()), "")
-        return UserError(f"{self.path}{where}: {type(error).__name__}: {said}; {EXPECTED}")
+        told = f"{type(error).__name__}: {said(error)}"
+        if isinstance(error, ModuleNotFoundError):
+            pip = f"{sys.executable} -m pip install" if find_spec("pip") else f"uv pip install -p {sys.executable}"
+            told += f" (to install it: {pip} {error.name})"
+        if "bfloat16" in str(error):
+            told += " (--precision float32 does without bfloat16)"
+        return UserError(f"{self.path}{where}{during}: {told}; {EXPECTED}")
+
+
+def said(error: BaseException) -> str:
+    """Return the line of another's message that tells most: Keras begins with the layer's name, and writes in bold."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()
+    telling = [line.strip() for line in lines if line.strip() and not line.startswith("Exception encountered when")]
+    return next(iter(telling), "")[:SAID]
 
 
 def _insist_on_function(path: Path, content: bytes, function: str) -> None:

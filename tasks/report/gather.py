@@ -12,7 +12,7 @@ from tasks.fashion_mnist import FASHION_MNIST, DataSet
 from tasks.idx import read_idx
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.cache_key import label_of
-from tasks.wording import left_out
+from tasks.wording import caution
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,10 @@ class Run:
 
     @property
     def caution(self) -> str | None:
-        """What a reader must know before believing a figure: that most images were left out, if they were."""
+        """What a reader must know before believing a figure."""
         images = self.summary["prepare"]["images"]
-        return left_out(images["train"] + images["validation"], self.data_set.counts["train"])
+        unrepeatable = {name for name in self.names if not self.summary[f"train[{name}]"].get("repeatable", True)}
+        return caution(images["train"] + images["validation"], self.data_set.counts["train"], unrepeatable)
 
 
 def gather(made: list[Artifact], study: dict[str, Artifact], challenge: dict[str, Artifact], **settings: Any) -> Run:

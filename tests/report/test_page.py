@@ -226,6 +226,14 @@ def test_images_that_were_left_out_are_told_beside_the_verdict(run, html):
     )
 
 
+def test_a_network_that_gives_other_results_each_time_is_told_beside_the_verdict(run):
+    manifests = copy.deepcopy(run.manifests)
+    manifests["train[dropout]"]["summary"]["repeatable"] = False
+    assert 'id="caution">Results of dropout are not reproducible: ' in page_of(
+        dataclasses.replace(run, manifests=manifests)
+    )
+
+
 def test_names_cannot_run_script_and_long_or_reversed_ones_do_no_harm(run):
     names = (HOSTILE, *run.data_set.class_names[1:])
     data_set = run.data_set.model_copy(update={"class_names": names, "licence": HOSTILE})
