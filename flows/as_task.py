@@ -25,7 +25,7 @@ def as_task(
     label = node.label(network)
     sender = None
     if settings.engine != "local":  # one arithmetic for all, whatever the other machines' processors
-        sender = (PROJECT, node.fingerprint(network))
+        sender = (PROJECT, node.fingerprint(settings, network))
         settings = settings.model_copy(update={"precision": settings.resolved().precision})
 
     def work(inputs: Inputs) -> Any:

@@ -178,7 +178,7 @@ def localize(
         RunError: its code or its libraries are others, or an input is not to be had here.
     """
     project, fingerprint = sender
-    for what, mine in node.fingerprint(network).items():
+    for what, mine in node.fingerprint(settings, network).items():
         differing = sorted({name for name, _ in fingerprint[what].items() ^ mine.items()})
         if differing:
             raise RunError(

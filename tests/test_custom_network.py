@@ -1,6 +1,7 @@
 import hashlib
 import json
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -289,3 +290,11 @@ def test_the_file_is_part_of_its_own_networks_key_alone(file, artifact):
     told = {"function": "tiny", "sha256": hashlib.sha256(FILE.encode()).hexdigest()}
     assert settings_of("tiny")["own_network"] == told, "its place is no part of it"
     assert settings_of("baseline")["own_network"] is None
+
+
+def test_the_versions_of_what_the_file_imports_are_part_of_its_own_networks_key_alone(file, artifact):
+    file.write_text(f"import json, pandas\nfrom PIL import Image\nimport absent.part\n{FILE}")
+    settings = parse_settings({"network_file": f"{file}:tiny"})
+    versions = {name: train.cache_key(settings, name, {"prepare": artifact}).versions for name in ("tiny", "baseline")}
+    assert set(versions["tiny"]) - set(versions["baseline"]) == {"pandas", "pillow"}
+    assert versions["tiny"]["pandas"] == version("pandas")

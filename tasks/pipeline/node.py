@@ -92,13 +92,15 @@ class Node:
             network=network,
             settings={name: _to_json(value) for name, value in keyed.items()},
             inputs={name: self._input_digest(artifact) for name, artifact in _flatten(inputs).items()},
-            **self.fingerprint(network),
+            **self.fingerprint(settings, network),
         )
 
-    def fingerprint(self, network: str | None) -> dict[str, dict[str, str]]:
+    def fingerprint(self, settings: Settings, network: str | None) -> dict[str, dict[str, str]]:
         """Return what of this machine decides the result: code and library versions."""
-        modules = filter(None, (self.function.__module__, self._network_module(network)))
-        return {"code": code_digests(*modules), "versions": versions_of(self.libraries)}
+        module = self._network_module(network)
+        own = settings.own_network.libraries if module == CUSTOM and settings.own_network else ()
+        modules = filter(None, (self.function.__module__, module))
+        return {"code": code_digests(*modules), "versions": versions_of((*self.libraries, *own))}
 
     def find(self, settings: Settings, network: str | None, inputs: Inputs) -> Artifact | Miss:
         """Return the artifact if it is up to date, and why not if it is not.

@@ -11,6 +11,8 @@ import re
 import socket
 import sys
 import traceback
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +36,7 @@ class UserFunction(BaseModel):
     path: Path = Field(exclude=True)  # wherever it lies, it is the same network
     function: str
     sha256: str
+    libraries: tuple[str, ...] = Field((), exclude=True)  # that it imports: their versions are part of the key
 
     @classmethod
     def named(cls, path_and_function: str) -> Self:
@@ -50,8 +53,9 @@ class UserFunction(BaseModel):
             content = path.read_bytes()
         except OSError as error:
             raise UserError(f"network_file {path}: {(error.strerror or str(error)).lower()}") from error
-        _insist_on_function(path, content, function)
-        return cls(path=path, function=function, sha256=hashlib.sha256(content).hexdigest())
+        tree = _parsed(path, content, function)
+        libraries = _distributions({name for _, name in _imported(tree)})
+        return cls(path=path, function=function, sha256=hashlib.sha256(content).hexdigest(), libraries=libraries)
 
     def load(self) -> ModuleType:
         """Run the file, which may register what its model is made of.
@@ -107,7 +111,8 @@ def said(error: BaseException) -> str:
     return next(iter(telling), "")[:SAID]
 
 
-def _insist_on_function(path: Path, content: bytes, function: str) -> None:
+def _parsed(path: Path, content: bytes, function: str) -> ast.Module:
+    """Return what is written there, if it has that function and imports nothing whose changes would not be seen."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:
@@ -117,14 +122,26 @@ def _insist_on_function(path: Path, content: bytes, function: str) -> None:
     if function not in functions:
         there = f"; there are {', '.join(functions)}" if functions else ""
         raise UserError(f"network_file {path}: no function is called {function!r}{there}")
+    for number, name in _imported(tree):
+        beside = (folder / part for folder in (path.parent, PROJECT) for part in (name, f"{name}.py"))
+        if name in PROJECT_PACKAGES or (name and any(place.exists() for place in beside)):
+            raise UserError(
+                f"network_file {path}, line {number}: imports {name}, whose changes would not be seen; copy what you need"
+            )
+    return tree
+
+
+def _imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Give the line and the first part of the name of each import, wherever it stands."""
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Import | ast.ImportFrom):
-            continue
-        imported = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-        for first in (name.partition(".")[0] for name in imported):
-            beside = (folder / part for folder in (path.parent, PROJECT) for part in (first, f"{first}.py"))
-            if first in PROJECT_PACKAGES or (first and any(place.exists() for place in beside)):
-                raise UserError(
-                    f"network_file {path}, line {node.lineno}: imports {first}, whose changes would not be seen; "
-                    "copy what you need"
-                )
+        if isinstance(node, ast.ImportFrom):
+            yield node.lineno, (node.module or "").partition(".")[0]
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name.partition(".")[0]) for alias in node.names)
+
+
+def _distributions(modules: set[str]) -> tuple[str, ...]:
+    """Return the installed distributions that these modules are from, but for those that each training uses."""
+    others = modules - sys.stdlib_module_names - {"", "keras", "numpy", "tensorflow"}
+    known = packages_distributions() if others else {}
+    return tuple(sorted({name for module in others for name in known.get(module, ())}))
