@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.data.files import Incomplete, file_in, is_whole, open_file, read
+from tasks.data.files import Incomplete, file_in, is_whole, read
 from tasks.fashion_mnist import DataFile, DataSet
 from tasks.pipeline.errors import RunError, Unreachable, UserError
 from tasks.pipeline.node import node
 from tasks.pipeline.progress import Progress
+from tasks.pipeline.reading import open_regular
 from tasks.pipeline.staging import staging
 from tasks.pipeline.store import RAW
 
@@ -131,7 +132,7 @@ def _try(source: Source, file: DataFile, part: Path, progress: Progress) -> None
 
 
 def _folder(folder: Path) -> Source:
-    return Source(str(folder), lambda file: open_file(file_in(folder, file)))
+    return Source(str(folder), lambda file: open_regular(file_in(folder, file), follow=True))
 
 
 def _mirror(prefix: str) -> Source:

@@ -179,8 +179,8 @@ DAMAGE = {
     "empty, compressed": (damaged(gzip.compress(b"")), "it is not IDX: 0 bytes are too few for a header"),
     "one byte too many": (damaged(gzip.compress(PLAIN + b"\0")), "it is longer than the expected 313,616 bytes"),
     "another pixel": (damaged(gzip.compress(OTHER_PIXEL)), "its SHA-256 is .*…, expected e8df2ecfe9e9…: other data"),
-    "a folder": (lambda source: ((source / f"{FIRST}.gz").unlink(), (source / FIRST).mkdir()), "it is no file"),
-    "a pipe": (lambda source: ((source / f"{FIRST}.gz").unlink(), os.mkfifo(source / FIRST)), "it is no file"),
+    "a folder": (lambda source: ((source / f"{FIRST}.gz").unlink(), (source / FIRST).mkdir()), "[Nn]ot a regular file"),
+    "a pipe": (lambda source: ((source / f"{FIRST}.gz").unlink(), os.mkfifo(source / FIRST)), "[Nn]ot a regular file"),
     "a member after the first that is truncated": (
         damaged(gzip.compress(PLAIN[:1000]) + gzip.compress(PLAIN[1000:])[:-20]),
         r"its gzip stream ends early \(truncated\)",

@@ -11,6 +11,7 @@ from tasks.fashion_mnist import UNKNOWN, DataFile, DataSet
 from tasks.idx import check_length, read_header
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.progress import Progress
+from tasks.pipeline.reading import open_regular
 
 PIECE = 1 << 20
 GZIP = b"\x1f\x8b"
@@ -32,22 +33,11 @@ def file_in(folder: Path, file: DataFile) -> Path:
 def is_whole(path: Path, file: DataFile) -> bool:
     """Tell whether a file can be read and is the expected one."""
     try:
-        with open_file(path) as stream:
+        with open_regular(path, follow=True) as stream:
             read(stream, file, lambda *_: None)
     except (OSError, RunError):
         return False
     return True
-
-
-def open_file(path: Path) -> BinaryIO:
-    """Open a file, and nothing that could keep us waiting.
-
-    Raises:
-        RunError: it is a folder, a pipe or the like.
-    """
-    if path.exists() and not path.is_file():
-        raise RunError("it is no file")
-    return path.open("rb")
 
 
 def read(stream: BinaryIO, file: DataFile, progress: Progress, copy: BinaryIO | None = None) -> str:
@@ -125,7 +115,7 @@ def _digest_in(folder: Path, file: DataFile) -> str:
             logging.getLogger(__name__).warning("dataset: %s", note)
 
     try:
-        with open_file(file_in(folder, file)) as stream:
+        with open_regular(file_in(folder, file), follow=True) as stream:
             return read(stream, file, log)
     except FileNotFoundError as error:
         message = f"dataset: the SHA-256 of {file.name} is unknown, and {folder} has no such file; name its --source"

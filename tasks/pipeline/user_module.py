@@ -126,7 +126,8 @@ def _parsed(path: Path, content: bytes, function: str) -> ast.Module:
         beside = (folder / part for folder in (path.parent, PROJECT) for part in (name, f"{name}.py"))
         if name in PROJECT_PACKAGES or (name and any(place.exists() for place in beside)):
             raise UserError(
-                f"network_file {path}, line {number}: imports {name}, whose changes would not be seen; copy what you need"
+                f"network_file {path}, line {number}: imports {name}, "
+                "whose changes would not be seen; copy what you need"
             )
     return tree
 
