@@ -19,6 +19,7 @@ import numpy as np
 from tasks.evaluation.predictions import Predict, measure_all
 from tasks.pipeline.node import node
 from tasks.pipeline.provenance import cores
+from tasks.training.saving import load_model
 from tasks.training.tensorflow import start_tensorflow
 
 if TYPE_CHECKING:
@@ -39,22 +40,19 @@ def evaluate(
     network_module: ModuleType,  # noqa: ARG001 (layers of its own are registered)
     train: Artifact,
     prepare: Artifact,
+    precision: str,
     inference: str,
     own_network: UserFunction | None,
     progress: Progress,
 ) -> dict[str, Any]:
     """Fill the artifact with probabilities and metrics, on all cores."""
     start_tensorflow(cores())
-    import keras
+    from tasks.parts import Predictor
 
-    from tasks.parts import predictor
-
-    if own_network:
-        own_network.load()  # layers of its own, if it has registered any
-    model = keras.saving.load_model(train.folder / "model.keras", safe_mode=True)
+    model = load_model(train.folder / "model.keras", precision, own_network)
     passes = 2 if inference == "mirrored" else 1
     with ThreadPoolExecutor(cores()) as pool:
-        predict = predictor(model, pool)
+        predict: Predict = Predictor(model, pool)
         if inference == "mirrored":
             predict = mirrored(predict)
         return measure_all(output, prepare, predict, layers_of(model, passes), cores(), progress)
@@ -73,6 +71,7 @@ def mirrored(predict: Predict) -> Predict:
 def layers_of(model: keras.Model, passes: int = 1) -> list[dict[str, Any]]:
     """Return each layer's type, settings, output shape (without the batch), parameters and multiply-adds an image.
 
+    Of several outputs the shape is the first one's; it is empty where a layer is not used as such, but by another.
     Multiply-adds are those of kernels, in all passes: each is used once at every place of the output, as in
     convolutions and dense layers. `None` of other layers with weights, but for normalizations, which only scale.
     """
@@ -80,7 +79,7 @@ def layers_of(model: keras.Model, passes: int = 1) -> list[dict[str, Any]]:
         {
             "type": type(layer).__name__,
             "settings": {name: value for name, value in layer.get_config().items() if name in SHOWN},
-            "shape": list(layer.output.shape[1:]),
+            "shape": _shape(layer),
             "parameters": layer.count_params(),
             "multiply_adds": _multiply_adds(layer, passes),
         }
@@ -89,8 +88,17 @@ def layers_of(model: keras.Model, passes: int = 1) -> list[dict[str, Any]]:
     ]
 
 
+def _shape(layer: keras.layers.Layer) -> list[int | None]:
+    import keras
+
+    try:
+        return list(keras.tree.flatten(layer.output)[0].shape[1:])
+    except (AttributeError, ValueError):
+        return []
+
+
 def _multiply_adds(layer: keras.layers.Layer, passes: int) -> int | None:
-    name = type(layer).__name__
-    if name in ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D"):
-        return passes * math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
+    name, places = type(layer).__name__, [size for size in _shape(layer)[:-1] if size]
+    if name in ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D") and len(places) == len(_shape(layer)) - 1:
+        return passes * math.prod(layer.kernel.shape) * math.prod(places)
     return None if layer.count_params() and name not in NORMALIZATIONS else 0

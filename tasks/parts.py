@@ -8,13 +8,15 @@ shape the result.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras.src.random.seed_generator import global_seed_generator  # that of what draws without a seed: not public
+from tensorflow.python.framework import op_def_registry  # what each operation is: not public
 
 from tasks.kernels import quicken
 
@@ -22,15 +24,16 @@ PART = {2: 64, 4: 32}  # images at least, by the bytes of a number in the arithm
 PARTS = 8  # of a batch at most: each has a gradient as large as the weights
 DECAY, SQUARES_DECAY, EPSILON = 0.9, 0.999, 1e-7  # Adam's, as Keras has them
 PREDICTED = 100  # images, of which nothing is kept: of 500, a network's activations take 400 MB more
-# What a graph's operations are called that draw numbers by a state of their own, keep a value that Keras does not know,
-# or leave the graph: the threads' order, or a new start, shapes what they give.
-OF_DRAWING = ("Random", "TruncatedNormal", "ParameterizedTruncatedNormal", "Multinomial", "Rng")
-OF_GENERATORS = ("StatefulRandom", "StatefulStandardNormal", "StatefulUniform", "StatefulTruncatedNormal")
-NOT_REPEATED = (*OF_DRAWING, *OF_GENERATORS, "Assign", "EagerPyFunc", "PyFunc")
+# Of the operations that have a state, or call others, those that give the same each time; the threads' order, or a new
+# start, shapes what the others give.
+REPEATABLE = {"Assert", "Case", "If", "LookupTableFindV2", "PrintV2", "ReadVariableOp", "ResourceGather"}
+REPEATABLE |= {"ResourceGatherNd", "StatefulPartitionedCall", "VarHandleOp", "VariableShape", "While"}
+UNKNOWN = "draws or keeps values by what the model does not know; make that an attribute of one of its layers"
+IN_A_LOOP = "draws or keeps values within a loop, such as in the cell of an RNN, which is not followed here"
 
 
 class Update:
-    """Steps of Adam that a model takes, after Kingma and Ba (2014), https://arxiv.org/abs/1412.6980.
+    """Steps of Adam that a model takes, `repeatable` or not, after Kingma and Ba (2014), https://arxiv.org/abs/1412.6980.
 
     The gradient of a batch is the sum of its parts' gradients, so that a step is the same as one on the batch as a
     whole, but for the rounding. Batch normalization is the exception: each part is normalized by its own statistics,
@@ -39,6 +42,11 @@ class Update:
     """
 
     def __init__(self, model: keras.Model, seed: int, pool: ThreadPoolExecutor, label_smoothing: float = 0.0) -> None:
+        """Trace a step.
+
+        Raises:
+            ValueError: what the model draws or keeps cannot be followed; or as its layers raise it.
+        """
         quicken(model)
         self.model, self.seed, self.pool, self.label_smoothing = model, seed, pool, label_smoothing
         self.means, self.squares = (
@@ -54,15 +62,14 @@ class Update:
             tf.TensorSpec((len(self._random), 2), tf.int64),
         ]
         self._sums = tf.function(self._sums_of_part, input_signature=of_part, autograph=False)
-        graph = self._sums.get_concrete_function().graph  # once, and by one thread
-        self.repeatable = not any(name.startswith(NOT_REPEATED) for name in _operations(graph))
+        self.repeatable = _is_repeatable(self._sums)
 
     def __call__(self, images: np.ndarray, labels: np.ndarray, step: int, learning_rate: float) -> dict[str, float]:
         """Take step number `step`, from 0, on these images (n × height × width × 1); return mean loss and accuracy.
 
         What is random, such as which activations are dropped, is a function of the seed, the step and the part.
         """
-        size = max(PART[tf.as_dtype(self.model.compute_dtype).size], math.ceil(len(images) / PARTS))
+        size = max(PART.get(tf.as_dtype(self.model.compute_dtype).size, PART[4]), math.ceil(len(images) / PARTS))
 
         def of_part(start: int) -> list[tf.Tensor]:
             chosen = slice(start, start + size)
@@ -82,8 +89,11 @@ class Update:
         with tf.GradientTape() as tape:
             tape.watch(weights)
             with keras.StatelessScope(list(states), collect_losses=True) as scope:
-                probabilities = tf.cast(model.call(images, training=True), tf.float32)  # a user's own may be bfloat16
+                probabilities = tf.cast(model(images, training=True), tf.float32)  # a user's own may be bfloat16
                 penalties = model.losses
+            if any(penalty.shape.rank for penalty in penalties):
+                raise ValueError("add_loss is given a loss for each image; give it their mean")
+            self._insist_on_known(scope, images.graph)
             losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
             penalty = tf.add_n([*(tf.cast(of_layer, tf.float32) for of_layer in penalties), 0.0]) * count
             loss = tf.reduce_sum(self._smoothed(losses, probabilities)) + penalty
@@ -94,6 +104,14 @@ class Update:
         self._moving = [variable for variable, _ in moved]
         kept = [value * tf.cast(count, value.dtype) if _is_floating(variable) else value for variable, value in moved]
         return [tf.reduce_sum(losses) + penalty, hits, *map(tf.convert_to_tensor, gradients), *kept]
+
+    def _insist_on_known(self, scope: keras.StatelessScope, graph: tf.Graph) -> None:
+        """Raise ValueError where a part changes what is not the model's, or by a tensor of another graph."""
+        known = {id(variable) for variable in (*self.model.variables, *self._random)}
+        if not known.issuperset(scope.state_mapping):
+            raise ValueError(UNKNOWN)
+        if any(getattr(value, "graph", graph) is not graph for value in scope.state_mapping.values()):
+            raise ValueError(IN_A_LOOP)
 
     def _smoothed(self, losses: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
         """Return the losses with smoothed labels; Szegedy et al. (2016), https://arxiv.org/abs/1512.00567."""
@@ -131,32 +149,33 @@ def random_states(model: keras.Model) -> list[keras.Variable]:
     return [*its, global_seed_generator().state]
 
 
-def predictor(model: keras.Model, pool: ThreadPoolExecutor) -> Callable[[np.ndarray], Iterator[np.ndarray]]:
-    """Return a function that yields a model's probabilities of images, in inference mode, part by part, float32.
+class Predictor:
+    """Yields a model's probabilities of images, in inference mode, part by part, float32; `repeatable` or not.
 
     What a network draws even then is a function of the part's place.
     """
-    states = random_states(model)
-    of_part = [
-        tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
-        tf.TensorSpec((len(states), 2), tf.int64),
-    ]
 
-    @tf.function(input_signature=of_part, autograph=False)
-    def predict(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-        with keras.StatelessScope(list(zip(states, tf.unstack(seeds), strict=True))):
-            return tf.cast(model(images, training=False), tf.float32)
+    def __init__(self, model: keras.Model, pool: ThreadPoolExecutor) -> None:
+        self.model, self.pool, self._random = model, pool, random_states(model)
+        of_part = [
+            tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
+            tf.TensorSpec((len(self._random), 2), tf.int64),
+        ]
+        self._predict = tf.function(self._of_part, input_signature=of_part, autograph=False)
+        self.repeatable = _is_repeatable(self._predict)
 
-    predict.get_concrete_function()
+    def __call__(self, images: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the probabilities of these images (n × height × width × 1)."""
 
-    def of(images: np.ndarray) -> Iterator[np.ndarray]:
         def at(start: int) -> np.ndarray:
-            seeds = tf.constant(_seeds([start], len(states)))
-            return predict(tf.constant(images[start : start + PREDICTED]), seeds).numpy()
+            seeds = tf.constant(_seeds([start], len(self._random)))
+            return self._predict(tf.constant(images[start : start + PREDICTED]), seeds).numpy()
 
-        return pool.map(at, range(0, len(images), PREDICTED))
+        return self.pool.map(at, range(0, len(images), PREDICTED))
 
-    return of
+    def _of_part(self, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+        with keras.StatelessScope(list(zip(self._random, tf.unstack(seeds), strict=True))):
+            return tf.cast(self.model(images, training=False), tf.float32)
 
 
 def _seeds(of: list[int], count: int) -> np.ndarray:
@@ -172,8 +191,9 @@ def _mean(parts: list[tf.Tensor], images: tf.Tensor) -> tf.Tensor:
     return total / tf.cast(images, total.dtype)
 
 
-def _operations(graph: tf.Graph) -> set[str]:
-    """Return what the operations of a graph, and of the functions that it calls, are called."""
-    definition = graph.as_graph_def()
-    called = (node for function in definition.library.function for node in function.node_def)
-    return {node.op for node in (*definition.node, *called)}
+def _is_repeatable(function: Any) -> bool:
+    """Trace a function, once and by one thread; tell whether it gives the same for the same, whoever calls it when."""
+    definition = function.get_concrete_function().graph.as_graph_def()
+    called = (node for of in definition.library.function for node in of.node_def)
+    operations = {node.op for node in (*definition.node, *called)} - REPEATABLE
+    return not any((of := op_def_registry.get(name)) and of.is_stateful for name in operations)

@@ -26,7 +26,7 @@ from tasks.pipeline.errors import RunError
 from tasks.pipeline.node import node
 from tasks.pipeline.provenance import cores
 from tasks.training.saving import save_model
-from tasks.training.tensorflow import start_tensorflow
+from tasks.training.tensorflow import begin, start_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -107,8 +107,8 @@ def fit(
         progress(0, recipe.epochs, f"checkpoint {reason}", True)
     with ThreadPoolExecutor(threads) as pool:
         training = Training(model, recipe, prepared, checkpoints, checkpoint, pool)
-        if not training.update.repeatable:
-            progress(0, recipe.epochs, "not reproducible: it draws without a seed", True)
+        if not training.repeatable:
+            progress(0, recipe.epochs, "not reproducible: it draws without a seed, or keeps values of its own", True)
         try:
             training.run(progress)
         except Diverged as fault:
@@ -121,7 +121,7 @@ def fit(
         "parameters": model.count_params(),
         "validation_accuracy": training.history[-1]["validation_accuracy"] if training.history else None,
         "given_up": len(training.history) < recipe.epochs,
-        "repeatable": training.update.repeatable,
+        "repeatable": training.repeatable,
         "measured": {"seconds": round(training.seconds, 3), "threads": threads},
     }
 
@@ -134,12 +134,9 @@ def build_model(
     custom: UserFunction | None = None,
 ) -> keras.Model:
     """Build a network, one of ours or the user's own, with the weights that the seed gives."""
-    import keras
-
-    keras.utils.set_random_seed(seed)
-    keras.config.set_dtype_policy({"float32": "float32", "bfloat16": "mixed_bfloat16"}[precision])
+    begin(seed, precision)
     given = {setting: value for setting, value in (architecture or {}).items() if value is not None}
-    return network_module.build(custom) if custom else network_module.build(**given)
+    return network_module.build(custom, seed, precision) if custom else network_module.build(**given)
 
 
 class Diverged(RunError):
@@ -158,11 +155,12 @@ class Training:
         checkpoint: Checkpoint | None,
         pool: ThreadPoolExecutor,
     ) -> None:
-        from tasks.parts import Update, predictor
+        from tasks.parts import Predictor, Update
 
         self.recipe, self.checkpoints = recipe, checkpoints
         self.update = Update(model, recipe.seed, pool, recipe.label_smoothing)
-        self.predict = predictor(model, pool)
+        self.predict = Predictor(model, pool)
+        self.repeatable = self.update.repeatable and self.predict.repeatable
         self.train = load_split(prepared, "train")
         self.validation = load_split(prepared, "validation")
         self.batches = math.ceil(len(self.train[1]) / recipe.batch_size)  # in an epoch

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 import sys
 from importlib.metadata import version
 
@@ -10,6 +11,7 @@ from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.user_module import UserFunction
 from tasks.settings import parse_settings
 from tasks.train import train
+from tasks.training.tensorflow import begin
 from tests.conftest import ON_THE_FIXTURE, run_main
 
 FILE = """import keras
@@ -116,7 +118,7 @@ class Forgetful(layers.Layer):
         import tensorflow as tf
 
         super().__init__(**settings)
-        self.scale = tf.Variable(np.random.rand(28, 28, 1).astype("float32"))
+        self.scale = tf.Variable(np.random.default_rng().random((28, 28, 1), np.float32))
 
     def call(self, images):
         return images * self.scale
@@ -124,6 +126,90 @@ class Forgetful(layers.Layer):
 
 def forgetful():
     return around(Forgetful(dtype="float32"))
+
+
+@keras.saving.register_keras_serializable("mine")
+class PerImage(layers.Layer):
+    def call(self, images):
+        self.add_loss(keras.ops.mean(images, axis=(1, 2, 3)))
+        return images
+
+
+def with_a_loss_per_image():
+    return around(PerImage())
+
+
+GENERATOR = keras.random.SeedGenerator(0)
+
+
+@keras.saving.register_keras_serializable("mine")
+class Elsewhere(layers.Layer):
+    def call(self, images, training=False):
+        return images + keras.random.normal((28, 28, 1), seed=GENERATOR) if training else images
+
+
+def drawing_elsewhere():
+    return around(Elsewhere())
+
+
+@keras.saving.register_keras_serializable("mine")
+class Cell(layers.Layer):
+    state_size = 1
+
+    def call(self, row, states):
+        drawn = keras.random.normal((keras.ops.shape(row)[0], 1))
+        return drawn, [drawn]
+
+
+def drawing_in_a_loop():
+    return around(layers.Reshape((28, 28)), layers.RNN(Cell()))
+
+
+@keras.saving.register_keras_serializable("mine")
+class Stepping(keras.Sequential):
+    def train_step(self, data):
+        return {}
+
+
+def with_its_own_step():
+    return Stepping([keras.Input((28, 28, 1)), *around().layers])
+
+
+def of_narrow_weights():
+    return around(layers.Dense(4, dtype="bfloat16"))
+
+
+def of_another_policy():
+    keras.config.set_dtype_policy("float64")
+    return around()
+
+
+def of_eager_functions():
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    return around()
+
+
+def of_other_weights_each_time():
+    import os
+
+    model = around()
+    model.layers[-1].bias.assign([byte / 255 for byte in os.urandom(10)])
+    return model
+
+
+def registering_inside():
+    @keras.saving.register_keras_serializable("mine")
+    class Inside(layers.Layer):
+        def call(self, images):
+            return images
+
+    return around(Inside())
+
+
+def importing_what_is_no_more():
+    from keras.layers.convolutional import Conv2D
 
 
 def around(*middle):
@@ -147,6 +233,16 @@ def of_a_class():
 """
 
 
+def build(named, precision="float32"):
+    """Build a network as a training does."""
+    begin(0, precision)
+    try:
+        return custom.build(UserFunction.named(named), 0, precision)
+    finally:
+        begin(0, "float32")
+        sys.modules["tensorflow"].config.run_functions_eagerly(False)
+
+
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "my.py"
@@ -155,14 +251,14 @@ def file(tmp_path):
 
 
 def test_a_network_of_ones_own_is_trained_reported_and_kept_like_any_other(tmp_path, file, server):
-    noisy = FILE.replace("2 * images", "2 * images + tf.random.normal((28, 28, 1))")
+    noisy = FILE.replace("2 * images", "2 * images + tf.random.normal((28, 28, 1), dtype=images.dtype)")
     file.write_text(noisy.replace("import keras", "import keras\nimport tensorflow as tf", 1))
     options = (*ON_THE_FIXTURE, "--networks", "logistic", "--network-file", f"{file}:tiny")
     done = run_main(tmp_path, server, *options)
     assert done.returncode == 0, done.stderr
     twin = json.loads(next((tmp_path / "reports").glob("*T*.json")).read_text())
     assert set(twin["head"]["networks"]) == {"logistic", "tiny"}
-    assert "train[tiny]: not reproducible: it draws without a seed" in done.stderr
+    assert re.search(r"train\[tiny\] .*: not reproducible: it draws without a seed", done.stderr)
     assert "Results of tiny are not reproducible: it draws without a seed" in twin["verdict"]["caution"]
     assert twin["verdict"]["caution"] in done.stdout
     assert [layer["type"] for layer in twin["networks"]["networks"]["tiny"]["layers"]] == [
@@ -200,6 +296,21 @@ def test_a_network_of_ones_own_is_trained_reported_and_kept_like_any_other(tmp_p
             f"{sys.executable} -m pip install theirs); expected is",
         ),
         ("failing_in_training", ", line 78, in call, in training: ValueError: what Keras writes in bold; expected is"),
+        (
+            "with_a_loss_per_image",
+            ", in training: ValueError: add_loss is given a loss for each image; give it their mean",
+        ),
+        ("drawing_elsewhere", ", in training: ValueError: draws or keeps values by what the model does not know; make"),
+        ("drawing_in_a_loop", ", in training: ValueError: draws or keeps values within a loop, such as in the cell of"),
+        ("with_its_own_step", "with_its_own_step has a train_step of its own, which is not used here; expected is"),
+        ("of_narrow_weights", "of_narrow_weights has weights in bfloat16, which are float32 here"),
+        ("of_another_policy", "of_another_policy changes Keras' dtype policy, which is --precision's to set"),
+        ("of_eager_functions", "of_eager_functions has TensorFlow run functions eagerly, which is for debugging"),
+        ("of_other_weights_each_time", "of_other_weights_each_time starts from other weights each time: draw them by"),
+        (
+            "importing_what_is_no_more",
+            ", line 196, in importing_what_is_no_more: ModuleNotFoundError: No module named 'keras.layers.conv",
+        ),
         ("without_a_gradient", ", in training: LookupError: gradient registry has no entry for: RandomGammaGrad;"),
         ("broken", ", line 38, in broken: NameError: name 'images' is not defined; expected is"),
         ("leaving", ", line 42, in leaving: SystemExit: 3; expected is"),
@@ -208,7 +319,7 @@ def test_a_network_of_ones_own_is_trained_reported_and_kept_like_any_other(tmp_p
 @pytest.mark.usefixtures("tensorflow")
 def test_what_is_no_such_network_is_told_with_file_line_and_what_is_expected(file, function, sentence):
     with pytest.raises(UserError) as told:
-        custom.build(UserFunction.named(f"{file}:{function}"))
+        build(f"{file}:{function}")
     assert str(told.value).startswith(f"{file}{'' if sentence.startswith(',') else ': '}{sentence}")
     assert str(told.value).endswith("takes images of 28×28×1 and gives ten probabilities")
 
@@ -252,26 +363,26 @@ def test_a_file_that_cannot_be_used_is_refused_before_there_is_a_run(file, conte
 def test_what_could_not_be_loaded_again_is_refused_before_it_is_trained(file):
     file.write_text(FILE.replace("Twice(), ", "layers.Lambda(lambda images: 2 * images), "))
     with pytest.raises(UserError, match=r"my.py: what tiny builds cannot be loaded once it is saved \(.*\); register"):
-        custom.build(UserFunction.named(f"{file}:tiny"))
+        build(f"{file}:tiny")
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_what_the_file_alone_does_not_register_is_refused_before_it_is_trained(file):
+    with pytest.raises(UserError, match=r"my.py: what registering_inside builds cannot be loaded once it is saved \("):
+        build(f"{file}:registering_inside")
 
 
 @pytest.mark.usefixtures("tensorflow")
 def test_what_would_be_another_model_once_it_is_loaded_is_refused_before_it_is_trained(file):
     with pytest.raises(UserError, match=r"my.py: what forgetful builds gives other probabilities once it is saved and"):
-        custom.build(UserFunction.named(f"{file}:forgetful"))
+        build(f"{file}:forgetful")
 
 
 @pytest.mark.usefixtures("tensorflow")
 def test_a_layer_that_is_not_made_for_bfloat16_is_told_of_float32(file):
-    import keras
-
     file.write_text(FILE.replace("return 2 * images", "return images + keras.random.normal((28, 28, 1))"))
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        with pytest.raises(UserError, match=r"in call: .* \(--precision float32 does without bfloat16\); expected is"):
-            custom.build(UserFunction.named(f"{file}:tiny"))
-    finally:
-        keras.config.set_dtype_policy("float32")
+    with pytest.raises(UserError, match=r"in call: .* \(--precision float32 does without bfloat16\); expected is"):
+        build(f"{file}:tiny", "bfloat16")
 
 
 @pytest.mark.usefixtures("tensorflow")
@@ -279,7 +390,7 @@ def test_a_file_that_changes_while_a_run_lasts_stops_the_training(file):
     own = UserFunction.named(f"{file}:tiny")
     file.write_text(FILE + "\n")
     with pytest.raises(RunError, match=r"my.py has changed since the run began; run again"):
-        custom.build(own)
+        custom.build(own, 0, "float32")
 
 
 def test_the_file_is_part_of_its_own_networks_key_alone(file, artifact):

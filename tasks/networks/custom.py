@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.pipeline.errors import UserError
+from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.user_module import EXPECTED, UserFunction, said
+from tasks.training.saving import load_model
+from tasks.training.tensorflow import POLICIES, begin
 
 if TYPE_CHECKING:
     import keras
@@ -19,8 +21,8 @@ IMAGE, CLASSES = (28, 28, 1), 10
 ROUNDING = 0.02  # by which ten probabilities in bfloat16 may miss one
 
 
-def build(custom: UserFunction) -> keras.Model:
-    """Build the model.
+def build(custom: UserFunction, seed: int, precision: str) -> keras.Model:
+    """Build the model, with the weights that the seed gives.
 
     Raises:
         RunError: the file is no longer what it was.
@@ -31,6 +33,26 @@ def build(custom: UserFunction) -> keras.Model:
     model = custom.call()
     if not isinstance(model, keras.Model):
         raise _misfit(custom, f"returns {type(model).__name__}")
+    _check_shapes(custom, model)
+    _check_habits(custom, model, precision)
+    begin(seed, precision)
+    if any(
+        not np.array_equal(one, other)
+        for one, other in zip(model.get_weights(), custom.call().get_weights(), strict=True)
+    ):
+        raise _misfit(custom, "starts from other weights each time: draw them by keras.random, or with a seed")
+    given = _probabilities(custom, model)
+    loaded = _load(custom, model, precision)
+    again = _probabilities(custom, loaded)
+    if given is not None and again is not None and not np.allclose(given, again, atol=ROUNDING):
+        raise _not_kept(custom, "gives other probabilities once it is saved and loaded")
+    _check_training(custom, loaded)
+    return model
+
+
+def _check_shapes(custom: UserFunction, model: keras.Model) -> None:
+    import keras
+
     if not model.built or not hasattr(model, "input_shape"):  # of a class of one's own, not even then
         raise _misfit(custom, "does not say what its model takes: begin it with keras.Input")
     if model.input_shape != (None, *IMAGE):
@@ -39,40 +61,50 @@ def build(custom: UserFunction) -> keras.Model:
         raise _misfit(custom, f"gives {_shape(model.output_shape)}")
     if isinstance(named := model.compute_output_spec(keras.KerasTensor((None, *IMAGE))), dict):
         raise _misfit(custom, f"gives what it gives by name ({', '.join(named)})")
-    given = _probabilities(custom, model)
-    loaded = _load(custom, model)
-    again = _probabilities(custom, loaded)
-    if given is not None and again is not None and not np.allclose(given, again, atol=ROUNDING):
-        raise _not_kept(custom, "gives other probabilities once it is saved and loaded")
-    _check_training(custom, loaded)
-    return model
+
+
+def _check_habits(custom: UserFunction, model: keras.Model, precision: str) -> None:
+    """Refuse what would be trained otherwise than its author means."""
+    import keras
+    import tensorflow as tf
+
+    if tf.config.functions_run_eagerly():
+        raise _misfit(custom, "has TensorFlow run functions eagerly, which is for debugging")
+    if keras.config.dtype_policy().name != POLICIES[precision]:  # set_dtype_policy or clear_session
+        raise _misfit(custom, "changes Keras' dtype policy, which is --precision's to set")
+    for method in ("train_step", "compute_loss"):
+        if getattr(type(model), method) is not getattr(keras.Model, method):
+            raise _misfit(custom, f"has a {method} of its own, which is not used here")
+    narrow = {variable.dtype for variable in model.weights} & {"float16", "bfloat16"}
+    if narrow:
+        raise _misfit(custom, f"has weights in {min(narrow)}, which are float32 here: --precision is of the arithmetic")
 
 
 def _probabilities(custom: UserFunction, model: keras.Model) -> np.ndarray | None:
     """Return what it gives for eight images, in inference mode, unless that is something else each time."""
-    from tasks.parts import predictor
+    from tasks.parts import Predictor
 
     images = np.random.default_rng(0).random((8, *IMAGE), dtype=np.float32)
     try:
         with ThreadPoolExecutor(1) as pool:
-            predict = predictor(model, pool)
-            given, again = (np.concatenate(list(predict(images))) for _ in range(2))
+            predict = Predictor(model, pool)
+            given = np.concatenate(list(predict(images)))
     except Exception as error:
         raise custom.fault(error) from error
     sums = given.sum(axis=1)
     if not (given >= 0).all() or not np.allclose(sums, 1, atol=ROUNDING):
         raise _misfit(custom, f"gives numbers from {given.min():.3g}, which add up to {sums[0]:.3g} for an image")
-    return given if np.array_equal(given, again) else None
+    return given if predict.repeatable else None
 
 
-def _load(custom: UserFunction, model: keras.Model) -> keras.Model:
+def _load(custom: UserFunction, model: keras.Model, precision: str) -> keras.Model:
     """Save the model and load it, as the evaluation will, before a training is spent on it."""
-    import keras
-
     with tempfile.TemporaryDirectory() as scratch:
         try:
             model.save(Path(scratch) / "model.keras")
-            return keras.saving.load_model(Path(scratch) / "model.keras", safe_mode=True)
+            return load_model(Path(scratch) / "model.keras", precision, custom)
+        except RunError:
+            raise
         except Exception as error:
             raise _not_kept(custom, f"cannot be loaded once it is saved ({said(error)})") from error
 

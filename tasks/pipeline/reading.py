@@ -37,13 +37,13 @@ def open_regular(path: Path, *, follow: bool = False) -> BufferedReader:
     raise NotRegular(errno.EINVAL, "Not a regular file", str(path))
 
 
-def read(path: Path, limit: int = DESCRIPTION) -> bytes:
-    """Return what is in a file of `data/`.
+def read(path: Path, limit: int = DESCRIPTION, *, follow: bool = False) -> bytes:
+    """Return what is in a file; a link is read only where it is to be followed.
 
     Raises:
         OSError: it is no regular file, larger than what belongs there, or cannot be read.
     """
-    with open_regular(path) as file:
+    with open_regular(path, follow=follow) as file:
         size = os.fstat(file.fileno()).st_size
         if size > limit:
             raise OSError(errno.EFBIG, f"Larger than {limit:,} bytes", str(path))

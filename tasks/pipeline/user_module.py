@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError, describe
+from tasks.pipeline.reading import printable, read
 
 EXPECTED = "expected is a Keras model that takes images of 28×28×1 and gives ten probabilities"
 SAID = 200  # characters of another's message
@@ -46,16 +47,21 @@ class UserFunction(BaseModel):
             UserError: it names no file and function, or the file cannot be used.
         """
         place, _, function = path_and_function.rpartition(":")
-        if not place or not function.isidentifier():
+        if not place or not function.isidentifier() or function.startswith("_"):
             raise UserError(f"network_file {path_and_function!r}: name a file and a function in it, as in my.py:build")
         path = Path(place)
         try:
-            content = path.read_bytes()
+            content = read(path, follow=True)
         except OSError as error:
             raise UserError(f"network_file {path}: {(error.strerror or str(error)).lower()}") from error
         tree = _parsed(path, content, function)
         libraries = _distributions({name for _, name in _imported(tree)})
         return cls(path=path, function=function, sha256=hashlib.sha256(content).hexdigest(), libraries=libraries)
+
+    @property
+    def module(self) -> str:
+        """What the file is called as a module."""
+        return "own_network"
 
     def load(self) -> ModuleType:
         """Run the file, which may register what its model is made of.
@@ -65,12 +71,12 @@ class UserFunction(BaseModel):
             UserError: it fails; the message tells where.
         """
         try:
-            content = self.path.read_bytes()
+            content = read(self.path, follow=True)
         except OSError as error:
             raise RunError(f"network_file {describe(error)} (on {socket.gethostname()})") from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise RunError(f"{self.path} has changed since the run began; run again")
-        module = ModuleType("own_network")
+        module = ModuleType(self.module)
         module.__file__ = str(self.path)
         sys.modules[module.__name__] = module  # where a class that is saved is looked for
         try:
@@ -96,9 +102,9 @@ class UserFunction(BaseModel):
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.path)]
         where = f", line {frames[-1].lineno}, in {frames[-1].name}" if frames else ""
         told = f"{type(error).__name__}: {said(error)}"
-        if isinstance(error, ModuleNotFoundError):
+        if isinstance(error, ModuleNotFoundError) and error.name and find_spec(error.name.partition(".")[0]) is None:
             pip = f"{sys.executable} -m pip install" if find_spec("pip") else f"uv pip install -p {sys.executable}"
-            told += f" (to install it: {pip} {error.name})"
+            told += f" (to install it: {pip} {error.name.partition('.')[0]})"
         if "bfloat16" in str(error):
             told += " (--precision float32 does without bfloat16)"
         return UserError(f"{self.path}{where}{during}: {told}; {EXPECTED}")
@@ -108,7 +114,7 @@ def said(error: BaseException) -> str:
     """Return the line of another's message that tells most: Keras begins with the layer's name, and writes in bold."""
     lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()
     telling = [line.strip() for line in lines if line.strip() and not line.startswith("Exception encountered when")]
-    return next(iter(telling), "")[:SAID]
+    return printable(next(iter(telling), "")[:SAID])
 
 
 def _parsed(path: Path, content: bytes, function: str) -> ast.Module:

@@ -7,8 +7,12 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.training.tensorflow import begin
+
 if TYPE_CHECKING:
     import keras
+
+    from tasks.pipeline.user_module import UserFunction
 
 
 def save_model(model: keras.Model, path: Path) -> None:
@@ -28,3 +32,21 @@ def save_model(model: keras.Model, path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in parts.items():
             archive.writestr(zipfile.ZipInfo(name), content)
+
+
+def load_model(path: Path, precision: str, custom: UserFunction | None = None) -> keras.Model:
+    """Load a model, trained in that precision, where nothing is known of it but its file and the user's own.
+
+    Raises:
+        RunError, UserError: the user's file fails, or is no longer what it was.
+        Exception: it cannot be loaded; whatever Keras raises then.
+    """
+    import keras
+
+    begin(0, precision)  # the layers that a layer makes are of this precision too, and TensorFlow asks for a seed
+    if custom:
+        registered = keras.saving.get_custom_objects()
+        for name in [name for name, of in registered.items() if of.__module__ == custom.module]:
+            del registered[name]  # by what has run in this process
+        custom.load()
+    return keras.saving.load_model(path, safe_mode=True)

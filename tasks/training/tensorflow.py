@@ -19,6 +19,17 @@ def environment() -> dict[str, str | None]:
     return dict.fromkeys(name for name in os.environ if name.startswith(SET_ELSEWHERE)) | ENVIRONMENT
 
 
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}  # Keras' dtype policy, by precision
+
+
+def begin(seed: int, precision: str) -> None:
+    """Have what is built from here on be of that precision, and what the libraries draw be the seed's."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(POLICIES[precision])
+
+
 def start_tensorflow(threads: int) -> None:
     """Give TensorFlow its threads before it starts any.
 
