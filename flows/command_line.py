@@ -25,6 +25,7 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
 from tasks.pipeline.fork_server import start_server
 from tasks.pipeline.progress import TerminalReporter, at_a_terminal, watchers
+from tasks.pipeline.reading import printable
 from tasks.pipeline.run_records import asked_again, finalize_now
 from tasks.pipeline.store import Store
 from tasks.pipeline.workers import stop_workers
@@ -217,7 +218,7 @@ def _interrupt(*_: Any) -> NoReturn:
 
 def _fail(error: RunError | UserError) -> NoReturn:
     _on_signals(signal.SIG_IGN)
-    print(f"error: {error}", file=sys.stderr)
+    print("error:", "\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
     _leave(error.exit_status)
 
 

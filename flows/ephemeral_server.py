@@ -9,6 +9,7 @@ import contextvars
 import logging
 import os
 import socket
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from flows.environment import URL
 from flows.server_api import answers
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.progress import Event, to_all, watchers
-from tasks.pipeline.reading import NotRegular, open_regular
+from tasks.pipeline.reading import open_regular
 from tasks.pipeline.staging import Locked, lock, no_wait, remove
 
 KEPT = ("PREFECT_HOME", "PREFECT_LOGGING_")  # of the user's settings, or ours
@@ -91,7 +92,10 @@ def _database_at(path: Path) -> Iterator[None]:
 
 
 def _is_usable(path: Path) -> bool:
-    with contextlib.suppress(FileNotFoundError, NotRegular), open_regular(path) as file:
+    its = path.parent.glob(f"{path.name}*")  # SQLite keeps two more beside it
+    if not all(stat.S_ISREG(file.lstat().st_mode) for file in its):
+        return False
+    with contextlib.suppress(FileNotFoundError), open_regular(path) as file:
         return file.read(16) == b"SQLite format 3\0" and path.stat().st_size < LARGEST
     return False
 

@@ -12,7 +12,7 @@ from tasks.pipeline.artifact import Artifact, Miss, verify
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.run_records import Record, last_asked, records, recover_crashed_runs
 from tasks.pipeline.staging import Locked, discard, lock, no_wait
-from tasks.pipeline.store import CHECKPOINTS, DAMAGED, RUNS, Store, is_node
+from tasks.pipeline.store import DAMAGED, RUNS, Store, is_node
 from tasks.report.publish import INDEX, PAGES, list_pages
 from tasks.settings import Settings
 
@@ -82,7 +82,7 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
     spare = f"needed by none of the last {completed} runs"
     candidates = [
         *((folder, spare) for folder in store.artifacts()),
-        *((folder, "of a training that was not taken up again") for folder in (data_dir / CHECKPOINTS).glob("*-*")),
+        *((folder, "of a training that was not taken up again") for folder in store.checkpoint_folders()),
         *((folder, "set aside as damaged") for folder in data_dir.glob(f"*/{DAMAGED}*-*") if is_node(folder.parent)),
     ]
     found = [
@@ -134,10 +134,11 @@ def _recent(data_dir: Path, runs: int, command: str | None) -> list[Record]:
 def remove(items: list[Unneeded], reports_dir: Path) -> None:
     """Remove them, each at once: what is killed half-way leaves no artifact with a file missing."""
     for item in items:
-        if item.folder.is_file() or item.folder.is_symlink():
-            item.folder.unlink()
-        else:
-            discard(item.folder)
+        with contextlib.suppress(FileNotFoundError):  # another has removed it
+            if item.folder.is_file() or item.folder.is_symlink():
+                item.folder.unlink()
+            else:
+                discard(item.folder)
     if (reports_dir / INDEX).exists():
         list_pages(reports_dir)
 

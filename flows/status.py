@@ -50,8 +50,8 @@ def _last_run(settings: Settings) -> Told:
     verdict = f", verdict: keep {content['keep']}" if "keep" in content else ""
     yield "last run", printable(f"{content['state']} {when} ({content.get('recipe', '')}{verdict})")
     if content["state"] in ("failed", "died"):
-        why = content.get("message") or "its process was killed"
-        yield printable(f"the last run {content['state']}: {why.splitlines()[0]}")
+        why = next(iter(content.get("message", "").split("\n")), "") or "its process was killed"
+        yield printable(f"the last run {content['state']}: {why}")
 
 
 def _scheduled() -> Told:
@@ -114,7 +114,10 @@ def _runs(url: str, deployment: dict[str, Any], sort: str, *states: str) -> list
 def _room(settings: Settings) -> Told:
     folder = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
-    yield "disk", f"{free / 1e9:,.1f} GB free; {settings.data_dir} has {size_of(settings.data_dir) / 1e6:,.0f} MB"
+    yield (
+        "disk",
+        f"{free / 1e9:,.1f} GB free; {settings.data_dir} has {size_of(settings.data_dir.resolve()) / 1e6:,.0f} MB",
+    )
     if free < LITTLE:
         yield f"only {free / 1e9:.1f} GB are free in {folder}"
 

@@ -113,3 +113,17 @@ def test_what_lies_where_a_checkpoint_is_written_is_not_written_through(folder, 
     save(folder, 12)
     assert load(folder)[0].step == 12
     assert [path.suffix for path in folder.iterdir()] == [".npz"]
+
+
+def test_in_a_folder_that_is_a_link_nothing_is_read_written_or_removed(folder, tmp_path):
+    mine = tmp_path / "mine"
+    save(mine, 1)
+    (mine / "unfinished").write_text("mine")
+    before = {path: path.read_bytes() for path in mine.iterdir()}
+    folder.parent.mkdir()
+    folder.symlink_to(mine)
+    assert load(folder) == (None, [])
+    save(folder, 2, 3)
+    assert load(folder)[0].step == 3
+    Checkpoints(folder).clear()
+    assert {path: path.read_bytes() for path in mine.iterdir()} == before

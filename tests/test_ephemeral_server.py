@@ -67,6 +67,15 @@ def test_a_database_that_has_grown_large_or_is_none_gives_way_to_a_new_one(datab
         assert list(database.parent.glob("[!.]*")) == []
 
 
+def test_a_link_beside_the_database_is_in_nobodys_way(database, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    database.write_bytes(HEAD)
+    database.with_name(f"{DATABASE}-wal").symlink_to(tmp_path / "mine")
+    with _database_at(database):
+        assert list(database.parent.glob("[!.]*")) == []
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def test_a_database_stays_while_it_is_small_or_another_run_is_at_it(database):
     database.write_bytes(HEAD)
     with _database_at(database):

@@ -192,11 +192,20 @@ def test_folders_in_folders_are_told_and_removed_however_deep_they_are(store):
 
 def test_a_name_of_several_lines_is_shown_on_one(store, capsys):
     run(store)
-    left = store.data_dir / "checkpoints" / "a-1\n0 removed"
+    left = store.data_dir / "prepare" / "damaged-a-1\n0 removed"
     left.mkdir(parents=True)
     age(left)
     assert look_after(Settings(data_dir=store.data_dir, reports_dir=store.data_dir), {"prune": 1}) == 0
-    assert r"checkpoints/a-1\n0 removed" in capsys.readouterr().out
+    assert r"prepare/damaged-a-1\n0 removed" in capsys.readouterr().out
+
+
+def test_where_checkpoints_are_a_link_only_a_trainings_are_pruned(store, tmp_path):
+    run(store, make(store, 1))
+    for name in ("holiday-2024", "dropout-0123456789abcdef"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        age(tmp_path / "photos" / name)
+    (store.data_dir / "checkpoints").symlink_to(tmp_path / "photos")
+    assert names(spare(store, 1), store) == ["checkpoints/dropout-0123456789abcdef"]
 
 
 @pytest.mark.parametrize(("node", "link", "its"), [("prepare", "prepare", 1), ("prepare", "archive", 0)])

@@ -172,6 +172,8 @@ def own(tmp_path, monkeypatch):
         "np.load('weights.npy')",
         "os.open('link.json', 0)",
         "exec(Path('more.py').read_text())",
+        "open('my.json', 'a+').read()",
+        "import h5py; h5py.File('weights.npy')",
     ],
 )
 def test_a_users_network_reads_no_file_whose_changes_would_not_be_seen(settings, tmp_path, own, reading):

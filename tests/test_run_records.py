@@ -31,6 +31,9 @@ CHANGES = [
     {"began": "0001-01-01"},
     {"message": 1},
     {"nodes": {"train": TRAIN | {"seconds": ""}}},
+    {"nodes": {"train": TRAIN | {"seconds": 10**400}}},
+    {"nodes": {"train": TRAIN | {"seconds": float("nan")}}},
+    {"nodes": {"train": TRAIN | {"key": ["k1"], "how": ["made"]}}},
 ]
 # whole records but for one thing that somebody would stumble over
 STRANGE = [json.dumps({**WHOLE, "flow_run": None, **change}) for change in CHANGES]
@@ -167,6 +170,26 @@ def test_a_damaged_record_is_passed_over(tmp_path, content):
     (tmp_path / "runs" / "folder.json").mkdir()
     assert len(list(records(tmp_path))) == 1
     assert recover_crashed_runs(tmp_path) == []
+
+
+def test_of_a_folder_elsewhere_only_what_is_called_like_a_record_is_looked_at(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("notes.part", "notes.json"):
+        (mine / name).write_text(STRANGE[0].replace("long ago", WHOLE["began"]))
+    (tmp_path / "runs").symlink_to(mine)
+    assert recover_crashed_runs(tmp_path) == []
+    assert list(records(tmp_path)) == []
+    assert everything_in(mine) == ["notes.json", "notes.part"]
+
+
+@pytest.mark.usefixtures("killed")
+def test_a_folder_where_a_record_is_written_is_in_nobodys_way(tmp_path):
+    (record,) = (tmp_path / "runs").glob("*.json")
+    record.with_suffix(".part").mkdir()
+    recover_crashed_runs(tmp_path)
+    assert next(records(tmp_path)).content["state"] == "died"
+    assert everything_in(tmp_path / "runs") == [record.name]
 
 
 @pytest.mark.parametrize("put", [*OTHER_THAN_FILES.values(), sparse], ids=[*OTHER_THAN_FILES, "too large"])

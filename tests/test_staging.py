@@ -1,6 +1,7 @@
 """What lies where things are made: nothing of it is in the way, and nothing is removed but what was made here."""
 
 import contextlib
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -65,6 +66,26 @@ def test_no_maker_writes_through_a_link_or_empties_where_it_leads(store, tmp_pat
     store.clean_up()
     assert everything_in(mine) == [CACHE_KEY.key]
     assert (mine / CACHE_KEY.key).read_text() == "mine"
+
+
+def test_of_a_link_that_no_node_is_called_like_nothing_is_cleaned_up(store, artifact, tmp_path):
+    another = store.data_dir / "another"
+    shutil.copytree(store.data_dir / "prepare", another)
+    (another / STAGED).mkdir()
+    (another / STAGED / "notes").write_text("mine")
+    another.rename(tmp_path / "elsewhere")
+    another.symlink_to(tmp_path / "elsewhere")
+    store.clean_up()
+    assert (tmp_path / "elsewhere" / STAGED / "notes").read_text() == "mine"
+
+
+def test_a_lock_that_is_a_file_of_another_name_too_is_not_written_to(store, tmp_path):
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    (store.data_dir / "prepare" / LOCKS).mkdir(parents=True)
+    os.link(mine, store.data_dir / "prepare" / LOCKS / CACHE_KEY.key)
+    assert store.make(CACHE_KEY, produce)[1]
+    assert mine.read_text() == "mine"
 
 
 @pytest.mark.parametrize("put", OTHER_THAN_FILES.values(), ids=OTHER_THAN_FILES)

@@ -233,6 +233,7 @@ CHANGES = {  # of the manifest
     "another content digest, sealed": (sealed(digest="0" * 64), f"manifest.json {ALTERED}"),
     "another key, sealed": (sealed(key="0" * 16), f"manifest.json {ALTERED}"),
     "another node, sealed": (sealed(node="train"), f"manifest.json {ALTERED}"),
+    "nothing of its making, sealed": (sealed(made={}), "manifest.json damaged"),
     "another summary, sealed": (sealed(summary={"count": 4}), f"manifest.json {ALTERED}"),
     "another summary": (lambda manifest: manifest.update(summary={"count": 4}), f"manifest.json {ALTERED}"),
     "another key": (lambda manifest: manifest.update(key="0" * 16), f"manifest.json {ALTERED}"),

@@ -17,6 +17,7 @@ from tasks.pipeline.reading import printable, read, read_json
 
 MANIFEST = "manifest.json"
 FORMAT = 2  # of the manifest
+MADE = {"at": str, "seconds": int | float, "why": str, "run": str, "measured": dict}  # what it says of the making
 CONTENT = ("node", "network", "label", "files", "digest", "summary")  # of a manifest, what the content is
 OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)  # faults of this process, which say nothing of a file
 
@@ -153,6 +154,8 @@ def _fault_of_manifest(node: str, name: str, content: bytes, manifest: dict[str,
     cache_key = CacheKey(**manifest["cache_key"])
     if (cache_key.node, cache_key.name) != (node, name):
         return f"{MANIFEST} belongs to something else"
+    if not all(isinstance(manifest["made"][name], kind) for name, kind in MADE.items()):
+        return f"{MANIFEST} altered since it was made"
     if not _derived(cache_key, manifest["files"], manifest["summary"]).items() <= manifest.items():
         return f"{MANIFEST} altered since it was made"
     return None

@@ -22,7 +22,9 @@ from tasks.pipeline.reading import NotRegular, open_regular, read_json
 from tasks.pipeline.staging import lock, remove
 from tasks.pipeline.store import RUNS
 
+NAMED = "*T*-*"  # how a record's file is called, but for its end: by when its run began, and the process
 PART = ".part"  # the end of the name of what is being written
+LONGEST = 1e9  # seconds: more would be no time that a node can have taken
 SHAPE = {"state": str, "began": str, "pid": int, "host": str, "command": str, "nodes": dict}
 MAY_HAVE = {"recipe": str, "message": str, "keep": str, "server": str | None, "flow_run": str | None}
 
@@ -98,7 +100,7 @@ class Record:
                 raise
         except OSError as error:
             logging.getLogger(__name__).warning("the run's record cannot be written: %s", error)
-            part.unlink(missing_ok=True)
+            remove(part)
         else:
             self.close()
             self.held = descriptor
@@ -158,14 +160,14 @@ def finalize_now(state: str) -> None:
 
 def recover_crashed_runs(data_dir: Path) -> list[Record]:
     """Record of each run that was killed that it died; return those whose end no server knows."""
-    for part in (data_dir / RUNS).glob(f"*{PART}"):
+    for part in (data_dir / RUNS).glob(f"{NAMED}{PART}"):
         if not part.with_suffix(".json").exists() and not _is_locked(part):
             remove(part)  # of a run that had not begun
     for record in _all_records(data_dir):
         # It is read again after the look at its lock: the run may have come to its end in between.
         running = record.content["state"] == "running" and not _is_locked(record.path)
         if running and (_read(record.path) or {}).get("state") == "running":
-            record.path.with_suffix(PART).unlink(missing_ok=True)
+            remove(record.path.with_suffix(PART))
             record.end("died")
             record.close()
     return [record for record in _all_records(data_dir) if record.is_unreported]
@@ -173,7 +175,7 @@ def recover_crashed_runs(data_dir: Path) -> list[Record]:
 
 def is_running(data_dir: Path) -> bool:
     """Tell whether a run is under way."""
-    return any(map(_is_locked, (data_dir / RUNS).glob("*.json")))
+    return any(map(_is_locked, (data_dir / RUNS).glob(f"{NAMED}.json")))
 
 
 def _is_locked(path: Path) -> bool:
@@ -196,7 +198,7 @@ def records(data_dir: Path) -> Iterator[Record]:
 
 
 def _all_records(data_dir: Path) -> Iterator[Record]:
-    dated = ((last_asked(path), path.name, path) for path in (data_dir / RUNS).glob("*.json"))
+    dated = ((last_asked(path), path.name, path) for path in (data_dir / RUNS).glob(f"{NAMED}.json"))
     for *_, path in sorted(dated, reverse=True):
         content = _read(path)
         if content:
@@ -239,7 +241,8 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _is_node(node: dict[str, Any]) -> bool:
-    return bool(node["key"] + node["how"]) and isinstance(node["seconds"], int | float)
+    told = all(isinstance(node[name], str) for name in ("key", "how", "why"))
+    return told and isinstance(node["seconds"], int | float) and 0 <= node["seconds"] < LONGEST
 
 
 def _now() -> str:

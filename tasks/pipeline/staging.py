@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tasks.pipeline.reading import printable
+
 LOCKS = ".locks"
 PREFIX = ".staging-"
 REMOVED, SUFFIX = ".removed-", len("-01234567")  # what is called so is on its way out
@@ -51,13 +53,14 @@ def lock(target: Path, purpose: str, waiting: Callable[[str], None] = pause, *, 
     """
     path = _lock_of(target)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.parent.is_symlink() or path.is_symlink():
-        raise OSError(errno.ELOOP, "A link where a lock is to be; remove it", str(path))
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    if path.parent.is_symlink():
+        raise OSError(errno.ELOOP, "A link where locks are to be; remove it", str(path.parent))
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
         while not _acquired(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
             waiting(_holder(descriptor))
-        if not shared:
+        status = os.fstat(descriptor)
+        if not shared and stat.S_ISREG(status.st_mode) and status.st_nlink == 1:  # else it may be somebody's file
             with contextlib.suppress(OSError):  # a full disk: then nobody learns who holds it
                 holder = {"pid": os.getpid(), "host": socket.gethostname(), "purpose": purpose}
                 os.ftruncate(descriptor, 0)
@@ -195,6 +198,6 @@ def _holder(descriptor: int) -> str:
     try:
         holder = json.loads(os.pread(descriptor, 1000, 0))
         where = "this host" if holder["host"] == socket.gethostname() else holder["host"]
-        return f"pid {holder['pid']} on {where}, which makes {holder['purpose']}"
+        return printable(f"pid {holder['pid']} on {where}, which makes {holder['purpose']}")
     except (OSError, ValueError, KeyError, TypeError):  # it has just begun
         return "another run"

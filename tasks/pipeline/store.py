@@ -130,8 +130,9 @@ class Store:
     def clean_up(self) -> None:
         """Finish or remove what killed runs have left."""
         for parent in self.data_dir.glob("*/"):
-            clean_up(parent, self._recover)
-        for checkpoints in self.data_dir.glob(f"{CHECKPOINTS}/*"):
+            if is_node(parent) or not parent.is_symlink():
+                clean_up(parent, self._recover)
+        for checkpoints in self.checkpoint_folders():
             made = self.data_dir / "train" / checkpoints.name
             if made.exists():
                 with contextlib.suppress(Locked, OSError), lock(made, "room", no_wait):
@@ -143,6 +144,10 @@ class Store:
         for folder in sorted(self.data_dir.glob("*/*")):
             if is_node(folder.parent) and NAME.fullmatch(folder.name):
                 yield folder
+
+    def checkpoint_folders(self) -> Iterator[Path]:
+        """Give the folder of each training's checkpoints; nothing that is not the store's."""
+        return (folder for folder in self.data_dir.glob(f"{CHECKPOINTS}/*") if NAME.fullmatch(folder.name))
 
     @staticmethod
     def _recover(left: Path, target: Path) -> None:

@@ -147,7 +147,7 @@ def _guard(cache_key: CacheKey, folders: list[Path], custom: UserFunction | None
         path = os.path.realpath(os.fsdecode(arguments[0]))
         name, instead = _name_of(path), "import it"
         if custom and not path.startswith(known) and path != os.path.realpath(custom.path):
-            if arguments[2] & os.O_CREAT:
+            if arguments[2] & os.O_CREAT and (arguments[2] & os.O_TRUNC or not os.path.lexists(path)):
                 written.add(path)
             name, instead = path, f"have what it holds in {custom.path.name}"
         if name and name not in cache_key.code and path not in written and Path(path).is_file():
@@ -155,6 +155,21 @@ def _guard(cache_key: CacheKey, folders: list[Path], custom: UserFunction | None
             raise RunError(_refused[-1])
 
     sys.addaudithook(refuse)
+    if custom:
+        _tell_of_hdf5()
+
+
+def _tell_of_hdf5() -> None:
+    """Have what is opened by HDF5's own code, such as saved weights, be told to Python's hooks like any other file."""
+    import h5py
+
+    class File(h5py.File):
+        def __init__(self, name: Any, mode: str = "r", *arguments: Any, **how: Any) -> None:
+            if isinstance(name, str | bytes | os.PathLike):
+                sys.audit("open", name, mode, os.O_RDONLY if mode == "r" else os.O_CREAT)
+            super().__init__(name, mode, *arguments, **how)
+
+    h5py.File = File
 
 
 class FromSource(SourceFileLoader):
