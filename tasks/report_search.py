@@ -31,7 +31,7 @@ def report_search(
     """Fill the artifact with the page and its numbers; its facts are what the command line prints at the end."""
     from tasks.report.search import numbers, render
 
-    told = caution(limit, data_set.counts["train"], set())
+    told = caution(limit, data_set.counts["train"])
     best = rank_trials.json("trials.json")["trials"][0]["settings"]
     options = [f"{option_of(name)} {as_text(value)}" for name, value in best.items()]
     commands = {"command": command, "command_of_the_best": " ".join([command_of_a_run, *options])}

@@ -30,8 +30,8 @@ def report_study(
     from tasks.report.study import numbers, render
 
     settings = {"data_set": data_set.name, "command": command, "departures": departures}
-    unrepeatable = {of.manifest["network"] for of in train.values() if not of.summary.get("repeatable", True)}
-    told = caution(limit, data_set.counts["train"], unrepeatable)
+    unrepeatable = [of.manifest["network"] for of in train.values() if not of.summary.get("repeatable", True)]
+    told = caution(limit, data_set.counts["train"], *unrepeatable[:1])
     found = numbers([validate, compare_trainings], train, evaluate, **settings, caution=told)
     rows: dict[str, Any] = {
         name: {f"{split}_accuracy": of.mean for split, of in network.accuracy.items()}

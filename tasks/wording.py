@@ -9,6 +9,11 @@ SMALLEST = 1e-300  # what is smaller, computers take for nothing
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+def count(number: int | None) -> str:
+    """Return a number of things; none, such as of a size that varies, is any."""
+    return "any" if number is None else f"{number:,}"
+
+
 def percent(share: float, decimals: int = 2) -> str:
     """Return a share as per cent, the sign never on a line of its own."""
     return f"{100 * share:.{decimals}f}\N{NO-BREAK SPACE}%"
@@ -54,10 +59,10 @@ def moment(of_time: str, to: str = "minutes") -> str:
     return datetime.fromisoformat(of_time).isoformat(" ", to).removesuffix("+00:00")
 
 
-def caution(used: int | None, available: int, unrepeatable: set[str]) -> str | None:
-    """Return what a reader must know before believing a figure.
+def caution(used: int | None, available: int, unrepeatable: str = "") -> str | None:
+    """Return what a reader must know before believing a figure: what was left out, and which network is not repeatable.
 
-    That most images were left out, if they were, and which networks give other results each time.
+    That can be the user's own alone.
     """
     told = []
     if used not in (None, available):
@@ -65,8 +70,8 @@ def caution(used: int | None, available: int, unrepeatable: set[str]) -> str | N
         told.append(f"{shares}: with all of them, accuracies and ranking may be others.")
     if unrepeatable:
         told.append(
-            f"Results of {listed(sorted(unrepeatable))} are not reproducible: it draws without a seed, or keeps values "
-            "that Keras does not know."
+            f"Results of {unrepeatable} are not reproducible: it draws without a seed, or keeps values that Keras does "
+            "not know."
         )
     return " ".join(told) or None
 

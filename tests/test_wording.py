@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.wording import in_unit, listed, p_value, percent, points
+from tasks.wording import caution, count, in_unit, listed, p_value, percent, points
 
 
 def test_shares_are_shown_with_two_decimals_and_a_real_minus():
@@ -34,3 +34,18 @@ def test_a_figure_has_the_digits_that_its_unit_deserves(value, unit, shown):
 
 def test_names_are_listed_as_in_a_sentence():
     assert [listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_things_of_any_number_are_called_so():
+    assert [count(12_345), count(0), count(None)] == ["12,345", "0", "any"]
+
+
+def test_all_that_a_reader_must_know_is_told_in_one_paragraph():
+    assert caution(None, 60_000) is None
+    assert caution(60_000, 60_000) is None
+    told = caution(400, 60_000, "tiny")
+    assert told.startswith("Only 400 of the 60,000 training images were used: ")
+    assert told.endswith(
+        "be others. Results of tiny are not reproducible: it draws without a seed, or keeps values that "
+        "Keras does not know."
+    )

@@ -70,8 +70,8 @@ class Run:
     def caution(self) -> str | None:
         """What a reader must know before believing a figure."""
         images = self.summary["prepare"]["images"]
-        unrepeatable = {name for name in self.names if not self.summary[f"train[{name}]"].get("repeatable", True)}
-        return caution(images["train"] + images["validation"], self.data_set.counts["train"], unrepeatable)
+        unrepeatable = [name for name in self.names if not self.summary[f"train[{name}]"].get("repeatable", True)]
+        return caution(images["train"] + images["validation"], self.data_set.counts["train"], *unrepeatable)
 
 
 def gather(made: list[Artifact], study: dict[str, Artifact], challenge: dict[str, Artifact], **settings: Any) -> Run:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tasks.pipeline.code_key import read_data
-from tasks.wording import in_unit, listed, moment, p_value, percent, points, signed
+from tasks.wording import count, in_unit, listed, moment, p_value, percent, points, signed
 
 BESIDE = Path(__file__).parent
 COLUMNS = 50  # of the sprite
@@ -69,8 +69,8 @@ class Templates:
             lstrip_blocks=True,
         )
         self.environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # and keys in their order
-        shown = (percent, points, signed, listed, p_value, in_unit, moment)
-        self.environment.filters |= {of.__name__: of for of in shown} | {"count": "{:,}".format}
+        shown = (count, percent, points, signed, listed, p_value, in_unit, moment)
+        self.environment.filters |= {of.__name__: of for of in shown}
         self.shared = {"sprite": None, "columns": COLUMNS, **shared}
 
     def render(self, template: str, **values: Any) -> str:

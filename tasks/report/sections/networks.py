@@ -14,7 +14,7 @@ class Layer(Model):
 
     type: str
     settings: dict[str, Any]
-    shape: list[Count]  # of its output, without the batch
+    shape: list[Count | None]  # of its output, without the batch; None: of any size
     parameters: Count
     multiply_adds: Count | None  # an image, in all passes; None: of such a layer they are not known
     differs: bool  # from all layers of the other networks
