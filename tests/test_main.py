@@ -76,8 +76,7 @@ def test_an_edit_that_changes_no_byte_of_the_result_stops_at_its_node(copied_run
         shutil.copytree(PROJECT / folder, project / folder)
     prepare = project / "tasks" / "prepare.py"
     prepare.write_text(prepare.read_text().replace("cut", "end_of_training"))
-    environment = server.environment | {"PYTHONPATH": str(project)}
-    done = run_main(copied_run, server._replace(environment=environment), *ON_THE_FIXTURE)
+    done = run_main(copied_run, server, *ON_THE_FIXTURE, program=(str(project / "flows" / "main.py"),))
     assert done.returncode == 0, done.stderr
     assert "prepare starts: code: tasks/prepare.py changed" in done.stderr
     for label in ("download", "validate", "train[baseline]", "train[dropout]", "evaluate[dropout]", "compare"):

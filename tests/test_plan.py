@@ -109,8 +109,8 @@ def test_where_there_is_nothing_only_the_first_node_is_decided(tmp_path):
     ("options", "libraries"),
     [
         ([], set()),
-        (["--fresh", "report"], {"jinja2", "matplotlib", "pillow", "pydantic"}),
-        (["--fresh", "compare"], {"jinja2", "matplotlib", "numpy", "pillow", "pydantic", "scipy"}),
+        (["--fresh", "report"], {"jinja2", "markupsafe", "matplotlib", "pillow", "pydantic"}),
+        (["--fresh", "compare"], {"jinja2", "markupsafe", "matplotlib", "numpy", "pillow", "pydantic", "scipy"}),
     ],
 )
 def test_the_libraries_are_those_of_the_nodes_that_run_or_may_have_to(settings, options, libraries):

@@ -115,7 +115,15 @@ def test_the_run_of_another_host_is_its_own(url):
 
 @pytest.mark.parametrize(("of_another_server", "kept"), [(True, 1), (False, 0)])
 def test_a_run_by_hand_is_kept_in_mind_until_its_own_server_is_told(url, tmp_path, of_another_server, kept):
-    note = {"state": "died", "began": "", "pid": 1, "host": "", "command": "", "nodes": {}, "flow_run": str(uuid4())}
+    note = {
+        "state": "died",
+        "began": "2026-01-01",
+        "pid": 1,
+        "host": "",
+        "command": "",
+        "nodes": {},
+        "flow_run": str(uuid4()),
+    }
     note["server"] = "http://elsewhere/api" if of_another_server else url
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "20260101T000000000000-1.died.json").write_text(json.dumps(note))
