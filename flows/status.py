@@ -114,10 +114,8 @@ def _runs(url: str, deployment: dict[str, Any], sort: str, *states: str) -> list
 def _room(settings: Settings) -> Told:
     folder = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
-    yield (
-        "disk",
-        f"{free / 1e9:,.1f} GB free; {settings.data_dir} has {size_of(settings.data_dir.resolve()) / 1e6:,.0f} MB",
-    )
+    used = size_of(settings.data_dir.resolve())
+    yield "disk", f"{free / 1e9:,.1f} GB free; {settings.data_dir} has {used / 1e6:,.0f} MB"
     if free < LITTLE:
         yield f"only {free / 1e9:.1f} GB are free in {folder}"
 

@@ -39,7 +39,11 @@ def taken_from(source, specified, folder):
     found = specified if specified.names_its_digests else with_digests_of(specified, source)
     output, milestones = folder / "artifact", []
     output.mkdir()
-    log = lambda done, total, note, milestone: milestones.append(note) if milestone else None  # noqa: E731
+
+    def log(_done, _total, note, milestone):
+        if milestone:
+            milestones.append(note)
+
     download(output, data_set=found, source_folder=source, data_dir=folder / "data", progress=log)
     return output, milestones
 

@@ -11,15 +11,13 @@ ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "TF_CPP_MIN_LOG_LEVEL": "2",
 }
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}  # Keras' dtype policy, by precision
 SET_ELSEWHERE = ("KERAS_", "TF_", "XLA_", "ONEDNN_", "DNNL_", "OMP_", "MKL_")  # what shapes the arithmetic
 
 
 def environment() -> dict[str, str | None]:
     """Return what TensorFlow's environment is to be; `None`: not set."""
     return dict.fromkeys(name for name in os.environ if name.startswith(SET_ELSEWHERE)) | ENVIRONMENT
-
-
-POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}  # Keras' dtype policy, by precision
 
 
 def begin(seed: int, precision: str) -> None:
