@@ -208,7 +208,7 @@ def _on_signals(handler: Any) -> None:
 
 
 def _interrupt(*_: Any) -> NoReturn:
-    """End the run: workers at once, and Prefect after a second and a half, whatever it still tells its server."""
+    """End the run within two seconds: workers at once, then what Prefect still wants to tell its server."""
     _on_signals(signal.SIG_IGN)
     _told_to_stop.set()
     stop_workers()

@@ -3,6 +3,7 @@
 import fcntl
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -232,6 +233,17 @@ say(run(functions.add, [1], progress=lambda *_: os.killpg(0, signal.SIGINT)))
 """
     told = script(code, start_new_session=True)
     assert (told.stdout, told.stderr) == ("{'sum': 1}\n", "")
+
+
+def test_while_workers_are_started_no_thread_can_take_ctrl_c_from_the_main_one():
+    run(functions.add, [1], progress=silent)  # there is a server
+    masks = set()
+    with ThreadPoolExecutor() as pool:
+        futures = [pool.submit(run, functions.add, [number], progress=silent) for number in range(20)]
+        while not all(future.done() for future in futures):
+            for status in Path("/proc/self/task").glob("*/status"):
+                masks.update(re.findall(r"SigBlk:\s+(\w+)", status.read_text()))
+    assert {int(mask, 16) & 1 << signal.SIGINT - 1 for mask in masks} == {0}
 
 
 def test_a_worker_holds_its_parent_s_lock_while_it_works_and_no_longer(tmp_path):

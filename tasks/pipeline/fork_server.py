@@ -63,7 +63,7 @@ def ensure_server() -> None:
     if _up.is_set():
         return
     multiprocessing.current_process().daemon = False  # as Dask's workers are, which may start no process then
-    with starting, unlike_a_script():
+    with starting, unlike_a_script(), _without_ctrl_c():
         before = dict(os.environ)
         try:
             for name, value in {**_environment, SOCKET_FOLDER: _socket_folder()}.items():
@@ -98,14 +98,26 @@ def _socket_folder() -> str:
 
 @contextlib.contextmanager
 def unlike_a_script() -> Iterator[None]:
-    """Begin a process that does not import `__main__` again, and that Ctrl-C does not reach."""
+    """Begin a process that does not import `__main__` again."""
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Start a process that Ctrl-C does not reach, nor what is forked from it.
+
+    Not for every worker: a thread that unblocks a signal may take one that was sent meanwhile, and the main thread,
+    where Python handles it, would sleep on.
+    """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        sys.modules["__main__"] = main
 
 
 if LIBRARIES in os.environ:  # this is the server
