@@ -20,9 +20,9 @@ article: .venv/ready
 # cron gives these too: while something runs its environment stays as it is, until `make stop`
 server deploy worker stop:
 	@[ -e .venv/ready ] && $(PYTHON) -c '$(SOMETHING_RUNS)' || $(MAKE) -s --no-print-directory .venv/ready
-	@$(PYTHON) -m flows.services $@
+	@$(PYTHON) -m flows.operations.services $@
 
-SOMETHING_RUNS = from flows.processes import running; exit(not any(map(running, ("server", "worker", "pages"))))
+SOMETHING_RUNS = from flows.operations.processes import running; exit(not any(map(running, ("server", "worker", "pages"))))
 
 test: lint browser
 	$(PYTHON) -m pytest -n 3 --dist loadfile $(ARGS)
@@ -57,7 +57,7 @@ lock:
 	$(COMPILE) --constraints requirements-dev.lock -o requirements.lock
 
 schema: .venv/ready
-	$(PYTHON) -c 'import json; from tasks.report.page import Twin; print(json.dumps(Twin.model_json_schema(), indent=1))' > docs/report.schema.json
+	$(PYTHON) -c 'import json; from tasks.reporting.page import Twin; print(json.dumps(Twin.model_json_schema(), indent=1))' > docs/report.schema.json
 
 fixtures: .venv/extras
 	$(PYTHON) -m tests.fixtures.make_fixtures

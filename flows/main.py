@@ -24,15 +24,15 @@ if not find_spec("pydantic"):
     print("error: this Python lacks libraries; `make run` makes the .venv/bin/python that has them", file=sys.stderr)
     sys.exit(2)
 
+from flows.models import evaluator, trainer
 from tasks.challenge import challenge
-from tasks.champion import evaluation_of_the_champion
 from tasks.compare import compare
-from tasks.contestants import evaluator, trainer
 from tasks.download import download
+from tasks.pipeline.champions import evaluation_of_the_champion
 from tasks.prepare import prepare
 from tasks.report import report
-from tasks.settings import Settings
-from tasks.studies import newest_study
+from tasks.settings.settings import Settings
+from tasks.settings.studies import newest_study
 from tasks.validate import validate
 
 
@@ -62,6 +62,6 @@ def dag(run: Callable[..., Any], settings: Settings) -> Any:
 
 
 if __name__ == "__main__":
-    from flows.command_line import main
+    from flows.cli import main
 
     main()

@@ -6,13 +6,13 @@ from typing import Any
 
 from flows.main import dag
 from flows.study import folds, search, seeds
+from tasks.formatting import nearest
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.cache_key import label_of
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.node import Node
-from tasks.settings import Settings
-from tasks.studies import FoldStudy, SearchStudy, SeedStudy
-from tasks.wording import nearest
+from tasks.settings.settings import Settings
+from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy
 
 Step = tuple[str, str, str]  # label, what happens to it, why
 Dag = Callable[..., Any]

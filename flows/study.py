@@ -25,8 +25,8 @@ if not find_spec("pydantic"):
     print("error: this Python lacks libraries; `make run` makes the .venv/bin/python that has them", file=sys.stderr)
     sys.exit(2)
 
+from flows.models import evaluator, trainer
 from tasks.compare_trainings import compare_trainings
-from tasks.contestants import evaluator, trainer
 from tasks.download import download
 from tasks.fold import fold
 from tasks.pipeline.node import Member, Node
@@ -34,8 +34,8 @@ from tasks.prepare import prepare
 from tasks.rank_trials import rank_trials
 from tasks.report_search import report_search
 from tasks.report_study import report_study
-from tasks.settings import Settings
-from tasks.studies import FoldStudy, SearchStudy, SeedStudy, artifacts
+from tasks.settings.settings import Settings
+from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy, artifacts
 from tasks.train import train
 from tasks.validate import validate
 
@@ -79,6 +79,6 @@ def search(run: Callable[..., Any], settings: SearchStudy) -> Any:
 
 
 if __name__ == "__main__":
-    from flows.command_line import main_of_studies
+    from flows.cli import main_of_studies
 
     main_of_studies({"seeds": SeedStudy, "folds": FoldStudy, "search": SearchStudy})

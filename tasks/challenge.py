@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from tasks.data.dataset import DataSet
 from tasks.data.splits import load_labels
+from tasks.evaluation.intervals import paired_difference
 from tasks.evaluation.probabilities import load_probabilities
-from tasks.fashion_mnist import DataSet
+from tasks.formatting import interval, points
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
-from tasks.statistics import paired_difference
-from tasks.wording import interval, points
 
 
 @node(libraries=("numpy",), by_provenance=True)

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from tasks.claims import ARTICLE, cure, hold_claim
 from tasks.data.splits import SPLITS, load_labels
-from tasks.differences import Outcome, compare_classes, differ
+from tasks.evaluation.article import ARTICLE, cure, hold_claim
+from tasks.evaluation.intervals import Estimate, difference_of, wilson_interval
+from tasks.evaluation.paired import Outcome, compare_classes, differ
 from tasks.evaluation.probabilities import load_probabilities
+from tasks.formatting import INTERVAL, interval, listed, p_value, percent, points
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
-from tasks.statistics import Estimate, difference_of, wilson_interval
-from tasks.wording import INTERVAL, interval, listed, p_value, percent, points
 
 SIGNIFICANT = 0.05  # the p-value that goes with 95 % intervals
 

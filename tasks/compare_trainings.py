@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from tasks.data.splits import SPLITS
+from tasks.evaluation.intervals import bootstrap_mean, mean_over_trainings, trainings_to_settle
+from tasks.formatting import interval, listed, percent, points
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
-from tasks.statistics import bootstrap_mean, mean_over_trainings, trainings_to_settle
-from tasks.wording import interval, listed, percent, points
 
 FEW = 2  # trainings of each network, of which nothing can be told but which one is higher
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tasks.data.dataset import DataFile, DataSet
 from tasks.data.files import Incomplete, file_in, is_whole, read
-from tasks.fashion_mnist import DataFile, DataSet
 from tasks.pipeline.errors import RunError, Unreachable, UserError
 from tasks.pipeline.node import node
 from tasks.pipeline.progress import Progress

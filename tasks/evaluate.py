@@ -47,7 +47,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Fill the artifact with probabilities and metrics, on all cores."""
     start_tensorflow(cores())
-    from tasks.parts import Predictor
+    from tasks.training.train_step import Predictor
 
     model = load_model(train.folder / "model.keras", precision, own_network)
     passes = 2 if inference == "mirrored" else 1

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from tasks.data.dataset import DataSet
+from tasks.data.idx import read_idx
 from tasks.data.images import save_split
-from tasks.fashion_mnist import DataSet
-from tasks.idx import read_idx
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.node import node

@@ -9,11 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tasks.evaluation.intervals import Estimate, difference_of, wilson_interval
+from tasks.formatting import interval, percent, points
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
-from tasks.statistics import Estimate, difference_of, wilson_interval
-from tasks.trials import Space, Trial, study_of
-from tasks.wording import interval, percent, points
+from tasks.search.trials import Space, Trial, study_of
 
 FEW = 8  # finished trials at least, of which an importance can be told
 GOOD = 0.25  # the share of the trials that counts as good

@@ -7,10 +7,10 @@ Takes the trials' trainings and their ranking. Makes `report.json`, every number
 from pathlib import Path
 from typing import Any
 
-from tasks.fashion_mnist import DataSet
+from tasks.data.dataset import DataSet
+from tasks.formatting import as_text, caution, option_of
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
-from tasks.wording import as_text, caution, option_of
 
 SHOWN = 5  # trials at the end of the command
 
@@ -29,7 +29,7 @@ def report_search(
     limit: int | None,
 ) -> dict[str, Any]:
     """Fill the artifact with the page and its numbers; its facts are what the command line prints at the end."""
-    from tasks.report.search import numbers, render
+    from tasks.reporting.search import numbers, render
 
     told = caution(limit, data_set.counts["train"])
     best = rank_trials.json("trials.json")["trials"][0]["settings"]

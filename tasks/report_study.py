@@ -7,10 +7,10 @@ Takes the trainings, their evaluations and the comparison. Makes `report.json`, 
 from pathlib import Path
 from typing import Any
 
-from tasks.fashion_mnist import DataSet
+from tasks.data.dataset import DataSet
+from tasks.formatting import caution
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
-from tasks.wording import caution
 
 
 @node(libraries=("jinja2", "markupsafe", "matplotlib", "pydantic"), by_provenance=True)
@@ -27,7 +27,7 @@ def report_study(
     limit: int | None,
 ) -> dict[str, Any]:
     """Fill the artifact with the page and its numbers; its facts are what the command line prints at the end."""
-    from tasks.report.study import numbers, render
+    from tasks.reporting.study import numbers, render
 
     settings = {"data_set": data_set.name, "command": command, "departures": departures}
     unrepeatable = [of.manifest["network"] for of in train.values() if not of.summary.get("repeatable", True)]

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.augment import augment
-from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.data.splits import load_split
 from tasks.evaluation.cross_entropy import per_sample_cross_entropy
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.node import node
 from tasks.pipeline.provenance import cores
+from tasks.training.augmentation import augment
+from tasks.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.training.saving import save_model
 from tasks.training.tensorflow import begin, start_tensorflow
 
@@ -155,7 +155,7 @@ class Training:
         checkpoint: Checkpoint | None,
         pool: ThreadPoolExecutor,
     ) -> None:
-        from tasks.parts import Predictor, Update
+        from tasks.training.train_step import Predictor, Update
 
         self.recipe, self.checkpoints = recipe, checkpoints
         self.update = Update(model, recipe.seed, pool, recipe.label_smoothing)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from tasks.fashion_mnist import DataSet
-from tasks.idx import AT_ONCE, read_idx
+from tasks.data.dataset import DataSet
+from tasks.data.idx import AT_ONCE, read_idx
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, ValidationFailed
 from tasks.pipeline.hashing import sha256_of

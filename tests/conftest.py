@@ -21,16 +21,16 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.sync_api import sync_playwright
 
-from flows.processes import command_of
+from flows.operations.processes import command_of
+from tasks.data.dataset import DataSet, load_data_set
 from tasks.download import fetch
-from tasks.fashion_mnist import DataSet, load_data_set
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.hashing import sha256_of
 from tasks.pipeline.run_records import recorded
 from tasks.pipeline.staging import LOCKS, lock
 from tasks.pipeline.store import Store
-from tasks.settings import PROJECT
+from tasks.settings.settings import PROJECT
 from tests import silent
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -186,7 +186,9 @@ def prefect_server(home: Path) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def url(server: Server) -> str:
     """The API of the server, once it has the deployments."""
-    subprocess.run([sys.executable, "-m", "flows.services", "deploy"], cwd=PROJECT, env=server.environment, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "flows.operations.services", "deploy"], cwd=PROJECT, env=server.environment, check=True
+    )
     return server.url
 
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows.processes import command_of, running
-from flows.server_api import ask
-from flows.services import POOL
+from flows.operations.processes import command_of, running
+from flows.operations.server_client import ask
+from flows.operations.services import POOL
 from tests.conftest import PROJECT, free_port, wait_until
 
 COPIED = ("Makefile", "flows", "prefect.yaml", "pyproject.toml", "requirements.lock", "setup.sh", "tasks")

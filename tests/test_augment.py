@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.augment import ERASED, augment
+from tasks.training.augmentation import ERASED, augment
 
 IMAGES = np.random.default_rng(0).random((200, 28, 28, 1), dtype=np.float32) + 0.1  # no pixel is background
 SHIFTS = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.idx import IMAGES, LABELS
+from tasks.data.idx import IMAGES, LABELS
 from tasks.pipeline.staging import LOCKS
-from tasks.settings import PROJECT
+from tasks.settings.settings import PROJECT
 from tests.conftest import AS_ANYONE, FIRST, FIXTURE, ON_THE_FIXTURE, SPECIFICATION, assert_refused, leftovers, run_main
 from tests.fixtures.make_fixtures import idx_bytes
 

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tasks.champion import FILE, champions, crown, evaluation_of_the_champion, roll_back
+from tasks.pipeline.champions import FILE, champions, crown, evaluation_of_the_champion, roll_back
 from tasks.pipeline.errors import RunError, UserError
 from tests.strange_files import OTHER_THAN_FILES, sparse
 

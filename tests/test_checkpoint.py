@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.pipeline.checkpoints import Checkpoints
+from tasks.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tests.strange_files import OTHER_THAN_FILES, sparse
 
 VARIABLES = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int64), np.array([1, 2], np.uint32)]

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.claims import OVERFITTING_GAP, cure, hold_claim
+from tasks.evaluation.article import OVERFITTING_GAP, cure, hold_claim
 
 
 def row(gap, half):

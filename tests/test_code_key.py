@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from tasks.contestants import evaluator, trainer
+from flows.models import evaluator, trainer
 from tasks.pipeline import PROJECT
 from tasks.pipeline.code_key import code_digests
 
@@ -13,7 +13,7 @@ SMALL = {
     "tasks/train.py": '''"""Train."""
 import json
 from typing import TYPE_CHECKING
-from tasks.report import splits
+from tasks.reporting import splits
 from tasks.helper import scale
 if TYPE_CHECKING:
     from tasks.hints import Kind
@@ -34,12 +34,12 @@ def scale(x):
     "tasks/late.py": "def late():\n    return 1\n",
     "tasks/hints.py": "class Kind:\n    pass\n",
     "tasks/other.py": "def other():\n    return 1\n",
-    "tasks/report/__init__.py": "",
-    "tasks/report/splits.py": "SPLITS = ('train',)\n",
-    "tasks/report/page.j2": "<p>",
-    "tasks/report/deep/style.css": "p {}",
-    "tasks/report/notes.txt": "notes",
-    "tasks/report/.hidden.css": "p {}",
+    "tasks/reporting/__init__.py": "",
+    "tasks/reporting/splits.py": "SPLITS = ('train',)\n",
+    "tasks/reporting/page.j2": "<p>",
+    "tasks/reporting/deep/style.css": "p {}",
+    "tasks/reporting/notes.txt": "notes",
+    "tasks/reporting/.hidden.css": "p {}",
     "tasks/elsewhere/__init__.py": "",
     "tasks/elsewhere/page.j2": "<p>",
     "tasks/pipeline/__init__.py": "",
@@ -54,9 +54,9 @@ EDITS = {  # name: file, old, new (a new file where there is no old)
     "a file that nothing imports": ("tasks/other.py", "return 1", "return 2"),
     "the machinery": ("tasks/pipeline/store.py", "2", "3"),
     "another package's template": ("tasks/elsewhere/page.j2", "<p>", "<b>"),
-    "notes in a package": ("tasks/report/notes.txt", "notes", "more"),
-    "a hidden file in a package": ("tasks/report/.hidden.css", "p {}", "b {}"),
-    "a backup in a package": ("tasks/report/page.j2~", "", "<b>"),
+    "notes in a package": ("tasks/reporting/notes.txt", "notes", "more"),
+    "a hidden file in a package": ("tasks/reporting/.hidden.css", "p {}", "b {}"),
+    "a backup in a package": ("tasks/reporting/page.j2~", "", "<b>"),
     "the README": ("README.md", "read", "edit"),
     "a new module": ("tasks/new.py", "", "x = 1"),
     "a file at the project's top": ("model.keras", "", "weights"),
@@ -69,12 +69,12 @@ EDITS = {  # name: file, old, new (a new file where there is no old)
     "a registry": ("tasks/deeper.py", "SIZES = {'a': 1}", "SIZES = {'a': 1, 'b': 2}"),
     "what is imported if something is true": ("tasks/hints.py", "pass", "x = 1"),
     "what a function imports": ("tasks/late.py", "return 1", "return 2"),
-    "a submodule that a package is asked for": ("tasks/report/splits.py", "train", "test"),
-    "a package's own file": ("tasks/report/__init__.py", "", "x = 1"),
+    "a submodule that a package is asked for": ("tasks/reporting/splits.py", "train", "test"),
+    "a package's own file": ("tasks/reporting/__init__.py", "", "x = 1"),
     "the top package's file": ("tasks/__init__.py", "", "x = 1"),
-    "a template of a package": ("tasks/report/page.j2", "<p>", "<b>"),
-    "a style in a folder of it": ("tasks/report/deep/style.css", "p", "b"),
-    "a new template": ("tasks/report/new.j2", "", "<p>"),
+    "a template of a package": ("tasks/reporting/page.j2", "<p>", "<b>"),
+    "a style in a folder of it": ("tasks/reporting/deep/style.css", "p", "b"),
+    "a new template": ("tasks/reporting/new.j2", "", "<p>"),
     "an import more": ("tasks/train.py", "import json\n", "import json\nimport tasks.other\n"),
     "a package in a module's place": ("tasks/helper/__init__.py", "", "def scale(x):\n    return x\n"),
     "a syntax error": ("tasks/late.py", "return 1", "return ("),
@@ -120,6 +120,7 @@ def test_a_module_that_is_moved_is_another_file(small):
 ALL = ("baseline", "dropout", "logistic", "residual", "xgboost")
 TRAIN, EVALUATE = ({f"{verb}[{name}]" for name in ALL} for verb in ("train", "evaluate"))
 TRAIN_NETWORKS, EVALUATE_NETWORKS = TRAIN - {"train[xgboost]"}, EVALUATE - {"evaluate[xgboost]"}
+OF_NETWORKS = TRAIN_NETWORKS | EVALUATE_NETWORKS
 BEFORE = {"download", "validate", "prepare", "fold"}
 REPORTS = {"report", "report_study", "report_search"}
 LATE = {"compare", "compare_trainings", "rank_trials", "challenge", *REPORTS}
@@ -132,31 +133,31 @@ def of(network):
 REAL = {  # edit: what reruns of what is trained and evaluated; "..." for what is later, in seconds
     "a network": ("tasks/networks/dropout.py", "rate: float = 0.5", "rate: float = 0.4", of("dropout")),
     "data beside a network": ("tasks/networks/extra.json", "", "{}", set()),
-    "which epochs a user's network gets": ("tasks/registry.py", '"fast": 10', '"fast": 11', of("xgboost")),
+    "which epochs a user's network gets": ("tasks/settings/models.py", '"fast": 10', '"fast": 11', set()),
     "a new network": ("tasks/networks/third.py", "", "EPOCHS = {}\n", set()),
     "the article's epochs": ("tasks/networks/baseline.py", '"article": 20', '"article": 21', of("baseline")),
     "a user's own network": ("tasks/networks/custom.py", "ROUNDING = 0.02", "ROUNDING = 0.03", set()),
-    "an interval's formula": ("tasks/statistics.py", "hits + squared / 2", "hits + squared / 3", EVALUATE),
-    "how probabilities are measured": ("tasks/metrics.py", "BINS = 15", "BINS = 10", EVALUATE),
+    "an interval's formula": ("tasks/evaluation/intervals.py", "hits + squared / 2", "hits + squared / 3", EVALUATE),
+    "how probabilities are measured": ("tasks/evaluation/metrics.py", "BINS = 15", "BINS = 10", EVALUATE),
     "how predictions are written": ("tasks/evaluation/predictions.py", "FIRST = 100", "FIRST = 101", EVALUATE),
     "test-time augmentation": ("tasks/evaluate.py", "(one + other) / 2", "(one + other) / 3", EVALUATE_NETWORKS),
     "the learning rate's schedule": ("tasks/train.py", "0.1 + 0.9", "0.2 + 0.8", TRAIN_NETWORKS),
-    "a step of the training": ("tasks/parts.py", "PARTS = 8", "PARTS = 9", TRAIN_NETWORKS | EVALUATE_NETWORKS),
-    "augmentation": ("tasks/augment.py", "ERASED = 6", "ERASED = 7", TRAIN_NETWORKS),
+    "a step of the training": ("tasks/training/train_step.py", "PARTS = 8", "PARTS = 9", OF_NETWORKS),
+    "augmentation": ("tasks/training/augmentation.py", "ERASED = 6", "ERASED = 7", TRAIN_NETWORKS),
     "boosted trees": ("tasks/training/xgboost.py", "ROUNDS = 1_000", "ROUNDS = 999", {"train[xgboost]"}),
     "how trees are evaluated": ("tasks/evaluation/xgboost.py", "CHUNK = 5_000", "CHUNK = 999", {"evaluate[xgboost]"}),
     "how a split is loaded": ("tasks/data/splits.py", 'mmap_mode="r"', 'mmap_mode="c"', {"prepare", *TRAIN, *EVALUATE}),
     "how images are scaled": ("tasks/data/images.py", "/ 255", "/ 256", {"prepare", "fold", *EVALUATE}),
     "how images are split": ("tasks/prepare.py", "- round(len(order)", "- int(len(order)", {"prepare"}),
     "cross-entropy": ("tasks/evaluation/cross_entropy.py", "float32).tiny", "float64).tiny", TRAIN_NETWORKS | EVALUATE),
-    "a mirror's address": ("tasks/fashion_mnist.py", "storage.googleapis.com", "example.com", set()),
+    "a mirror's address": ("tasks/data/dataset.py", "storage.googleapis.com", "example.com", set()),
     "a check of the data": ("tasks/validate.py", "DRIFT = 5.0", "DRIFT = 6.0", {"validate"}),
-    "how IDX is read": ("tasks/idx.py", "np.uint8,", "np.int8,", {*BEFORE, *EVALUATE}),
-    "what the article claims": ("tasks/claims.py", '"test": 0.9211', '"test": 0.9212', set()),
-    "the page's template": ("tasks/report/page.html.j2", "<", "<!-- --><", set()),
-    "the page's style": ("tasks/report/style.css", "{", "{ color: red;", set()),
-    "words": ("tasks/wording.py", "95", "96", set()),
-    "the settings' defaults": ("tasks/fields.py", "0.1, gt=0, lt=1", "0.2, gt=0, lt=1", set()),
+    "how IDX is read": ("tasks/data/idx.py", "np.uint8,", "np.int8,", {*BEFORE, *EVALUATE}),
+    "what the article claims": ("tasks/evaluation/article.py", '"test": 0.9211', '"test": 0.9212', set()),
+    "the page's template": ("tasks/reporting/page.html.j2", "<", "<!-- --><", set()),
+    "the page's style": ("tasks/reporting/style.css", "{", "{ color: red;", set()),
+    "words": ("tasks/formatting/__init__.py", "95", "96", set()),
+    "the settings' defaults": ("tasks/settings/options.py", "0.1, gt=0, lt=1", "0.2, gt=0, lt=1", set()),
     "the store": ("tasks/pipeline/store.py", "import", "import this\nimport", set()),
     "the wiring": ("flows/main.py", "raw = run(download)", "raw = run(download, 1)", set()),
     "the README": ("README.md", "a", "b", set()),
@@ -212,7 +213,7 @@ def test_an_edit_of_the_project_reruns_what_it_concerns_and_retrains_nothing_els
 
 def test_a_network_reaches_its_own_file_and_no_other_network(project):
     reached = codes(project)["train[dropout]"]
-    assert "tasks/registry.py" not in reached
+    assert "tasks/settings/models.py" not in reached
     assert [name for name in reached if name.startswith("tasks/networks/")] == [
         "tasks/networks/__init__.py",
         "tasks/networks/dropout.py",

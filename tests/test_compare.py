@@ -9,9 +9,9 @@ from tasks.compare import (
     rank,
 )
 from tasks.data.splits import SPLITS
-from tasks.metrics import measure
+from tasks.evaluation.intervals import wilson_interval
+from tasks.evaluation.metrics import measure
 from tasks.pipeline.artifact import Artifact
-from tasks.statistics import wilson_interval
 
 IMAGES = {"train": 54_000, "validation": 6_000, "test": 10_000}
 

@@ -1,11 +1,11 @@
 import pytest
 
-from tasks.contestants import evaluator, trainer
+from flows.models import evaluator, trainer
 from tasks.evaluation import xgboost as xgboost_evaluation
-from tasks.fields import CONTESTANTS
 from tasks.pipeline.errors import UserError
-from tasks.registry import networks
-from tasks.settings import parse_settings
+from tasks.settings.models import networks
+from tasks.settings.options import CONTESTANTS
+from tasks.settings.settings import parse_settings
 from tasks.training import xgboost as xgboost_training
 
 
@@ -26,6 +26,6 @@ def test_what_says_nothing_of_trees_does_not_grow_them_again(data_set, artifact)
 
 
 def test_trees_are_refused_where_their_library_is_not_installed(monkeypatch):
-    monkeypatch.setattr("tasks.settings.XGBOOST_DISTRIBUTION", "nobody-has")
+    monkeypatch.setattr("tasks.settings.settings.XGBOOST_DISTRIBUTION", "nobody-has")
     with pytest.raises(UserError, match="nobody-has is not installed; install it with `make extras`$"):
         parse_settings({"networks": "baseline,xgboost"})

@@ -9,7 +9,7 @@ import pytest
 from tasks.networks import custom
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.user_module import UserFunction
-from tasks.settings import parse_settings
+from tasks.settings.settings import parse_settings
 from tasks.train import train
 from tasks.training.tensorflow import begin
 from tests.conftest import ON_THE_FIXTURE, run_main

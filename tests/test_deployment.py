@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.server_api import ask
-from tasks.fashion_mnist import FASHION_MNIST
+from flows.operations.server_client import ask
+from tasks.data.dataset import FASHION_MNIST
 from tasks.pipeline.errors import RunError
-from tasks.settings import Settings
+from tasks.settings.settings import Settings
 from tests.conftest import FORK_SERVER, PROJECT, background, leftovers, sha256_of, wait_until
 from tests.deployed import deployed
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tasks.differences import Outcome, compare_classes, differ
-from tasks.metrics import measure
-from tasks.statistics import mcnemar, paired_difference
+from tasks.evaluation.intervals import mcnemar, paired_difference
+from tasks.evaluation.metrics import measure
+from tasks.evaluation.paired import Outcome, compare_classes, differ
 
 
 def probabilities(seed, labels, sharpness):

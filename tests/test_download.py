@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tasks.data.dataset import load_data_set
 from tasks.data.files import PIECE
+from tasks.data.idx import IMAGES
 from tasks.download import download, fetch
-from tasks.fashion_mnist import load_data_set
-from tasks.idx import IMAGES
 from tasks.pipeline.errors import UserError
-from tasks.settings import PROJECT
+from tasks.settings.settings import PROJECT
 from tests import silent
 from tests.conftest import AS_ANYONE, FIRST, FIXTURE, SPECIFICATION, WEB_PAGE, assert_whole, full
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.engines import _only_from_here
+from flows.orchestration.task_runners import _only_from_here
 from tests.conftest import FIXTURE, SPECIFICATION, ask, children_of, free_port, run_main, wait_until
 from tests.machines import Machine, bucket_server, dask_scheduler
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.server_api import request
+from flows.operations.server_client import request
 from tests.conftest import ON_THE_FIXTURE, PROJECT
 
 PROFILES = """

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from flows.ephemeral_server import DATABASE, LARGEST, _database_at
+from flows.orchestration.ephemeral_server import DATABASE, LARGEST, _database_at
 from tests.conftest import PROJECT
 from tests.strange_files import OTHER_THAN_FILES, sparse
 
@@ -15,7 +15,7 @@ import logging
 import os
 from pathlib import Path
 from prefect import flow, settings, task
-from flows.ephemeral_server import prefect_api
+from flows.orchestration.ephemeral_server import prefect_api
 
 @flow
 def many_tasks():

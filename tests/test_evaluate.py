@@ -1,7 +1,7 @@
 import pytest
 
 from tasks.evaluate import layers_of
-from tasks.registry import networks
+from tasks.settings.models import networks
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tasks.fashion_mnist import FASHION_MNIST, load_data_set
+from tasks.data.dataset import FASHION_MNIST, load_data_set
 from tasks.pipeline.errors import UserError
 from tests.conftest import SPECIFICATION
 

@@ -2,8 +2,8 @@
 
 import shutil
 
-from flows.command_line import read_options
-from tasks.settings import parse_settings
+from flows.cli import read_options
+from tasks.settings.settings import parse_settings
 from tests.conftest import ON_THE_FIXTURE
 from tests.faults.damages import DAMAGES, damage_again_and_again
 from tests.faults.kills import kill_again_and_again

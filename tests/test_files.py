@@ -6,9 +6,9 @@ import struct
 
 import pytest
 
+from tasks.data.dataset import UNKNOWN
 from tasks.data.files import with_digests_of
 from tasks.download import download
-from tasks.fashion_mnist import UNKNOWN
 from tasks.pipeline.errors import UserError
 from tests.conftest import FIRST, FIXTURE, WEB_PAGE, assert_whole
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from tasks.data.idx import read_idx
 from tasks.fold import fold, folds_of
-from tasks.idx import read_idx
 from tasks.pipeline.errors import RunError
 
 

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from flows.housekeeping import damaged, no_run_at_work, remove, retain, size_of, unneeded
-from flows.instead import look_after
+from flows.actions import look_after
+from flows.pruning import damaged, no_run_at_work, remove, retain, size_of, unneeded
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.run_records import recorded
-from tasks.report.publish import publish
-from tasks.settings import Settings
+from tasks.reporting.publish import publish
+from tasks.settings.settings import Settings
 from tests.conftest import CACHE_KEY, everything_in, full, killed_at_work, produce
 from tests.strange_files import nest
 

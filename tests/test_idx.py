@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tasks.idx import IMAGES, LABELS, read_idx
+from tasks.data.idx import IMAGES, LABELS, read_idx
 from tasks.pipeline.errors import RunError
 from tests.fixtures.make_fixtures import idx_bytes
 

@@ -9,7 +9,7 @@ SIDE = 7  # of a small feature map
 @pytest.fixture
 def quicken(tensorflow):
     """The function, whose module imports TensorFlow: not before that has started as in a worker."""
-    from tasks.kernels import SMALL, quicken
+    from tasks.training.fast_ops import SMALL, quicken
 
     assert SIDE**2 <= SMALL < (SIDE + 1) ** 2
     return quicken

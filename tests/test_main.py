@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.command_line import read_options
-from flows.processes import command_of
+from flows.cli import read_options
+from flows.operations.processes import command_of
+from tasks.data.dataset import FASHION_MNIST
 from tasks.download import fetch
-from tasks.fashion_mnist import FASHION_MNIST
 from tasks.pipeline.run_records import recover_crashed_runs
-from tasks.settings import PROJECT, Settings
+from tasks.settings.settings import PROJECT, Settings
 from tests import silent
 from tests.conftest import (
     ON_THE_FIXTURE,

@@ -4,8 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from tasks.metrics import BINS, calibration_error, measure, reliability
-from tasks.statistics import f1_interval, wilson_interval
+from tasks.evaluation.intervals import f1_interval, wilson_interval
+from tasks.evaluation.metrics import BINS, calibration_error, measure, reliability
 
 # Five images of three classes: the first choices are 0, 0, 1, 1, 0, and class 2 is never said.
 PROBABILITIES = np.array(

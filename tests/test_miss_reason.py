@@ -24,7 +24,7 @@ def changed(**parts):
         ({"settings": {"seed": 0, "limit": {"a": 1}}}, ["limit changed"]),
         ({"versions": {"numpy": "2.2"}}, ["numpy 2.1 → 2.2"]),
         ({"code": {"tasks/prepare.py": "c2"}}, ["code: tasks/prepare.py changed"]),
-        ({"code": CODE | {"tasks/idx.py": "c"}}, ["code: tasks/idx.py is new"]),
+        ({"code": CODE | {"tasks/data/idx.py": "c"}}, ["code: tasks/data/idx.py is new"]),
         ({"code": {}}, ["code: tasks/prepare.py is gone"]),
         ({"inputs": {"download": "d2"}}, ["input download changed"]),
         ({"settings": {"seed": 3, "limit": None}, "inputs": {}}, ["seed 0 → 3", "input download is gone"]),

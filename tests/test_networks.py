@@ -1,7 +1,7 @@
 import pytest
 
-from tasks.presets import PRESETS
-from tasks.registry import networks
+from tasks.settings.models import networks
+from tasks.settings.presets import PRESETS
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

@@ -14,7 +14,7 @@ from tasks.pipeline.progress import Event, log_reporter
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.user_module import UserFunction
 from tasks.pipeline.worker import run_node
-from tasks.settings import Settings
+from tasks.settings.settings import Settings
 from tests import silent
 from tests import worker_functions as nodes
 from tests.conftest import wait_until
@@ -111,7 +111,7 @@ def test_an_input_that_changes_while_a_node_runs_is_not_taken_for_what_it_was(se
 
 
 @pytest.mark.parametrize(
-    ("node", "file"), [(nodes.read_beside, "tests/fixtures/"), (nodes.read_style, "tasks/report/style.css")]
+    ("node", "file"), [(nodes.read_beside, "tests/fixtures/"), (nodes.read_style, "tasks/reporting/style.css")]
 )
 def test_a_function_that_reads_a_file_of_the_project_which_is_in_no_key_is_stopped(settings, node, file):
     with pytest.raises(RunError, match=f"^{node.name}: {node.name} reads {file}.*, whose changes would not be seen"):

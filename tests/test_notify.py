@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.notify import WEBHOOK, notify
+from flows.operations.notify import WEBHOOK, notify
 
 
 def test_what_happened_is_posted_as_a_sentence_and_as_facts(receiver, monkeypatch, caplog):

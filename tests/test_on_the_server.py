@@ -14,10 +14,10 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.states import Completed, Failed
 
-from flows.notify import WEBHOOK
-from flows.on_the_server import ProgressArtifacts, settle
-from flows.orchestrated import keep_slot
-from flows.server_api import ask as ask_api
+from flows.operations.notify import WEBHOOK
+from flows.operations.server_client import ask as ask_api
+from flows.orchestration.flow import keep_slot
+from flows.orchestration.server_reporting import ProgressArtifacts, settle
 from tests.conftest import ON_THE_FIXTURE, ask, run_main, wait_until
 
 

@@ -9,9 +9,9 @@ import pytest
 from prefect import flow
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
-from flows.orchestrated import as_task
+from flows.orchestration.flow import as_task
 from tasks.pipeline.progress import watchers
-from tasks.settings import PROJECT, Settings
+from tasks.settings.settings import PROJECT, Settings
 from tasks.train import train
 from tests import worker_functions as nodes
 
@@ -79,6 +79,8 @@ def test_on_a_cluster_every_machine_uses_the_arithmetic_that_the_run_chose(monke
     settings = Settings(engine="dask", precision="auto")
     chosen = settings.resolved().precision
     sent = inspect.getclosurevars(as_task(train, "dropout", settings).fn).nonlocals["settings"]
-    monkeypatch.setattr("tasks.settings.has_bfloat16", lambda: chosen != "bfloat16")  # another machine's processor
+    monkeypatch.setattr(
+        "tasks.settings.settings.has_bfloat16", lambda: chosen != "bfloat16"
+    )  # another machine's processor
     assert settings.resolved("dropout").precision != chosen
     assert sent.resolved("dropout").precision == chosen

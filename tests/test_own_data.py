@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from tasks.idx import IMAGES, LABELS
+from tasks.data.idx import IMAGES, LABELS
 from tests.conftest import assert_refused, run_main
 from tests.fixtures.make_fixtures import idx_bytes
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tasks.evaluate import mirrored
-from tasks.registry import networks
+from tasks.settings.models import networks
 
 GENERATOR = np.random.default_rng(0)
 PART = 32  # images of a part at least, in float32
@@ -14,12 +14,12 @@ LABELS = GENERATOR.integers(0, 10, len(IMAGES)).astype(np.uint8)
 
 
 @pytest.fixture(autouse=True)
-def parts(tensorflow):
+def train_step(tensorflow):
     """The module, which imports TensorFlow: not before that has started as in a worker."""
-    from tasks import parts
+    from tasks.training import train_step as module
 
-    assert parts.PART[4] == PART
-    return parts
+    assert module.PART[4] == PART
+    return module
 
 
 @pytest.fixture
@@ -80,13 +80,13 @@ def bounded():
     ],
     ids=["baseline", "with a penalty on its weights", "with bounds on its weights", "with batch normalization"],
 )
-def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(parts, build, chosen, pool):
+def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(train_step, build, chosen, pool):
     import keras
 
     images, labels = IMAGES[chosen], LABELS[chosen]
     ours, theirs = build(), build()
     theirs.compile(keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    update = parts.Update(ours, 0, pool)
+    update = train_step.Update(ours, 0, pool)
     for step in range(3):
         told = update(images, labels, step, 1e-5)
         expected = theirs.train_on_batch(images, labels)
@@ -110,14 +110,14 @@ def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(parts, 
         assert mine.numpy() == pytest.approx(other.numpy(), abs=1e-4), mine.path
 
 
-def test_each_part_is_normalized_by_its_own_statistics_and_their_mean_is_kept(parts, pool):
+def test_each_part_is_normalized_by_its_own_statistics_and_their_mean_is_kept(train_step, pool):
     import keras
 
-    update = parts.Update(normalized(), 0, pool)
+    update = train_step.Update(normalized(), 0, pool)
     slices = [slice(start, start + PART) for start in range(0, len(IMAGES), PART)]
     alone = []
     for part in slices:
-        of_part = parts.Update(normalized(), 0, pool)
+        of_part = train_step.Update(normalized(), 0, pool)
         alone.append(of_part(IMAGES[part], LABELS[part], 0, 0.0)["loss"])
     shares = [len(LABELS[part]) / len(IMAGES) for part in slices]
     assert update(IMAGES, LABELS, 0, 0.0)["loss"] == pytest.approx(np.dot(alone, shares), rel=1e-5)
@@ -128,14 +128,14 @@ def test_each_part_is_normalized_by_its_own_statistics_and_their_mean_is_kept(pa
     assert variance == pytest.approx(0.99 + 0.01 * np.average(variances, axis=0, weights=shares), abs=1e-5)
 
 
-def test_with_smoothed_labels_the_step_is_keras_own_and_the_loss_that_is_told_is_of_the_labels(parts, pool):
+def test_with_smoothed_labels_the_step_is_keras_own_and_the_loss_that_is_told_is_of_the_labels(train_step, pool):
     import keras
     import tensorflow as tf
 
     ours, theirs = normalized(), normalized()
     images, labels = IMAGES[:PART], LABELS[:PART]
     theirs.compile(keras.optimizers.SGD(0.0), loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.2))
-    update = parts.Update(ours, 0, pool, label_smoothing=0.2)
+    update = train_step.Update(ours, 0, pool, label_smoothing=0.2)
     told = update(images, labels, 0, 0.0)
     probabilities = ours(images, training=True).numpy()
     assert told["loss"] == pytest.approx(-np.log(probabilities[np.arange(len(labels)), labels]).mean(), rel=1e-5)
@@ -193,12 +193,12 @@ def of_two_dtypes():
 
 
 @pytest.mark.parametrize("build", [unused, counting, of_two_dtypes])
-def test_whatever_keras_trains_is_trained_to_keras_own_loss(parts, build, pool):
+def test_whatever_keras_trains_is_trained_to_keras_own_loss(train_step, build, pool):
     import keras
 
     ours, theirs = build(), build()
     theirs.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
-    update = parts.Update(ours, 0, pool)
+    update = train_step.Update(ours, 0, pool)
     for step in range(3):
         expected = theirs.train_on_batch(IMAGES, LABELS)
         assert update(IMAGES, LABELS, step, 1e-3)["loss"] == pytest.approx(float(expected), rel=1e-3)
@@ -244,11 +244,11 @@ def drawn_by_numpy(images):
     return tf.ensure_shape(drawn, [784]) + images
 
 
-def test_noise_of_keras_without_a_seed_is_other_in_each_part_and_step_and_the_same_in_each_training(parts, pool):
+def test_noise_of_keras_without_a_seed_is_other_in_each_part_and_step_and_the_same_in_each_training(train_step, pool):
     images, labels = np.repeat(IMAGES[:1], 2 * PART, axis=0), np.repeat(LABELS[:1], 2 * PART)
 
     def losses():
-        update = parts.Update(noisy(drawn_by_keras), 0, pool)
+        update = train_step.Update(noisy(drawn_by_keras), 0, pool)
         assert update.repeatable
         return [
             update(images[:size], labels[:size], step, 0.0)["loss"] for step in range(10) for size in (PART, 2 * PART)
@@ -259,8 +259,8 @@ def test_noise_of_keras_without_a_seed_is_other_in_each_part_and_step_and_the_sa
     assert losses() == first
 
 
-def test_what_is_drawn_in_inference_is_the_same_each_time(parts, pool):
-    predict = parts.Predictor(noisy(drawn_by_keras, always=True), pool)
+def test_what_is_drawn_in_inference_is_the_same_each_time(train_step, pool):
+    predict = train_step.Predictor(noisy(drawn_by_keras, always=True), pool)
     images = np.repeat(IMAGES[:1], 300, axis=0)
     first, again = (np.concatenate(list(predict(images))) for _ in range(2))
     assert (first == again).all()
@@ -268,27 +268,28 @@ def test_what_is_drawn_in_inference_is_the_same_each_time(parts, pool):
 
 
 @pytest.mark.parametrize("draw", [drawn_by_tensorflow, drawn_in_a_loop, drawn_by_numpy])
-def test_what_draws_without_a_seed_of_keras_is_noticed(parts, pool, draw):
-    assert not parts.Update(noisy(draw), 0, pool).repeatable
+def test_what_draws_without_a_seed_of_keras_is_noticed(train_step, pool, draw):
+    assert not train_step.Update(noisy(draw), 0, pool).repeatable
 
 
-def test_a_value_that_keras_does_not_know_is_noticed(parts, pool):
+def test_a_value_that_keras_does_not_know_is_noticed(train_step, pool):
     import tensorflow as tf
 
     steps = tf.Variable(0.0, trainable=False)
-    assert not parts.Update(noisy(lambda images: images * steps.assign_add(1.0)), 0, pool).repeatable
+    assert not train_step.Update(noisy(lambda images: images * steps.assign_add(1.0)), 0, pool).repeatable
 
 
-def test_a_mirrored_inference_is_the_mean_over_the_image_and_its_mirror_image(parts, pool):
+def test_a_mirrored_inference_is_the_mean_over_the_image_and_its_mirror_image(train_step, pool):
     model = small(two_dropouts)
     expected = (model.predict(IMAGES, verbose=0) + model.predict(IMAGES[:, :, ::-1], verbose=0)) / 2
-    assert np.concatenate(list(mirrored(parts.Predictor(model, pool))(IMAGES))) == pytest.approx(expected, abs=1e-6)
+    predicted = mirrored(train_step.Predictor(model, pool))(IMAGES)
+    assert np.concatenate(list(predicted)) == pytest.approx(expected, abs=1e-6)
 
 
-def test_what_is_dropped_differs_with_part_step_and_seed_and_with_nothing_else(parts, pool):
+def test_what_is_dropped_differs_with_part_step_and_seed_and_with_nothing_else(train_step, pool):
     def loss(seed, step, size=PART):
         model = small(two_dropouts)
-        return parts.Update(model, seed, pool)(
+        return train_step.Update(model, seed, pool)(
             np.repeat(IMAGES[:1], size, axis=0), np.repeat(LABELS[:1], size), step, 0.0
         )
 
@@ -298,9 +299,9 @@ def test_what_is_dropped_differs_with_part_step_and_seed_and_with_nothing_else(p
     assert loss(0, 0, 2 * PART)["loss"] != losses[0], "the second part's masks are those of the first"
 
 
-def test_the_probabilities_are_the_models_own_in_the_order_of_the_images(parts, pool):
+def test_the_probabilities_are_the_models_own_in_the_order_of_the_images(train_step, pool):
     model = small(two_dropouts)
     images = np.concatenate([IMAGES] * 20)
-    found = np.concatenate(list(parts.Predictor(model, pool)(images)))
+    found = np.concatenate(list(train_step.Predictor(model, pool)(images)))
     assert found.shape == (len(images), 10)
     assert found == pytest.approx(model.predict(images, verbose=0), abs=1e-6)

@@ -5,15 +5,15 @@ import shutil
 
 import pytest
 
-from flows.command_line import read_options
+from flows.cli import read_options
 from flows.plan import Afresh, outline, plan
 from tasks.pipeline import node
 from tasks.pipeline.errors import UserError, ValidationFailed
 from tasks.pipeline.node import Member
 from tasks.pipeline.store import Store
 from tasks.rank_trials import rank_trials
-from tasks.settings import parse_settings
-from tasks.studies import SeedStudy
+from tasks.settings.settings import parse_settings
+from tasks.settings.studies import SeedStudy
 from tasks.train import train
 from tasks.validate import validate
 from tests.conftest import ON_THE_FIXTURE, everything_in

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from tasks.data.idx import read_idx
 from tasks.data.images import scale
 from tasks.data.splits import SPLITS
-from tasks.idx import read_idx
 from tasks.prepare import prepare, split
 
 

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tasks.pipeline.provenance import commit, cores, machine
-from tasks.settings import PROJECT
+from tasks.settings.settings import PROJECT
 
 
 def git(folder, *arguments):

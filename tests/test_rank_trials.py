@@ -1,7 +1,7 @@
 import pytest
 
 from tasks.rank_trials import FEW, importance, ranked
-from tasks.trials import Trial
+from tasks.search.trials import Trial
 
 SPACE = {"learning_rate": {"low": 0.001, "high": 0.01, "log": True}, "filters": {"low": 8, "high": 64, "step": 8}}
 

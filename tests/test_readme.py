@@ -4,11 +4,11 @@ import json
 import re
 import subprocess
 
-from flows.command_line import read_options
-from tasks.presets import PRESETS
-from tasks.registry import networks
-from tasks.settings import PROJECT, Settings
-from tasks.wording import as_text
+from flows.cli import read_options
+from tasks.formatting import as_text
+from tasks.settings.models import networks
+from tasks.settings.presets import PRESETS
+from tasks.settings.settings import PROJECT, Settings
 from tests.benchmarks.figures import table
 
 README = (PROJECT / "README.md").read_text()

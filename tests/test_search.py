@@ -9,15 +9,15 @@ from functools import partial
 
 import pytest
 
-from flows.processes import command_of
+from flows.operations.processes import command_of
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.remote_store import RemoteStore
-from tasks.report.index import render_index
-from tasks.report.search import Search, render
 from tasks.report_search import report_search
-from tasks.settings import parse_settings
-from tasks.studies import SearchStudy
+from tasks.reporting.index import render_index
+from tasks.reporting.search import Search, render
+from tasks.settings.settings import parse_settings
+from tasks.settings.studies import SearchStudy
 from tests.conftest import (
     FIXTURE,
     ON_THE_FIXTURE,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from flows import services as module
-from flows.processes import MARK, running
+from flows.operations import services as module
+from flows.operations.processes import MARK, running
 from tasks.pipeline.errors import RunError, UserError
-from tasks.settings import PROJECT
+from tasks.settings.settings import PROJECT
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_a_port_file_that_was_cut_is_no_port(home):
 
 
 def test_a_word_that_is_no_service_gets_a_sentence():
-    done = subprocess.run([sys.executable, "-m", "flows.services", "strat"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "flows.operations.services", "strat"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "invalid choice: 'strat' (choose from" in done.stderr
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.command_line import read_options
-from tasks import presets
-from tasks.champion import crown
+from flows.cli import read_options
+from tasks.pipeline.champions import crown
 from tasks.pipeline.errors import UserError
-from tasks.presets import PRESETS
-from tasks.settings import PLACES, PROJECT, Settings, parse_settings
+from tasks.settings import presets
+from tasks.settings.presets import PRESETS
+from tasks.settings.settings import PLACES, PROJECT, Settings, parse_settings
 from tests.conftest import FIXTURE, SPECIFICATION
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap, ttest_1samp
 
-from tasks.statistics import (
+from tasks.evaluation.intervals import (
     bootstrap_mean,
     difference_of,
     f1_interval,

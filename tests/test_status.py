@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from flows import status as module
-from flows.server_api import ask
-from flows.status import status
+from flows.operations import status as module
+from flows.operations.server_client import ask
+from flows.operations.status import status
 from tasks.pipeline.run_records import recorded
-from tasks.settings import Settings
+from tasks.settings.settings import Settings
 from tests.conftest import killed_at_work, run_main, wait_until
 from tests.test_the_dead import create, deployment, ghost
 

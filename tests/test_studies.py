@@ -2,12 +2,12 @@
 
 import pytest
 
-from flows.command_line import read_options
+from flows.cli import read_options
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.errors import UserError
 from tasks.pipeline.store import Store
-from tasks.settings import Settings, parse_settings
-from tasks.studies import FoldStudy, SearchStudy, SeedStudy, newest_study
+from tasks.settings.settings import Settings, parse_settings
+from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy, newest_study
 from tests.conftest import ON_THE_FIXTURE
 
 

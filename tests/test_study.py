@@ -8,10 +8,10 @@ import signal
 
 import pytest
 
-from flows.command_line import read_options
-from flows.processes import command_of
-from tasks.settings import parse_settings
-from tasks.studies import newest_study
+from flows.cli import read_options
+from flows.operations.processes import command_of
+from tasks.settings.settings import parse_settings
+from tasks.settings.studies import newest_study
 from tests.conftest import (
     ON_THE_FIXTURE,
     ask,

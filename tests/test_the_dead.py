@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from flows import the_dead as module
-from flows.server_api import ask, deployments
-from flows.the_dead import CARRIED, mark_the_dead
+from flows.operations import crashed_runs as module
+from flows.operations.crashed_runs import CARRIED, mark_the_dead
+from flows.operations.server_client import ask, deployments
 from tasks.pipeline.run_records import recover_crashed_runs
 
 

@@ -15,7 +15,7 @@ from tasks.pipeline import workers
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, WorkerCrashed
 from tasks.pipeline.fork_server import start_server
-from tasks.settings import PROJECT
+from tasks.settings.settings import PROJECT
 from tasks.train import epoch_order, learning_rate_at
 from tasks.training.tensorflow import environment
 from tests import silent

@@ -1,8 +1,8 @@
 import pytest
 
-from tasks.settings import parse_settings
-from tasks.studies import SearchStudy, space_of, usual_of
-from tasks.trials import ENOUGH, Trial, bars_of, next_settings, study_of
+from tasks.search.trials import ENOUGH, Trial, bars_of, next_settings, study_of
+from tasks.settings.settings import parse_settings
+from tasks.settings.studies import SearchStudy, space_of, usual_of
 
 SPACE = space_of(SearchStudy(), "dropout")
 USUAL = usual_of(SearchStudy(), "dropout", SPACE)

@@ -4,8 +4,8 @@ import re
 import numpy as np
 import pytest
 
-from tasks.fashion_mnist import Expectations
-from tasks.idx import read_idx
+from tasks.data.dataset import Expectations
+from tasks.data.idx import read_idx
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
 from tasks.validate import check_images, stop_if_critical, summarize, validate

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.wording import caution, count, in_unit, listed, p_value, percent, points
+from tasks.formatting import caution, count, in_unit, listed, p_value, percent, points
 
 
 def test_shares_are_shown_with_two_decimals_and_a_real_minus():

@@ -13,8 +13,8 @@ from tests.conftest import PROJECT
 NODE = """
 import os, shutil
 from tasks.pipeline.node import node
-from tasks.report.answer import ANSWER
-from tasks.report.html import BESIDE, read_data
+from tasks.reporting.answer import ANSWER
+from tasks.reporting.html import BESIDE, read_data
 
 STYLE = BESIDE / "style.css"
 
@@ -46,12 +46,12 @@ SCRIPT = """
 import sys, threading
 from pathlib import Path
 from tasks.pipeline.errors import RunError
-from tasks.report import slow as nodes
-from tasks.settings import Settings
+from tasks.reporting import slow as nodes
+from tasks.settings.settings import Settings
 
 settings = Settings(data_dir=Path("kept"))
 settings.data_dir.mkdir(exist_ok=True)
-style, edits = Path("tasks/report/style.css"), sys.argv[2:]
+style, edits = Path("tasks/reporting/style.css"), sys.argv[2:]
 
 def edit():
     while not (settings.data_dir / "begun").exists():
@@ -75,9 +75,9 @@ def run_in_copy(tmp_path):
     """Run a node in a copy of the project while its style is edited; its file says ANSWER = 1."""
     for name in ("flows", "tasks"):
         shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "tasks/report/slow.py").write_text(NODE)
-    (tmp_path / "tasks/report/answer.py").write_text("ANSWER = 1\n")
-    (tmp_path / "tasks/report/style.css").write_text("p {}")
+    (tmp_path / "tasks/reporting/slow.py").write_text(NODE)
+    (tmp_path / "tasks/reporting/answer.py").write_text("ANSWER = 1\n")
+    (tmp_path / "tasks/reporting/style.css").write_text("p {}")
 
     def run(node, *edits):
         command = [sys.executable, "-c", SCRIPT, node, *edits]
@@ -90,7 +90,7 @@ def run_in_copy(tmp_path):
 @pytest.mark.parametrize(("node", "edits"), [("slow", ["b {}"]), ("edit_and_undo", [])])
 def test_a_style_that_is_edited_while_a_node_runs_though_it_is_undone_makes_no_artifact(run_in_copy, node, edits):
     told, kept = run_in_copy(node, *edits)
-    assert told == f"{node}: the code has changed since the run began (tasks/report/style.css); run again"
+    assert told == f"{node}: the code has changed since the run began (tasks/reporting/style.css); run again"
     assert kept == ""
 
 
@@ -102,14 +102,14 @@ def test_a_style_that_is_the_same_whenever_it_was_written_is_no_other(run_in_cop
 
 
 def test_bytecode_of_older_code_is_not_run_though_it_seems_to_be_of_this_one(run_in_copy, tmp_path):
-    file = tmp_path / "tasks/report/answer.py"
+    file = tmp_path / "tasks/reporting/answer.py"
     py_compile.compile(str(file))
     before = file.stat()
     file.write_text("ANSWER = 2\n")
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert (
         subprocess.run(
-            [sys.executable, "-c", "from tasks.report.answer import ANSWER; print(ANSWER)"],
+            [sys.executable, "-c", "from tasks.reporting.answer import ANSWER; print(ANSWER)"],
             cwd=tmp_path,
             capture_output=True,
             check=True,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.processes import command_of
+from flows.operations.processes import command_of
 from tasks.pipeline import workers
 from tasks.pipeline.errors import RunError, Unreachable, UserError, WorkerCrashed
 from tasks.pipeline.workers import run

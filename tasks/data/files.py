@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from tasks.fashion_mnist import UNKNOWN, DataFile, DataSet
-from tasks.idx import check_length, read_header
+from tasks.data.dataset import UNKNOWN, DataFile, DataSet
+from tasks.data.idx import check_length, read_header
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.progress import Progress
 from tasks.pipeline.reading import open_regular

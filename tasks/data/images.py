@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.idx import AT_ONCE
+from tasks.data.idx import AT_ONCE
 
 
 def scale(images: np.ndarray) -> np.ndarray:

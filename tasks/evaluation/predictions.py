@@ -10,8 +10,8 @@ import numpy as np
 
 from tasks.data.images import save_array
 from tasks.data.splits import SPLITS, load_split
+from tasks.evaluation.metrics import measure
 from tasks.evaluation.probabilities import probabilities_file
-from tasks.metrics import measure
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.progress import Progress
 

@@ -82,7 +82,7 @@ def _check_habits(custom: UserFunction, model: keras.Model, precision: str) -> N
 
 def _probabilities(custom: UserFunction, model: keras.Model) -> np.ndarray | None:
     """Return what it gives for eight images, in inference mode, unless that is something else each time."""
-    from tasks.parts import Predictor
+    from tasks.training.train_step import Predictor
 
     images = np.random.default_rng(0).random((8, *IMAGE), dtype=np.float32)
     try:
@@ -111,7 +111,7 @@ def _load(custom: UserFunction, model: keras.Model, precision: str) -> keras.Mod
 
 def _check_training(custom: UserFunction, copy: keras.Model) -> None:
     """Take a step's gradient with a copy of the model: what fails in training alone fails here."""
-    from tasks.parts import Update
+    from tasks.training.train_step import Update
 
     try:
         with ThreadPoolExecutor(1) as pool:

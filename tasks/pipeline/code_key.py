@@ -13,9 +13,9 @@ from pathlib import Path
 from tasks.pipeline import PROJECT
 from tasks.pipeline.hashing import sha256_of
 
-PACKAGES, DATA_FOLDER, DATA_SUFFIXES = ("flows", "tasks", "tests"), "tasks/report", (".css", ".j2", ".js")
+PACKAGES, DATA_FOLDER, DATA_SUFFIXES = ("flows", "tasks", "tests"), "tasks/reporting", (".css", ".j2", ".js")
 # How an artifact is kept says nothing about what is in it; a setting counts by its value.
-NOT_IN_A_RESULT = ("tasks.pipeline.", "tasks.settings.", "tasks.fields.", "tasks.presets.", "tasks.fashion_mnist.")
+NOT_IN_A_RESULT = ("tasks.pipeline.", "tasks.settings.", "tasks.data.dataset.")
 data_read: set[tuple[str, str]] = set()  # by this process: name in the project and digest
 _parsing = threading.Lock()  # two threads that parse at once may meet a SystemError (CPython issue 106905)
 

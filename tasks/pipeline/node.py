@@ -30,7 +30,7 @@ from tasks.pipeline.worker import run_node
 from tasks.pipeline.workers import run, slots, stopping
 
 if TYPE_CHECKING:
-    from tasks.settings import Settings
+    from tasks.settings.settings import Settings
 
 Inputs = Mapping[str, Artifact | Mapping[str, Artifact]]  # a mapped node's artifacts come by network
 GIVEN = ("network", "network_module", "progress", "checkpoints")  # what a node may take besides inputs and settings

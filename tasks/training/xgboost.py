@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from tasks.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.data.splits import load_split
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.checkpoints import Checkpoints
 from tasks.pipeline.node import node
 from tasks.pipeline.progress import Progress
-from tasks.registry import XGBOOST_DISTRIBUTION
+from tasks.settings.models import XGBOOST_DISTRIBUTION
+from tasks.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.training.trees import CLASSES, DEPTH, LEARNING_RATE, MODEL, THREADS, described, flat
 
 ROUNDS = 1_000  # at most

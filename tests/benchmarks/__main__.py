@@ -11,7 +11,7 @@ import time
 from datetime import UTC, datetime
 from importlib import import_module
 
-from tasks.settings import PROJECT
+from tasks.settings.settings import PROJECT
 from tests.benchmarks.figures import machine, table, worse
 from tests.benchmarks.throughput import RAW
 

@@ -17,8 +17,8 @@ from flows.main import dag
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.progress import to_all
 from tasks.pipeline.provenance import cores
-from tasks.presets import PROCESSOR
-from tasks.settings import PROJECT, Settings
+from tasks.settings.presets import PROCESSOR
+from tasks.settings.settings import PROJECT, Settings
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "prefect", "great-expectations")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # what the arithmetic of a training can be made of

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.fashion_mnist import FASHION_MNIST
-from tasks.idx import read_idx
+from tasks.data.dataset import FASHION_MNIST
+from tasks.data.idx import read_idx
 from tasks.pipeline.hashing import sha256_of
-from tasks.settings import PROJECT, Settings
+from tasks.settings.settings import PROJECT, Settings
 from tests.benchmarks.figures import Figure, drawing, made
 from tests.benchmarks.throughput import RAW
 from tests.benchmarks.watched import watched

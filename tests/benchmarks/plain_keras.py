@@ -16,7 +16,7 @@ began = time.perf_counter()
 import keras  # noqa: E402 (its import is timed)
 import numpy as np  # noqa: E402
 
-from tasks.registry import networks  # noqa: E402
+from tasks.settings.models import networks  # noqa: E402
 
 
 class Epochs(keras.callbacks.Callback):

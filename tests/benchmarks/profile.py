@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tasks.pipeline.provenance import cores
-from tasks.registry import networks
+from tasks.settings.models import networks
 from tasks.training.tensorflow import start_tensorflow
 
 BATCH, STEPS, SHOWN = 512, 3, 12
@@ -32,8 +32,8 @@ def main(network: str = "baseline", precision: str = "float32") -> None:
     import tensorflow as tf
 
     from tasks.evaluate import layers_of
-    from tasks.parts import Update
     from tasks.train import build_model
+    from tasks.training.train_step import Update
 
     peak = _peak(tf.as_dtype(precision))
     model = build_model(networks()[network], 0, precision)

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasks.pipeline.artifact import Artifact
-from tasks.presets import PRESETS, Precision
-from tasks.registry import networks
-from tasks.settings import Settings
+from tasks.settings.models import networks
+from tasks.settings.presets import PRESETS, Precision
+from tasks.settings.settings import Settings
 from tests.benchmarks.figures import drawing, made
 from tests.benchmarks.throughput import ours, prepare
 

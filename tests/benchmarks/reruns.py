@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.settings import PROJECT
+from tasks.settings.settings import PROJECT
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.throughput import RAW
 from tests.benchmarks.watched import watched
@@ -69,7 +69,7 @@ class Steps:
 class Ours(Steps):
     """A copy of the project, with a server that runs."""
 
-    page = "tasks/report/style.css", "footer {{ margin-top: {}px; }}\n"
+    page = "tasks/reporting/style.css", "footer {{ margin-top: {}px; }}\n"
 
     def train_for(self, epochs: int) -> None:
         network = self.folder / "tasks" / "networks" / "dropout.py"

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tasks.fashion_mnist import FASHION_MNIST
+from tasks.data.dataset import FASHION_MNIST
 from tests.benchmarks.figures import pairwise, printed_by
 from tests.benchmarks.throughput import RAW
 from tests.conftest import Server, prefect_server
@@ -28,8 +28,8 @@ TRAININGS, MACHINES = 1_000, 50
 EMPTY_TASKS = """
 import json, sys, time
 from prefect import flow, task
-from flows.engines import ENGINES
-from tasks.settings import Settings
+from flows.orchestration.task_runners import ENGINES
+from tasks.settings.settings import Settings
 
 @flow
 def many():

@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tasks.claims import ARTICLE
+from tasks.data.dataset import FASHION_MNIST
+from tasks.data.idx import read_idx
 from tasks.data.images import save_array, scale
-from tasks.fashion_mnist import FASHION_MNIST
-from tasks.idx import read_idx
+from tasks.evaluation.article import ARTICLE
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.workers import run
-from tasks.settings import PROJECT, Settings
+from tasks.settings.settings import PROJECT, Settings
 from tests.benchmarks.figures import Figure, pairwise, printed_by
 from tests.training_worker import train_network
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tasks.pipeline.fork_server import start_server
 from tasks.pipeline.workers import run
-from tasks.settings import Settings
+from tasks.settings.settings import Settings
 from tasks.training.tensorflow import environment
 from tests import silent
 from tests.benchmarks.figures import pairwise

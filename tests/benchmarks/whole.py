@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.claims import ARTICLE
-from tasks.settings import PROJECT
+from tasks.evaluation.article import ARTICLE
+from tasks.settings.settings import PROJECT
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.throughput import ARTICLE_S_BATCH, RAW, plain_keras
 from tests.benchmarks.watched import Watched, watched

@@ -5,8 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from flows.command_line import read_options
-from tasks.settings import parse_settings
+from flows.cli import read_options
+from tasks.settings.settings import parse_settings
 from tests.conftest import ON_THE_FIXTURE, prefect_server, run_main
 from tests.faults.damages import damage_again_and_again
 from tests.faults.inflicted import FAULTS

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flows.plan import plan
-from tasks.settings import Settings
+from tasks.settings.settings import Settings
 
 
 def flip_a_bit(path: Path, choose: random.Random) -> None:

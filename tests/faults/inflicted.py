@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from flows.processes import command_of
-from flows.server_api import ask, seconds_of
+from flows.operations.processes import command_of
+from flows.operations.server_client import ask, seconds_of
 from tasks.pipeline.errors import RunError
 from tests.conftest import FORK_SERVER, background, trains, wait_until
 from tests.deployed import Deployed

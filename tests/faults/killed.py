@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Any
 
-from flows.command_line import main
+from flows.cli import main
 
 FUNCTIONS = ("rename", "replace", "fsync", "mkdir", "rmdir", "unlink", "open", "ftruncate", "pwrite")
 

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from flows.processes import command_of
+from flows.operations.processes import command_of
 from tasks.pipeline.run_records import records
 from tests.conftest import FORK_SERVER, ON_THE_FIXTURE, PROJECT, Server, leftovers, start_main, wait_until, workers_of
 from tests.faults.killed import FUNCTIONS

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.fashion_mnist import FASHION_MNIST
+from tasks.data.dataset import FASHION_MNIST
 from tests.conftest import FORK_SERVER, PROJECT, leftovers, wait_until
 from tests.deployed import Deployed, deployed
 from tests.faults.inflicted import EVERY, FAULTS, NODES, RECIPE, answered, clock_of, paused, the

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from tasks.compare import compare_networks
-from tasks.metrics import measure
+from tasks.evaluation.metrics import measure
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.progress import Event
-from tasks.report.gather import Run, gather
-from tasks.report.live import LivePage
-from tasks.report.page import render, sprite_of, twin_of
-from tasks.report.publish import publish
+from tasks.reporting.data import Run, gather
+from tasks.reporting.live import LivePage
+from tasks.reporting.page import render, sprite_of, twin_of
+from tasks.reporting.publish import publish
 from tests.conftest import wait_until
 
 HOSTILE = '<script>document.title = "taken"</script>"&\' \N{RIGHT-TO-LEFT OVERRIDE}אב' + "x" * 200

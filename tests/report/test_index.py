@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tasks.report.index import render_index
+from tasks.reporting.index import render_index
 from tests.strange_files import OTHER_THAN_FILES, sparse
 
 

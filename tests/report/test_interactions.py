@@ -6,9 +6,9 @@ import re
 import numpy as np
 
 from tasks.pipeline.progress import Event
-from tasks.report.live import EVERY, REFRESH, LivePage
-from tasks.report.page import render, sprite_of
-from tasks.report.publish import publish
+from tasks.reporting.live import EVERY, REFRESH, LivePage
+from tasks.reporting.page import render, sprite_of
+from tasks.reporting.publish import publish
 from tests.conftest import wait_until
 from tests.report.conftest import artifact_of, page_of
 

@@ -3,8 +3,8 @@ import threading
 import pytest
 
 from tasks.pipeline.progress import Event
-from tasks.report import live as module
-from tasks.report.live import LivePage
+from tasks.reporting import live as module
+from tasks.reporting.live import LivePage
 from tests.conftest import wait_until
 
 FIGURES = {"accuracy": 0.8, "validation_accuracy": 0.7, "loss": 0.5, "validation_loss": 0.6, "learning_rate": 0.001}

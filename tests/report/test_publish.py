@@ -5,7 +5,7 @@ import pytest
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.staging import write_whole
-from tasks.report.publish import publish
+from tasks.reporting.publish import publish
 from tests.conftest import everything_in
 from tests.report.conftest import artifact_of
 

@@ -9,8 +9,8 @@ import pytest
 
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.hashing import sha256_of
-from tasks.report.publish import publish, publish_refusal
-from tasks.report.refusal import render_refusal
+from tasks.reporting.publish import publish, publish_refusal
+from tasks.reporting.validation_failure import render_refusal
 from tasks.validate import check_images, offenders
 from tests.conftest import FIXTURE, run_main
 from tests.report.conftest import HOSTILE, artifact_of

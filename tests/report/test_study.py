@@ -5,8 +5,8 @@ import json
 import pytest
 from markupsafe import escape
 
-from tasks.report.index import render_index
-from tasks.report.study import Study, render
+from tasks.reporting.index import render_index
+from tasks.reporting.study import Study, render
 
 
 @pytest.fixture

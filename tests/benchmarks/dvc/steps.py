@@ -30,7 +30,7 @@ def prepare() -> None:
 def train(name: str) -> None:
     import keras
 
-    from tasks.registry import networks
+    from tasks.settings.models import networks
 
     told = Path("params.yaml").read_text()
     epochs, batch_size = (int(told.split(f"{word}:")[1].split()[0]) for word in (name, "batch_size"))

@@ -1,0 +1,58 @@
+"""Notify: tell whoever is to know that a run failed, the verdict changed or a champion was promoted.
+
+FASHION_MNIST_WEBHOOK in the environment of the worker (or of the command) names an address; a JSON object is posted
+there, whose `text` is a sentence, as chat programs expect it. Prefect's own automations work beside it.
+"""
+
+import logging
+import os
+import socket
+from typing import Any
+
+from flows.operations.server_client import request
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.champions import crown
+from tasks.settings.settings import Settings
+
+WEBHOOK = "FASHION_MNIST_WEBHOOK"
+PATIENCE = 10  # seconds
+
+
+def notify(event: str, text: str, **facts: str | None) -> None:
+    """Post what has happened, if an address is configured; a receiver that fails is a line in the log."""
+    address = os.environ.get(WEBHOOK)
+    fault = _post(address, {"event": event, "text": text, **facts}) if address else None
+    if fault:
+        logging.getLogger("prefect.fashion_mnist").warning("nobody was notified (%s): %s", event, fault)
+
+
+def notify_of_failure(url: str, name: str, run: str, why: str) -> None:
+    """Post that a run has failed, why, on which machine, and where a server that is kept shows it."""
+    link = f"{url.removesuffix('/api')}/runs/flow-run/{run}" if url else None
+    notify("failed", " · ".join(filter(None, [f"{name}: {why}", socket.gethostname(), link])), run=run, link=link)
+
+
+def crown_whom_it_promotes(report: Artifact, settings: Settings, link: str | None = None) -> None:
+    """Put the network into use that a report's decision promotes, and tell so, unless it is in use already.
+
+    Raises:
+        RunError: it has beaten one that is no longer in use.
+    """
+    decision = report.summary.get("challenge")
+    if decision and decision["promoted"]:
+        network, reason = decision["network"], decision["reason"]
+        made = {"evaluate": decision["evaluate"], "train": decision["train"], "reason": reason}
+        of_run = {"recipe": settings.recipe, "command": settings.command}
+        if crown(settings.data_dir, decision["beaten"], network=network, **made, **of_run):
+            notify("champion promoted", f"{reason} {link or ''}".strip(), champion=network, report=link)
+
+
+def _post(address: str, content: dict[str, Any]) -> str | None:
+    """Return what went wrong, without the address: it may be a secret."""
+    if not address.startswith(("http://", "https://")):
+        return f"{WEBHOOK} is not an http(s) address"
+    try:
+        response = request("POST", address, PATIENCE, json=content)
+    except ConnectionError as error:
+        return f"it cannot be reached ({error})"
+    return None if response.is_success else f"it answers {response.status_code}"

@@ -1,0 +1,127 @@
+"""Status: does what is scheduled happen? For a person, and by its exit status for a monitor; Prefect stays out."""
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from flows.operations.crashed_runs import is_alive, unfinished
+from flows.operations.processes import running
+from flows.operations.server_client import ask, deployments, seconds_of
+from flows.operations.services import HOME, last_seen, server_url
+from flows.pruning import size_of
+from tasks.pipeline import PROJECT
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.reading import printable
+from tasks.pipeline.run_records import is_running, last_asked, records, recover_crashed_runs
+from tasks.settings.settings import Settings
+
+LATE = 120  # seconds after which a run that is due should have begun
+UNSEEN = 100  # seconds after which a worker that tells of itself every 30 is taken for gone
+LITTLE = 2 << 30  # bytes free: a run makes about a tenth of that
+IN_A_ROW = 3  # runs that were cancelled: then it is no overlap any more
+NEXT = "NEXT_SCHEDULED_START_TIME_ASC"
+DATABASE = HOME / "prefect.db"
+DEPLOYED = re.findall(r"^  - name: (\S+)", (PROJECT / "prefect.yaml").read_text(), re.MULTILINE)
+
+Row = tuple[str, str]  # what, how it is
+Told = Iterator[Row | str]  # a row, or what is wrong in a sentence
+
+
+def status(settings: Settings) -> tuple[list[Row], list[str]]:
+    """Return how everything is, and what is wrong."""
+    told = [*_last_run(settings), *_scheduled(), *_room(settings)]
+    return [item for item in told if isinstance(item, tuple)], [item for item in told if isinstance(item, str)]
+
+
+def _last_run(settings: Settings) -> Told:
+    recover_crashed_runs(settings.data_dir)
+    if is_running(settings.data_dir):
+        yield "now", "a run is at work"
+    last = next(records(settings.data_dir), None)
+    if not last:
+        yield "last run", "none"
+        yield f"no run has ended in {settings.data_dir} yet"
+        return
+    content, when = last.content, _ago(min(last_asked(last.path), time.time()))
+    verdict = f", verdict: keep {content['keep']}" if "keep" in content else ""
+    yield "last run", printable(f"{content['state']} {when} ({content.get('recipe', '')}{verdict})")
+    if content["state"] in ("failed", "died"):
+        why = next(iter(content.get("message", "").split("\n")), "") or "its process was killed"
+        yield printable(f"the last run {content['state']}: {why}")
+
+
+def _scheduled() -> Told:
+    """Tell of server, worker and every deployment; nothing is wrong where nobody has set them up."""
+    if not (os.environ.get("PREFECT_API_URL") or running("server") or running("worker") or DATABASE.exists()):
+        yield "server", "none: nothing is scheduled"
+        return
+    try:
+        url = server_url()
+        yield "server", url.removesuffix("/api")
+        found = deployments(url)
+        for deployment in found:
+            yield from _deployment(url, deployment)
+        if missing := set(DEPLOYED) - {deployment["name"] for deployment in found}:
+            yield f"the server does not know {', '.join(sorted(missing))}; put them there with `make deploy`"
+        for run in unfinished(url):
+            if not is_alive(run):
+                yield f"{run['name']} is {run['state_name'].lower()} for the server, but its process is gone"
+        if found:
+            seen = last_seen(url)
+            yield "worker", f"seen {_ago(seen)}" if seen else "none"
+            if time.time() - seen > UNSEEN:
+                yield "no worker is there to run what is due; start one with `make worker`"
+    except RunError as error:
+        yield str(error)
+
+
+def _deployment(url: str, deployment: dict[str, Any]) -> Told:
+    name, now = deployment["name"], time.time()
+    due = [seconds_of(run["next_scheduled_start_time"]) for run in _runs(url, deployment, NEXT, "SCHEDULED")]
+    ended = _runs(url, deployment, "END_TIME_DESC", "COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+    last = next(iter(ended), None)
+    how = f"last run {last['state_name']} {_ago(seconds_of(last['end_time']))}" if last else "has not run"
+    active = [schedule["schedule"] for schedule in deployment["schedules"] if schedule["active"]]
+    scheduled = not deployment["paused"] and bool(active)
+    moment = f"{datetime.fromtimestamp(due[0], UTC):%Y-%m-%d %H:%M} UTC, {_ago(due[0])}" if due else ""
+    at = f"next {moment}" if due else "paused" if deployment["paused"] else "" if scheduled else "not scheduled"
+    yield name, "; ".join(filter(None, [at, how]))
+    if due and now - due[0] > LATE:
+        yield f"{name} should have begun {_ago(due[0])} and did not: no worker takes its runs up"
+    every = [schedule["interval"] for schedule in active if "interval" in schedule]
+    if due and every and due[0] - now > min(every) + LATE:
+        told = f"{name} is to begin every {min(every) / 60:.0f} min, but its next run is planned {_ago(due[0])}"
+        yield f"{told}: was the clock put back? `make stop server deploy worker` plans anew"
+    if scheduled and not due and now - seconds_of(deployment["updated"]) > LATE:
+        yield f"{name} has a schedule, but no run is planned: it never fires, or the server does not plan it"
+    if last and last["state_type"] in ("FAILED", "CRASHED"):
+        yield f"the last run of {name} ({last['name']}) {last['state_name'].lower()}: {last['state']['message']}"
+    at_work = _runs(url, deployment, "START_TIME_DESC", "RUNNING", "PENDING", "CANCELLING")
+    if not at_work and len(ended) == IN_A_ROW and {run["state_type"] for run in ended} == {"CANCELLED"}:
+        yield f"the last {IN_A_ROW} runs of {name} were cancelled: {ended[0]['state']['message']}"
+
+
+def _runs(url: str, deployment: dict[str, Any], sort: str, *states: str) -> list[dict[str, Any]]:
+    """Return the first few of a deployment's runs in these states."""
+    only = {"deployments": {"id": {"any_": [deployment["id"]]}}, "flow_runs": {"state": {"type": {"any_": states}}}}
+    return ask(url, "flow_runs/filter", {**only, "sort": sort, "limit": IN_A_ROW})
+
+
+def _room(settings: Settings) -> Told:
+    folder = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.is_dir())
+    free = shutil.disk_usage(folder).free
+    used = size_of(settings.data_dir.resolve())
+    yield "disk", f"{free / 1e9:,.1f} GB free; {settings.data_dir} has {used / 1e6:,.0f} MB"
+    if free < LITTLE:
+        yield f"only {free / 1e9:.1f} GB are free in {folder}"
+
+
+def _ago(moment: float) -> str:
+    seconds = time.time() - moment
+    units = (("days", 86400), ("h", 3600), ("min", 60))
+    unit, length = next((pair for pair in units if abs(seconds) >= 2 * pair[1]), ("s", 1))
+    return f"{seconds / length:.0f} {unit} ago" if seconds >= 0 else f"in {-seconds / length:.0f} {unit}"

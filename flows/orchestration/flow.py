@@ -1,0 +1,261 @@
+"""The DAG as a Prefect flow: each node a task, kept artifacts shown as `Cached`.
+
+The artifact store alone decides what stands; Prefect keeps no results of its own that could say otherwise. A node's
+failure is returned as a state with one sentence, not raised, so that no log shows a traceback for what was foreseen.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from prefect import Flow, flow, flow_engine, get_run_logger
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.concurrency._leases import maintain_concurrency_lease
+from prefect.futures import PrefectFuture, as_completed
+from prefect.runtime import deployment
+from prefect.runtime import flow_run as this_run
+from prefect.settings import PREFECT_API_URL
+from prefect.states import Cancelled, Completed, Failed
+from pydantic import ValidationError
+
+from flows.operations.crashed_runs import mark_the_dead
+from flows.operations.notify import crown_whom_it_promotes, notify, notify_of_failure
+from flows.orchestration.ephemeral_server import is_ephemeral
+from flows.orchestration.server_reporting import ProgressArtifacts, settle, show_result
+from flows.orchestration.task import as_task, fault_of
+from flows.orchestration.task_runners import ENGINES
+from flows.plan import DAGS, Afresh, flat, outline, plan, walk
+from flows.pruning import retain
+from tasks.pipeline import PROJECT
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
+from tasks.pipeline.fork_server import start_server
+from tasks.pipeline.node import Node, store_of
+from tasks.pipeline.progress import watching
+from tasks.pipeline.provenance import commit
+from tasks.pipeline.run_records import Record, last_like, recorded
+from tasks.pipeline.store import Store
+from tasks.reporting.live import LivePage
+from tasks.reporting.publish import page_of, publish, publish_refusal
+from tasks.settings.settings import Settings
+from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy
+from tasks.training.tensorflow import environment
+
+
+@contextlib.contextmanager
+def keep_slot(lease: UUID, seconds: float, **_: Any) -> Iterator[None]:
+    """Keep this run's slot in its deployment for as long as the server can be told to, and go on without it after that.
+
+    Prefect would end the run, whatever its training has cost, because the server was away for some minutes. Two runs at
+    once do no harm here: each artifact has one maker.
+    """
+    with maintain_concurrency_lease(lease, seconds, raise_on_lease_renewal_failure=False):
+        yield
+
+
+flow_engine.maintain_concurrency_lease = keep_slot  # type: ignore[assignment]
+
+
+def _tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Notify: Prefect calls this for a run that failed or crashed; where its process was killed, in the worker."""
+    try:
+        name = _settings_of(flow.name, flow_run.parameters).recipe
+    except ValidationError:  # of which the state tells
+        name = flow_run.name
+    url = "" if is_ephemeral() else PREFECT_API_URL.value() or ""
+    notify_of_failure(url, name, str(flow_run.id), f"{state.name}: {state.message}")
+
+
+def _recipe() -> str:
+    """Return what a run is called until its result has a key."""
+    return _settings_of(this_run.flow_name, this_run.parameters).recipe
+
+
+def _settings_of(flow: str, parameters: dict[str, Any]) -> Settings:
+    kind = next(kind for kind in DAGS if kind.flow == flow)
+    return kind.model_validate(parameters.get("settings", {}))
+
+
+def _as_flow(function: Callable[..., Any]) -> Flow[..., Any]:
+    """Make a flow of a function of settings, as Prefect is to call it and to run its tasks."""
+    return flow(
+        name=function.__annotations__["settings"].flow,
+        flow_run_name=_recipe,
+        persist_result=False,
+        on_failure=[_tell_failure],
+        on_crashed=[_tell_failure],
+    )(function)
+
+
+@_as_flow
+def fashion_mnist(settings: Settings = Settings()) -> Any:  # noqa: B008 (frozen)
+    """Download, validate, prepare, train the networks in parallel, evaluate, compare, report."""
+    return run_flow(settings)
+
+
+@_as_flow
+def seed_study(settings: SeedStudy = SeedStudy()) -> Any:  # noqa: B008 (frozen)
+    """Train the networks with several seeds, evaluate, compare over the seeds, report."""
+    return run_flow(settings)
+
+
+@_as_flow
+def fold_study(settings: FoldStudy = FoldStudy()) -> Any:  # noqa: B008 (frozen)
+    """Train the networks on several folds of the training images, compare over the folds, report."""
+    return run_flow(settings)
+
+
+@_as_flow
+def search_study(settings: SearchStudy = SearchStudy()) -> Any:  # noqa: B008 (frozen)
+    """Train one network with hyper-parameters that promise most, round by round, rank the trials, report."""
+    return run_flow(settings)
+
+
+FLOWS = {Settings: fashion_mnist, SeedStudy: seed_study, FoldStudy: fold_study, SearchStudy: search_study}
+
+
+def run_flow(settings: Settings) -> Any:
+    """Run what does not stand; what is foreseen to go wrong is a state with one sentence."""
+    try:
+        return run_all(settings)
+    except (RunError, UserError, OSError) as error:
+        fault = RunError(describe(error)) if isinstance(error, OSError) else error
+        return Failed(message=str(fault), data=fault)
+
+
+def run_all(settings: Settings) -> State:
+    """Run what does not stand, record it, and tell how it ended whoever is to know."""
+    log = get_run_logger()
+    kept_server = "" if is_ephemeral() else PREFECT_API_URL.value() or ""
+    places = (settings.data_dir, settings.reports_dir, kept_server or "its own")
+    log.info("code %s (%s), data %s, reports %s, Prefect server %s", PROJECT, commit(), *places)
+    try:
+        for told in mark_the_dead(kept_server, settings.data_dir) if kept_server else []:
+            log.info("%s", told)
+    except RunError as error:  # the next run tells it
+        log.warning("%s", error)
+    Store(settings.data_dir).clean_up()
+    if deployment.id and settings.engine == "local":
+        start_server(plan(settings).libraries, environment())
+    before = last_like(settings.data_dir, settings.command)
+    outline(settings)  # it raises where `fresh` names nothing
+    futures: dict[PrefectFuture[Any], str] = {}
+    run = str(this_run.id) if kept_server and not deployment.id else None  # of the others, `the_dead` knows otherwise
+    known = {"command": settings.command, "recipe": settings.recipe, "server": kept_server}
+    with recorded(settings.data_dir, **known, flow_run=run) as record:
+        ended = run_nodes(settings, record, futures)
+        artifact: Any = ended.data
+        if ended.is_completed():
+            record.end("completed", keep=artifact.summary["keep"])
+        else:
+            record.end("stopped" if ended.is_cancelled() else "failed", ended.message or "")
+    if deployment.id:
+        settle({future.task_run_id: (label, future.state) for future, label in futures.items()})
+    if ended.is_completed():
+        if settings.keep:
+            log.info("%s", retain(settings))
+        tell_result(artifact, settings, before)
+    return ended
+
+
+def run_nodes(settings: Settings, record: Record, futures: dict[PrefectFuture[Any], str]) -> State:
+    """Run every node as a task, and publish the report; return the state that the flow run ends in."""
+    afresh = Afresh(settings.fresh)
+
+    def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
+        label = node.label(network)
+        made_of = [futures[given] for given in flat(inputs) if isinstance(given, PrefectFuture)]
+        why = afresh.reason(node, network, made_of)
+        task = as_task(node, network, settings, why, record.name)
+        future = engine.submit(task, inputs, after)
+        futures[future] = label
+        return future
+
+    stopped: list[State] = []  # how the run is to end that was stopped from without
+
+    def stop(state: State) -> None:
+        stopped.append(state)
+        engine.stop()
+
+    engine = ENGINES[settings.engine](settings)
+    live = LivePage(settings.reports_dir, outline(settings)[0])
+    cancelled = partial(stop, Cancelled(message="cancelled from the server"))
+    shown = [] if is_ephemeral() else [ProgressArtifacts(cancelled)]
+    with watching(live, *shown), limited(settings.time_limit, stop), engine:
+        try:
+            report = walk(run, settings)
+            failed = wait_for(futures, record)
+        except BaseException:  # cancelled, or told to end: nothing must work on for nobody
+            engine.stop()
+            record.end("stopped")
+            raise
+        return _published(next(iter(stopped), failed), report, futures, settings, live)
+
+
+def tell_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
+    """Show the result on a server that is kept, and notify if another network than before is to be kept now."""
+    link = show_result(settings.recipe, artifact, page_of(artifact, settings.reports_dir))
+    kept, keep = before and before.content.get("keep"), artifact.summary["keep"]
+    if kept and kept != keep:
+        text = f"the verdict has changed: keep {keep}, no longer {kept} ({settings.recipe}); {link}"
+        notify("verdict changed", text, keep=keep, report=link)
+    crown_whom_it_promotes(artifact, settings, link)
+
+
+@contextlib.contextmanager
+def limited(hours: float | None, stop: Callable[[State], None]) -> Iterator[None]:
+    """Have the run stopped after so many hours, if it lasts so long."""
+    fault = RunError(f"stopped after {hours:g} hours (time_limit); what was finished is kept" if hours else "")
+    timer = threading.Timer((hours or 0) * 3600, stop, [Failed(message=str(fault), data=fault)])
+    timer.daemon = True
+    if hours:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _published(
+    failed: State | None,
+    report: PrefectFuture[Any],
+    futures: dict[PrefectFuture[Any], str],
+    settings: Settings,
+    live: LivePage,
+) -> State:
+    """Put the page of the report, or of what was refused, into its place; return the state of the flow run."""
+    live.end(("stopped" if failed.is_cancelled() else "failed") if failed else "")
+    try:
+        if not failed:
+            store = store_of(settings)
+            artifact = store.fetch(report.result())
+            for future, label in futures.items():  # what later runs quote, and what they challenge
+                if label == "compare_trainings" or (settings.challenge and label.startswith("evaluate[")):
+                    store.fetch(future.result())
+            page = publish(artifact, settings.reports_dir)
+            return Completed(message=f"report: {page}", data=artifact)
+        fault = fault_of(failed)
+        if isinstance(fault, ValidationFailed):
+            page = publish_refusal(fault.artifact, settings.reports_dir)
+            fault = RunError(f"{fault}; see {page}")
+            return Failed(message=str(fault), data=fault)
+    except RunError as error:
+        live.end("failed")
+        failed = Failed(message=str(error), data=error)
+    return failed
+
+
+def wait_for(futures: dict[PrefectFuture[Any], str], record: Record) -> State | None:
+    """Wait for all nodes and record how each ended; return the first failure."""
+    failed: State | None = None
+    for future in as_completed(list(futures)):
+        future.wait()  # for the state itself: until then, it is what the server knows of it
+        if future.state.is_completed():
+            artifact = future.result()
+            record.node(futures[future], artifact.key, future.state.name == "Cached", artifact.manifest["made"])
+        elif not failed and (future.state.is_failed() or future.state.is_crashed()):
+            failed = Failed(message=future.state.message, data=future.state.data)
+    return failed

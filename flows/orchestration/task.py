@@ -1,0 +1,86 @@
+"""A node as a Prefect task: on this machine, or sent to another one of a cluster."""
+
+import traceback
+from typing import Any
+
+from prefect import Task, get_run_logger
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import deployment
+from prefect.states import Completed, Failed
+from prefect.tasks import exponential_backoff
+
+from flows.orchestration.task_runners import Sender, localize
+from tasks.pipeline import PROJECT
+from tasks.pipeline.errors import RunError, Unreachable, UserError, WorkerCrashed
+from tasks.pipeline.node import Inputs, Node
+from tasks.pipeline.progress import Event, log_reporter, to_all, watchers
+from tasks.pipeline.workers import stopping
+from tasks.settings.settings import Settings
+
+
+def as_task(
+    node: Node, network: str | None, settings: Settings, afresh: str | None = None, run: str = ""
+) -> Task[..., Any]:
+    """Return the Prefect task that runs a node, though its artifact stands if there is a reason to do so."""
+    label = node.label(network)
+    sender = None
+    if settings.engine != "local":  # one arithmetic for all, whatever the other machines' processors
+        sender = (PROJECT, node.fingerprint(settings, network))
+        settings = settings.model_copy(update={"precision": settings.resolved().precision})
+
+    def work(inputs: Inputs) -> Any:
+        return run_node(node, network, settings, afresh, run, inputs, sender)
+
+    # Another try may help after a killed worker, and a run that nobody waits for where the network is down.
+    healing = WorkerCrashed | Unreachable if deployment.id else WorkerCrashed
+
+    def may_heal(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001 (Prefect's signature)
+        return isinstance(fault_of(state), healing)
+
+    return Task(
+        work,
+        name=label,
+        task_run_name=label,
+        description=node.function.__doc__,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=node.retries,
+        retry_delay_seconds=exponential_backoff(backoff_factor=3),
+        retry_jitter_factor=0.5,
+        retry_condition_fn=may_heal,
+    )
+
+
+def run_node(
+    node: Node,
+    network: str | None,
+    settings: Settings,
+    afresh: str | None,
+    run: str,
+    inputs: Inputs,
+    sender: Sender | None,
+) -> Any:
+    """Run a node within a Prefect task, of a sender elsewhere if there is one; return the state that it ends in."""
+    if stopping.is_set():
+        return Failed(message="stopped")
+    label = node.label(network)
+    reporter = to_all(log_reporter(get_run_logger()), *watchers)
+    fault: RunError | UserError
+    try:
+        if sender:
+            settings, inputs = localize(sender, node, network, settings, inputs)
+        artifact, made = node.run(settings, network, inputs, reporter, afresh, run)
+    except (RunError, UserError) as error:
+        fault, detail = error, "\n".join(getattr(error, "__notes__", []))
+    except Exception as error:  # a fault in the node: shown whole, for whoever mends it
+        fault, detail = RunError(f"{label}: {type(error).__name__}: {error}"), traceback.format_exc()
+    else:
+        return Completed(name="Completed" if made else "Cached", message=artifact.key, data=artifact)
+    if not stopping.is_set():
+        reporter(Event("failed", label, str(fault), detail=detail))
+    return Failed(message=str(fault), data=fault)
+
+
+def fault_of(state: Any) -> Any:
+    """Return the exception that a failed state stands for."""
+    return getattr(state.data, "result", state.data)

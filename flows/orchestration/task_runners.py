@@ -1,0 +1,198 @@
+"""Engines: what the tasks run on, by Prefect's own task runners. This machine, a Dask cluster, or a Ray cluster.
+
+On a cluster a task runs on whatever machine is free. Each has this project (the same code, or the run fails), reaches
+the Prefect server, and shares the data folder or the store that the settings name. A scheduler that loses a machine
+runs its tasks again elsewhere; what they find in the store stands. When the run is stopped, a training on a Dask worker
+runs to its end and is kept; Ray kills it, and its checkpoint is kept.
+"""
+
+import contextlib
+import contextvars
+import ipaddress
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from prefect import Task, get_run_logger
+from prefect.futures import PrefectFuture
+from prefect.settings import PREFECT_API_URL
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from tasks.pipeline.errors import RunError, UserError
+from tasks.pipeline.fork_server import HEAVY, start_server
+from tasks.pipeline.node import Inputs, Node, map_artifacts, store_of
+from tasks.pipeline.progress import Event, log_reporter, to_all, watchers
+from tasks.pipeline.provenance import cores
+from tasks.pipeline.workers import stop_workers
+from tasks.settings.settings import Settings
+from tasks.training.tensorflow import environment
+
+PATIENCE = 10  # seconds for a scheduler to answer
+
+Sender = tuple[Path, dict[str, dict[str, str]]]  # whose task it is: its project, its code and library versions
+
+
+class Engine:
+    """Runs tasks while the context lasts; this one in threads of this process, which wait for workers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.runner = self._task_runner()
+
+    def _task_runner(self) -> TaskRunner[Any]:
+        return ThreadPoolTaskRunner(max_workers=32)
+
+    def __enter__(self) -> Self:
+        self.runner.__enter__()
+        return self
+
+    def __exit__(self, *how: Any) -> None:
+        self.runner.__exit__(*how)
+
+    def submit(self, task: Task[..., Any], inputs: Any, after: Any) -> PrefectFuture[Any]:
+        """Have a task run when its inputs are there, and what it comes after."""
+        return self.runner.submit(task, {"inputs": inputs}, wait_for=[after] if after else None)
+
+    def stop(self) -> None:
+        """Begin nothing more, and stop what is at work."""
+        stop_workers()
+
+
+class Cluster(Engine):
+    """Sends tasks to other machines, and tells this one's reporters how they end."""
+
+    cancel: Callable[[Any], object]  # by which the cluster takes work back
+
+    def __init__(self, settings: Settings) -> None:
+        server, scheduler = PREFECT_API_URL.value() or "", settings.scheduler
+        if scheduler and _only_from_here(server) and not _only_from_here(scheduler):
+            raise UserError(
+                f"the machines of {scheduler} do not reach the Prefect server at {server}: start one that they reach, "
+                "and name it in PREFECT_API_URL"
+            )
+        super().__init__(settings)
+        self.store = store_of(settings)
+        self.told = threading.Lock()
+        self.stopped = False
+        self.futures: list[PrefectFuture[Any]] = []
+        self.ended = 0
+
+    def __enter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            RunError: it does not start, or its scheduler does not answer.
+        """
+        self.reporter = to_all(log_reporter(get_run_logger()), *watchers)
+        self.reporter(Event("started", self.settings.engine, self.settings.scheduler or "on this machine"))
+        try:
+            self.runner.__enter__()
+            getattr(self.runner, "client", None)  # a Dask runner connects when it is first asked for it
+        except Exception as error:  # each engine has faults of its own
+            said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            where = f"{self.settings.engine} at {self.settings.scheduler or 'this machine'}"
+            raise RunError(f"{where} does not answer ({said}); start it, or name another --scheduler") from error
+        return self
+
+    def submit(self, task: Task[..., Any], inputs: Any, after: Any) -> PrefectFuture[Any]:
+        """Have it run on another machine, which finds in the store what is handed to it from here."""
+        future = super().submit(task, map_artifacts(self.store.fetch, inputs), after)
+        self.futures.append(future)
+        known = contextvars.copy_context()  # the thread that calls back would not know the run's server
+        future.add_done_callback(lambda done: known.run(self._tell, task.name, done))
+        return future
+
+    def stop(self) -> None:
+        """Take back what has not begun; what has, Dask lets run to its end, and Ray kills."""
+        self.stopped = True
+        for future in list(self.futures):
+            self.cancel(future.wrapped_future)  # type: ignore[attr-defined]
+
+    def _tell(self, label: str, future: PrefectFuture[Any]) -> None:
+        future.wait()
+        if self.stopped:
+            return
+        state, engine = future.state, self.settings.engine
+        with self.told:
+            self.ended += 1
+            if not state.is_completed():
+                to_all(*watchers)(Event("failed", label, state.message or str(state.name)))
+                return
+            made = future.result().manifest["made"]
+            how = "kept, verified" if state.name == "Cached" else f"made in {made['seconds']:.1f} s"
+            to_all(*watchers)(Event("ended", label, how))
+            note, total = f"{self.ended} of {len(self.futures)} nodes · {label} {how}", len(self.futures)
+            self.reporter(Event("advanced", engine, note, self.ended, total, milestone=True))
+
+
+class DaskEngine(Cluster):
+    """A Dask cluster: the scheduler's that is named, or a worker for each core of this machine."""
+
+    def _task_runner(self) -> TaskRunner[Any]:
+        from distributed import Future
+        from prefect_dask import DaskTaskRunner
+
+        self.cancel = Future.cancel
+        logging.getLogger("distributed").setLevel(logging.ERROR)  # what goes well is no news, nor is a worker's end
+        if self.settings.scheduler:
+            return DaskTaskRunner(address=self.settings.scheduler, client_kwargs={"timeout": PATIENCE})
+        here = {
+            "n_workers": cores(),
+            "threads_per_worker": 1,
+            "dashboard_address": None,
+            "silence_logs": logging.ERROR,
+            "memory_limit": 0,  # nodes run in processes that Dask does not count
+        }
+        return DaskTaskRunner(cluster_kwargs=here)
+
+
+class RayEngine(Cluster):
+    """A Ray cluster: the one that is named, or one of this machine's cores, which no other machine reaches."""
+
+    def _task_runner(self) -> TaskRunner[Any]:
+        if not self.settings.scheduler:
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # read on import; it listens on all else
+        import ray
+        from prefect_ray import RayTaskRunner
+
+        self.cancel = partial(ray.cancel, force=True)
+        here = {} if self.settings.scheduler else {"num_cpus": cores(), "include_dashboard": False}
+        return RayTaskRunner(address=self.settings.scheduler or "local", init_kwargs={"log_to_driver": False, **here})
+
+
+ENGINES: dict[str, type[Engine]] = {"local": Engine, "dask": DaskEngine, "ray": RayEngine}
+
+
+def localize(
+    sender: Sender, node: Node, network: str | None, settings: Settings, inputs: Inputs
+) -> tuple[Settings, Inputs]:
+    """Return the sender's settings and input artifacts as they are on this machine.
+
+    Raises:
+        RunError: its code or its libraries are others, or an input is not to be had here.
+    """
+    project, fingerprint = sender
+    for what, mine in node.fingerprint(settings, network).items():
+        differing = sorted({name for name, _ in fingerprint[what].items() ^ mine.items()})
+        if differing:
+            raise RunError(
+                f"{socket.gethostname()} has other {what} than the run ({', '.join(differing)}); bring them to the "
+                "same state, start its worker again, and run again"
+            )
+    here = settings.moved_from(project)
+    start_server(HEAVY, environment())  # once, for whatever nodes this machine gets
+    return here, map_artifacts(store_of(here).fetch, inputs)
+
+
+def _only_from_here(address: str) -> bool:
+    """Tell whether only this machine reaches an address."""
+    host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"

@@ -1,0 +1,50 @@
+"""Report: one self-contained HTML page that says which network to keep, shows why, and how it was made.
+
+Takes every artifact before it. Makes `report.json`, every number of the page, and `report.html`, made of these numbers
+and of the data's pictures alone; it asks the network for nothing when it is opened.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from tasks.data.dataset import DataSet
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.node import node
+
+
+@node(libraries=("jinja2", "markupsafe", "matplotlib", "pillow", "pydantic"), by_provenance=True)
+def report(
+    output: Path,
+    *,
+    download: Artifact,
+    validate: Artifact,
+    prepare: Artifact,
+    train: dict[str, Artifact],
+    evaluate: dict[str, Artifact],
+    compare: Artifact,
+    study: dict[str, Artifact],
+    challenge: dict[str, Artifact],
+    data_set: DataSet,
+    command: str,
+    departures: tuple[str, ...],
+) -> dict[str, Any]:
+    """Fill the artifact with the page and its numbers; its facts are what the command line prints at the end."""
+    from tasks.reporting.data import gather
+    from tasks.reporting.page import render, sprite_of, twin_of
+
+    made = [download, validate, prepare, *train.values(), *evaluate.values(), compare]
+    run = gather(made, study, challenge, data_set=data_set, command=command, departures=departures)
+    twin = twin_of(run)
+    (output / "report.json").write_text(twin.model_dump_json(), encoding="utf-8")
+    (output / "report.html").write_text(render(twin, sprite_of(twin, run.images)), encoding="utf-8")
+    rows = {
+        name: row | {"training_seconds": train[name].measured["seconds"]}
+        for name, row in run.comparison["networks"].items()
+    }
+    return {
+        "keep": run.comparison["keep"],
+        "verdict": run.comparison["verdict"],
+        "caution": run.caution,
+        "networks": rows,
+        "challenge": run.decision,
+    }

@@ -1,0 +1,105 @@
+"""What the page is made of, gathered from the artifacts of a run."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tasks.data.dataset import FASHION_MNIST, DataSet
+from tasks.data.idx import read_idx
+from tasks.data.splits import SPLITS, load_labels
+from tasks.evaluation.probabilities import load_probabilities
+from tasks.formatting import caution
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.cache_key import label_of
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's results, the network to keep first wherever networks are listed."""
+
+    data_set: DataSet
+    command: str  # makes the same page again
+    departures: tuple[str, ...]  # of the recipe from the article's
+    comparison: dict[str, Any]
+    study: Artifact | None  # of seeds, in which this run's trainings have part
+    decision: dict[str, Any] | None  # on the champion, if it was challenged
+    metrics: dict[str, dict[str, Any]]  # by network, by split
+    histories: dict[str, list[dict[str, Any]]]  # by network: an entry an epoch
+    layers: dict[str, list[dict[str, Any]]]
+    expectations: list[dict[str, Any]]
+    manifests: dict[str, dict[str, Any]]  # by the node's label, in the order of the DAG
+    probabilities: dict[str, dict[str, np.ndarray]]  # by network, by split: float32 (n × classes)
+    labels: np.ndarray  # of the test set, uint8 (n)
+    places: dict[str, np.ndarray]  # by split: each image's index in its IDX file
+    images: dict[str, np.ndarray]  # by IDX file: uint8 (n, height, width)
+    file_labels: dict[str, np.ndarray]  # by IDX file: uint8 (n)
+
+    @property
+    def names(self) -> list[str]:
+        """The networks, the one to keep first."""
+        return self.comparison["ranking"]
+
+    @property
+    def pairs(self) -> list[dict[str, Any]]:
+        """The network to keep against each of the others."""
+        return [pair for pair in self.comparison["pairs"] if pair["first"] == self.names[0]]
+
+    @property
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """What each node says of its artifact, and measured when it made it, by label."""
+        return {label: of["summary"] | of["made"]["measured"] for label, of in self.manifests.items()}
+
+    @property
+    def is_fashion_mnist(self) -> bool:
+        """Tell whether what others have published of Fashion-MNIST can be held against this run."""
+        return self.data_set.name == FASHION_MNIST.name
+
+    @cached_property
+    def called(self) -> dict[str, np.ndarray]:
+        """Each network's first choice for every test image (n)."""
+        return {name: by_split["test"].argmax(axis=1) for name, by_split in self.probabilities.items()}
+
+    @cached_property
+    def confidence(self) -> dict[str, np.ndarray]:
+        """The probability of that choice (n)."""
+        return {name: by_split["test"].max(axis=1) for name, by_split in self.probabilities.items()}
+
+    @property
+    def caution(self) -> str | None:
+        """What a reader must know before believing a figure."""
+        images = self.summary["prepare"]["images"]
+        unrepeatable = [name for name in self.names if not self.summary[f"train[{name}]"].get("repeatable", True)]
+        return caution(images["train"] + images["validation"], self.data_set.counts["train"], *unrepeatable)
+
+
+def gather(made: list[Artifact], study: dict[str, Artifact], challenge: dict[str, Artifact], **settings: Any) -> Run:
+    """Return the run of these artifacts, in the order of the DAG; settings: `data_set`, `command`, `departures`."""
+    of = {artifact.manifest["label"]: artifact for artifact in made}
+    comparison = of["compare"].json("comparison.json")
+    names = comparison["ranking"]
+    arrays = {role: read_idx(of["download"].folder / file.name) for role, file in settings["data_set"].files.items()}
+    prepared = of["prepare"].folder
+    return Run(
+        **settings,
+        comparison=comparison,
+        decision=next((decided.summary for decided in challenge.values()), None),
+        study=next((found for found in study.values() if _has_part(of, names, found)), None),
+        metrics={name: of[f"evaluate[{name}]"].json("metrics.json") for name in names},
+        histories={name: of[f"train[{name}]"].json("history.json") for name in names},
+        layers={name: of[f"evaluate[{name}]"].json("layers.json") for name in names},
+        expectations=of["validate"].json("results.json"),
+        manifests={label: artifact.manifest for label, artifact in of.items()},
+        probabilities={n: {s: load_probabilities(of[f"evaluate[{n}]"].folder, s) for s in SPLITS} for n in names},
+        labels=load_labels(prepared, "test"),
+        places={split: np.load(prepared / f"{split}_indices.npy", allow_pickle=False) for split in SPLITS},
+        images={file: arrays[f"{file}_images"] for file in ("train", "test")},
+        file_labels={file: arrays[f"{file}_labels"] for file in ("train", "test")},
+    )
+
+
+def _has_part(of: dict[str, Artifact], names: list[str], study: Artifact) -> bool:
+    """Tell whether these very trainings are among the study’s: others, such as of older code, say nothing here."""
+    seed, inputs = of["prepare"].manifest["cache_key"]["settings"]["seed"], study.manifest["cache_key"]["inputs"]
+    return all(inputs[label_of("train", name, f"seed {seed}")] == of[f"train[{name}]"].digest for name in names)

@@ -1,0 +1,85 @@
+"""HTML from templates: every value escaped, the style and the script inside, nothing asked of the network."""
+
+import base64
+import hashlib
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.formatting import count, in_unit, listed, moment, p_value, percent, points, signed
+from tasks.pipeline.code_key import read_data
+
+BESIDE = Path(__file__).parent
+COLUMNS = 50  # of the sprite
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """All pictures of a page in one PNG, as a data URI, and where in it each one stands."""
+
+    source: str
+    rows: int
+    places: dict[tuple[str, int], int]  # by IDX file and index
+
+    @classmethod
+    def of(cls, pictures: dict[tuple[str, int], np.ndarray]) -> "Sprite":
+        """Return the sprite of these pictures, uint8 (height, width), dark on light as garments are shown."""
+        height, width = np.max([picture.shape for picture in pictures.values()] or [(1, 1)], axis=0).tolist()
+        rows = max(1, math.ceil(len(pictures) / COLUMNS))
+        sheet = np.zeros((rows, height, COLUMNS, width), np.uint8)
+        for place, picture in enumerate(pictures.values()):
+            sheet[place // COLUMNS, : picture.shape[0], place % COLUMNS, : picture.shape[1]] = picture
+        places = {name: place for place, name in enumerate(pictures)}
+        return cls(_png(255 - sheet.reshape(rows * height, COLUMNS * width)), rows, places)
+
+    def place(self, file: str, index: int) -> tuple[int, int]:
+        """Return the column and the row where a picture stands."""
+        row, column = divmod(self.places[file, index], COLUMNS)
+        return column, row
+
+    def style(self, file: str, index: int) -> str:
+        """Return what shifts the sprite to a picture."""
+        return "--x:{};--y:{}".format(*self.place(file, index))
+
+
+def _png(sheet: np.ndarray) -> str:
+    """Return grey levels (height, width), uint8, as a PNG in a data URI."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(sheet).save(buffer, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+class Templates:
+    """The templates beside this file, with what they share."""
+
+    def __init__(self, **shared: Any) -> None:
+        from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+        self.environment = Environment(
+            loader=FunctionLoader(lambda name: read_data(BESIDE / name)),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # and keys in their order
+        shown = (count, percent, points, signed, listed, p_value, in_unit, moment)
+        self.environment.filters |= {of.__name__: of for of in shown}
+        self.shared = {"sprite": None, "columns": COLUMNS, **shared}
+
+    def render(self, template: str, **values: Any) -> str:
+        """Return a part of a page."""
+        return self.environment.get_template(template).render(self.shared | values)
+
+    def page(self, template: str, script_file: str = "", **values: Any) -> str:
+        """Return a whole page: only its own script may run, told by its digest."""
+        script = read_data(BESIDE / script_file) if script_file else ""
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        style = read_data(BESIDE / "style.css")
+        return self.render(template, style=style, script=script, script_digest=digest, **values) + "\n"

@@ -1,0 +1,76 @@
+"""The live page: what runs and how the networks learn, while it runs; `publish` puts the report in its place.
+
+A thread of its own draws and writes it, so that nobody who tells it something has to wait.
+"""
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from tasks.pipeline.progress import Background, Event, History
+from tasks.pipeline.staging import write_whole
+from tasks.reporting.html import Templates
+from tasks.reporting.publish import LIVE
+from tasks.reporting.sections import learning
+
+EVERY = 5.0  # seconds between two versions of the page, at least
+REFRESH = 5  # seconds after which a browser asks again
+WAITS: dict[str, Any] = {"state": "waits", "note": "", "share": None}
+
+
+class LivePage:
+    """A reporter that keeps `live.html` up to date while the context lasts."""
+
+    def __init__(self, reports_dir: Path, labels: list[str]) -> None:
+        self.path = reports_dir / LIVE
+        self.nodes = {label: dict(WAITS) for label in labels}
+        self.histories: dict[str, History] = {}
+        self.drawn: tuple[dict[str, History], dict[str, Any]] = ({}, {})  # the figures, and of what
+        self.began = datetime.now(UTC)
+        self.writer = Background("live page", self._write, EVERY)
+
+    def __enter__(self) -> Self:
+        self.writer.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.end("stopped" if error[0] else "")
+
+    def __call__(self, event: Event) -> None:
+        """Show what a node does; of a training, its curves."""
+        if event.history:
+            self.histories[event.label.partition("[")[2].rstrip("]")] = list(event.history)
+        before = self.nodes.get(event.label, WAITS)
+        state = {"started": "runs", "ended": "done", "failed": "failed"}.get(event.kind, before["state"])
+        share = event.done / event.total if event.total else None
+        self.nodes[event.label] = {"state": state, "note": event.note, "share": share}
+
+    def end(self, how: str = "") -> None:
+        """Write no more; say how the run ended, if it did so without a report."""
+        self.writer.end()
+        if how:
+            self._write(how)
+
+    def _write(self, ended: str = "") -> None:
+        """Write the page; a run does not fail because nobody can watch it."""
+        try:
+            write_whole(self.path, self._page(ended).encode())
+        except Exception as error:
+            logging.getLogger(__name__).warning("%s cannot be written: %s", self.path, error)
+            self.writer.over.set()
+
+    def _page(self, ended: str) -> str:
+        histories = dict(sorted(dict(self.histories).items()))
+        if histories != self.drawn[0] and not ended:
+            self.drawn = histories, learning.figures(learning.of_histories(histories))
+        return Templates().page(
+            "live.html.j2",
+            "" if ended else "live.js",
+            nodes=dict(self.nodes),
+            figures=self.drawn[1],
+            began=self.began,
+            now=datetime.now(UTC),
+            refresh=REFRESH,
+            ended=ended,
+        )

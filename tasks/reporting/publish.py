@@ -1,0 +1,82 @@
+"""Publish: put pages where people look for them, `reports/`, each whole or not at all."""
+
+import json
+import re
+from pathlib import Path
+
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.reading import read
+from tasks.pipeline.staging import clean_up, write_whole
+
+LATEST, LIVE, INDEX = "latest.html", "live.html", "index.html"
+PAGES = "[0-9]*T[0-9]*-*.html"  # what a result's page is called
+
+
+def publish(artifact: Artifact, reports_dir: Path) -> Path:
+    """Put a report's page and numbers into `<reports>/<time made>-<key>`; return the same page, by `latest`'s name.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    page, numbers = (read(artifact.folder / f"report.{kind}") for kind in ("html", "json"))
+    _publish(artifact, latest(artifact, reports_dir), page, numbers)
+    return latest(artifact, reports_dir)
+
+
+def latest(artifact: Artifact, reports_dir: Path) -> Path:
+    """Return where the newest page of its kind is: a comparison's, or a study's."""
+    study = artifact.summary.get("study")
+    return reports_dir / (f"latest-{study}s.html" if study else LATEST)
+
+
+def publish_refusal(artifact: Artifact, reports_dir: Path) -> Path:
+    """Put the page of a validation that failed there, as that of the newest run; return it.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    from tasks.reporting.validation_failure import refusal_of, render_refusal
+
+    numbers = json.dumps(refusal_of(artifact), ensure_ascii=False)
+    return _publish(artifact, reports_dir / LATEST, render_refusal(artifact).encode(), numbers.encode())
+
+
+def _publish(artifact: Artifact, newest: Path, page: bytes, numbers: bytes) -> Path:
+    reports_dir = newest.parent
+    target = page_of(artifact, reports_dir)
+    try:
+        clean_up(reports_dir)
+        write_whole(target.with_suffix(".json"), numbers)
+        write_whole(target, page)
+        write_whole(newest, page)
+        if (reports_dir / LIVE).exists():
+            write_whole(reports_dir / LIVE, page)
+        list_pages(reports_dir)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise RunError(f"the report cannot be put into {reports_dir}: {why}; choose another --reports-dir") from error
+    return target
+
+
+def page_of(artifact: Artifact, reports_dir: Path) -> Path:
+    """Return where the page of that result is, and stays."""
+    made_at = artifact.manifest["made"]["at"][:19].replace(":", "").replace("-", "")
+    return reports_dir / f"{made_at}-{artifact.key[:8]}.html"
+
+
+def list_pages(reports_dir: Path) -> None:
+    """Bring the index up to date, where it is not."""
+    if not _is_listed(reports_dir):
+        from tasks.reporting.index import render_index
+
+        write_whole(reports_dir / INDEX, render_index(reports_dir).encode(errors="replace"))
+
+
+def _is_listed(reports_dir: Path) -> bool:
+    """Tell whether the index lists the pages that are there, and no others."""
+    try:
+        listed = re.findall(r'<th scope="row"><a href="([^"]+)"', read(reports_dir / INDEX).decode())
+    except (OSError, UnicodeDecodeError):
+        return False
+    return sorted(listed) == sorted(page.name for page in reports_dir.glob(PAGES))

@@ -1,0 +1,80 @@
+"""The data: samples of each class, how many there are, what was validated, and whether train and test differ."""
+
+import numpy as np
+
+from tasks.data.idx import AT_ONCE
+from tasks.data.splits import SPLITS
+from tasks.reporting.data import Run
+from tasks.reporting.models import Count, Model, Picture
+
+TITLE = "The data"
+OF_EACH_CLASS = 12
+LEVELS = 256  # of grey
+
+
+class ClassCount(Model):
+    """A class, its images by split, and some of the training file's."""
+
+    name: str
+    images: dict[str, Count]
+    pictures: list[Picture]
+
+
+class Expectation(Model):
+    """What was expected of the data, and what was found."""
+
+    sentence: str
+    severity: str
+    met: bool
+    failure: str | None
+    observed: bool | float | str | None
+
+
+class Brightness(Model):
+    """Grey levels, 0 to 255, of all pixels of an IDX file."""
+
+    mean: float
+    deviation: float
+
+
+class Numbers(Model):
+    """What the data is."""
+
+    name: str
+    licence: str
+    classes: list[ClassCount]
+    expectations: list[Expectation]
+    brightness: dict[str, Brightness]
+
+
+def numbers(run: Run) -> Numbers:
+    """Gather what the data is."""
+    labels = {split: run.file_labels["test" if split == "test" else "train"][run.places[split]] for split in SPLITS}
+    counts = {split: np.bincount(of_split, minlength=10).tolist() for split, of_split in labels.items()}
+    return Numbers(
+        name=run.data_set.name,
+        licence=run.data_set.licence,
+        classes=[
+            ClassCount(
+                name=name,
+                images={split: of_split[index] for split, of_split in counts.items()},
+                pictures=[
+                    Picture(file="train", index=int(place), label=index)
+                    for place in np.flatnonzero(run.file_labels["train"] == index)[:OF_EACH_CLASS]
+                ],
+            )
+            for index, name in enumerate(run.data_set.class_names)
+        ],
+        expectations=[Expectation.from_row(result, met=result["success"]) for result in run.expectations],
+        brightness={file: _brightness(images) for file, images in run.images.items()},
+    )
+
+
+def _brightness(images: np.ndarray) -> Brightness:
+    """Measure it by how many pixels have which level: NumPy's own deviation makes a float64 of each pixel first."""
+    counts = np.zeros(LEVELS, np.int64)
+    for start in range(0, len(images), AT_ONCE):
+        counts += np.bincount(images[start : start + AT_ONCE].ravel(), minlength=LEVELS)
+    levels = np.arange(LEVELS)
+    mean = np.average(levels, weights=counts)
+    return Brightness(mean=float(mean), deviation=float(np.average((levels - mean) ** 2, weights=counts) ** 0.5))

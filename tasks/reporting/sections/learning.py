@@ -1,0 +1,120 @@
+"""How they learned: accuracy, loss and learning rate by epoch."""
+
+from typing import Any
+
+from markupsafe import Markup
+
+from tasks.reporting.data import Run
+from tasks.reporting.models import Count, Model, Share
+from tasks.reporting.plots import INK, as_svg, count_epochs, look, new_figure, plain, short, styled
+
+TITLE = "How they learned"
+
+
+class Epoch(Model):
+    """A pass over the training images: training figures are running means, validation's are taken at its end."""
+
+    epoch: Count
+    accuracy: Share
+    validation_accuracy: Share
+    loss: float
+    validation_loss: float
+    learning_rate: float
+
+
+class Numbers(Model):
+    """How each network learned."""
+
+    histories: dict[str, list[Epoch]]
+    lowest_loss: dict[str, Count | None]  # the epoch of the lowest validation loss
+
+
+def numbers(run: Run) -> Numbers:
+    """Gather how each network learned."""
+    return of_histories(run.histories)
+
+
+def of_histories(histories: dict[str, list[dict[str, Any]]]) -> Numbers:
+    """Return what there is to say of these histories, an entry an epoch."""
+    return Numbers(
+        histories={name: [Epoch(**epoch) for epoch in history] for name, history in histories.items()},
+        lowest_loss={
+            name: min(history, key=lambda epoch: epoch["validation_loss"])["epoch"] if history else None
+            for name, history in histories.items()
+        },
+    )
+
+
+def figures(numbers: Numbers) -> dict[str, Markup]:
+    """Draw a panel each for accuracy, loss and learning rate."""
+    if not any(numbers.histories.values()):
+        return {}
+    return {
+        "accuracy": _curves(numbers, "accuracy", "accuracy"),
+        "loss": _curves(numbers, "loss", "loss (cross-entropy, nats)"),
+        "learning_rate": _curves(numbers, "learning_rate", "learning rate at the epoch’s end"),
+    }
+
+
+@styled
+def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
+    figure, panel = new_figure(1.9 if quantity == "learning_rate" else 3.3)
+    lines = {quantity: "-"} if quantity == "learning_rate" else {quantity: ":", f"validation_{quantity}": "-"}
+    last = max(map(len, numbers.histories.values()))
+    for place, (name, history) in enumerate(numbers.histories.items()):
+        colour, marker = look(place)
+        epochs = [epoch.epoch for epoch in history]
+        for key, line in lines.items():
+            style: dict[str, Any] = {"marker": marker, "markevery": max(1, last // 10), "markersize": 5}
+            style |= {} if line == "-" else {"markerfacecolor": "none", "markersize": 4}
+            values = [getattr(epoch, key) for epoch in history]
+            panel.plot(epochs, values, line, color=colour, linewidth=1.7, **style)
+        best = numbers.lowest_loss[name]
+        if best and quantity == "loss":
+            lowest = history[best - 1].validation_loss
+            panel.plot([best], [lowest], "o", color=colour, markersize=13, markerfacecolor="none")
+    panel.set(title=title, xlim=(0.5, last + 0.5))
+    count_epochs(panel)
+    if of_very_different_lengths(numbers):
+        panel.set(xscale="log", xlim=(0.9, last * 1.1))
+        panel.xaxis.set_major_formatter("{x:g}")
+    panel.grid()
+    _legend(panel, numbers, quantity)
+    told = "; ".join(
+        f"{name}: {getattr(history[-1], list(lines)[-1]):.4g} at the last of {len(history)} epochs"
+        for name, history in numbers.histories.items()
+        if history
+    )
+    figure.canvas.draw()  # only then is it known where the epochs stand
+    return _with_epochs(as_svg(figure, f"curves-{quantity}", f"{title}, by epoch", f"{told}."), panel, figure, last)
+
+
+def of_very_different_lengths(numbers: Numbers) -> bool:
+    """Tell whether the shortest curve would be a stroke at the edge, were the epochs equally far apart."""
+    lengths = [len(history) for history in numbers.histories.values() if history]
+    return max(lengths) > 8 * min(lengths)
+
+
+def _with_epochs(svg: Markup, panel: Any, figure: Any, last: int) -> Markup:
+    """Tell the script where the first and the last epoch stand, in SVG units, and between which heights."""
+    (left, bottom), (right, top) = panel.transData.transform([(1, panel.get_ylim()[0]), (last, panel.get_ylim()[1])])
+    units = 72 / figure.dpi
+    height = figure.bbox.height
+    places = [left * units, right * units, (height - top) * units, (height - bottom) * units]
+    told = " ".join(f"{place:.1f}" for place in places)
+    scale = panel.get_xscale()
+    return Markup(str(svg).replace("<svg", f'<svg data-epochs="{told}" data-scale="{scale}"', 1))  # noqa: S704 (ours)
+
+
+def _legend(panel: Any, numbers: Numbers, quantity: str) -> None:
+    from matplotlib.lines import Line2D
+
+    keys = [
+        Line2D([], [], color=look(place)[0], marker=look(place)[1], markersize=5, label=plain(short(name)))
+        for place, name in enumerate(numbers.histories)
+    ]
+    if quantity != "learning_rate":
+        keys.append(Line2D([], [], color=INK, linestyle=":", label="training, running"))
+        keys.append(Line2D([], [], color=INK, linestyle="-", label="validation"))
+    if quantity == "accuracy" or len(keys) <= 2:
+        panel.legend(handles=keys, ncols=2 if len(keys) > 2 else 1, loc="best")

@@ -1,0 +1,89 @@
+"""How this was made: the DAG with each node's time and reason, settings, versions, machine, commit."""
+
+from typing import Any
+
+from tasks.reporting.data import Run
+from tasks.reporting.models import Count, Model, Seconds
+
+TITLE = "How this was made"
+GATES = {"prepare": ["validate"]}  # what has to pass before, though nothing is read of it
+BOX, ROW, GAP = 158, 74, 16  # SVG units: a node's width, the distance of two rows, the gap between two nodes
+LEAST = 0.75  # of its size: where there is less room, as on a phone, it scrolls instead of getting too small to read
+
+
+class Made(Model):
+    """A node: when, why and how fast its artifact was made, and from what."""
+
+    key: str
+    at: str
+    seconds: Seconds
+    why: str
+    kept: bool  # made by an earlier run than the newest of these artifacts
+    settings: dict[str, Any]
+    inputs: list[str]
+
+
+class Numbers(Model):
+    """How everything on the page was made."""
+
+    command: str
+    nodes: dict[str, Made]
+    machines: dict[str, list[str]]  # what was made on each
+    commits: dict[str, list[str]]  # what was made of each state of the code
+    clean: bool  # was everything made of a commit, with nothing changed?
+    versions: dict[str, str]
+    seed: Count
+
+
+def numbers(run: Run) -> Numbers:
+    """Gather how everything was made."""
+    made = {label: manifest["made"] for label, manifest in run.manifests.items()}
+    machine = "{processor}, {cores} cores, {system}, Python {python}"
+    newest = max(made.values(), key=lambda of_node: of_node["at"])["run"]
+    return Numbers(
+        command=run.command,
+        nodes={
+            label: Made.from_row(
+                manifest | made[label],
+                kept=made[label]["run"] != newest,
+                settings={k: v for k, v in manifest["cache_key"]["settings"].items() if k != "data_set"},
+                inputs=[name for name in [*_inputs(manifest, run), *GATES.get(label, ())] if name in run.manifests],
+            )
+            for label, manifest in run.manifests.items()
+        },
+        machines=_grouped({label: machine.format(**of_node) for label, of_node in made.items()}),
+        commits=_grouped({label: of_node["commit"] for label, of_node in made.items()}),
+        clean=all(of_node["commit"].endswith("tree clean") for of_node in made.values()),
+        versions={k: v for of in run.manifests.values() for k, v in of["cache_key"]["versions"].items()},
+        seed=run.manifests["prepare"]["cache_key"]["settings"]["seed"],
+    )
+
+
+def _inputs(manifest: dict[str, Any], run: Run) -> list[str]:
+    """Return the labels of a node's inputs; what is mapped over the networks comes from the same network."""
+    network = manifest["network"]
+    names = manifest["cache_key"]["inputs"]
+    return [f"{name}[{network}]" if network and f"{name}[{network}]" in run.manifests else name for name in names]
+
+
+def _grouped(of_each: dict[str, str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for label, what in of_each.items():
+        groups.setdefault(what, []).append(label)
+    return groups
+
+
+def figures(numbers: Numbers) -> dict[str, Any]:
+    """Place the DAG's nodes, in SVG units: each one's left upper corner, its inputs above it."""
+    depth: dict[str, int] = {}
+    for label, made in numbers.nodes.items():
+        depth[label] = 1 + max((depth[name] for name in made.inputs if name in depth), default=-1)
+    levels = [[label for label in depth if depth[label] == level] for level in range(max(depth.values()) + 1)]
+    width = max(map(len, levels)) * (BOX + GAP) - GAP
+    places = {
+        label: (width / 2 + (place - len(level) / 2) * (BOX + GAP) + GAP / 2, row * ROW)
+        for row, level in enumerate(levels)
+        for place, label in enumerate(level)
+    }
+    height = (len(levels) - 1) * ROW + 50
+    return {"box": BOX, "width": width, "least": LEAST * width, "height": height, "places": places}

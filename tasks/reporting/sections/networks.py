@@ -1,0 +1,83 @@
+"""The networks: layer by layer, and the recipe, with what differs between them."""
+
+from difflib import SequenceMatcher
+from typing import Any
+
+from tasks.reporting.data import Run
+from tasks.reporting.models import Count, Model
+
+TITLE = "The networks"
+
+
+class Layer(Model):
+    """A layer of a network."""
+
+    type: str
+    settings: dict[str, Any]
+    shape: list[Count | None]  # of its output, without the batch; None: of any size
+    parameters: Count
+    multiply_adds: Count | None  # an image, in all passes; None: of such a layer they are not known
+    differs: bool  # from all layers of the other networks
+
+
+class Network(Model):
+    """A network and its recipe."""
+
+    layers: list[Layer]
+    parameters: Count
+    multiply_adds: Count | None
+    recipe: dict[str, Any]
+
+
+class Numbers(Model):
+    """What the networks are."""
+
+    networks: dict[str, Network]
+    recipe_differs: list[str]  # the settings that are not the same for all
+
+
+def numbers(run: Run) -> Numbers:
+    """Gather what the networks are."""
+    read = {label: manifest["cache_key"]["settings"] for label, manifest in run.manifests.items()}
+    recipes = _recipes({name: read[f"evaluate[{name}]"] | read[f"train[{name}]"] for name in run.names})
+    found = {}
+    for name in run.names:
+        layers = _layers(run.layers[name], [run.layers[other] for other in run.names if other != name])
+        found[name] = Network(
+            layers=layers,
+            parameters=sum(layer.parameters for layer in layers),
+            multiply_adds=multiply_adds_of(run, name),
+            recipe=recipes[name],
+        )
+    of_networks = [recipe for recipe in recipes.values() if any(recipe.values())]
+    settings = next(iter(recipes.values()))
+    differs = [setting for setting in settings if len({recipe[setting] for recipe in of_networks}) > 1]
+    return Numbers(networks=found, recipe_differs=differs)
+
+
+def multiply_adds_of(run: Run, network: str) -> int | None:
+    """Return how often a network multiplies and adds for an image, if that is known of all its layers."""
+    known = [layer["multiply_adds"] for layer in run.layers[network]]
+    return None if None in known else sum(known)
+
+
+def _recipes(recipes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return each network's value of every setting that says something of any of them; of a file, its digest."""
+    said = {
+        setting: None for recipe in recipes.values() for setting, value in recipe.items() if value not in (None, [])
+    }
+    told = {
+        name: {setting: value["sha256"][:16] if isinstance(value, dict) else value for setting, value in of.items()}
+        for name, of in recipes.items()
+    }
+    return {name: {setting: of.get(setting) for setting in said} for name, of in told.items()}
+
+
+def _layers(layers: list[dict[str, Any]], others: list[list[dict[str, Any]]]) -> list[Layer]:
+    """Return the layers, those marked that have no like in any other network, in the same order."""
+    mine, *theirs = ([repr((layer["type"], layer["settings"])) for layer in of] for of in (layers, *others))
+    same = set() if others else set(range(len(layers)))
+    for other in theirs:
+        alike = SequenceMatcher(None, mine, other, autojunk=False).get_matching_blocks()
+        same |= {place for block in alike for place in range(block.a, block.a + block.size)}
+    return [Layer(**layer, differs=place not in same) for place, layer in enumerate(layers)]

@@ -1,0 +1,182 @@
+"""Side by side: every figure of every network, the better one marked, and others' figures on the same scale."""
+
+from typing import Any, Literal, NamedTuple
+
+from markupsafe import Markup
+
+from tasks.evaluation.article import ARTICLE, PUBLISHED
+from tasks.formatting import percent
+from tasks.reporting.data import Run
+from tasks.reporting.models import Estimate, Model, Seconds, Share
+from tasks.reporting.plots import SOFT, as_svg, draw_interval, look, new_figure, plain, short, styled
+from tasks.reporting.sections.networks import multiply_adds_of
+from tasks.settings.models import XGBOOST
+
+TITLE = "Side by side"
+
+Unit = Literal["%", "points", "nats", "", "bytes", "s", "ms"]
+
+
+class Quantity(NamedTuple):
+    """Something that is measured of every network."""
+
+    title: str
+    unit: Unit
+    better: Literal["higher", "lower"] | None = None
+    difference: str | None = None  # what `differ` calls the difference of two, if it has an interval
+
+
+QUANTITIES = {
+    "validation_accuracy": Quantity("validation accuracy (decides)", "%", "higher", "validation_difference"),
+    "test_accuracy": Quantity("test accuracy", "%", "higher", "difference"),
+    "train_accuracy": Quantity("training accuracy", "%", None, "train_difference"),
+    "gap": Quantity("gap: training less test, points", "points", None, "gap_difference"),
+    "cross_entropy": Quantity("cross-entropy, test, nats", "nats", "lower", "cross_entropy_difference"),
+    "calibration_error": Quantity("calibration error, test, points", "points", "lower", "calibration_error_difference"),
+    "parameters": Quantity("parameters", "", "lower"),
+    "multiply_adds": Quantity("multiply-adds an image", "", "lower"),
+    "file_bytes": Quantity("saved model, MB", "bytes", "lower"),
+    "training_seconds": Quantity("training, seconds", "s"),
+    "milliseconds_per_image": Quantity("processor time for an image, milliseconds", "ms"),
+}
+
+
+class Value(Model):
+    """A figure of one network, with its 95 % interval if it has one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Row(Model):
+    """A quantity of every network."""
+
+    title: str
+    unit: Unit
+    values: dict[str, Value]
+    best: str | None  # whose figure is the better one; none if all are equal, or neither is better
+    told_apart: bool  # by the interval of the difference from the next best, and of test accuracies by McNemar's p too
+    difference: Estimate | None  # of the network to keep, minus that of the next
+
+
+class Entry(Model):
+    """A test accuracy on the common scale: lowest and highest, or the interval."""
+
+    what: str
+    low: Share
+    value: Share | None  # none where a range was published
+    high: Share
+    network: str | None  # of this run, or the article's
+    here: bool
+
+
+class Pace(Model):
+    """How long an epoch took, and what the article says."""
+
+    seconds_per_epoch: Seconds | None
+    article: str
+
+
+class Numbers(Model):
+    """What stands side by side."""
+
+    rows: dict[str, Row]
+    threads: dict[str, int]
+    test_accuracy: dict[str, Share]
+    scale: list[Entry]  # the highest first; empty for another data set than Fashion-MNIST
+    pace: dict[str, Pace]
+
+
+def numbers(run: Run) -> Numbers:
+    """Gather what stands side by side."""
+    articles = [name for name in run.names if name in ARTICLE and run.is_fashion_mnist]
+    return Numbers(
+        rows={name: _row(run, name, quantity) for name, quantity in QUANTITIES.items() if _is_known(run, name)},
+        threads={name: run.summary[f"train[{name}]"]["threads"] for name in run.names},
+        test_accuracy={name: run.metrics[name]["test"]["accuracy"] for name in run.names},
+        scale=_scale(run, articles) if run.is_fashion_mnist else [],
+        pace={name: _pace(run, name) for name in articles},
+    )
+
+
+def _is_known(run: Run, name: str) -> bool:
+    return name != "multiply_adds" or all(multiply_adds_of(run, network) is not None for network in run.names)
+
+
+def _scale(run: Run, articles: list[str]) -> list[Entry]:
+    entries = [
+        Entry(what=what, low=low, value=low if low == high else None, high=high, network=None, here=False)
+        for what, low, high in PUBLISHED
+    ]
+    for name in articles:
+        share = ARTICLE[name]["test"]
+        entries.append(Entry(what="the article", low=share, value=share, high=share, network=name, here=False))
+    for name in run.names:
+        of = Estimate.of(run.metrics[name]["test"], "accuracy")
+        entries.append(Entry(what="this run", low=of.low, value=of.value, high=of.high, network=name, here=True))
+    return sorted(entries, key=lambda entry: entry.low + entry.high, reverse=True)
+
+
+def _pace(run: Run, name: str) -> Pace:
+    seconds, epochs = run.summary[f"train[{name}]"]["seconds"], len(run.histories[name])
+    return Pace(seconds_per_epoch=seconds / epochs if epochs else None, article=ARTICLE[name]["seconds_per_epoch"])
+
+
+def _row(run: Run, name: str, quantity: Quantity) -> Row:
+    values = {network: _value(run, network, name) for network in run.names}
+    order = sorted(run.names, key=lambda network: values[network].value, reverse=quantity.better == "higher")
+    same = len({values[network].value for network in order[:2]}) == 1
+    alike = name != "multiply_adds" or XGBOOST not in order  # trees add where networks multiply and add
+    best = order[0] if quantity.better and alike and not same else None
+    apart, difference = bool(best), None
+    if quantity.difference and len(order) > 1:
+        difference = Estimate.of(_pair(run, *run.names[:2]), quantity.difference)
+        if best:
+            pair = _pair(run, *order[:2])
+            agrees = name != "test_accuracy" or pair["p"] < 0.05  # with the verdict
+            apart = agrees and Estimate.of(pair, quantity.difference).clear
+    return Row(
+        title=quantity.title, unit=quantity.unit, values=values, best=best, told_apart=apart, difference=difference
+    )
+
+
+def _pair(run: Run, one: str, other: str) -> dict[str, Any]:
+    """Return the differences of two networks, in the order in which they are ranked."""
+    return next(pair for pair in run.comparison["pairs"] if {pair["first"], pair["second"]} == {one, other})
+
+
+def _value(run: Run, network: str, name: str) -> Value:
+    row, files = run.comparison["networks"][network], run.manifests[f"train[{network}]"]["files"]
+    values = {
+        **run.metrics[network]["test"],
+        **row,
+        "multiply_adds": multiply_adds_of(run, network),
+        "file_bytes": sum(of["bytes"] for file, of in files.items() if file.startswith("model.")),
+        "training_seconds": run.summary[f"train[{network}]"]["seconds"],
+        "milliseconds_per_image": run.summary[f"evaluate[{network}]"]["milliseconds_per_image"]["test"],
+    }
+    low, high = row.get(f"{name.removesuffix('_accuracy')}_interval", (None, None))
+    return Value(value=values[name], low=low, high=high)
+
+
+@styled
+def figures(numbers: Numbers) -> dict[str, Markup]:
+    """Draw the networks on one scale with what others have published."""
+    if not numbers.scale:
+        return {}
+    looks = {name: look(place) for place, name in enumerate(numbers.test_accuracy)}
+    figure, panel = new_figure(0.7 + 0.27 * len(numbers.scale))
+    for row, entry in enumerate(numbers.scale):
+        colour, marker = looks[entry.network] if entry.network else (SOFT, "|")
+        draw_interval(panel, row, entry, colour, marker, markerfacecolor=colour if entry.here else "none")
+    names = [f"{short(e.network)} ({e.what})" if e.network else e.what for e in numbers.scale]
+    panel.set_yticks(range(len(names)), [plain(name) for name in names])
+    panel.invert_yaxis()
+    panel.tick_params(axis="y", length=0)
+    panel.spines["left"].set_visible(False)
+    panel.grid(axis="y", alpha=0.15)
+    panel.set_xlabel("test accuracy, %")
+    told = ", ".join(f"{name} {percent(share)}" for name, share in numbers.test_accuracy.items())
+    description = f"This run: {told}, among figures of others."
+    return {"scale": as_svg(figure, "scale", "Test accuracies on one scale", description)}

@@ -1,0 +1,293 @@
+"""What may be set together, and what it means: what is left unset is the preset's, or the network's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from functools import cached_property
+from importlib.metadata import Distribution
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import ValidationError, ValidationInfo, field_serializer, field_validator, model_validator
+
+from tasks.data.dataset import FASHION_MNIST, DataSet, load_data_set
+from tasks.data.files import with_digests_of
+from tasks.evaluation.article import ARTICLE
+from tasks.formatting import as_options, as_text, nearest
+from tasks.pipeline import PROJECT
+from tasks.pipeline.champions import champions
+from tasks.pipeline.errors import UserError
+from tasks.pipeline.store import RAW
+from tasks.pipeline.user_module import UserFunction
+from tasks.settings.models import CUSTOM_EPOCHS, XGBOOST, XGBOOST_DISTRIBUTION, networks
+from tasks.settings.options import CONTESTANTS, Fields
+from tasks.settings.presets import PRESETS, Preset, has_bfloat16
+
+PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
+SHAPE = ("filters", "dense_width", "dropout_rate")  # of an architecture, where its builder takes it
+NOT_THE_RECIPE = (
+    *("challenge", "margin", "tolerance", *PLACES, "fresh", "time_limit", "keep"),
+    *("engine", "scheduler", "store"),
+)
+CLUSTERS = {"dask": "prefect_dask", "ray": "prefect_ray"}  # by what Prefect has for each
+
+
+class Settings(Fields):
+    """Compare networks on Fashion-MNIST: which should I keep, and why?
+
+    These settings are what a run does; of the recipe, what is left unset is the preset's.
+    """
+
+    program: ClassVar[str] = "python flows/main.py"
+    flow: ClassVar[str] = "fashion-mnist"  # what Prefect calls it
+    also_spelt: ClassVar[dict[str, tuple[str, ...]]] = {}  # other names of options
+    not_taken: ClassVar[tuple[str, ...]] = ()  # settings that would mean nothing here
+
+    @model_validator(mode="after")
+    def _nothing_in_vain(self) -> Settings:
+        for name in self.not_taken:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} means nothing to {self.program}; leave it out")
+        return self
+
+    @field_validator("networks", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _engine_installed(self) -> Settings:
+        needed = {"s3": "s3fs"} if (self.store or "").startswith("s3:") else {}
+        for package in (needed | {k: v for k, v in CLUSTERS.items() if k == self.engine}).values():
+            if not find_spec(package):
+                raise ValueError(f"{package} is not installed; install it with `make extras`")
+        if self.store and ("://" not in self.store or self.store.startswith("file:")):
+            raise ValueError(f"store {self.store}: a folder that all machines mount is to be their data_dir")
+        if self.scheduler and self.engine not in CLUSTERS:
+            raise ValueError(f"scheduler {self.scheduler}: say whose, with engine dask or ray")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_network_takes_part(cls, values: Any) -> Any:
+        file = values.get("network_file") if isinstance(values, dict) else None
+        if not isinstance(file, str):
+            return values
+        names = cls._split_names(values.get("networks", cls.model_fields["networks"].default))
+        own = file.rpartition(":")[2]
+        return values | {"networks": [*names, *([] if own in names else [own])]}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in_from_file(cls, values: Any) -> Any:  # first of all: pydantic begins with the last that is defined
+        file = values.get("recipe_file") if isinstance(values, dict) else None
+        if not file:
+            return values
+        try:
+            recipe = json.loads((PROJECT / Path(file).expanduser()).read_bytes())
+        except OSError as error:
+            raise ValueError(f"recipe_file {file}: {(error.strerror or str(error)).lower()}") from error
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f"recipe_file {file}: no JSON ({error})") from error
+        if not isinstance(recipe, dict):
+            raise ValueError(f"recipe_file {file}: holds no settings by name")  # noqa: TRY004 (pydantic's rule)
+        return recipe | {name: value for name, value in values.items() if name != "recipe_file"}
+
+    @field_validator("network_file")
+    @classmethod
+    def _own_network_from_the_project(cls, named: str | None) -> str | None:
+        path, colon, function = (named or "").rpartition(":")
+        return f"{_from(PROJECT, Path(path), 'network_file')}:{function}" if colon else named
+
+    @model_validator(mode="after")
+    def _known_networks(self) -> Settings:
+        own = self.own_network
+        if own and own.function in CONTESTANTS:
+            raise ValueError(f"network_file: there is a network called {own.function!r}; give yours another name")
+        for name in self.networks:
+            if name not in CONTESTANTS and not (own and name == own.function):
+                raise ValueError(f"no network is called {name!r}{nearest(name, CONTESTANTS)}")
+        if XGBOOST in self.networks and not list(Distribution.discover(name=XGBOOST_DISTRIBUTION)):
+            raise ValueError(f"{XGBOOST_DISTRIBUTION} is not installed; install it with `make extras`")
+        if len(set(self.networks)) < len(self.networks):
+            raise ValueError("a network is named twice")
+        return self
+
+    @field_validator("dataset", "fresh", *PLACES, mode="before")
+    @classmethod
+    def _not_empty(cls, value: Any, field: ValidationInfo) -> Any:
+        if value == "":
+            raise ValueError(f"{field.field_name} is empty; leave it out or name something")
+        return value
+
+    @field_validator("dataset")
+    @classmethod
+    def _specification_from_the_project(cls, name: str) -> str:
+        return name if name == FASHION_MNIST.name else str(_from(PROJECT, Path(name), "dataset"))
+
+    @field_serializer(*PLACES)
+    def _as_seen_from_the_project(self, path: Path | None) -> str | None:
+        """Name no folder of this machine in what goes to another, such as a deployment's form."""
+        return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path) if path else None
+
+    @field_validator(*PLACES)
+    @classmethod
+    def _places_from_the_project(cls, path: Path | None, field: ValidationInfo) -> Path | None:
+        return path and _from(PROJECT, path, field.field_name)
+
+    @model_validator(mode="after")
+    def _enough_images(self) -> Settings:
+        available = self.data_set.counts["train"]
+        if self.limit and self.limit > available:
+            raise ValueError(f"limit is {self.limit:,}, but {self.data_set.name} has {available:,} training images")
+        images = min(self.limit or PRESETS[self.preset].limit or available, available)
+        validating = round(images * self.validation_fraction)
+        if not 0 < validating < images:
+            raise ValueError(
+                f"validation_fraction {self.validation_fraction} of {images:,} images leaves "
+                f"{images - validating:,} to train on and {validating:,} to validate on; both need some"
+            )
+        return self
+
+    @cached_property
+    def data_set(self) -> DataSet:
+        """The specification of the data set."""
+        named = load_data_set(self.dataset)
+        if named.names_its_digests:
+            return named
+        return with_digests_of(named, self.source_folder or self.data_dir / RAW / named.name)
+
+    @cached_property
+    def own_network(self) -> UserFunction | None:
+        """The user's own network, as its file was when a run first asked."""
+        return UserFunction.named(self.network_file) if self.network_file else None
+
+    @cached_property
+    def to_beat(self) -> dict[str, Any]:
+        """The champion, and what was rolled back, as `data/champion.json` had them when a run first asked."""
+        return champions(self.data_dir).to_beat
+
+    @property
+    def given_up_below(self) -> tuple[float, ...]:
+        """The validation accuracies below which a training is given up: of a search's trials alone."""
+        return ()
+
+    @property
+    def source_folder(self) -> Path | None:
+        """The folder that the user names for the IDX files, by setting or by environment."""
+        from_environment = os.environ.get("FASHION_MNIST_DIR")
+        if self.source or not from_environment:
+            return self.source
+        return _from(Path.cwd(), Path(from_environment), "FASHION_MNIST_DIR")
+
+    def moved_from(self, project: Path) -> Self:
+        """Return these settings for this machine: what was below that folder of another's is below the project here."""
+
+        def moved(path: Path) -> Path:
+            return PROJECT / path.relative_to(project) if path.is_relative_to(project) else path
+
+        changed: dict[str, Any] = {name: moved(path) for name in PLACES if (path := getattr(self, name))}
+        changed |= {name: str(moved(Path(of))) for name in ("dataset", "network_file") if (of := getattr(self, name))}
+        if own := self.own_network:
+            changed["own_network"] = own.model_copy(update={"path": moved(own.path)})
+        return self.model_copy(update=changed)
+
+    @property
+    def command(self) -> str:
+        """The command that makes the same report again, on whatever processor, wherever data and pages are kept."""
+        return self.command_of(type(self))
+
+    def command_of(self, kind: type[Settings]) -> str:
+        """Return the command that does what is of this kind with what is set here."""
+        return f"{kind.program} {shlex.join(['--preset', self.preset, *as_options(self.recipe_for(kind))])}"
+
+    def recipe_for(self, kind: type[Settings]) -> dict[str, Any]:
+        """Return what is set here otherwise than in what is of this kind and of the same preset, all but the preset."""
+        usual = kind(preset=self.preset).model_copy(update=self._of_the_preset)
+        return self.resolved()._other_than(usual)
+
+    @property
+    def recipe(self) -> str:
+        """What a run is called: "article", or "fast --epochs 3"."""
+        return shlex.join([self.preset, *as_options(self._other_than(type(self)(preset=self.preset)))])
+
+    @property
+    def recipes(self) -> dict[str, str]:
+        """Each network's recipe, whatever the seed and the other networks: by it, a run finds a study that it is in."""
+        usual = Settings(preset=self.preset).model_copy(update={"seed": self.seed, "networks": self.networks})
+        of_each = {name: self.resolved(name)._other_than(usual) for name in self.networks}
+        return {name: shlex.join([self.preset, *as_options(settings)]) for name, settings in of_each.items()}
+
+    def _other_than(self, usual: Settings) -> dict[str, Any]:
+        """Return those of these settings that make other results than the usual ones."""
+        names = [name for name in type(usual).model_fields if name not in NOT_THE_RECIPE]
+        others = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(usual, name)}
+        return {name: of.removeprefix(f"{PROJECT}/") if isinstance(of, str) else of for name, of in others.items()}
+
+    @property
+    def _of_the_preset(self) -> dict[str, Any]:
+        """What the preset says for all of these networks: not what one of them says itself when it is left unset."""
+        own = {name for network in {*self.networks} & networks().keys() for name in networks()[network].recipe}
+        return {name: value for name, value in PRESETS[self.preset]._asdict().items() if name not in own}
+
+    @property
+    def departures(self) -> tuple[str, ...]:
+        """What of the recipe is not as in the article: "batch size 128 instead of 512"; empty if nothing."""
+        article = Settings(preset="article")
+        found: dict[str, None] = {}
+        for network in filter(ARTICLE.__contains__, self.networks):
+            mine, theirs, shape = self.resolved(network), article.resolved(network), networks()[network].shape
+            recipe = {name: getattr(theirs, name) for name in ("epochs", *Preset._fields, "validation_fraction")}
+            for name, articles in {**recipe, **shape}.items():
+                value = getattr(mine, name)
+                if value != articles and not (name in shape and value is None):
+                    what = f"{network}’s epochs" if name == "epochs" else name.replace("_", " ")
+                    found[f"{what} {as_text(value)} instead of {as_text(articles)}"] = None
+        return tuple(found)
+
+    def resolved(self, network: str | None = None) -> Self:
+        """Return the settings with nothing left open: the preset's values, the network's own, the precision used."""
+        preset, known = PRESETS[self.preset], networks().get(network or "")
+        usual = preset._asdict() | (known.recipe if known else {}) if network else self._of_the_preset
+        filled = {name: value for name, value in usual.items() if getattr(self, name) is None}
+        if network and network != XGBOOST and self.epochs is None:
+            filled["epochs"] = (known.epochs if known else CUSTOM_EPOCHS)[self.preset]
+        if network in CONTESTANTS:
+            filled |= {"network_file": None, "own_network": None}  # they say nothing of this one
+        if network:
+            filled |= {name: None for name in SHAPE if not known or name not in known.shape}
+        if (self.precision or preset.precision) == "auto":
+            filled["precision"] = "bfloat16" if has_bfloat16() else "float32"
+        return self.model_copy(update=filled)
+
+
+def parse_settings(values: dict[str, Any], kind: type[Settings] = Settings) -> Settings:
+    """Return the settings of this kind that these values make.
+
+    Raises:
+        UserError: one is unknown, of the wrong type or out of bounds; the message names it as the command line does.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise UserError("; ".join(_sentence(problem, kind) for problem in error.errors())) from error
+
+
+def _from(folder: Path, path: Path, name: str | None) -> Path:
+    try:
+        return folder / path.expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{name} {path}: {str(error).lower()}") from error
+
+
+def _sentence(problem: Any, kind: type[Settings]) -> str:
+    name = ".".join(map(str, problem["loc"])) or "settings"
+    if problem["type"] == "extra_forbidden":
+        return f"no setting is called {name!r}{nearest(name, kind.model_fields)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"] or problem["type"] == "value_error":
+        return message
+    return f"{name} is {problem['input']!r}: {message[0].lower()}{message[1:]}"

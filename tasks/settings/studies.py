@@ -1,0 +1,166 @@
+"""Studies: the networks trained several times over, with other seeds or on other folds, to see what luck has done.
+
+Each has the settings of a run and a few of its own; what its members differ in overrides the setting of that name.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from tasks.pipeline.artifact import Artifact, verify
+from tasks.pipeline.cache_key import label_of
+from tasks.pipeline.node import Member, store_of
+from tasks.search.trials import ROUND, Space, Trial, bars_of, next_settings
+from tasks.settings.models import NAMES, networks
+from tasks.settings.settings import Settings
+
+
+class Study(Settings):
+    """Several trainings of each network, held against each other."""
+
+    kind: ClassVar[str]  # what its trainings differ in
+    not_taken: ClassVar[tuple[str, ...]] = ("challenge", "margin", "tolerance")
+
+
+class SeedStudy(Study):
+    """Is the difference real, or the luck of the seed? The same networks, each trained with several seeds."""
+
+    kind = "seed"
+    program = "python flows/study.py seeds"
+    flow = "fashion-mnist-seeds"
+
+    seeds: int = Field(5, ge=2, le=1000, description="how many seeds, from `seed` on")
+
+    @property
+    def members(self) -> list[Member]:
+        """The seeds: another split into training and validation images, other weights, other batches."""
+        return [Member(f"seed {seed}", {"seed": seed}) for seed in range(self.seed, self.seed + self.seeds)]
+
+
+class FoldStudy(Study):
+    """How good are they on images that they were not trained on? Cross-validation; the test set stays shut."""
+
+    kind = "fold"
+    program = "python flows/study.py folds"
+    flow = "fashion-mnist-folds"
+    not_taken = (*Study.not_taken, "validation_fraction")
+
+    folds: int = Field(5, ge=2, le=100, description="parts of the training images, each of which validates once")
+
+    @property
+    def members(self) -> list[Member]:
+        """The folds, from 1."""
+        return [Member(f"fold {fold}", {"fold": fold}) for fold in range(1, self.folds + 1)]
+
+
+class SearchStudy(Study):
+    """Which hyper-parameters are best? Chosen on validation data; the test set stays shut, for a run of the best."""
+
+    kind = "trial"
+    program = "python flows/study.py search"
+    flow = "fashion-mnist-search"
+    also_spelt = {"networks": ("--network",)}  # noqa: RUF012 (a ClassVar)
+    not_taken = (*Study.not_taken, "network_file", "inference")
+
+    networks: tuple[str, ...] = Field(
+        ("dropout",),
+        min_length=1,
+        max_length=1,
+        description="the network whose hyper-parameters are searched for, of: " + ", ".join(NAMES),
+        json_schema_extra={"items": {"type": "string", "enum": list(NAMES)}},
+    )
+    trials: int = Field(30, ge=2, le=1000, description="how many to try; what is set is not varied")
+    minutes: float | None = Field(
+        None, gt=0, description="begin no further round when the trials have trained for so long, all together"
+    )
+
+    @model_validator(mode="after")
+    def _searchable(self) -> SearchStudy:
+        (network,) = self.networks
+        if network not in NAMES:
+            raise ValueError(f"a search varies one of {', '.join(NAMES)}, not {network!r}")
+        if not self.space:
+            raise ValueError("nothing is left to search for: all that could be varied is set")
+        return self
+
+    @property
+    def command_of_a_run(self) -> str:
+        """The command of a run with what is set here, to which a trial's own settings are to be added."""
+        return self.command_of(Settings)
+
+    @property
+    def recipe_of_a_run(self) -> dict[str, Any]:
+        """The same as a recipe file has it."""
+        return {"preset": self.preset, **self.recipe_for(Settings)}
+
+    @cached_property
+    def space(self) -> Space:
+        """What is varied, and within which bounds."""
+        return space_of(self, self.networks[0])
+
+    def resolved(self, network: str | None = None) -> Self:
+        """Return the settings with nothing left open, but for what is varied: that stays what was left open."""
+        filled = super().resolved(network)
+        return filled.model_copy(update={"space": self.space})
+
+    def next_members(self, finished: dict[str, Artifact]) -> list[Member]:
+        """Return the trials of the next round, by what has come of those before; none when it is over."""
+        (network,) = self.networks
+        store = store_of(self)
+        before = [Trial.of(store.fetch(train), self.space) for train in finished.values()]
+        if self.minutes and sum(trial.seconds for trial in before) >= 60 * self.minutes:
+            return []
+        count = min(ROUND, self.trials - len(before))
+        usual = usual_of(self, network, self.space)
+        asked = next_settings(self.space, usual, before, count, self.seed) if count else []
+        bars = bars_of(before)
+        numbered = enumerate(asked, len(before) + 1)
+        return [Member(f"trial {n}", {**of, "given_up_below": bars if n > 1 else ()}) for n, of in numbered]
+
+
+def space_of(settings: Settings, network: str) -> Space:
+    """Return what there is to vary: what the network takes and these settings leave open."""
+    usual = networks()[network].epochs[settings.preset]
+    whole: Space = {
+        "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
+        "batch_size": {"choices": [64, 128, 256, 512]},
+        "epochs": {"low": max(1, usual // 4), "high": max(2, usual * 5 // 4)},
+        "filters": {"low": 8, "high": 64, "step": 8},
+        "dense_width": {"low": 32, "high": 256, "step": 32},
+        "dropout_rate": {"low": 0.0, "high": 0.7, "step": 0.05},
+    }
+    takes = {"learning_rate", "batch_size", "epochs", *networks()[network].shape}
+    return {name: of for name, of in whole.items() if name in takes and getattr(settings, name) is None}
+
+
+def usual_of(settings: Settings, network: str, space: Space) -> dict[str, Any]:
+    """Return what the preset and the network itself say: what the best trial is to beat."""
+    resolved, shape = settings.resolved(network), networks()[network].shape
+    return {name: shape[name] if name in shape else getattr(resolved, name) for name in space}
+
+
+def newest_study(settings: Settings) -> dict[str, Artifact]:
+    """Return the newest comparison over seeds in which a run with these settings has part, by kind, if there is one."""
+    recipe = settings.recipes.items()
+    its_trainings = {label_of("train", name, f"seed {settings.seed}") for name in settings.networks}
+    found = [
+        artifact
+        for folder in (settings.data_dir / "compare_trainings").glob("*")
+        if isinstance(artifact := verify(folder, "compare_trainings"), Artifact)
+        and (of := artifact.manifest["cache_key"]["settings"])["kind"] == SeedStudy.kind
+        and recipe <= of.get("recipes", {}).items()  # made by older code, it has none
+        and its_trainings <= artifact.manifest["cache_key"]["inputs"].keys()
+    ]
+    return {SeedStudy.kind: max(found, key=lambda artifact: artifact.manifest["made"]["at"])} if found else {}
+
+
+def artifacts(given: dict[str, Any]) -> dict[str, Artifact] | None:
+    """Wait for what a run gives, and return it; `None` where that is only planned, or has failed."""
+    found = {name: one.result(raise_on_failure=False) if hasattr(one, "result") else one for name, one in given.items()}
+    return found if all(isinstance(one, Artifact) for one in found.values()) else None
+
+
+KINDS: tuple[type[Settings], ...] = (Settings, SeedStudy, FoldStudy, SearchStudy)  # of settings, each with a flow

@@ -1,0 +1,199 @@
+"""Parts: what a network computes of many images, some at a time, on several threads.
+
+The images that one thread works on are so few that what it keeps of them stays in its core's cache. Each part is
+computed by one thread alone and sums are taken in the order of the parts, so that the threads, however many, do not
+shape the result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.random.seed_generator import global_seed_generator  # that of what draws without a seed: not public
+from tensorflow.python.framework import op_def_registry  # what each operation is: not public
+
+from tasks.training.fast_ops import quicken
+
+PART = {2: 64, 4: 32}  # images at least, by the bytes of a number in the arithmetic: see docs/decisions/0012
+PARTS = 8  # of a batch at most: each has a gradient as large as the weights
+DECAY, SQUARES_DECAY, EPSILON = 0.9, 0.999, 1e-7  # Adam's, as Keras has them
+PREDICTED = 100  # images, of which nothing is kept: of 500, a network's activations take 400 MB more
+# Of the operations that have a state, or call others, those that give the same each time; the threads' order, or a new
+# start, shapes what the others give.
+REPEATABLE = {"Assert", "Case", "If", "LookupTableFindV2", "PrintV2", "ReadVariableOp", "ResourceGather"}
+REPEATABLE |= {"ResourceGatherNd", "StatefulPartitionedCall", "VarHandleOp", "VariableShape", "While"}
+UNKNOWN = "draws or keeps values by what the model does not know; make that an attribute of one of its layers"
+IN_A_LOOP = "draws or keeps values within a loop, such as in the cell of an RNN, which is not followed here"
+
+
+class Update:
+    """Steps of Adam that a model takes, `repeatable` or not, after Kingma and Ba (2014), https://arxiv.org/abs/1412.6980.
+
+    The gradient of a batch is the sum of its parts' gradients, so that a step is the same as one on the batch as a
+    whole, but for the rounding. Batch normalization is the exception: each part is normalized by its own statistics,
+    as in Hoffer, Hubara and Soudry (2017), https://arxiv.org/abs/1705.08741, and what it keeps of them is the parts'
+    mean, as is all that a network keeps in floating point; of an integer, such as a counter, it is the first part's.
+    """
+
+    def __init__(self, model: keras.Model, seed: int, pool: ThreadPoolExecutor, label_smoothing: float = 0.0) -> None:
+        """Trace a step.
+
+        Raises:
+            ValueError: what the model draws or keeps cannot be followed; or as its layers raise it.
+        """
+        quicken(model)
+        self.model, self.seed, self.pool, self.label_smoothing = model, seed, pool, label_smoothing
+        self.means, self.squares = (
+            [tf.Variable(tf.zeros(variable.shape, variable.dtype)) for variable in model.trainable_variables]
+            for _ in range(2)
+        )
+        self.variables = [*model.weights, *self.means, *self.squares]
+        self._random = random_states(model)
+        self._moving: list[keras.Variable] = []  # what a step changes besides the weights that are trained
+        of_part = [
+            tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
+            tf.TensorSpec((None,), tf.uint8),
+            tf.TensorSpec((len(self._random), 2), tf.int64),
+        ]
+        self._sums = tf.function(self._sums_of_part, input_signature=of_part, autograph=False)
+        self.repeatable = _is_repeatable(self._sums)
+
+    def __call__(self, images: np.ndarray, labels: np.ndarray, step: int, learning_rate: float) -> dict[str, float]:
+        """Take step number `step`, from 0, on these images (n × height × width × 1); return mean loss and accuracy.
+
+        What is random, such as which activations are dropped, is a function of the seed, the step and the part.
+        """
+        size = max(PART.get(tf.as_dtype(self.model.compute_dtype).size, PART[4]), math.ceil(len(images) / PARTS))
+
+        def of_part(start: int) -> list[tf.Tensor]:
+            chosen = slice(start, start + size)
+            seeds = _seeds([self.seed, step, start], len(self._random))
+            return self._sums(*map(tf.constant, (images[chosen], labels[chosen], seeds)))
+
+        losses, hits, *sums = zip(*self.pool.map(of_part, range(0, len(images), size)), strict=True)
+        self._apply(sums, *(tf.constant(float(n)) for n in (len(images), step + 1, learning_rate)))
+        return {"loss": float(sum(losses)) / len(images), "accuracy": float(sum(hits)) / len(images)}
+
+    def _sums_of_part(self, images: tf.Tensor, labels: tf.Tensor, seeds: tf.Tensor) -> list[tf.Tensor]:
+        """Return the sums over these images of loss, of hits, of each weight's gradient, of each kept statistic."""
+        model = self.model
+        weights = [tf.convert_to_tensor(variable) for variable in model.trainable_variables]
+        states = zip([*model.trainable_variables, *self._random], [*weights, *tf.unstack(seeds)], strict=True)
+        count = tf.cast(tf.shape(images)[0], tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            with keras.StatelessScope(list(states), collect_losses=True) as scope:
+                probabilities = tf.cast(model(images, training=True), tf.float32)  # a user's own may be bfloat16
+                penalties = model.losses
+            if any(penalty.shape.rank for penalty in penalties):
+                raise ValueError("add_loss is given a loss for each image; give it their mean")
+            self._insist_on_known(scope, images.graph)
+            losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
+            penalty = tf.add_n([*(tf.cast(of_layer, tf.float32) for of_layer in penalties), 0.0]) * count
+            loss = tf.reduce_sum(self._smoothed(losses, probabilities)) + penalty
+        hits = tf.math.count_nonzero(tf.argmax(probabilities, -1) == tf.cast(labels, tf.int64), dtype=tf.float32)
+        gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        found = [(variable, scope.get_current_value(variable)) for variable in model.non_trainable_weights]
+        moved = [(variable, value) for variable, value in found if value is not None]
+        self._moving = [variable for variable, _ in moved]
+        kept = [value * tf.cast(count, value.dtype) if _is_floating(variable) else value for variable, value in moved]
+        return [tf.reduce_sum(losses) + penalty, hits, *map(tf.convert_to_tensor, gradients), *kept]
+
+    def _insist_on_known(self, scope: keras.StatelessScope, graph: tf.Graph) -> None:
+        """Raise ValueError where a part changes what is not the model's, or by a tensor of another graph."""
+        known = {id(variable) for variable in (*self.model.variables, *self._random)}
+        if not known.issuperset(scope.state_mapping):
+            raise ValueError(UNKNOWN)
+        if any(getattr(value, "graph", graph) is not graph for value in scope.state_mapping.values()):
+            raise ValueError(IN_A_LOOP)
+
+    def _smoothed(self, losses: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
+        """Return the losses with smoothed labels; Szegedy et al. (2016), https://arxiv.org/abs/1512.00567."""
+        if not self.label_smoothing:
+            return losses
+        of_all_classes = -tf.reduce_mean(tf.math.log(tf.maximum(probabilities, EPSILON)), axis=-1)
+        return (1 - self.label_smoothing) * losses + self.label_smoothing * of_all_classes
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def _apply(self, sums: list[list[tf.Tensor]], images: tf.Tensor, step: tf.Tensor, rate: tf.Tensor) -> None:
+        """Move each weight by its gradient, the parts' summed up: in one pass, where Keras' Adam makes several."""
+        of_weights, of_moving = sums[: len(self.means)], sums[len(self.means) :]
+        for variable, parts in zip(self._moving, of_moving, strict=True):
+            variable.assign(_mean(parts, images) if _is_floating(variable) else parts[0])
+        constants = {"beta1": DECAY, "beta2": SQUARES_DECAY, "epsilon": EPSILON}
+        constants |= {"beta1_power": DECAY**step, "beta2_power": SQUARES_DECAY**step, "lr": rate}
+        for weight, mean, square, parts in zip(
+            self.model.trainable_variables, self.means, self.squares, of_weights, strict=True
+        ):
+            tf.raw_ops.ResourceApplyAdam(
+                var=weight.value.handle,
+                m=mean.handle,
+                v=square.handle,
+                grad=_mean(parts, images),
+                **{name: tf.cast(value, weight.dtype) for name, value in constants.items()},
+            )
+            if weight.constraint:
+                weight.assign(weight.constraint(weight))
+
+
+def random_states(model: keras.Model) -> list[keras.Variable]:
+    """Return the states by which a model draws numbers, with that of all that draw without a seed."""
+    weights = {id(variable) for variable in model.non_trainable_weights}
+    its = [variable for variable in model.non_trainable_variables if id(variable) not in weights]
+    return [*its, global_seed_generator().state]
+
+
+class Predictor:
+    """Yields a model's probabilities of images, in inference mode, part by part, float32; `repeatable` or not.
+
+    What a network draws even then is a function of the part's place.
+    """
+
+    def __init__(self, model: keras.Model, pool: ThreadPoolExecutor) -> None:
+        self.model, self.pool, self._random = model, pool, random_states(model)
+        of_part = [
+            tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
+            tf.TensorSpec((len(self._random), 2), tf.int64),
+        ]
+        self._predict = tf.function(self._of_part, input_signature=of_part, autograph=False)
+        self.repeatable = _is_repeatable(self._predict)
+
+    def __call__(self, images: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the probabilities of these images (n × height × width × 1)."""
+
+        def at(start: int) -> np.ndarray:
+            seeds = tf.constant(_seeds([start], len(self._random)))
+            return self._predict(tf.constant(images[start : start + PREDICTED]), seeds).numpy()
+
+        return self.pool.map(at, range(0, len(images), PREDICTED))
+
+    def _of_part(self, images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
+        with keras.StatelessScope(list(zip(self._random, tf.unstack(seeds), strict=True))):
+            return tf.cast(self.model(images, training=False), tf.float32)
+
+
+def _seeds(of: list[int], count: int) -> np.ndarray:
+    return np.random.SeedSequence(of).generate_state(2 * count).astype(np.int64).reshape(-1, 2)
+
+
+def _is_floating(variable: keras.Variable) -> bool:
+    return tf.as_dtype(variable.dtype).is_floating
+
+
+def _mean(parts: list[tf.Tensor], images: tf.Tensor) -> tf.Tensor:
+    total = tf.add_n(parts)
+    return total / tf.cast(images, total.dtype)
+
+
+def _is_repeatable(function: Any) -> bool:
+    """Trace a function, once and by one thread; tell whether it gives the same for the same, whoever calls it when."""
+    definition = function.get_concrete_function().graph.as_graph_def()
+    called = (node for of in definition.library.function for node in of.node_def)
+    operations = {node.op for node in (*definition.node, *called)} - REPEATABLE
+    return not any((of := op_def_registry.get(name)) and of.is_stateful for name in operations)
