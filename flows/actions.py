@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from flows.plan import plan
+from flows.plan import Dag, plan
 from flows.pruning import damaged, no_run_at_work, remove, unneeded
 from flows.result_table import table
 from tasks.pipeline.champions import roll_back
@@ -21,7 +21,7 @@ FLAGS = {
 ACTIONS = ("prune", *FLAGS)
 
 
-def look_after(settings: Settings, actions: dict[str, Any]) -> int:
+def look_after(dag: Dag, settings: Settings, actions: dict[str, Any]) -> int:
     """Do what is asked for instead of a run, and return the exit status.
 
     Raises:
@@ -31,7 +31,7 @@ def look_after(settings: Settings, actions: dict[str, Any]) -> int:
     wrong: list[str] = []
     match sorted(actions):
         case ["plan"]:
-            lines = [table(plan(settings).steps)]
+            lines = [table(plan(dag, settings).steps)]
         case ["verify"]:
             wrong, summary = damaged(settings.data_dir)
             lines = [*wrong, summary]

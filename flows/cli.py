@@ -18,7 +18,7 @@ from flows.actions import ACTIONS, FLAGS, look_after
 from flows.environment import PREFECT_HOME, settle_environment
 from flows.operations.crashed_runs import unreported
 from flows.operations.notify import crown_whom_it_promotes
-from flows.plan import outline, plan
+from flows.plan import Dag, outline, plan
 from flows.result_table import summary
 from tasks.data.dataset import FASHION_MNIST
 from tasks.formatting import as_text, nearest, option_of
@@ -43,8 +43,8 @@ _told_to_stop = threading.Event()
 _once = threading.Lock()
 
 
-def main(arguments: list[str] | None = None, kind: type[Settings] = Settings) -> NoReturn:
-    """Run the comparison or study that the arguments ask for, with settings of this kind, and exit."""
+def main(dag: Dag, kind: type[Settings], arguments: list[str] | None = None) -> NoReturn:
+    """Run the DAG with settings of this kind, as the arguments say, and exit."""
     codecs.register_error("plain", _in_plain_signs)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -54,9 +54,9 @@ def main(arguments: list[str] | None = None, kind: type[Settings] = Settings) ->
         options = read_options(arguments, kind)
         actions = {name: options.pop(name) for name in ACTIONS if name in options}
         settings = parse_settings(options, kind)
-        outline(settings)
+        outline(dag, settings)
         _on_signals(_interrupt)  # until here there is nothing to stop
-        status = look_after(settings, actions) if actions else run(settings)
+        status = look_after(dag, settings, actions) if actions else run(dag, settings)
     except (RunError, UserError) as error:
         _fail(error)
     except BrokenPipeError:  # nobody reads on: all is done but for being told
@@ -68,24 +68,24 @@ def main(arguments: list[str] | None = None, kind: type[Settings] = Settings) ->
     _leave(status)
 
 
-def main_of_studies(kinds: dict[str, type[Settings]]) -> NoReturn:
+def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:
     """Run the study that the first argument names."""
     given = sys.argv[1:2] or ["none"]
-    if given[0] in kinds:
-        main(sys.argv[2:], kinds[given[0]])
+    if given[0] in studies:
+        main(*studies[given[0]], sys.argv[2:])
     if given[0] in ("-h", "--help"):
-        told = [f"{name:8}{(kind.__doc__ or '').partition(chr(10))[0]}" for name, kind in kinds.items()]
+        told = [f"{name:8}{(kind.__doc__ or '').partition(chr(10))[0]}" for name, (_, kind) in studies.items()]
         with contextlib.suppress(BrokenPipeError):  # nobody reads on
             print("\n".join(["usage: python flows/study.py STUDY [options]; --help after it tells these\n", *told]))
         _leave(0)
-    _fail(UserError(f"no study is called {given[0]!r}{nearest(given[0], kinds)}"))
+    _fail(UserError(f"no study is called {given[0]!r}{nearest(given[0], studies)}"))
 
 
-def run(settings: Settings) -> int:
+def run(dag: Dag, settings: Settings) -> int:
     """Have the report, and print what it says; without Prefect or TensorFlow if everything stands."""
     to_tell = unreported(settings.data_dir, os.environ.get("PREFECT_API_URL"))
     Store(settings.data_dir).clean_up()
-    ahead = plan(settings)
+    ahead = plan(dag, settings)
     if isinstance(ahead.refusal, ValidationFailed) and not to_tell:
         page = publish_refusal(ahead.refusal.artifact, settings.reports_dir)
         raise RunError(f"{ahead.refusal}; see {page}") from ahead.refusal
@@ -98,7 +98,7 @@ def run(settings: Settings) -> int:
     else:
         if settings.engine == "local":
             start_server(ahead.libraries, environment())  # it imports them while Prefect is imported here
-        artifact = run_flow(settings)
+        artifact = run_flow(dag, settings)
     print(summary(artifact, latest(artifact, settings.reports_dir)))
     return 0
 
@@ -163,7 +163,7 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; see --help")
 
 
-def run_flow(settings: Settings) -> Artifact:
+def run_flow(dag: Dag, settings: Settings) -> Artifact:
     """Run the Prefect flow, showing its progress, and return the report.
 
     Raises:
@@ -177,11 +177,11 @@ def run_flow(settings: Settings) -> Artifact:
         from flows.orchestration.ephemeral_server import prefect_api
 
         wait_for_the_server = stack.enter_context(prefect_api(PREFECT_HOME))
-        from flows.orchestration.flow import FLOWS
+        from flows.orchestration.flow import as_flow
 
         wait_for_the_server()  # which has started while Prefect was imported here
         try:
-            state: Any = FLOWS[type(settings)](settings, return_state=True)
+            state: Any = as_flow(dag, type(settings))(settings, return_state=True)
             result = state.result(raise_on_failure=False)
         except Exception as error:  # not of a node's making: those come back as a state
             result = error

@@ -64,4 +64,4 @@ def dag(run: Callable[..., Any], settings: Settings) -> Any:
 if __name__ == "__main__":
     from flows.cli import main
 
-    main()
+    main(dag, Settings)

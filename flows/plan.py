@@ -4,24 +4,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows.main import dag
-from flows.study import folds, search, seeds
 from tasks.formatting import nearest
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.cache_key import label_of
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.node import Node
 from tasks.settings.settings import Settings
-from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy
 
 Step = tuple[str, str, str]  # label, what happens to it, why
-Dag = Callable[..., Any]
-DAGS: dict[type[Settings], Dag] = {Settings: dag, SeedStudy: seeds, FoldStudy: folds, SearchStudy: search}
-
-
-def walk(run: Callable[..., Any], settings: Settings) -> Any:
-    """Walk the DAG that settings of this kind are for, as `flows.main.dag` says."""
-    return DAGS[type(settings)](run, settings)
+Dag = Callable[[Callable[..., Any], Any], Any]  # such as `dag` of flows/main.py, of `run` and the settings
 
 
 @dataclass
@@ -42,7 +33,7 @@ class Afresh:
         return self.reasons.get(label)
 
 
-def outline(settings: Settings) -> tuple[list[str], dict[str, str]]:
+def outline(dag: Dag, settings: Settings) -> tuple[list[str], dict[str, str]]:
     """Return every node's label, as far as the DAG is known before it runs, and those that `fresh` forces, and why.
 
     Raises:
@@ -57,7 +48,7 @@ def outline(settings: Settings) -> tuple[list[str], dict[str, str]]:
         afresh.reason(node, network, _labels(inputs))
         return label
 
-    walk(visit, settings)
+    dag(visit, settings)
     if settings.fresh and not afresh.reasons:
         names = dict.fromkeys([*nodes.values(), *nodes])
         raise UserError(f"fresh: no node is called {settings.fresh!r}{nearest(settings.fresh, names)}")
@@ -79,7 +70,7 @@ class Plan:
         return len(self.kept) == len(self.steps)
 
 
-def plan(settings: Settings) -> Plan:
+def plan(dag: Dag, settings: Settings) -> Plan:
     """Return what a run would do; without Prefect or TensorFlow."""
     afresh = Afresh(settings.fresh)
     found = Plan()
@@ -110,7 +101,7 @@ def plan(settings: Settings) -> Plan:
             found.libraries.update(node.libraries)
         return found.kept.get(label, label)
 
-    walk(visit, settings)
+    dag(visit, settings)
     return found
 
 

@@ -81,4 +81,4 @@ def search(run: Callable[..., Any], settings: SearchStudy) -> Any:
 if __name__ == "__main__":
     from flows.cli import main_of_studies
 
-    main_of_studies({"seeds": SeedStudy, "folds": FoldStudy, "search": SearchStudy})
+    main_of_studies({"seeds": (seeds, SeedStudy), "folds": (folds, FoldStudy), "search": (search, SearchStudy)})

@@ -9,7 +9,7 @@ import pytest
 from prefect import flow
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
-from flows.orchestration.flow import as_task
+from flows.orchestration.task import as_task
 from tasks.pipeline.progress import watchers
 from tasks.settings.settings import PROJECT, Settings
 from tasks.train import train

@@ -6,6 +6,8 @@ import shutil
 import pytest
 
 from flows.cli import read_options
+from flows import study as studies
+from flows.main import dag
 from flows.plan import Afresh, outline, plan
 from tasks.pipeline import node
 from tasks.pipeline.errors import UserError, ValidationFailed
@@ -53,7 +55,7 @@ def reasons(steps, verb):
 
 def test_a_plan_after_a_run_keeps_everything_verified_and_changes_nothing(settings):
     before = everything_in(settings().data_dir)
-    steps = plan(settings()).steps
+    steps = plan(dag, settings()).steps
     assert [label for label, _, _ in steps] == NODES
     assert verbs(steps) == ["keep"] * 9
     assert all(why.endswith(" verified") and len(why) == 25 for _, _, why in steps)
@@ -61,7 +63,7 @@ def test_a_plan_after_a_run_keeps_everything_verified_and_changes_nothing(settin
 
 
 def test_a_changed_setting_is_named_and_what_comes_after_waits(settings):
-    steps = plan(settings("--epochs", "2")).steps
+    steps = plan(dag, settings("--epochs", "2")).steps
     assert verbs(steps) == ["keep"] * 3 + ["run"] * 2 + ["wait"] * 4
     assert reasons(steps, "run") == dict.fromkeys(["train[baseline]", "train[dropout]"], "epochs 1 → 2")
     assert reasons(steps, "wait")["evaluate[dropout]"] == "(input train[dropout] may change)"
@@ -71,7 +73,7 @@ def test_a_changed_setting_is_named_and_what_comes_after_waits(settings):
 def test_a_damaged_file_is_named_and_only_what_it_touches_is_not_kept(settings):
     (history,) = settings().data_dir.glob("train/dropout-*/history.json")
     history.write_text(history.read_text().replace("0", "1", 1))
-    steps = plan(settings()).steps
+    steps = plan(dag, settings()).steps
     assert reasons(steps, "run") == {"train[dropout]": "history.json altered since it was made"}
     assert list(reasons(steps, "wait")) == ["evaluate[dropout]", "compare", "report"]
 
@@ -84,11 +86,12 @@ def test_a_changed_file_is_named(settings, monkeypatch):
 
     real = node.code_digests
     monkeypatch.setattr(node, "code_digests", code_digests)
-    assert reasons(plan(settings()).steps, "run") == {"train[baseline]": "code: tasks/networks/baseline.py changed"}
+    steps = plan(dag, settings()).steps
+    assert reasons(steps, "run") == {"train[baseline]": "code: tasks/networks/baseline.py changed"}
 
 
 def test_another_network_alone_needs_no_training_again(settings):
-    steps = plan(settings("--networks", "dropout")).steps
+    steps = plan(dag, settings("--networks", "dropout")).steps
     assert [label for label, verb, _ in steps if verb == "keep"] == [
         "download",
         "validate",
@@ -99,7 +102,7 @@ def test_another_network_alone_needs_no_training_again(settings):
 
 
 def test_where_there_is_nothing_only_the_first_node_is_decided(tmp_path):
-    steps = plan(parse_settings({"data_dir": str(tmp_path / "data")})).steps
+    steps = plan(dag, parse_settings({"data_dir": str(tmp_path / "data")})).steps
     assert verbs(steps) == ["run"] + ["wait"] * 8
     assert steps[0] == ("download", "run", "not made before")
     assert list(tmp_path.iterdir()) == []
@@ -114,21 +117,21 @@ def test_where_there_is_nothing_only_the_first_node_is_decided(tmp_path):
     ],
 )
 def test_the_libraries_are_those_of_the_nodes_that_run_or_may_have_to(settings, options, libraries):
-    assert plan(settings(*options)).libraries == libraries
+    assert plan(dag, settings(*options)).libraries == libraries
 
 
 def test_tensorflow_is_ahead_where_a_training_is(settings):
-    assert "tensorflow" in plan(settings("--fresh", "train[dropout]")).libraries
+    assert "tensorflow" in plan(dag, settings("--fresh", "train[dropout]")).libraries
 
 
 def test_a_run_has_nothing_to_do_only_where_every_artifact_stands(settings):
-    assert plan(settings()).whole
-    assert list(plan(settings()).kept) == NODES
-    assert not plan(settings("--fresh", "report")).whole
+    assert plan(dag, settings()).whole
+    assert list(plan(dag, settings()).kept) == NODES
+    assert not plan(dag, settings("--fresh", "report")).whole
 
 
 def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
-    found = plan(settings()).kept
+    found = plan(dag, settings()).kept
     cache_key = validate.cache_key(settings(), None, {"download": found["download"]})
     failed = {"success": False, "severity": "critical", "failure": "train labels must be 0–9: 3 are not"}
 
@@ -137,7 +140,7 @@ def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
         return found["validate"].summary
 
     Store(settings().data_dir).make(cache_key, fail, fresh=True)
-    stopped = plan(settings())
+    stopped = plan(dag, settings())
     steps = {label: (verb, why) for label, verb, why in stopped.steps}
     assert isinstance(stopped.refusal, ValidationFailed)
     assert steps["validate"] == ("stop", "train labels must be 0–9: 3 are not")
@@ -155,7 +158,7 @@ def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
     ],
 )
 def test_from_a_node_on_everything_that_takes_from_it_is_made_again(settings, fresh, labels):
-    reasons = outline(settings("--fresh", fresh))[1]
+    reasons = outline(dag, settings("--fresh", fresh))[1]
     assert list(reasons) == labels
     assert reasons[labels[0]] == "asked for afresh"
     assert all(why.endswith("asked for afresh") for why in reasons.values())
@@ -163,7 +166,7 @@ def test_from_a_node_on_everything_that_takes_from_it_is_made_again(settings, fr
 
 def test_of_a_study_a_networks_trainings_are_made_again_with_one_name(tmp_path):
     study = parse_settings({"seeds": 2, "fresh": "train[dropout]", "data_dir": str(tmp_path)}, SeedStudy)
-    asked = [label for label, why in outline(study)[1].items() if why == "asked for afresh"]
+    asked = [label for label, why in outline(studies.seeds, study)[1].items() if why == "asked for afresh"]
     assert asked == ["train[dropout, seed 0]", "train[dropout, seed 1]"]
 
 
@@ -172,7 +175,7 @@ def test_an_unknown_node_is_refused_with_the_nearest(settings, fresh):
     with pytest.raises(
         UserError, match=f"^fresh: no node is called {fresh!r}; did you mean 'train".replace("[", r"\[")
     ):
-        outline(settings("--fresh", fresh))[1]
+        outline(dag, settings("--fresh", fresh))[1]
 
 
 def test_a_trial_that_is_not_known_before_the_search_runs_is_made_afresh_like_the_others():

@@ -27,7 +27,7 @@ from flows.orchestration.ephemeral_server import is_ephemeral
 from flows.orchestration.server_reporting import ProgressArtifacts, settle, show_result
 from flows.orchestration.task import as_task, fault_of
 from flows.orchestration.task_runners import ENGINES
-from flows.plan import DAGS, Afresh, flat, outline, plan, walk
+from flows.plan import Afresh, Dag, flat, outline, plan
 from flows.pruning import retain
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
@@ -41,7 +41,6 @@ from tasks.pipeline.store import Store
 from tasks.reporting.live import LivePage
 from tasks.reporting.publish import page_of, publish, publish_refusal
 from tasks.settings.settings import Settings
-from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy
 from tasks.training.tensorflow import environment
 
 
@@ -59,74 +58,47 @@ def keep_slot(lease: UUID, seconds: float, **_: Any) -> Iterator[None]:
 flow_engine.maintain_concurrency_lease = keep_slot  # type: ignore[assignment]
 
 
-def _tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Notify: Prefect calls this for a run that failed or crashed; where its process was killed, in the worker."""
-    try:
-        name = _settings_of(flow.name, flow_run.parameters).recipe
-    except ValidationError:  # of which the state tells
-        name = flow_run.name
-    url = "" if is_ephemeral() else PREFECT_API_URL.value() or ""
-    notify_of_failure(url, name, str(flow_run.id), f"{state.name}: {state.message}")
+def as_flow(dag: Dag, kind: type[Settings]) -> Flow[..., Any]:
+    """Return the Prefect flow that runs a DAG with settings of this kind."""
 
+    def recipe_of(parameters: dict[str, Any]) -> str:
+        return kind.model_validate(parameters.get("settings", {})).recipe
 
-def _recipe() -> str:
-    """Return what a run is called until its result has a key."""
-    return _settings_of(this_run.flow_name, this_run.parameters).recipe
+    def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 (Prefect's)
+        """Notify: Prefect calls this for a run that failed or crashed; where its process was killed, in the worker."""
+        try:
+            name = recipe_of(flow_run.parameters)
+        except ValidationError:  # of which the state tells
+            name = flow_run.name
+        url = "" if is_ephemeral() else PREFECT_API_URL.value() or ""
+        notify_of_failure(url, name, str(flow_run.id), f"{state.name}: {state.message}")
 
+    usual = kind()
 
-def _settings_of(flow: str, parameters: dict[str, Any]) -> Settings:
-    kind = next(kind for kind in DAGS if kind.flow == flow)
-    return kind.model_validate(parameters.get("settings", {}))
+    def run(settings: Settings = usual) -> Any:
+        return run_flow(dag, settings)
 
-
-def _as_flow(function: Callable[..., Any]) -> Flow[..., Any]:
-    """Make a flow of a function of settings, as Prefect is to call it and to run its tasks."""
+    run.__annotations__["settings"] = kind  # what Prefect checks parameters by
     return flow(
-        name=function.__annotations__["settings"].flow,
-        flow_run_name=_recipe,
+        name=kind.flow,
+        description=(kind.__doc__ or "").partition("\n")[0],
+        flow_run_name=lambda: recipe_of(this_run.parameters),  # until its result has a key
         persist_result=False,
-        on_failure=[_tell_failure],
-        on_crashed=[_tell_failure],
-    )(function)
+        on_failure=[tell_failure],
+        on_crashed=[tell_failure],
+    )(run)
 
 
-@_as_flow
-def fashion_mnist(settings: Settings = Settings()) -> Any:  # noqa: B008 (frozen)
-    """Download, validate, prepare, train the networks in parallel, evaluate, compare, report."""
-    return run_flow(settings)
-
-
-@_as_flow
-def seed_study(settings: SeedStudy = SeedStudy()) -> Any:  # noqa: B008 (frozen)
-    """Train the networks with several seeds, evaluate, compare over the seeds, report."""
-    return run_flow(settings)
-
-
-@_as_flow
-def fold_study(settings: FoldStudy = FoldStudy()) -> Any:  # noqa: B008 (frozen)
-    """Train the networks on several folds of the training images, compare over the folds, report."""
-    return run_flow(settings)
-
-
-@_as_flow
-def search_study(settings: SearchStudy = SearchStudy()) -> Any:  # noqa: B008 (frozen)
-    """Train one network with hyper-parameters that promise most, round by round, rank the trials, report."""
-    return run_flow(settings)
-
-
-FLOWS = {Settings: fashion_mnist, SeedStudy: seed_study, FoldStudy: fold_study, SearchStudy: search_study}
-
-
-def run_flow(settings: Settings) -> Any:
+def run_flow(dag: Dag, settings: Settings) -> Any:
     """Run what does not stand; what is foreseen to go wrong is a state with one sentence."""
     try:
-        return run_all(settings)
+        return run_all(dag, settings)
     except (RunError, UserError, OSError) as error:
         fault = RunError(describe(error)) if isinstance(error, OSError) else error
         return Failed(message=str(fault), data=fault)
 
 
-def run_all(settings: Settings) -> State:
+def run_all(dag: Dag, settings: Settings) -> State:
     """Run what does not stand, record it, and tell how it ended whoever is to know."""
     log = get_run_logger()
     kept_server = "" if is_ephemeral() else PREFECT_API_URL.value() or ""
@@ -139,14 +111,14 @@ def run_all(settings: Settings) -> State:
         log.warning("%s", error)
     Store(settings.data_dir).clean_up()
     if deployment.id and settings.engine == "local":
-        start_server(plan(settings).libraries, environment())
+        start_server(plan(dag, settings).libraries, environment())
     before = last_like(settings.data_dir, settings.command)
-    outline(settings)  # it raises where `fresh` names nothing
+    outline(dag, settings)  # it raises where `fresh` names nothing
     futures: dict[PrefectFuture[Any], str] = {}
     run = str(this_run.id) if kept_server and not deployment.id else None  # of the others, `the_dead` knows otherwise
     known = {"command": settings.command, "recipe": settings.recipe, "server": kept_server}
     with recorded(settings.data_dir, **known, flow_run=run) as record:
-        ended = run_nodes(settings, record, futures)
+        ended = run_nodes(dag, settings, record, futures)
         artifact: Any = ended.data
         if ended.is_completed():
             record.end("completed", keep=artifact.summary["keep"])
@@ -161,7 +133,7 @@ def run_all(settings: Settings) -> State:
     return ended
 
 
-def run_nodes(settings: Settings, record: Record, futures: dict[PrefectFuture[Any], str]) -> State:
+def run_nodes(dag: Dag, settings: Settings, record: Record, futures: dict[PrefectFuture[Any], str]) -> State:
     """Run every node as a task, and publish the report; return the state that the flow run ends in."""
     afresh = Afresh(settings.fresh)
 
@@ -181,12 +153,12 @@ def run_nodes(settings: Settings, record: Record, futures: dict[PrefectFuture[An
         engine.stop()
 
     engine = ENGINES[settings.engine](settings)
-    live = LivePage(settings.reports_dir, outline(settings)[0])
+    live = LivePage(settings.reports_dir, outline(dag, settings)[0])
     cancelled = partial(stop, Cancelled(message="cancelled from the server"))
     shown = [] if is_ephemeral() else [ProgressArtifacts(cancelled)]
     with watching(live, *shown), limited(settings.time_limit, stop), engine:
         try:
-            report = walk(run, settings)
+            report = dag(run, settings)
             failed = wait_for(futures, record)
         except BaseException:  # cancelled, or told to end: nothing must work on for nobody
             engine.stop()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from flows.main import dag
 from flows.plan import plan
 from tasks.settings.settings import Settings
 
@@ -80,7 +81,7 @@ DAMAGES: tuple[Callable[[Path, random.Random], None], ...] = (
 def damage_again_and_again(settings: Settings, count: int, seed: int) -> tuple[Counter[str], list[str]]:
     """Damage a random artifact `count` times, and repair it; count what was done, and list what was served anyway."""
     choose, done, served = random.Random(seed), Counter[str](), []
-    labels = {label: why.split()[0] for label, _, why in plan(settings).steps}
+    labels = {label: why.split()[0] for label, _, why in plan(dag, settings).steps}
     for _ in range(count):
         label, key = choose.choice(list(labels.items()))
         (folder,) = settings.data_dir.glob(f"{label.partition('[')[0]}/*{key}")
@@ -90,7 +91,7 @@ def damage_again_and_again(settings: Settings, count: int, seed: int) -> tuple[C
         damage = choose.choice(DAMAGES)
         damage(path, choose)
         done[damage.__name__] += 1
-        what = {label: (verb, why) for label, verb, why in plan(settings).steps}[label]
+        what = {label: (verb, why) for label, verb, why in plan(dag, settings).steps}[label]
         if what[0] != "run" or what[1] == "not made before":
             served.append(f"{label} after {damage.__name__} of {path.name}: {what}")
         shutil.rmtree(folder)
