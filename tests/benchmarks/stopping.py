@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tests.conftest import ON_THE_FIXTURE, start_main
-from tests.test_main import training_child
+from tests.flows.test_main import training_child
 
 LIMIT = 2  # seconds
 

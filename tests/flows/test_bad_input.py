@@ -23,7 +23,7 @@ from tasks.settings.settings import PROJECT
 from tests.conftest import AS_ANYONE, FIRST, FIXTURE, ON_THE_FIXTURE, SPECIFICATION, assert_refused, leftovers, run_main
 from tests.fixtures.make_fixtures import idx_bytes
 
-# Options: what is wrong with a value, see tests/test_settings.py
+# Options: what is wrong with a value, see tests/tasks/settings/test_settings.py
 
 ONE_AT_A_TIME = "--plan, --verify, --status, --rollback and --prune go one at a time"
 
@@ -59,7 +59,7 @@ def test_a_python_without_the_libraries_gets_one_sentence_and_status_2(program):
     assert_refused(done, "this Python lacks libraries; `make run`")
 
 
-# Files that a source gives: the others, see tests/test_download.py
+# Files that a source gives: the others, see tests/tasks/test_download.py
 
 ONE = ("--networks", "logistic")  # a child less, that is started early and for nothing
 
@@ -81,7 +81,7 @@ def test_a_source_that_may_not_be_read_gets_one_sentence_and_status_2(tmp_path, 
     assert not list((tmp_path / "data").glob("download/[!.]*"))
 
 
-# Data that is not what a comparison needs: the others, see tests/test_validate.py
+# Data that is not what a comparison needs: the others, see tests/tasks/test_validate.py
 
 
 def label_eleven(arrays):

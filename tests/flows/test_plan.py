@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from flows.cli import read_options
 from flows import study as studies
+from flows.cli import read_options
 from flows.main import dag
 from flows.plan import Afresh, outline, plan
 from tasks.pipeline import node

@@ -37,7 +37,7 @@ def plain_folder(data_set, folder):
 
 def download_as_anyone(data, output):
     """Run the node over the fixture without root's rights; return its last line of complaint."""
-    script = "import sys; from tests.test_download import into; into(*sys.argv[1:])"
+    script = "import sys; from tests.tasks.test_download import into; into(*sys.argv[1:])"
     command = (*AS_ANYONE, sys.executable, "-c", script, str(data), str(output))
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False).stderr.splitlines()[-1:]
 

@@ -15,7 +15,7 @@ from tasks.formatting import percent
 from tasks.reporting.page import Twin, name_of, render, render_section, sprite_of, templates_for, twin_of
 from tasks.reporting.sections import SECTIONS
 from tasks.settings.settings import PROJECT
-from tests.report.conftest import HOSTILE, made_up, page_of, sharp
+from tests.tasks.reporting.conftest import HOSTILE, made_up, page_of, sharp
 
 SCHEMA = PROJECT / "docs" / "report.schema.json"
 

@@ -14,7 +14,7 @@ from flows.operations.status import status
 from tasks.pipeline.run_records import recorded
 from tasks.settings.settings import Settings
 from tests.conftest import killed_at_work, run_main, wait_until
-from tests.test_the_dead import create, deployment, ghost
+from tests.flows.operations.test_crashed_runs import create, deployment, ghost
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What `make server` and the others do, beside what `tests/test_deployment.py` sees of them."""
+"""What `make server` and the others do, beside what `tests/flows/test_deployments.py` sees of them."""
 
 import os
 import subprocess

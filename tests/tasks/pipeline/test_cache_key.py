@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tasks.pipeline.cache_key import digest_of, versions_of
-from tests.test_store import CACHE_KEY
+from tests.tasks.pipeline.test_store import CACHE_KEY
 
 
 @pytest.mark.parametrize(

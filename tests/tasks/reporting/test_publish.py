@@ -7,7 +7,7 @@ from tasks.pipeline.errors import RunError
 from tasks.pipeline.staging import write_whole
 from tasks.reporting.publish import publish
 from tests.conftest import everything_in
-from tests.report.conftest import artifact_of
+from tests.tasks.reporting.conftest import artifact_of
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tasks.reporting.live import EVERY, REFRESH, LivePage
 from tasks.reporting.page import render, sprite_of
 from tasks.reporting.publish import publish
 from tests.conftest import wait_until
-from tests.report.conftest import artifact_of, page_of
+from tests.tasks.reporting.conftest import artifact_of, page_of
 
 
 def test_a_cell_shows_its_images_and_what_every_network_takes_them_for(visit, report, run, twin):

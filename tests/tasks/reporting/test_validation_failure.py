@@ -13,7 +13,7 @@ from tasks.reporting.publish import publish, publish_refusal
 from tasks.reporting.validation_failure import render_refusal
 from tasks.validate import check_images, offenders
 from tests.conftest import FIXTURE, run_main
-from tests.report.conftest import HOSTILE, artifact_of
+from tests.tasks.reporting.conftest import HOSTILE, artifact_of
 
 
 @pytest.fixture
