@@ -38,6 +38,7 @@ lint: .venv/extras
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
+	.venv/bin/lint-imports --no-cache
 
 extras: .venv/extras
 

@@ -3,9 +3,9 @@
 from tasks.evaluate import evaluate
 from tasks.evaluation import xgboost as xgboost_evaluation
 from tasks.pipeline.node import Node
-from tasks.settings.models import XGBOOST
 from tasks.train import train
 from tasks.training import xgboost as xgboost_training
+from tasks.training.trees import XGBOOST
 
 
 def trainer(name: str) -> Node:

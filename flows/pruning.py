@@ -13,7 +13,8 @@ from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.run_records import Record, last_asked, records, recover_crashed_runs
 from tasks.pipeline.staging import Locked, discard, lock, no_wait
 from tasks.pipeline.store import DAMAGED, RUNS, Store, is_node
-from tasks.reporting.publish import INDEX, PAGES, list_pages
+from tasks.reporting import INDEX, PAGES
+from tasks.reporting.publish import list_pages
 from tasks.settings.settings import Settings
 
 PUBLISHED = ("report", "report_study", "report_search", "validate")  # nodes whose artifacts have pages

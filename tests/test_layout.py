@@ -2,12 +2,14 @@
 
 import ast
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from tasks.pipeline import PROJECT
 from tasks.pipeline.code_key import DATA_SUFFIXES, counts
+from tasks.pipeline.node import Node
 
 
 def _module(path):
@@ -51,6 +53,11 @@ def test_nothing_that_a_key_covers_imports_by_a_computed_name_or_runs_a_text():
 
 def test_nothing_that_a_key_covers_reads_a_docstring_which_is_in_no_key():
     assert [path for path in COVERED if "__doc__" in names_in(path) and path.is_relative_to(PROJECT / "tasks")] == []
+
+
+def test_a_file_at_the_top_of_tasks_is_a_node_and_nothing_else():
+    names = [path.stem for path in (PROJECT / "tasks").glob("[!_]*.py")]
+    assert [name for name in names if not isinstance(getattr(import_module(f"tasks.{name}"), name, None), Node)] == []
 
 
 def test_no_import_is_relative():

@@ -6,8 +6,8 @@ from typing import Any
 
 from tasks.formatting import as_text, in_unit
 from tasks.pipeline.reading import read_json
+from tasks.reporting import LATEST, PAGES
 from tasks.reporting.html import Templates
-from tasks.reporting.publish import LATEST, PAGES
 
 
 def render_index(reports_dir: Path) -> str:

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from tasks.pipeline.progress import Background, Event, History
 from tasks.pipeline.staging import write_whole
+from tasks.reporting import LIVE
 from tasks.reporting.html import Templates
-from tasks.reporting.publish import LIVE
 from tasks.reporting.sections import learning
 
 EVERY = 5.0  # seconds between two versions of the page, at least

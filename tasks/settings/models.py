@@ -7,7 +7,6 @@ softmax stays in float32 under mixed precision. No training imports this module:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import cache
 from inspect import signature
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 FOLDER = PROJECT / "tasks" / "networks"
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[a-z]*.py") if f"{NETWORKS}.{path.stem}" != CUSTOM))
-XGBOOST = "xgboost"  # takes part too, and is no network: tasks/training/xgboost.py
-XGBOOST_DISTRIBUTION = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"
 CUSTOM_EPOCHS = {"fast": 10, "article": 20, "smoke": 1}  # of a user's own network: custom.py
 
 

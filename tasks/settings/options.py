@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.settings.models import NAMES, XGBOOST
+from tasks.settings.models import NAMES
 from tasks.settings.presets import Augmentation, Inference, Precision, Schedule
+from tasks.training.trees import XGBOOST
 
 CONTESTANTS = (*NAMES, XGBOOST)
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}

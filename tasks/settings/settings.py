@@ -22,9 +22,10 @@ from tasks.pipeline.champions import champions
 from tasks.pipeline.errors import UserError
 from tasks.pipeline.store import RAW
 from tasks.pipeline.user_module import UserFunction
-from tasks.settings.models import CUSTOM_EPOCHS, XGBOOST, XGBOOST_DISTRIBUTION, networks
+from tasks.settings.models import CUSTOM_EPOCHS, networks
 from tasks.settings.options import CONTESTANTS, Fields
 from tasks.settings.presets import PRESETS, Preset, has_bfloat16
+from tasks.training.trees import XGBOOST, XGBOOST_DISTRIBUTION
 
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
 SHAPE = ("filters", "dense_width", "dropout_rate")  # of an architecture, where its builder takes it

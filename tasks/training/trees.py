@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     import xgboost
 
+XGBOOST = "xgboost"  # the model of this name is no network
+XGBOOST_DISTRIBUTION = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"
 CLASSES = 10
 LEARNING_RATE, DEPTH = 0.3, 6
 THREADS = 4  # always, as sums are taken thread by thread: else the trees would be a machine's own

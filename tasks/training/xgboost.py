@@ -19,9 +19,8 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.checkpoints import Checkpoints
 from tasks.pipeline.node import node
 from tasks.pipeline.progress import Progress
-from tasks.settings.models import XGBOOST_DISTRIBUTION
 from tasks.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from tasks.training.trees import CLASSES, DEPTH, LEARNING_RATE, MODEL, THREADS, described, flat
+from tasks.training.trees import CLASSES, DEPTH, LEARNING_RATE, MODEL, THREADS, XGBOOST_DISTRIBUTION, described, flat
 
 ROUNDS = 1_000  # at most
 EARLY_STOPPING_ROUNDS = 10  # without a lower validation loss

@@ -10,7 +10,7 @@ from tasks.reporting.data import Run
 from tasks.reporting.models import Estimate, Model, Seconds, Share
 from tasks.reporting.plots import SOFT, as_svg, draw_interval, look, new_figure, plain, short, styled
 from tasks.reporting.sections.networks import multiply_adds_of
-from tasks.settings.models import XGBOOST
+from tasks.training.trees import XGBOOST
 
 TITLE = "Side by side"
 
