@@ -32,6 +32,7 @@ from tasks.pipeline.store import Store
 from tasks.pipeline.workers import stop_workers
 from tasks.reporting.publish import latest, publish, publish_refusal
 from tasks.settings.models import networks
+from tasks.settings.options import RENAMED
 from tasks.settings.presets import PRESETS
 from tasks.settings.settings import PLACES, Settings, parse_settings
 from tasks.training.tensorflow import environment
@@ -92,7 +93,7 @@ def run(dag: Dag, settings: Settings) -> int:
     if ahead.whole and not to_tell:
         *_, artifact = ahead.kept.values()  # the last node's: the report
         with contextlib.suppress(OSError):  # it stands, though that it was asked for cannot be written down
-            asked_again(settings.data_dir, ahead.kept, command=settings.command, recipe=settings.recipe)
+            asked_again(settings.data_dir, ahead.kept, command=settings.command, recipe=settings.run_name)
         publish(artifact, settings.reports_dir)
         crown_whom_it_promotes(artifact, settings)
     else:
@@ -111,6 +112,10 @@ def read_options(arguments: list[str] | None = None, kind: type[Settings] = Sett
     """
     known, unknown = _parser(kind).parse_known_args(arguments)
     if unknown:
+        option = unknown[0].partition("=")[0]
+        renamed = {option_of(old): option_of(new) for old, new in RENAMED.items()}
+        if option in renamed:
+            raise UserError(f"{option} is called {renamed[option]} now")
         options = [option_of(name) for name in (*kind.model_fields, *ACTIONS) if name not in kind.not_taken]
         raise UserError(f"no option is called {unknown[0]!r}{nearest(unknown[0], options)}")
     values = vars(known)

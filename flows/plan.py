@@ -16,43 +16,43 @@ Dag = Callable[[Callable[..., Any], Any], Any]  # such as `dag` of flows/main.py
 
 
 @dataclass
-class Afresh:
-    """Which nodes `fresh` has made again, each with the reason: the one that it names and all after it."""
+class ForcedReruns:
+    """The nodes that `force` reruns, each with the reason: the one that it names and all that depend on it."""
 
-    fresh: str | None
+    force: str | None
     reasons: dict[str, str] = field(default_factory=dict)  # by label
 
     def reason(self, node: Node, network: str | None, inputs: Iterable[str]) -> str | None:
-        """Return why a node is made again, if it is; its inputs, by label, were asked for before."""
+        """Return why a node is rerun, if it is forced; its inputs, by label, were visited before."""
         label = node.label(network)
         upstream = next((given for given in inputs if given in self.reasons), None)
-        if self.fresh in (node.name, label, label_of(node.name, network)):  # with a study's member or without
-            self.reasons[label] = "asked for afresh"
+        if self.force in (node.name, label, label_of(node.name, network)):  # with a study's member or without
+            self.reasons[label] = "forced"
         elif upstream:
-            self.reasons[label] = f"after {upstream}, asked for afresh"
+            self.reasons[label] = f"after {upstream}, forced"
         return self.reasons.get(label)
 
 
 def outline(dag: Dag, settings: Settings) -> tuple[list[str], dict[str, str]]:
-    """Return every node's label, as far as the DAG is known before it runs, and those that `fresh` forces, and why.
+    """Return every node's label, as far as the DAG is known before it runs, and those that `force` reruns, and why.
 
     Raises:
         UserError: it names no node.
     """
-    afresh = Afresh(settings.fresh)
+    forced = ForcedReruns(settings.force)
     nodes: dict[str, str] = {}  # by label
 
     def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> str:  # noqa: ARG001
         label = node.label(network)
         nodes[label] = node.name
-        afresh.reason(node, network, _labels(inputs))
+        forced.reason(node, network, _labels(inputs))
         return label
 
     dag(visit, settings)
-    if settings.fresh and not afresh.reasons:
+    if settings.force and not forced.reasons:
         names = dict.fromkeys([*nodes.values(), *nodes])
-        raise UserError(f"fresh: no node is called {settings.fresh!r}{nearest(settings.fresh, names)}")
-    return list(nodes), afresh.reasons
+        raise UserError(f"force: no node is called {settings.force!r}{nearest(settings.force, names)}")
+    return list(nodes), forced.reasons
 
 
 @dataclass
@@ -72,12 +72,12 @@ class Plan:
 
 def plan(dag: Dag, settings: Settings) -> Plan:
     """Return what a run would do; without Prefect or TensorFlow."""
-    afresh = Afresh(settings.fresh)
+    forced = ForcedReruns(settings.force)
     found = Plan()
 
     def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:  # noqa: ARG001
         label, undecided = node.label(network), _labels(inputs)
-        why = afresh.reason(node, network, undecided)
+        why = forced.reason(node, network, undecided)
         if found.refusal:
             verb, why = "wait", "(a failed check stops the run)"
         elif why:

@@ -103,13 +103,14 @@ def retain(settings: Settings) -> str:
     """Remove what only older runs of this recipe than the last `keep` need, unless another run is at work; say so."""
     try:
         with no_run_at_work(settings.data_dir):
-            items = unneeded(settings.data_dir, settings.reports_dir, settings.keep or 1, settings.command)
+            items = unneeded(settings.data_dir, settings.reports_dir, settings.keep_runs or 1, settings.command)
             remove(items, settings.reports_dir)
     except RunError as error:
         return f"nothing was removed: {error}"
     except OSError as error:
         return f"not all was removed: {describe(error)}"
-    return f"removed {len(items)} items of before the last {settings.keep} runs, {sum(i.bytes for i in items):,} bytes"
+    size = sum(item.bytes for item in items)
+    return f"removed {len(items)} items of before the last {settings.keep_runs} runs, {size:,} bytes"
 
 
 def _began(record: Record) -> float:

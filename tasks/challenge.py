@@ -29,13 +29,14 @@ def challenge(
     champion: dict[str, Artifact],
     to_beat: dict[str, Any],
     data_set: DataSet,
-    margin: float,
-    tolerance: float,
+    min_improvement: float,
+    max_class_drop: float,
 ) -> dict[str, Any]:
     """Fill the artifact with the decision on the network that the comparison keeps."""
     keep = compare.summary["keep"]
-    bounds = {"class_names": list(data_set.class_names), "margin": margin, "tolerance": tolerance}
-    decision = decide(keep, evaluate[keep], prepare, champion, to_beat, **bounds)
+    bounds = {"min_improvement": min_improvement, "max_class_drop": max_class_drop}
+    class_names = list(data_set.class_names)
+    decision = decide(keep, evaluate[keep], prepare, champion, to_beat, class_names=class_names, **bounds)
     told = {
         "network": keep,
         "evaluate": evaluate[keep].folder.name,
@@ -90,20 +91,20 @@ def weigh(
     champions_right: np.ndarray,
     labels: np.ndarray,
     class_names: list[str],
-    margin: float,
-    tolerance: float,
+    min_improvement: float,
+    max_class_drop: float,
 ) -> dict[str, Any]:
     """Return the decision, by which of the same validation images (n) each has right, and these images' labels (n).
 
-    Promoted is what is better by the margin, with the interval clear of zero, and recognizes no class less often by
-    more than the tolerance.
+    Promoted is what is better by `min_improvement`, with the interval clear of zero, and whose recall drops in no class
+    by more than `max_class_drop`.
     """
     only_this, only_that = int((right & ~champions_right).sum()), int((~right & champions_right).sum())
     difference, (low, high) = paired_difference(only_this, only_that, len(labels))
     fewer, there = champions_right.astype(int) - right, np.bincount(labels, minlength=len(class_names))
     lost = np.bincount(labels, weights=fewer, minlength=len(class_names))  # one division, or 2 % may be above 2 %
     losses = {name: float(lost[number] / there[number]) for number, name in enumerate(class_names) if there[number]}
-    worst = max(losses, key=lambda name: losses[name])
+    worst, loss = max(losses.items(), key=lambda item: item[1])
     below, limits = ("below", (-high, -low)) if difference < 0 else ("above", (low, high))
     told = (
         f"its validation accuracy is {points(abs(difference))} points {below} that of the champion, {champion} "
@@ -111,8 +112,8 @@ def weigh(
     )
     faults = [
         *(["it is clearly worse"] if high < 0 else ["the interval holds zero"] if low <= 0 else []),
-        *([f"{points(margin)} points are asked for"] if difference < margin else []),
-        *([f"of {worst} it would recognize {points(losses[worst])} points less"] if losses[worst] > tolerance else []),
+        *([f"{points(min_improvement)} points are asked for"] if difference < min_improvement else []),
+        *([f"of {worst} it would recognize {points(loss)} points less"] if loss > max_class_drop else []),
     ]
     becomes = "does not become" if faults else "becomes"
     return {
@@ -121,5 +122,5 @@ def weigh(
         "difference": difference,
         "difference_interval": [low, high],
         "worst_class": worst,
-        "worst_loss": losses[worst],
+        "worst_loss": loss,
     }

@@ -41,7 +41,7 @@ def evaluate(
     train: Artifact,
     prepare: Artifact,
     precision: str,
-    inference: str,
+    tta: str,
     own_network: UserFunction | None,
     progress: Progress,
 ) -> dict[str, Any]:
@@ -50,15 +50,15 @@ def evaluate(
     from tasks.training.train_step import Predictor
 
     model = load_model(train.folder / "model.keras", precision, own_network)
-    passes = 2 if inference == "mirrored" else 1
+    passes = 2 if tta == "flip" else 1
     with ThreadPoolExecutor(cores()) as pool:
         predict: Predict = Predictor(model, pool)
-        if inference == "mirrored":
-            predict = mirrored(predict)
+        if tta == "flip":
+            predict = mean_over_flips(predict)
         return measure_all(output, prepare, predict, layers_of(model, passes), cores(), progress)
 
 
-def mirrored(predict: Predict) -> Predict:
+def mean_over_flips(predict: Predict) -> Predict:
     """Return a function that yields, chunk by chunk, the mean over each image and its mirror image."""
 
     def of(images: np.ndarray) -> Iterator[np.ndarray]:

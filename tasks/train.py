@@ -8,23 +8,16 @@ it. A training that was killed goes on from its last checkpoint, to the same bit
 from __future__ import annotations
 
 import json
-import math
-import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from tasks.data.splits import load_split
-from tasks.evaluation.cross_entropy import per_sample_cross_entropy
-from tasks.pipeline.errors import RunError
 from tasks.pipeline.node import node
 from tasks.pipeline.provenance import cores
-from tasks.training.augmentation import augment
-from tasks.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from tasks.training.checkpoint import load_checkpoint
+from tasks.training.loop import CHECKPOINT_INTERVAL, Diverged, Training
+from tasks.training.recipe import Recipe
 from tasks.training.saving import save_model
 from tasks.training.tensorflow import begin, start_tensorflow
 
@@ -36,25 +29,6 @@ if TYPE_CHECKING:
     from tasks.pipeline.progress import Progress
     from tasks.pipeline.user_module import UserFunction
 
-WARM_UP = 0.3  # share of a one-cycle schedule that rises
-PROGRESS_INTERVAL = 0.25  # seconds between two lines of progress
-CHECKPOINT_INTERVAL = 30  # seconds between two checkpoints within an epoch: what a kill may cost, and a little more
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained, everything filled in."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    schedule: str
-    augmentation: str
-    label_smoothing: float
-    seed: int
-    pruning_thresholds: tuple[float, ...] = ()
-    checkpoint_interval: float = CHECKPOINT_INTERVAL
-
 
 @node(libraries=("keras", "numpy", "tensorflow"))
 def train(
@@ -62,30 +36,23 @@ def train(
     *,
     network_module: ModuleType,
     prepare: Artifact,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    schedule: str,
-    augmentation: str,
-    label_smoothing: float,
-    seed: int,
-    precision: str,
-    filters: int | None,
-    dense_width: int | None,
-    dropout_rate: float | None,
+    recipe: Recipe,
     own_network: UserFunction | None,
-    given_up_below: tuple[float, ...],
     checkpoints: Checkpoints,
     progress: Progress,
 ) -> dict[str, Any]:
     """Fill the artifact with the trained network, on all cores: others at work get their share."""
     start_tensorflow(cores())
-    architecture = {"filters": filters, "dense_width": dense_width, "dropout_rate": dropout_rate}
-    model = build_model(network_module, seed, precision, architecture, own_network)
-    recipe = Recipe(
-        epochs, batch_size, learning_rate, schedule, augmentation, label_smoothing, seed, tuple(given_up_below)
-    )
+    model = build_model(network_module, recipe, own_network)
     return fit(output, model, recipe, prepare.folder, checkpoints, cores(), progress)
+
+
+def build_model(network_module: ModuleType, recipe: Recipe, custom: UserFunction | None = None) -> keras.Model:
+    """Build a network, one of ours or the user's own, with the weights that the seed gives."""
+    begin(recipe.seed, recipe.precision)
+    if custom:
+        return network_module.build(custom, recipe.seed, recipe.precision)
+    return network_module.build(**recipe.architecture)
 
 
 def fit(
@@ -96,6 +63,7 @@ def fit(
     checkpoints: Checkpoints,
     threads: int,
     progress: Progress,
+    checkpoint_interval: float = CHECKPOINT_INTERVAL,
 ) -> dict[str, Any]:
     """Train a model from the start or its last checkpoint, save it with its history, and return the summary.
 
@@ -106,7 +74,7 @@ def fit(
     for reason in refused:
         progress(0, recipe.epochs, f"checkpoint {reason}", True)
     with ThreadPoolExecutor(threads) as pool:
-        training = Training(model, recipe, prepared, checkpoints, checkpoint, pool)
+        training = Training(model, recipe, prepared, checkpoints, checkpoint, pool, checkpoint_interval)
         if not training.repeatable:
             progress(0, recipe.epochs, "not reproducible: it draws without a seed, or keeps values of its own", True)
         try:
@@ -124,176 +92,3 @@ def fit(
         "repeatable": training.repeatable,
         "measured": {"seconds": round(training.seconds, 3), "threads": threads},
     }
-
-
-def build_model(
-    network_module: ModuleType,
-    seed: int,
-    precision: str,
-    architecture: dict[str, Any] | None = None,
-    custom: UserFunction | None = None,
-) -> keras.Model:
-    """Build a network, one of ours or the user's own, with the weights that the seed gives."""
-    begin(seed, precision)
-    given = {setting: value for setting, value in (architecture or {}).items() if value is not None}
-    return network_module.build(custom, seed, precision) if custom else network_module.build(**given)
-
-
-class Diverged(RunError):
-    """The loss is no longer finite."""
-
-
-class Training:
-    """A model on its way through the epochs, from the start or from a checkpoint."""
-
-    def __init__(
-        self,
-        model: keras.Model,
-        recipe: Recipe,
-        prepared: Path,
-        checkpoints: Checkpoints,
-        checkpoint: Checkpoint | None,
-        pool: ThreadPoolExecutor,
-    ) -> None:
-        from tasks.training.train_step import Predictor, Update
-
-        self.recipe, self.checkpoints = recipe, checkpoints
-        self.update = Update(model, recipe.seed, pool, recipe.label_smoothing)
-        self.predict = Predictor(model, pool)
-        self.repeatable = self.update.repeatable and self.predict.repeatable
-        self.train = load_split(prepared, "train")
-        self.validation = load_split(prepared, "validation")
-        self.batches = math.ceil(len(self.train[1]) / recipe.batch_size)  # in an epoch
-        self.step = 0
-        self.history: list[dict[str, Any]] = []  # an entry an epoch
-        self.running: dict[str, float] = {}  # means over the images of this epoch so far
-        self.before = 0.0  # seconds of training that the checkpoint holds
-        if checkpoint:
-            self._restore(checkpoint)
-        self.began = self.saved = self.reported = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        """How long the training took, without what was lost when it was killed."""
-        return self.before + time.perf_counter() - self.began
-
-    def run(self, progress: Progress) -> None:
-        """Train to the end of the last epoch, keeping a checkpoint at each epoch's end and every half minute.
-
-        Raises:
-            Diverged: the loss is no longer finite.
-        """
-        if self.step:
-            epoch, batch = divmod(self.step, self.batches)
-            self._report(progress, f"goes on after {f'batch {batch} of ' if batch else ''}epoch {epoch + bool(batch)}")
-        while len(self.history) < self.recipe.epochs and not self.given_up:
-            epoch, first = divmod(self.step, self.batches)
-            order = epoch_order(len(self.train[1]), self.recipe.seed, epoch)
-            for batch in range(first, self.batches):
-                start = batch * self.recipe.batch_size
-                self._update(order[start : start + self.recipe.batch_size], epoch, batch)
-                self._report_now_and_then(progress)
-                if time.perf_counter() - self.saved > self.recipe.checkpoint_interval and batch + 1 < self.batches:
-                    self._save()
-            self._end_epoch(epoch, progress)
-            self._save()
-            self._report(progress, self._note())
-
-    @property
-    def given_up(self) -> bool:
-        """Whether validation accuracy was below its bar after a share of the epochs: of three bars, a quarter each."""
-        bars = self.recipe.pruning_thresholds
-        for place, bar in enumerate(bars, 1):
-            over = round(self.recipe.epochs * place / (len(bars) + 1))
-            if 0 < over <= len(self.history) and self.history[over - 1]["validation_accuracy"] < bar:
-                return True
-        return False
-
-    def _update(self, chosen: np.ndarray, epoch: int, batch: int) -> None:
-        """Take one step on these images, and count them into the running figures."""
-        images, labels = self.train
-        if batch == 0:
-            self.running = {"loss": 0.0, "accuracy": 0.0}
-        shown = augment(images[chosen], self.recipe.augmentation, self.recipe.seed, self.step)
-        of_batch = self.update(shown, labels[chosen], self.step, self._learning_rate(self.step))
-        _insist_on_finite(of_batch["loss"], f"epoch {epoch + 1}, batch {batch + 1}")
-        seen = batch * self.recipe.batch_size + len(chosen)
-        for name in self.running:
-            self.running[name] += (of_batch[name] - self.running[name]) * len(chosen) / seen
-        self.step += 1
-
-    def _end_epoch(self, epoch: int, progress: Progress) -> None:
-        images, labels = self.validation
-        chunks = []
-        for chunk in self.predict(images):
-            chunks.append(chunk)
-            self._report_now_and_then(progress)
-        probabilities = np.concatenate(chunks)
-        finite = np.isfinite(probabilities).all()  # of the other classes too
-        loss = float(per_sample_cross_entropy(probabilities, labels).mean()) if finite else math.nan
-        _insist_on_finite(loss, f"epoch {epoch + 1}, on validation data")
-        self.history.append(
-            {
-                "epoch": epoch + 1,
-                **self.running,
-                "validation_loss": loss,
-                "validation_accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
-                "learning_rate": self._learning_rate(self.step - 1),
-            }
-        )
-
-    def _learning_rate(self, step: int) -> float:
-        position = step / (self.recipe.epochs * self.batches)
-        return learning_rate_at(position, self.recipe.learning_rate, self.recipe.schedule)
-
-    def _save(self) -> None:
-        state = {"history": self.history, "running": self.running, "seconds": self.seconds}
-        variables = [variable.numpy() for variable in self.update.variables]
-        save_checkpoint(self.checkpoints, Checkpoint(self.step, state, variables))
-        self.saved = time.perf_counter()
-
-    def _restore(self, checkpoint: Checkpoint) -> None:
-        for variable, value in zip(self.update.variables, checkpoint.variables, strict=True):
-            variable.assign(value)
-        self.step = checkpoint.step
-        self.history = checkpoint.state["history"]
-        self.running = checkpoint.state["running"]
-        self.before = checkpoint.state["seconds"]
-
-    def _report_now_and_then(self, progress: Progress) -> None:
-        now = time.perf_counter()
-        if now - self.reported > PROGRESS_INTERVAL:
-            self.reported = now
-            self._report(progress)
-
-    def _report(self, progress: Progress, milestone: str = "") -> None:
-        history = self.history if milestone else None
-        progress(self.step / self.batches, self.recipe.epochs, milestone or self._note(), bool(milestone), history)
-
-    def _note(self) -> str:
-        validated = f" · validation accuracy {self.history[-1]['validation_accuracy']:.4f}" if self.history else ""
-        epoch = math.ceil(self.step / self.batches)
-        return f"epoch {epoch}/{self.recipe.epochs} · loss {self.running['loss']:.4f}{validated}"
-
-
-def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order of the training images in one epoch: a function of seed and epoch alone."""
-    return np.random.default_rng([seed, epoch]).permutation(count)
-
-
-def learning_rate_at(position: float, peak: float, schedule: str) -> float:
-    """Return the learning rate at a position from 0 (first batch) to 1 (after the last).
-
-    One-cycle rises in a line from a tenth of the peak, then falls along a half cosine to nearly nothing; after Smith
-    and Topin, "Super-Convergence" (2018), https://arxiv.org/abs/1708.07120.
-    """
-    if schedule == "constant":
-        return peak
-    if position < WARM_UP:
-        return peak * (0.1 + 0.9 * position / WARM_UP)
-    return peak * (0.001 + 0.999 * 0.5 * (1 + math.cos(math.pi * (position - WARM_UP) / (1 - WARM_UP))))
-
-
-def _insist_on_finite(loss: float, where: str) -> None:
-    if not math.isfinite(loss):
-        raise Diverged(f"the loss is {loss} in {where}; try a lower --learning-rate")

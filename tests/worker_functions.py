@@ -151,7 +151,7 @@ def read_and_bear(output):
 @node()
 def read_style(output, *, progress):
     """Read a file that is in no key of this node's."""
-    return {"text": (PROJECT / "tasks" / "report" / "style.css").read_text()}
+    return {"text": (PROJECT / "tasks" / "reporting" / "style.css").read_text()}
 
 
 @node(retries=1)

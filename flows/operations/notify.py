@@ -42,7 +42,7 @@ def crown_whom_it_promotes(report: Artifact, settings: Settings, link: str | Non
     if decision and decision["promoted"]:
         network, reason = decision["network"], decision["reason"]
         made = {"evaluate": decision["evaluate"], "train": decision["train"], "reason": reason}
-        of_run = {"recipe": settings.recipe, "command": settings.command}
+        of_run = {"recipe": settings.run_name, "command": settings.command}
         if crown(settings.data_dir, decision["beaten"], network=network, **made, **of_run):
             notify("champion promoted", f"{reason} {link or ''}".strip(), champion=network, report=link)
 

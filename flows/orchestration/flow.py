@@ -27,7 +27,7 @@ from flows.orchestration.ephemeral_server import is_ephemeral
 from flows.orchestration.server_reporting import ProgressArtifacts, settle, show_result
 from flows.orchestration.task import as_task, fault_of
 from flows.orchestration.task_runners import ENGINES
-from flows.plan import Afresh, Dag, flat, outline, plan
+from flows.plan import Dag, ForcedReruns, flat, outline, plan
 from flows.pruning import retain
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
@@ -62,7 +62,7 @@ def as_flow(dag: Dag, kind: type[Settings]) -> Flow[..., Any]:
     """Return the Prefect flow that runs a DAG with settings of this kind."""
 
     def recipe_of(parameters: dict[str, Any]) -> str:
-        return kind.model_validate(parameters.get("settings", {})).recipe
+        return kind.model_validate(parameters.get("settings", {})).run_name
 
     def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 (Prefect's)
         """Notify: Prefect calls this for a run that failed or crashed; where its process was killed, in the worker."""
@@ -113,10 +113,10 @@ def run_all(dag: Dag, settings: Settings) -> State:
     if deployment.id and settings.engine == "local":
         start_server(plan(dag, settings).libraries, environment())
     before = last_like(settings.data_dir, settings.command)
-    outline(dag, settings)  # it raises where `fresh` names nothing
+    outline(dag, settings)  # it raises where `force` names nothing
     futures: dict[PrefectFuture[Any], str] = {}
     run = str(this_run.id) if kept_server and not deployment.id else None  # of the others, `the_dead` knows otherwise
-    known = {"command": settings.command, "recipe": settings.recipe, "server": kept_server}
+    known = {"command": settings.command, "recipe": settings.run_name, "server": kept_server}
     with recorded(settings.data_dir, **known, flow_run=run) as record:
         ended = run_nodes(dag, settings, record, futures)
         artifact: Any = ended.data
@@ -127,7 +127,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
     if deployment.id:
         settle({future.task_run_id: (label, future.state) for future, label in futures.items()})
     if ended.is_completed():
-        if settings.keep:
+        if settings.keep_runs:
             log.info("%s", retain(settings))
         tell_result(artifact, settings, before)
     return ended
@@ -135,12 +135,12 @@ def run_all(dag: Dag, settings: Settings) -> State:
 
 def run_nodes(dag: Dag, settings: Settings, record: Record, futures: dict[PrefectFuture[Any], str]) -> State:
     """Run every node as a task, and publish the report; return the state that the flow run ends in."""
-    afresh = Afresh(settings.fresh)
+    forced = ForcedReruns(settings.force)
 
     def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
         label = node.label(network)
         made_of = [futures[given] for given in flat(inputs) if isinstance(given, PrefectFuture)]
-        why = afresh.reason(node, network, made_of)
+        why = forced.reason(node, network, made_of)
         task = as_task(node, network, settings, why, record.name)
         future = engine.submit(task, inputs, after)
         futures[future] = label
@@ -169,10 +169,10 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, futures: dict[Prefec
 
 def tell_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
     """Show the result on a server that is kept, and notify if another network than before is to be kept now."""
-    link = show_result(settings.recipe, artifact, page_of(artifact, settings.reports_dir))
+    link = show_result(settings.run_name, artifact, page_of(artifact, settings.reports_dir))
     kept, keep = before and before.content.get("keep"), artifact.summary["keep"]
     if kept and kept != keep:
-        text = f"the verdict has changed: keep {keep}, no longer {kept} ({settings.recipe}); {link}"
+        text = f"the verdict has changed: keep {keep}, no longer {kept} ({settings.run_name}); {link}"
         notify("verdict changed", text, keep=keep, report=link)
     crown_whom_it_promotes(artifact, settings, link)
 

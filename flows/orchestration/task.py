@@ -19,7 +19,7 @@ from tasks.settings.settings import Settings
 
 
 def as_task(
-    node: Node, network: str | None, settings: Settings, afresh: str | None = None, run: str = ""
+    node: Node, network: str | None, settings: Settings, force_reason: str | None = None, run: str = ""
 ) -> Task[..., Any]:
     """Return the Prefect task that runs a node, though its artifact stands if there is a reason to do so."""
     label = node.label(network)
@@ -29,7 +29,7 @@ def as_task(
         settings = settings.model_copy(update={"precision": settings.resolved().precision})
 
     def work(inputs: Inputs) -> Any:
-        return run_node(node, network, settings, afresh, run, inputs, sender)
+        return run_node(node, network, settings, force_reason, run, inputs, sender)
 
     # Another try may help after a killed worker, and a run that nobody waits for where the network is down.
     healing = WorkerCrashed | Unreachable if deployment.id else WorkerCrashed
@@ -55,7 +55,7 @@ def run_node(
     node: Node,
     network: str | None,
     settings: Settings,
-    afresh: str | None,
+    force_reason: str | None,
     run: str,
     inputs: Inputs,
     sender: Sender | None,
@@ -69,7 +69,7 @@ def run_node(
     try:
         if sender:
             settings, inputs = localize(sender, node, network, settings, inputs)
-        artifact, made = node.run(settings, network, inputs, reporter, afresh, run)
+        artifact, made = node.run(settings, network, inputs, reporter, force_reason, run)
     except (RunError, UserError) as error:
         fault, detail = error, "\n".join(getattr(error, "__notes__", []))
     except Exception as error:  # a fault in the node: shown whole, for whoever mends it

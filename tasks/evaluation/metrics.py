@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.evaluation.cross_entropy import per_sample_cross_entropy
 from tasks.evaluation.intervals import f1_interval, paired_mean_difference, wilson_interval
+from tasks.training.cross_entropy import per_sample_cross_entropy
 
 BINS = 15
 REJECTED = (0.01, 0.05, 0.10)  # shares of the images, the least sure ones

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from tasks.evaluation.cross_entropy import per_sample_cross_entropy
 from tasks.evaluation.intervals import (
     Estimate,
     difference_of,
@@ -15,6 +14,7 @@ from tasks.evaluation.intervals import (
     paired_mean_difference,
 )
 from tasks.evaluation.metrics import class_metrics, confusion_of, distances_by_bin
+from tasks.training.cross_entropy import per_sample_cross_entropy
 
 DRAWS = 500  # of the images, for the calibration error
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import keras
 
 EPOCHS = {"fast": 30, "article": 20, "smoke": 1}
-RECIPE = {"augmentation": "flip-shift-erase", "label_smoothing": 0.1, "inference": "mirrored"}
+RECIPE = {"augmentation": "flip-shift-erase", "label_smoothing": 0.1, "tta": "flip"}
 
 
 def build(filters: int = 32) -> keras.Model:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -90,7 +90,7 @@ class Node:
         return CacheKey(
             node=self.name,
             network=network,
-            settings={name: _to_json(value) for name, value in keyed.items()},
+            settings={name: value for each in keyed.items() for name, value in _to_json(*each).items()},
             inputs={name: self._input_digest(artifact) for name, artifact in _flatten(inputs).items()},
             **self.fingerprint(settings, network),
         )
@@ -138,7 +138,7 @@ class Node:
             return found, False
         reporter(Event("started", label, found.reason))
         with _named(label):
-            how = {"why": found.reason, "fresh": bool(force_reason), "run": run_name}
+            how = {"why": found.reason, "force": bool(force_reason), "run": run_name}
             artifact, made = self._make(settings, network, inputs, reporter, how)
             self.check(artifact)
         seconds = artifact.manifest["made"]["seconds"]
@@ -188,10 +188,13 @@ class Node:
         return digest_of(artifact.manifest) if self.by_provenance else artifact.digest
 
     def _settings(self, settings: Settings, network: str | None, inputs: Inputs) -> dict[str, Any]:
-        resolved = settings.resolved(network)
         own = self.member.settings if self.member else {}
-        read = [name for name in self.parameters if name not in {*GIVEN, *inputs}]
-        return {name: own[name] if name in own else getattr(resolved, name) for name in read}
+        names = [name for name in self.parameters if name not in {*GIVEN, *inputs}]
+        read = {name: own[name] if name in own else settings.read(name, network) for name in names}
+        if "recipe" in read:
+            of_recipe = {field.name for field in fields(read["recipe"])}
+            read["recipe"] = replace(read["recipe"], **{name: own[name] for name in own.keys() & of_recipe})
+        return read
 
 
 def _named_in(module: str, name: str, member: Member | None) -> Node:
@@ -229,8 +232,11 @@ def _named(label: str) -> Iterator[None]:
         raise RunError(f"{label}: {describe(error)}") from error
 
 
-def _to_json(value: Any) -> Any:
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+def _to_json(name: str, value: Any) -> dict[str, Any]:
+    """Return what a cache key says of a setting; of a recipe, each of its fields."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return {name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value}
 
 
 def map_artifacts(change: Callable[[Artifact], Artifact], inputs: Any) -> Any:

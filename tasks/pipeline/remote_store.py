@@ -127,9 +127,9 @@ class RemoteStore(Store):
             return Miss(f"{found.reason} in {self.remote.url}")
         return found
 
-    def _share(self, cache_key: CacheKey, made: Artifact, fresh: bool) -> Artifact:
+    def _share(self, cache_key: CacheKey, made: Artifact, force: bool) -> Artifact:
         """Upload what was made here, unless another machine was first: then return a copy of that, if it is whole."""
-        self._upload(cache_key, made.folder, replace=fresh)
+        self._upload(cache_key, made.folder, replace=force)
         found = self.find(cache_key)
         return found if isinstance(found, Artifact) else made
 

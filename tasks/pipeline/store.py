@@ -81,7 +81,7 @@ class Store:
         *,
         why: str = NOT_MADE,
         run: str = "",
-        fresh: bool = False,
+        force: bool = False,
         waiting: Callable[[str], None] = pause,
     ) -> tuple[Artifact, bool]:
         """Let `produce` fill a staging folder and return its summary; then rename it into place.
@@ -93,18 +93,18 @@ class Store:
         folder = self.folder(cache_key)
         with staging(folder, cache_key.label, waiting, self._recover) as (new, descriptor):
             found = Store.find(self, cache_key)
-            if isinstance(found, Artifact) and not fresh:
+            if isinstance(found, Artifact) and not force:
                 return found, False
             began = time.perf_counter()
             summary = produce(new, descriptor)
             seconds = time.perf_counter() - began
             manifest = put_manifest(cache_key, new, summary, seconds, why=why, run=run)
             made = self._put_in_place(new, folder)
-        made = self._share(cache_key, made, fresh)
+        made = self._share(cache_key, made, force)
         self.checkpoints(cache_key).clear()
         return made, made.manifest == manifest
 
-    def _share(self, cache_key: CacheKey, made: Artifact, fresh: bool) -> Artifact:  # noqa: ARG002
+    def _share(self, cache_key: CacheKey, made: Artifact, force: bool) -> Artifact:  # noqa: ARG002
         """Let other machines have what was made here, and return what all of them take from now on."""
         return made
 

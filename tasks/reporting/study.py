@@ -101,7 +101,7 @@ def numbers(
         asked = evaluate[f"{name}, {study['members'][0]}"].manifest["cache_key"]["settings"]
         networks[name] = OfNetwork.from_row(
             row,
-            mirrored=asked.get("inference") == "mirrored",  # trees are asked in one way alone
+            mirrored=asked.get("tta") == "flip",  # trees are asked in one way alone
             accuracy=_by_split(row, Summary),
             seconds=[training.measured["seconds"] for training in trainings],
             histories=[training.json("history.json") for training in trainings],

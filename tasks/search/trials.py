@@ -116,7 +116,7 @@ def distributions_of(space: Space) -> dict[str, BaseDistribution]:
     }
 
 
-def bars_of(before: list[Trial]) -> tuple[float, ...]:
+def median_thresholds(before: list[Trial]) -> tuple[float, ...]:
     """Return the validation accuracies below which a trial is given up: at each quarter, the median of the finished.
 
     They also allow it to diverge. The first trial has none: as the usual recipe, it is what any run trains.

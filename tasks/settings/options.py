@@ -11,10 +11,17 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.settings.models import NAMES
-from tasks.settings.presets import Augmentation, Inference, Precision, Schedule
+from tasks.settings.presets import Augmentation, Precision, Schedule, TestTimeAugmentation
 from tasks.training.trees import XGBOOST
 
-CONTESTANTS = (*NAMES, XGBOOST)
+MODELS = (*NAMES, XGBOOST)
+RENAMED = {  # old spelling: new one
+    "fresh": "force",
+    "inference": "tta",
+    "keep": "keep_runs",
+    "margin": "min_improvement",
+    "tolerance": "max_class_drop",
+}
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}
 
 
@@ -44,8 +51,8 @@ class Fields(BaseModel):
         ("baseline", "dropout"),
         min_length=1,
         max_length=8,
-        description="networks to compare, of: " + ", ".join(CONTESTANTS),
-        json_schema_extra={"items": {"type": "string", "enum": list(CONTESTANTS)}, "uniqueItems": True},
+        description="networks to compare, of: " + ", ".join(MODELS),
+        json_schema_extra={"items": {"type": "string", "enum": list(MODELS)}, "uniqueItems": True},
     )
     network_file: str | None = Field(
         None, description="a network of your own that takes part too: file and function, as in my.py:build"
@@ -73,8 +80,8 @@ class Fields(BaseModel):
     label_smoothing: float | None = Field(
         None, ge=0, le=0.5, description="share of each training label that is spread evenly over all classes"
     )
-    inference: Inference | None = Field(
-        None, description="mirrored takes the mean over an image and its mirror image, in twice the time"
+    tta: TestTimeAugmentation | None = Field(
+        None, description="test-time augmentation: flip averages over an image and its mirror image, in twice the time"
     )
     filters: int | None = Field(
         None, ge=1, le=512, description="filters of the first convolution, where a network has such; the others follow"
@@ -94,14 +101,17 @@ class Fields(BaseModel):
     challenge: bool = Field(
         False, description="have the best network challenge the champion, and take its place if it is clearly better"
     )
-    margin: float = Field(
-        0.001, ge=0, le=1, description="by how much validation accuracy a challenger has to be better, as a share"
+    min_improvement: float = Field(
+        0.001,
+        ge=0,
+        le=1,
+        description="smallest gain in validation accuracy that makes a new champion (fraction)",
     )
-    tolerance: float = Field(
-        0.02, ge=0, le=1, description="by how much a challenger may recognize any one class less often, as a share"
+    max_class_drop: float = Field(
+        0.02, ge=0, le=1, description="largest acceptable drop in any class's recall (fraction)"
     )
-    fresh: str | None = Field(
-        None, description="rerun from this node on, though its artifact stands: train, or train[dropout]"
+    force: str | None = Field(
+        None, description="rerun this node and everything downstream, even if cached: train, or train[dropout]"
     )
     data_dir: Path = Field(Path("data"), validate_default=True, description="where artifacts are kept")
     reports_dir: Path = Field(Path("reports"), validate_default=True, description="where the report's pages go")
@@ -117,8 +127,8 @@ class Fields(BaseModel):
     time_limit: float | None = Field(
         None, gt=0, le=8760, description="stop a run after so many hours; what it has finished is kept"
     )
-    keep: int | None = Field(
+    keep_runs: int | None = Field(
         None,
         ge=1,
-        description="after a run, remove what none of the last so many runs of its recipe needs, but older ones did",
+        description="after a run, delete what only runs older than the last N of this recipe used",
     )

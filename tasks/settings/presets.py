@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 Schedule = Literal["constant", "one-cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Augmentation = Literal["none", "flip", "flip-shift", "flip-erase", "flip-shift-erase"]
-Inference = Literal["plain", "mirrored"]
+TestTimeAugmentation = Literal["none", "flip"]
 
 PROCESSOR = Path("/proc/cpuinfo")  # what the kernel says of it
 
@@ -21,7 +21,7 @@ class Preset(NamedTuple):
     limit: int | None
     augmentation: Augmentation = "none"
     label_smoothing: float = 0.0
-    inference: Inference = "plain"
+    tta: TestTimeAugmentation = "none"
 
 
 PRESETS = {

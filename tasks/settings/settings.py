@@ -11,26 +11,24 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import ValidationError, ValidationInfo, field_serializer, field_validator, model_validator
+from pydantic import PrivateAttr, ValidationError, ValidationInfo, field_serializer, field_validator, model_validator
 
 from tasks.data.dataset import FASHION_MNIST, DataSet, load_data_set
 from tasks.data.files import with_digests_of
-from tasks.evaluation.article import ARTICLE
-from tasks.formatting import as_options, as_text, nearest
+from tasks.formatting import as_options, nearest
 from tasks.pipeline import PROJECT
 from tasks.pipeline.champions import champions
 from tasks.pipeline.errors import UserError
 from tasks.pipeline.store import RAW
 from tasks.pipeline.user_module import UserFunction
-from tasks.settings.models import CUSTOM_EPOCHS, networks
-from tasks.settings.options import CONTESTANTS, Fields
-from tasks.settings.presets import PRESETS, Preset, has_bfloat16
+from tasks.settings.options import MODELS, RENAMED, Fields
+from tasks.settings.presets import PRESETS
+from tasks.settings.recipe import departures, fill_in, preset_values, resolve
 from tasks.training.trees import XGBOOST, XGBOOST_DISTRIBUTION
 
 PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
-SHAPE = ("filters", "dense_width", "dropout_rate")  # of an architecture, where its builder takes it
 NOT_THE_RECIPE = (
-    *("challenge", "margin", "tolerance", *PLACES, "fresh", "time_limit", "keep"),
+    *("challenge", "min_improvement", "max_class_drop", *PLACES, "force", "time_limit", "keep_runs"),
     *("engine", "scheduler", "store"),
 )
 CLUSTERS = {"dask": "prefect_dask", "ray": "prefect_ray"}  # by what Prefect has for each
@@ -46,6 +44,7 @@ class Settings(Fields):
     flow: ClassVar[str] = "fashion-mnist"  # what Prefect calls it
     also_spelt: ClassVar[dict[str, tuple[str, ...]]] = {}  # other names of options
     not_taken: ClassVar[tuple[str, ...]] = ()  # settings that would mean nothing here
+    _own_network: UserFunction | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _nothing_in_vain(self) -> Settings:
@@ -105,19 +104,19 @@ class Settings(Fields):
 
     @model_validator(mode="after")
     def _known_networks(self) -> Settings:
-        own = self.own_network
-        if own and own.function in CONTESTANTS:
+        own = self._own_network = UserFunction.named(self.network_file) if self.network_file else None
+        if own and own.function in MODELS:
             raise ValueError(f"network_file: there is a network called {own.function!r}; give yours another name")
         for name in self.networks:
-            if name not in CONTESTANTS and not (own and name == own.function):
-                raise ValueError(f"no network is called {name!r}{nearest(name, CONTESTANTS)}")
+            if name not in MODELS and not (own and name == own.function):
+                raise ValueError(f"no network is called {name!r}{nearest(name, MODELS)}")
         if XGBOOST in self.networks and not list(Distribution.discover(name=XGBOOST_DISTRIBUTION)):
             raise ValueError(f"{XGBOOST_DISTRIBUTION} is not installed; install it with `make extras`")
         if len(set(self.networks)) < len(self.networks):
             raise ValueError("a network is named twice")
         return self
 
-    @field_validator("dataset", "fresh", *PLACES, mode="before")
+    @field_validator("dataset", "force", *PLACES, mode="before")
     @classmethod
     def _not_empty(cls, value: Any, field: ValidationInfo) -> Any:
         if value == "":
@@ -161,20 +160,15 @@ class Settings(Fields):
             return named
         return with_digests_of(named, self.source_folder or self.data_dir / RAW / named.name)
 
-    @cached_property
+    @property
     def own_network(self) -> UserFunction | None:
-        """The user's own network, as its file was when a run first asked."""
-        return UserFunction.named(self.network_file) if self.network_file else None
+        """The user's own network, as its file was when these settings were made."""
+        return self._own_network
 
     @cached_property
     def to_beat(self) -> dict[str, Any]:
         """The champion, and what was rolled back, as `data/champion.json` had them when a run first asked."""
         return champions(self.data_dir).to_beat
-
-    @property
-    def given_up_below(self) -> tuple[float, ...]:
-        """The validation accuracies below which a training is given up: of a search's trials alone."""
-        return ()
 
     @property
     def source_folder(self) -> Path | None:
@@ -192,9 +186,10 @@ class Settings(Fields):
 
         changed: dict[str, Any] = {name: moved(path) for name in PLACES if (path := getattr(self, name))}
         changed |= {name: str(moved(Path(of))) for name in ("dataset", "network_file") if (of := getattr(self, name))}
+        here = self.model_copy(update=changed)
         if own := self.own_network:
-            changed["own_network"] = own.model_copy(update={"path": moved(own.path)})
-        return self.model_copy(update=changed)
+            here._own_network = own.model_copy(update={"path": moved(own.path)})
+        return here
 
     @property
     def command(self) -> str:
@@ -207,11 +202,11 @@ class Settings(Fields):
 
     def recipe_for(self, kind: type[Settings]) -> dict[str, Any]:
         """Return what is set here otherwise than in what is of this kind and of the same preset, all but the preset."""
-        usual = kind(preset=self.preset).model_copy(update=self._of_the_preset)
+        usual = kind(preset=self.preset).model_copy(update=preset_values(self))
         return self.resolved()._other_than(usual)
 
     @property
-    def recipe(self) -> str:
+    def run_name(self) -> str:
         """What a run is called: "article", or "fast --epochs 3"."""
         return shlex.join([self.preset, *as_options(self._other_than(type(self)(preset=self.preset)))])
 
@@ -229,40 +224,21 @@ class Settings(Fields):
         return {name: of.removeprefix(f"{PROJECT}/") if isinstance(of, str) else of for name, of in others.items()}
 
     @property
-    def _of_the_preset(self) -> dict[str, Any]:
-        """What the preset says for all of these networks: not what one of them says itself when it is left unset."""
-        own = {name for network in {*self.networks} & networks().keys() for name in networks()[network].recipe}
-        return {name: value for name, value in PRESETS[self.preset]._asdict().items() if name not in own}
-
-    @property
     def departures(self) -> tuple[str, ...]:
         """What of the recipe is not as in the article: "batch size 128 instead of 512"; empty if nothing."""
-        article = Settings(preset="article")
-        found: dict[str, None] = {}
-        for network in filter(ARTICLE.__contains__, self.networks):
-            mine, theirs, shape = self.resolved(network), article.resolved(network), networks()[network].shape
-            recipe = {name: getattr(theirs, name) for name in ("epochs", *Preset._fields, "validation_fraction")}
-            for name, articles in {**recipe, **shape}.items():
-                value = getattr(mine, name)
-                if value != articles and not (name in shape and value is None):
-                    what = f"{network}’s epochs" if name == "epochs" else name.replace("_", " ")
-                    found[f"{what} {as_text(value)} instead of {as_text(articles)}"] = None
-        return tuple(found)
+        return departures(self, Settings(preset="article"))
 
     def resolved(self, network: str | None = None) -> Self:
-        """Return the settings with nothing left open: the preset's values, the network's own, the precision used."""
-        preset, known = PRESETS[self.preset], networks().get(network or "")
-        usual = preset._asdict() | (known.recipe if known else {}) if network else self._of_the_preset
-        filled = {name: value for name, value in usual.items() if getattr(self, name) is None}
-        if network and network != XGBOOST and self.epochs is None:
-            filled["epochs"] = (known.epochs if known else CUSTOM_EPOCHS)[self.preset]
-        if network in CONTESTANTS:
-            filled |= {"network_file": None, "own_network": None}  # they say nothing of this one
-        if network:
-            filled |= {name: None for name in SHAPE if not known or name not in known.shape}
-        if (self.precision or preset.precision) == "auto":
-            filled["precision"] = "bfloat16" if has_bfloat16() else "float32"
-        return self.model_copy(update=filled)
+        """Return the settings with nothing left open: of that network, or as far as the preset decides for all."""
+        return self.model_copy(update=fill_in(self, network))
+
+    def read(self, name: str, network: str | None) -> Any:
+        """Return what a node reads by this name: a setting with nothing left open, or the network's recipe."""
+        if name == "recipe":
+            return resolve(self, str(network))
+        if name == "own_network" and network in MODELS:
+            return None
+        return getattr(self.resolved(network), name)
 
 
 def parse_settings(values: dict[str, Any], kind: type[Settings] = Settings) -> Settings:
@@ -286,6 +262,8 @@ def _from(folder: Path, path: Path, name: str | None) -> Path:
 
 def _sentence(problem: Any, kind: type[Settings]) -> str:
     name = ".".join(map(str, problem["loc"])) or "settings"
+    if name in RENAMED:
+        return f"{name} is called {RENAMED[name]} now"
     if problem["type"] == "extra_forbidden":
         return f"no setting is called {name!r}{nearest(name, kind.model_fields)}"
     message = problem["msg"].removeprefix("Value error, ")

@@ -6,14 +6,14 @@ Each has the settings of a run and a few of its own; what its members differ in 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.cache_key import label_of
 from tasks.pipeline.node import Member, store_of
-from tasks.search.trials import ROUND, Space, Trial, bars_of, next_settings
+from tasks.search.trials import ROUND, Space, Trial, median_thresholds, next_settings
 from tasks.settings.models import NAMES, networks
 from tasks.settings.settings import Settings
 
@@ -22,7 +22,7 @@ class Study(Settings):
     """Several trainings of each network, held against each other."""
 
     kind: ClassVar[str]  # what its trainings differ in
-    not_taken: ClassVar[tuple[str, ...]] = ("challenge", "margin", "tolerance")
+    not_taken: ClassVar[tuple[str, ...]] = ("challenge", "min_improvement", "max_class_drop")
 
 
 class SeedStudy(Study):
@@ -63,7 +63,7 @@ class SearchStudy(Study):
     program = "python flows/study.py search"
     flow = "fashion-mnist-search"
     also_spelt = {"networks": ("--network",)}  # noqa: RUF012 (a ClassVar)
-    not_taken = (*Study.not_taken, "network_file", "inference")
+    not_taken = (*Study.not_taken, "network_file", "tta")
 
     networks: tuple[str, ...] = Field(
         ("dropout",),
@@ -101,11 +101,6 @@ class SearchStudy(Study):
         """What is varied, and within which bounds."""
         return space_of(self, self.networks[0])
 
-    def resolved(self, network: str | None = None) -> Self:
-        """Return the settings with nothing left open, but for what is varied: that stays what was left open."""
-        filled = super().resolved(network)
-        return filled.model_copy(update={"space": self.space})
-
     def next_members(self, finished: dict[str, Artifact]) -> list[Member]:
         """Return the trials of the next round, by what has come of those before; none when it is over."""
         (network,) = self.networks
@@ -116,9 +111,9 @@ class SearchStudy(Study):
         count = min(ROUND, self.trials - len(before))
         usual = usual_of(self, network, self.space)
         asked = next_settings(self.space, usual, before, count, self.seed) if count else []
-        bars = bars_of(before)
+        bars = median_thresholds(before)
         numbered = enumerate(asked, len(before) + 1)
-        return [Member(f"trial {n}", {**of, "given_up_below": bars if n > 1 else ()}) for n, of in numbered]
+        return [Member(f"trial {n}", {**of, "pruning_thresholds": bars if n > 1 else ()}) for n, of in numbered]
 
 
 def space_of(settings: Settings, network: str) -> Space:

@@ -19,6 +19,8 @@ import numpy as np
 
 from tasks.pipeline.provenance import cores
 from tasks.settings.models import networks
+from tasks.settings.recipe import resolve
+from tasks.settings.settings import Settings
 from tasks.training.tensorflow import start_tensorflow
 
 BATCH, STEPS, SHOWN = 512, 3, 12
@@ -36,7 +38,7 @@ def main(network: str = "baseline", precision: str = "float32") -> None:
     from tasks.training.train_step import Update
 
     peak = _peak(tf.as_dtype(precision))
-    model = build_model(networks()[network], 0, precision)
+    model = build_model(networks()[network], resolve(Settings.model_validate({"precision": precision}), network))
     update = Update(model, 0, ThreadPoolExecutor(cores()))
     generator = np.random.default_rng(0)
     images = generator.random((BATCH, 28, 28, 1), np.float32)

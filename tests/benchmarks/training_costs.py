@@ -29,10 +29,10 @@ def train_without(what: str, *arguments: Any, **how: Any) -> dict[str, Any]:
     """Train in this worker, which keeps no checkpoints, or whose operations need not be deterministic."""
     import tensorflow as tf
 
-    import tasks.train
+    import tasks.training.loop
 
     if what == "checkpoints":
-        tasks.train.save_checkpoint = lambda *_: None
+        tasks.training.loop.save_checkpoint = lambda *_: None
     if what == "determinism":
         tf.config.experimental.enable_op_determinism = lambda: None
     return train_network(*arguments, **how)

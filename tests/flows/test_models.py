@@ -4,13 +4,13 @@ from flows.models import evaluator, trainer
 from tasks.evaluation import xgboost as xgboost_evaluation
 from tasks.pipeline.errors import UserError
 from tasks.settings.models import networks
-from tasks.settings.options import CONTESTANTS
+from tasks.settings.options import MODELS
 from tasks.settings.settings import parse_settings
 from tasks.training import xgboost as xgboost_training
 
 
 def test_trees_have_nodes_of_their_own_which_are_called_like_the_networks():
-    for name in CONTESTANTS:
+    for name in MODELS:
         nodes = trainer(name), evaluator(name)
         assert [node.label(name) for node in nodes] == [f"train[{name}]", f"evaluate[{name}]"]
         trees = nodes == (xgboost_training.train, xgboost_evaluation.evaluate)

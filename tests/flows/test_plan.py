@@ -8,7 +8,7 @@ import pytest
 from flows import study as studies
 from flows.cli import read_options
 from flows.main import dag
-from flows.plan import Afresh, outline, plan
+from flows.plan import ForcedReruns, outline, plan
 from tasks.pipeline import node
 from tasks.pipeline.errors import UserError, ValidationFailed
 from tasks.pipeline.node import Member
@@ -112,8 +112,8 @@ def test_where_there_is_nothing_only_the_first_node_is_decided(tmp_path):
     ("options", "libraries"),
     [
         ([], set()),
-        (["--fresh", "report"], {"jinja2", "markupsafe", "matplotlib", "pillow", "pydantic"}),
-        (["--fresh", "compare"], {"jinja2", "markupsafe", "matplotlib", "numpy", "pillow", "pydantic", "scipy"}),
+        (["--force", "report"], {"jinja2", "markupsafe", "matplotlib", "pillow", "pydantic"}),
+        (["--force", "compare"], {"jinja2", "markupsafe", "matplotlib", "numpy", "pillow", "pydantic", "scipy"}),
     ],
 )
 def test_the_libraries_are_those_of_the_nodes_that_run_or_may_have_to(settings, options, libraries):
@@ -121,13 +121,13 @@ def test_the_libraries_are_those_of_the_nodes_that_run_or_may_have_to(settings, 
 
 
 def test_tensorflow_is_ahead_where_a_training_is(settings):
-    assert "tensorflow" in plan(dag, settings("--fresh", "train[dropout]")).libraries
+    assert "tensorflow" in plan(dag, settings("--force", "train[dropout]")).libraries
 
 
 def test_a_run_has_nothing_to_do_only_where_every_artifact_stands(settings):
     assert plan(dag, settings()).whole
     assert list(plan(dag, settings()).kept) == NODES
-    assert not plan(dag, settings("--fresh", "report")).whole
+    assert not plan(dag, settings("--force", "report")).whole
 
 
 def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
@@ -139,7 +139,7 @@ def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
         (folder / "results.json").write_text(json.dumps([failed]))
         return found["validate"].summary
 
-    Store(settings().data_dir).make(cache_key, fail, fresh=True)
+    Store(settings().data_dir).make(cache_key, fail, force=True)
     stopped = plan(dag, settings())
     steps = {label: (verb, why) for label, verb, why in stopped.steps}
     assert isinstance(stopped.refusal, ValidationFailed)
@@ -148,7 +148,7 @@ def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
 
 
 @pytest.mark.parametrize(
-    ("fresh", "labels"),
+    ("force", "labels"),
     [
         ("report", ["report"]),
         ("train", NODES[3:]),
@@ -157,31 +157,29 @@ def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
         ("validate", ["validate", "report"]),
     ],
 )
-def test_from_a_node_on_everything_that_takes_from_it_is_made_again(settings, fresh, labels):
-    reasons = outline(dag, settings("--fresh", fresh))[1]
+def test_from_a_node_on_everything_that_takes_from_it_is_made_again(settings, force, labels):
+    reasons = outline(dag, settings("--force", force))[1]
     assert list(reasons) == labels
-    assert reasons[labels[0]] == "asked for afresh"
-    assert all(why.endswith("asked for afresh") for why in reasons.values())
+    assert reasons[labels[0]] == "forced"
+    assert all(why.endswith("forced") for why in reasons.values())
 
 
 def test_of_a_study_a_networks_trainings_are_made_again_with_one_name(tmp_path):
-    study = parse_settings({"seeds": 2, "fresh": "train[dropout]", "data_dir": str(tmp_path)}, SeedStudy)
-    asked = [label for label, why in outline(studies.seeds, study)[1].items() if why == "asked for afresh"]
+    study = parse_settings({"seeds": 2, "force": "train[dropout]", "data_dir": str(tmp_path)}, SeedStudy)
+    asked = [label for label, why in outline(studies.seeds, study)[1].items() if why == "forced"]
     assert asked == ["train[dropout, seed 0]", "train[dropout, seed 1]"]
 
 
-@pytest.mark.parametrize("fresh", ["trian", "train[dropuot]", "train[", "Train"])
-def test_an_unknown_node_is_refused_with_the_nearest(settings, fresh):
+@pytest.mark.parametrize("force", ["trian", "train[dropuot]", "train[", "Train"])
+def test_an_unknown_node_is_refused_with_the_nearest(settings, force):
     with pytest.raises(
-        UserError, match=f"^fresh: no node is called {fresh!r}; did you mean 'train".replace("[", r"\[")
+        UserError, match=f"^force: no node is called {force!r}; did you mean 'train".replace("[", r"\[")
     ):
-        outline(dag, settings("--fresh", fresh))[1]
+        outline(dag, settings("--force", force))[1]
 
 
-def test_a_trial_that_is_not_known_before_the_search_runs_is_made_afresh_like_the_others():
-    afresh, sixth = Afresh("train"), train.of(Member("trial 6", {}))
-    assert afresh.reason(sixth, "dropout", ["prepare"]) == "asked for afresh"
-    assert afresh.reason(rank_trials, None, ["train[dropout, trial 6]"]) == (
-        "after train[dropout, trial 6], asked for afresh"
-    )
-    assert afresh.reason(validate, None, ["download"]) is None
+def test_a_trial_that_is_not_known_before_the_search_runs_is_made_aforce_like_the_others():
+    aforce, sixth = ForcedReruns("train"), train.of(Member("trial 6", {}))
+    assert aforce.reason(sixth, "dropout", ["prepare"]) == "forced"
+    assert aforce.reason(rank_trials, None, ["train[dropout, trial 6]"]) == ("after train[dropout, trial 6], forced")
+    assert aforce.reason(validate, None, ["download"]) is None

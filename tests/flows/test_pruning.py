@@ -100,7 +100,7 @@ def test_what_none_of_the_last_runs_needs_is_listed_and_then_removed(store):
 
 
 def test_a_run_retains_what_it_has_made_though_the_clock_was_ahead_before(store, tmp_path):
-    settings = Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep=1)
+    settings = Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep_runs=1)
     before, after = make(store, 1), make(store, 2)
     run(store, before, command=settings.command)
     (record,) = (store.data_dir / "runs").iterdir()
@@ -239,7 +239,7 @@ def test_a_run_that_retains_removes_reports_pages_and_records_beyond_the_last(st
         run(store, artifact, command=Settings().command)
     foreign = reports / "20260101T000000-01234567.html"
     foreign.write_text("another data folder's")
-    told = retain(Settings(data_dir=store.data_dir, reports_dir=reports, keep=2))
+    told = retain(Settings(data_dir=store.data_dir, reports_dir=reports, keep_runs=2))
     assert re.match(r"removed 4 items of before the last 2 runs, [\d,]+ bytes$", told)
     kept = sorted(artifact.key[:8] for artifact in made[1:])
     assert [folder.name[:8] for folder in store.artifacts()] == kept
@@ -253,7 +253,7 @@ def test_a_run_that_retains_removes_reports_pages_and_records_beyond_the_last(st
 def test_a_run_retains_what_the_runs_of_other_recipes_need(store, tmp_path):
     first, second, third = (make(store, seed) for seed in (1, 2, 3))
     run(store, first, command="another recipe's")
-    settings = Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep=1)
+    settings = Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep_runs=1)
     for artifact in (second, third):
         run(store, artifact, command=settings.command)
     retain(settings)
@@ -261,7 +261,7 @@ def test_a_run_retains_what_the_runs_of_other_recipes_need(store, tmp_path):
 
 
 def test_a_run_that_is_asked_for_again_and_again_does_not_hold_up_what_goes(store, tmp_path):
-    settings = Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep=1)
+    settings = Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep_runs=1)
     first, second = make(store, 1), make(store, 2)
     run(store, first, command=settings.command)
     (record,) = (store.data_dir / "runs").glob("*.json")
@@ -276,7 +276,7 @@ def test_a_run_retains_all_while_another_is_at_work(store, tmp_path):
     for seed in (1, 2):
         run(store, make(store, seed), command=Settings().command)
     with recorded(store.data_dir, command="", flow_run=None):
-        told = retain(Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep=1))
+        told = retain(Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep_runs=1))
     assert told.startswith("nothing was removed: a run is at work in ")
     assert len(list(store.artifacts())) == 2
 

@@ -132,7 +132,7 @@ def test_a_study_that_is_killed_ends_with_the_same_numbers(two_seeds, server, tm
 
 @pytest.mark.usefixtures("prepared_run")
 def test_cross_validation_opens_no_test_set_and_asks_the_networks_as_the_recipe_says(server, tmp_path):
-    done = run_main(tmp_path, server, *ON_THE_FIXTURE, "--folds", "2", "--inference", "mirrored", program=FOLDS)
+    done = run_main(tmp_path, server, *ON_THE_FIXTURE, "--folds", "2", "--tta", "flip", program=FOLDS)
     assert done.returncode == 0, done.stderr
     assert re.search(r"^network +train +validation +parameters +seconds$", done.stdout, flags=re.MULTILINE)
     assert study_of(tmp_path)["members"] == ["fold 1", "fold 2"]

@@ -13,6 +13,7 @@ from tests.conftest import ON_THE_FIXTURE, run_main
 LABELS = np.repeat(np.arange(10), 100)
 CLASSES = [f"class {number}" for number in range(10)]
 CHALLENGED = (*ON_THE_FIXTURE, "--challenge", "yes")
+LONGER = (*CHALLENGED, "--networks", "logistic", "--epochs", "40", "--max-class-drop", "0.5")
 
 
 def right(wrong_of_class):
@@ -23,8 +24,8 @@ def right(wrong_of_class):
     return found
 
 
-def weighed(challenger, champion, margin=0.001, tolerance=0.02):
-    found = weigh("new", "old", right(challenger), right(champion), LABELS, CLASSES, margin, tolerance)
+def weighed(challenger, champion, min_improvement=0.001, max_class_drop=0.02):
+    found = weigh("new", "old", right(challenger), right(champion), LABELS, CLASSES, min_improvement, max_class_drop)
     return found["promoted"], found["reason"].replace("\N{NO-BREAK SPACE}", " ")
 
 
@@ -41,7 +42,7 @@ def test_what_is_clearly_better_and_nowhere_much_worse_becomes_the_champion():
     [
         ({0: 5}, {0: 8}, {}, "; the interval holds zero."),
         ({0: 25}, {0: 5}, {}, "; it is clearly worse; 0.10 points are asked for; "),
-        ({0: 5}, {0: 25}, {"margin": 0.03}, "; 3.00 points are asked for."),
+        ({0: 5}, {0: 25}, {"min_improvement": 0.03}, "; 3.00 points are asked for."),
         ({0: 0, 7: 3}, {0: 30}, {}, "; of class 7 it would recognize 3.00 points less."),
         ({0: 9}, {0: 5}, {}, "; the interval holds zero; 0.10 points are asked for; of class 0 it would"),
     ],
@@ -61,7 +62,7 @@ def test_a_worse_one_is_said_to_lie_below_with_the_interval_of_that():
 def test_a_loss_of_exactly_the_tolerance_is_no_more_than_it():
     labels = np.zeros(600, int)
     champions_right, right = np.arange(600) < 510, np.arange(600) < 498
-    decision = weigh("new", "old", right, champions_right, labels, ["a"], margin=0, tolerance=0.02)
+    decision = weigh("new", "old", right, champions_right, labels, ["a"], min_improvement=0, max_class_drop=0.02)
     assert decision["worst_loss"] == 0.02
     assert "would recognize" not in decision["reason"]
 
@@ -111,14 +112,14 @@ def test_runs_challenge_the_champion_and_a_rollback_lasts(finished_run, server, 
     assert logistic.returncode == 0, logistic.stderr
     assert champions_of(tmp_path) == ["logistic"]
     assert decision_of(tmp_path) == "logistic is the first champion: there was none to beat."
-    better = run_main(tmp_path, told, *CHALLENGED, "--networks", "logistic", "--epochs", "40", "--tolerance", "0.5")
+    better = run_main(tmp_path, told, *LONGER)
     assert better.returncode == 0, better.stderr
     assert "logistic becomes the champion: its validation accuracy is " in decision_of(tmp_path)
     assert champions_of(tmp_path) == ["logistic", "logistic"]
     assert [of["event"] for of in got] == ["champion promoted"] * 2
     rolled = run_main(tmp_path, None, "--rollback")
     assert rolled.stdout.startswith("champion: logistic (fast --networks logistic --epochs 1 ")
-    again = run_main(tmp_path, told, *CHALLENGED, "--networks", "logistic", "--epochs", "40", "--tolerance", "0.5")
+    again = run_main(tmp_path, told, *LONGER)
     assert again.returncode == 0, again.stderr
     assert champions_of(tmp_path) == ["logistic"]
     assert run_main(tmp_path, None, "--rollback").returncode == 2

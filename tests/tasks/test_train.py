@@ -16,7 +16,7 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, WorkerCrashed
 from tasks.pipeline.fork_server import start_server
 from tasks.settings.settings import PROJECT
-from tasks.train import epoch_order, learning_rate_at
+from tasks.training.loop import epoch_order, learning_rate_at
 from tasks.training.tensorflow import environment
 from tests import silent
 from tests.training_worker import call, train_network
@@ -131,7 +131,7 @@ else:
         function(progress)
 run(partial(train_network, folder, prepared, **recipe), progress=silent)
 inputs = {"train": Artifact(folder / "output", {}), "prepare": Artifact.at(prepared)}
-others = {"network_module": None, "own_network": None, "precision": precision, "inference": "plain"}
+others = {"network_module": None, "own_network": None, "precision": precision, "tta": "none"}
 run(partial(call, evaluate, folder / "evaluate", **inputs, **others), progress=silent)
 """
 
@@ -250,7 +250,7 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(train_here, prep
     _, output = train_here(**still)
     evaluated = tmp_path / "evaluate"
     inputs = {"train": Artifact(output, {}), "prepare": Artifact.at(prepared)}
-    others = {"network_module": None, "own_network": None, "precision": "float32", "inference": "plain"}
+    others = {"network_module": None, "own_network": None, "precision": "float32", "tta": "none"}
     workers.run(partial(call, evaluate, evaluated, **inputs, **others), progress=silent)
     (epoch,) = json.loads((output / "history.json").read_text())
     metrics = json.loads((evaluated / "metrics.json").read_text())

@@ -112,7 +112,7 @@ def test_a_verdict_that_names_another_network_than_before_is_told_once(copied, s
     record.write_text(json.dumps(content | {"keep": "another"}))
     notified = server._replace(environment=server.environment | {WEBHOOK: address})
     for _ in range(2):
-        done = run_main(copied, notified, *ON_THE_FIXTURE, "--fresh", "report")
+        done = run_main(copied, notified, *ON_THE_FIXTURE, "--force", "report")
         assert done.returncode == 0, done.stderr
     (told,) = got
     assert told["event"] == "verdict changed"

@@ -68,7 +68,7 @@ def test_a_node_whose_child_was_killed_is_tried_again_twice(end_of):
 
 
 def test_a_task_can_be_sent_to_another_process_as_dask_does(tmp_path):
-    task = as_task(train, "dropout", Settings(data_dir=tmp_path), "asked for afresh")
+    task = as_task(train, "dropout", Settings(data_dir=tmp_path), "forced")
     sent = cloudpickle.dumps(task.fn)
     code = "import cloudpickle, sys; print(cloudpickle.loads(sys.stdin.buffer.read()).__name__)"
     done = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=True, cwd=PROJECT)
@@ -80,7 +80,7 @@ def test_on_a_cluster_every_machine_uses_the_arithmetic_that_the_run_chose(monke
     chosen = settings.resolved().precision
     sent = inspect.getclosurevars(as_task(train, "dropout", settings).fn).nonlocals["settings"]
     monkeypatch.setattr(
-        "tasks.settings.settings.has_bfloat16", lambda: chosen != "bfloat16"
+        "tasks.settings.recipe.has_bfloat16", lambda: chosen != "bfloat16"
     )  # another machine's processor
     assert settings.resolved("dropout").precision != chosen
     assert sent.resolved("dropout").precision == chosen

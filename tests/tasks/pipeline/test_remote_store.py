@@ -94,7 +94,7 @@ def test_what_is_asked_for_afresh_takes_the_place_of_what_stood_everywhere(machi
     one.make(CACHE_KEY, produce)
     two.find(CACHE_KEY)
 
-    afresh, _ = one.make(CACHE_KEY, differently, fresh=True)
+    afresh, _ = one.make(CACHE_KEY, differently, force=True)
     assert two.find(CACHE_KEY).digest == afresh.digest
 
 

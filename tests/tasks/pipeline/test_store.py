@@ -69,7 +69,7 @@ def test_a_making_that_ends_early_leaves_nothing_and_the_next_one_succeeds(store
 
 def test_what_the_summary_says_is_content_and_what_was_measured_is_not(store, artifact):
     def of(summary):
-        return store.make(CACHE_KEY, lambda folder, lock: produce(folder) | summary, fresh=True)[0]
+        return store.make(CACHE_KEY, lambda folder, lock: produce(folder) | summary, force=True)[0]
 
     timed = of({"measured": {"seconds": 3}})
     assert timed.digest == artifact.digest

@@ -151,7 +151,7 @@ def test_one_asked_for_afresh_stands_until_the_new_one_does(store, artifact):
         assert store.find(CACHE_KEY) == artifact
         return {**produce(folder), "count": 4}
 
-    renewed, here = store.make(CACHE_KEY, look, fresh=True)
+    renewed, here = store.make(CACHE_KEY, look, force=True)
     assert here
     assert store.find(CACHE_KEY) == renewed != artifact
     assert made_in(store) == [CACHE_KEY.key]

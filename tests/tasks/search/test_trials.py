@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.search.trials import ENOUGH, Trial, bars_of, next_settings, study_of
+from tasks.search.trials import ENOUGH, Trial, median_thresholds, next_settings, study_of
 from tasks.settings.settings import parse_settings
 from tasks.settings.studies import SearchStudy, space_of, usual_of
 
@@ -27,7 +27,7 @@ def test_what_the_network_takes_and_nobody_has_set_is_varied():
     left = parse_settings({"learning_rate": 0.001, "filters": 16}, SearchStudy)
     assert list(space_of(left, "dropout")) == ["batch_size", "epochs", "dense_width", "dropout_rate"]
     assert list(space_of(left, "logistic")) == ["batch_size", "epochs"]
-    assert list(left.resolved("dropout").space) == list(left.space), "what is filled in later is varied all the same"
+    assert list(left.read("space", None)) == list(left.space), "what is filled in later is varied all the same"
 
 
 def test_the_first_trial_is_the_usual_recipe_and_all_lie_within_bounds():
@@ -67,8 +67,8 @@ def test_what_came_of_earlier_trials_guides_the_next():
 def test_bars_are_the_medians_of_the_finished_trials_and_stop_nobody_before_there_are_enough():
     curves = [[0.1 * n, 0.2, 0.3, 0.4] for n in range(1, ENOUGH + 1)]
     finished = [tried(USUAL, curve) for curve in curves]
-    assert bars_of(finished[1:]) == (0, 0, 0)
-    assert bars_of([*finished, tried(USUAL, [0.9])]) == pytest.approx((0.3, 0.2, 0.3))
+    assert median_thresholds(finished[1:]) == (0, 0, 0)
+    assert median_thresholds([*finished, tried(USUAL, [0.9])]) == pytest.approx((0.3, 0.2, 0.3))
 
 
 def test_a_trial_that_was_given_up_is_told_as_that_with_what_it_had_reached():

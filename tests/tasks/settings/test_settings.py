@@ -97,7 +97,7 @@ def test_networks_are_given_as_a_list_or_separated_by_commas():
 
 def test_the_article_preset_is_exactly_the_articles_recipe():
     settings = parse_settings({"preset": "article"})
-    assert PRESETS["article"] == (512, 0.001, "constant", "float32", None, "none", 0.0, "plain")
+    assert PRESETS["article"] == (512, 0.001, "constant", "float32", None, "none", 0.0, "none")
     for network, epochs in (("baseline", 20), ("dropout", 30)):
         resolved = settings.resolved(network)
         assert (resolved.epochs, resolved.batch_size, resolved.learning_rate) == (epochs, 512, 0.001)
@@ -219,14 +219,14 @@ def test_settings_do_not_change_once_made():
         ),
         ({"preset": "article", "networks": "residual"}, "--preset article --networks residual"),
         (
-            {"preset": "article", "networks": "residual", "augmentation": "none", "inference": "plain"},
-            "--preset article --networks residual --augmentation none --inference plain",
+            {"preset": "article", "networks": "residual", "augmentation": "none", "tta": "none"},
+            "--preset article --networks residual --augmentation none --tta none",
         ),
         (
             {"preset": "article", "networks": "residual,dropout", "label_smoothing": 0},
             "--preset article --networks residual,dropout --label-smoothing 0.0",
         ),
-        ({"preset": "article", "augmentation": "none", "inference": "plain"}, "--preset article"),
+        ({"preset": "article", "augmentation": "none", "tta": "none"}, "--preset article"),
     ],
 )
 def test_the_command_that_makes_the_same_again_names_all_that_differs_from_the_preset(values, options):
@@ -240,9 +240,9 @@ def test_the_command_that_makes_the_same_again_names_all_that_differs_from_the_p
 
 
 def test_a_study_of_an_ablation_is_not_taken_for_one_of_the_networks_own_recipe():
-    plain = Settings(networks=("residual",), inference="plain").recipes
+    plain = Settings(networks=("residual",), tta="none").recipes
     assert plain != Settings(networks=("residual",)).recipes
-    assert Settings(inference="plain").resolved().recipes == Settings().recipes
+    assert Settings(tta="none").resolved().recipes == Settings().recipes
 
 
 def test_a_network_of_ones_own_takes_part_beside_those_of_a_recipe_file(tmp_path):
@@ -272,9 +272,10 @@ def test_what_a_run_asks_of_its_own_machine_goes_with_the_settings_to_another(tm
     assert (there.data_dir, there.dataset) == (PROJECT, str(PROJECT / "dataset.json"))
     assert "--network-file my.py:tiny " in there.command
     assert there.command.endswith(" --dataset dataset.json")
-    assert there.resolved("tiny").to_beat == settings.to_beat
-    assert there.resolved("tiny").own_network == settings.own_network.model_copy(update={"path": PROJECT / "my.py"})
-    assert there.resolved("dropout").own_network is None
+    assert there.read("to_beat", "tiny") == settings.to_beat
+    moved = settings.own_network.model_copy(update={"path": PROJECT / "my.py"})
+    assert there.read("own_network", "tiny") == moved
+    assert there.read("own_network", "dropout") is None
 
 
 def test_the_command_names_the_precision_that_auto_became_so_that_another_processor_makes_the_same():

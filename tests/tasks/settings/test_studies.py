@@ -21,7 +21,7 @@ def test_a_study_of_more_networks_has_the_recipe_of_a_run_of_fewer():
     [
         (SeedStudy, {"challenge": True}, "challenge means nothing to python flows/study.py seeds; leave it out"),
         (FoldStudy, {"validation_fraction": 0.2}, "validation_fraction means nothing to python flows/study.py folds"),
-        (SearchStudy, {"inference": "mirrored"}, "inference means nothing to python flows/study.py search"),
+        (SearchStudy, {"tta": "flip"}, "tta means nothing to python flows/study.py search"),
     ],
 )
 def test_what_would_mean_nothing_to_a_study_is_refused_and_not_in_its_form(kind, values, sentence):

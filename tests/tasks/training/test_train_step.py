@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tasks.evaluate import mirrored
+from tasks.evaluate import mean_over_flips
 from tasks.settings.models import networks
 
 GENERATOR = np.random.default_rng(0)
@@ -282,7 +282,7 @@ def test_a_value_that_keras_does_not_know_is_noticed(train_step, pool):
 def test_a_mirrored_inference_is_the_mean_over_the_image_and_its_mirror_image(train_step, pool):
     model = small(two_dropouts)
     expected = (model.predict(IMAGES, verbose=0) + model.predict(IMAGES[:, :, ::-1], verbose=0)) / 2
-    predicted = mirrored(train_step.Predictor(model, pool))(IMAGES)
+    predicted = mean_over_flips(train_step.Predictor(model, pool))(IMAGES)
     assert np.concatenate(list(predicted)) == pytest.approx(expected, abs=1e-6)
 
 

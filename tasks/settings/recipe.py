@@ -1,0 +1,62 @@
+"""What options leave open, filled in: an option that is set comes first, then the network, then the preset."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from tasks.evaluation.article import ARTICLE
+from tasks.formatting import as_text
+from tasks.settings.models import CUSTOM_EPOCHS, networks
+from tasks.settings.options import MODELS
+from tasks.settings.presets import PRESETS, Preset, has_bfloat16
+from tasks.training.recipe import Recipe
+from tasks.training.trees import XGBOOST
+
+if TYPE_CHECKING:
+    from tasks.settings.settings import Settings
+
+ARCHITECTURE = ("filters", "dense_width", "dropout_rate")  # of which a network's `build` takes some
+
+
+def resolve(settings: Settings, network: str) -> Recipe:
+    """Return what a network is trained with."""
+    filled = fill_in(settings, network)
+    named = [field.name for field in fields(Recipe) if field.name in type(settings).model_fields]
+    return Recipe(**{name: filled[name] if name in filled else getattr(settings, name) for name in named})
+
+
+def fill_in(settings: Settings, network: str | None = None) -> dict[str, Any]:
+    """Return the values of options that are left open: for one network, or those that the preset gives them all."""
+    preset, known = PRESETS[settings.preset], networks().get(network or "")
+    usual = preset._asdict() | (known.recipe if known else {}) if network else preset_values(settings)
+    filled = {name: value for name, value in usual.items() if getattr(settings, name) is None}
+    if network and network != XGBOOST and settings.epochs is None:
+        filled["epochs"] = (known.epochs if known else CUSTOM_EPOCHS)[settings.preset]
+    if network in MODELS:
+        filled["network_file"] = None  # of the user's own network alone
+    if network:
+        filled |= {name: None for name in ARCHITECTURE if not known or name not in known.shape}
+    if (settings.precision or preset.precision) == "auto":
+        filled["precision"] = "bfloat16" if has_bfloat16() else "float32"
+    return filled
+
+
+def preset_values(settings: Settings) -> dict[str, Any]:
+    """Return what the preset says for all of these networks: nothing that one of them says itself."""
+    own = {name for network in {*settings.networks} & networks().keys() for name in networks()[network].recipe}
+    return {name: value for name, value in PRESETS[settings.preset]._asdict().items() if name not in own}
+
+
+def departures(settings: Settings, article: Settings) -> tuple[str, ...]:
+    """Return how these settings differ from the article's: "batch size 128 instead of 512"."""
+    found: dict[str, None] = {}
+    for network in filter(ARTICLE.__contains__, settings.networks):
+        ours, theirs, shape = settings.resolved(network), article.resolved(network), networks()[network].shape
+        recipe = {name: getattr(theirs, name) for name in ("epochs", *Preset._fields, "validation_fraction")}
+        for name, expected in {**recipe, **shape}.items():
+            value = getattr(ours, name)
+            if value != expected and not (name in shape and value is None):
+                what = f"{network}’s epochs" if name == "epochs" else name.replace("_", " ")
+                found[f"{what} {as_text(value)} instead of {as_text(expected)}"] = None
+    return tuple(found)
