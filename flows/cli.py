@@ -27,14 +27,14 @@ from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describ
 from tasks.pipeline.fork_server import start_server
 from tasks.pipeline.progress import TerminalReporter, at_a_terminal, watchers
 from tasks.pipeline.reading import printable
-from tasks.pipeline.run_records import asked_again, finalize_now
+from tasks.pipeline.run_records import finalize_now, requested_again
 from tasks.pipeline.store import Store
 from tasks.pipeline.workers import stop_workers
 from tasks.reporting.publish import latest, publish, publish_refusal
 from tasks.settings.models import networks
 from tasks.settings.options import RENAMED
 from tasks.settings.presets import PRESETS
-from tasks.settings.settings import PLACES, Settings, parse_settings
+from tasks.settings.settings import PATH_OPTIONS, Settings, parse_settings
 from tasks.training.tensorflow import environment
 
 RUNS_KEPT = 10
@@ -93,7 +93,7 @@ def run(dag: Dag, settings: Settings) -> int:
     if ahead.whole and not to_tell:
         *_, artifact = ahead.kept.values()  # the last node's: the report
         with contextlib.suppress(OSError):  # it stands, though that it was asked for cannot be written down
-            asked_again(settings.data_dir, ahead.kept, command=settings.command, recipe=settings.run_name)
+            requested_again(settings.data_dir, ahead.kept, command=settings.command, recipe=settings.run_name)
         publish(artifact, settings.reports_dir)
         crown_whom_it_promotes(artifact, settings)
     else:
@@ -116,10 +116,10 @@ def read_options(arguments: list[str] | None = None, kind: type[Settings] = Sett
         renamed = {option_of(old): option_of(new) for old, new in RENAMED.items()}
         if option in renamed:
             raise UserError(f"{option} is called {renamed[option]} now")
-        options = [option_of(name) for name in (*kind.model_fields, *ACTIONS) if name not in kind.not_taken]
+        options = [option_of(name) for name in (*kind.model_fields, *ACTIONS) if name not in kind.excluded]
         raise UserError(f"no option is called {unknown[0]!r}{nearest(unknown[0], options)}")
     values = vars(known)
-    for name in ("dataset", "network_file", "recipe_file", *PLACES):
+    for name in ("dataset", "network_file", "recipe_file", *PATH_OPTIONS):
         given = values.get(name)
         if given and given != FASHION_MNIST.name and not given.startswith("~"):
             values[name] = str(Path.cwd() / given)
@@ -138,13 +138,13 @@ def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
     )
     for name, field in kind.model_fields.items():
-        if name in kind.not_taken:
+        if name in kind.excluded:
             continue
         default = field.default
         shown = "the preset's" if name in PRESETS["fast"]._fields or name == "epochs" else as_text(default)
         parser.add_argument(
             option_of(name),
-            *kind.also_spelt.get(name, ()),
+            *kind.aliases.get(name, ()),
             dest=name,
             metavar="FILE" if name.endswith("_file") else _metavar(field.annotation),
             help=f"{field.description} (default: {shown})".replace("%", "%%"),

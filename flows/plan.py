@@ -26,7 +26,7 @@ class ForcedReruns:
         """Return why a node is rerun, if it is forced; its inputs, by label, were visited before."""
         label = node.label(network)
         upstream = next((given for given in inputs if given in self.reasons), None)
-        if self.force in (node.name, label, label_of(node.name, network)):  # with a study's member or without
+        if self.force in (node.name, label, label_of(node.name, network)):  # with a study's variant or without
             self.reasons[label] = "forced"
         elif upstream:
             self.reasons[label] = f"after {upstream}, forced"

@@ -29,7 +29,7 @@ from flows.models import evaluator, trainer
 from tasks.compare_trainings import compare_trainings
 from tasks.download import download
 from tasks.fold import fold
-from tasks.pipeline.node import Member, Node
+from tasks.pipeline.node import Node, Variant
 from tasks.prepare import prepare
 from tasks.rank_trials import rank_trials
 from tasks.report_search import report_search
@@ -42,25 +42,25 @@ from tasks.validate import validate
 
 def seeds(run: Callable[..., Any], settings: SeedStudy) -> Any:
     """Wire the nodes: each seed splits the training images into those to train on and those to validate on."""
-    return over(settings.members, prepare, run, settings)
+    return over(settings.variants, prepare, run, settings)
 
 
 def folds(run: Callable[..., Any], settings: FoldStudy) -> Any:
     """Wire the nodes: each fold validates what is trained on the others; of the test set, nothing is prepared."""
-    return over(settings.members, fold, run, settings)
+    return over(settings.variants, fold, run, settings)
 
 
-def over(members: list[Member], split: Node, run: Callable[..., Any], settings: Settings) -> Any:
-    """Wire the nodes: for each member, every network is trained on the same split, and evaluated."""
+def over(variants: list[Variant], split: Node, run: Callable[..., Any], settings: Settings) -> Any:
+    """Wire the nodes: for each variant, every network is trained on the same split, and evaluated."""
     raw = run(download)
     validation = run(validate, download=raw)
     trained, evaluated = {}, {}
-    for member in members:
-        prepared = run(split.of(member), download=raw, after=validation)
+    for variant in variants:
+        prepared = run(split.of(variant), download=raw, after=validation)
         for name in settings.networks:
-            of = f"{name}, {member.name}"
-            trained[of] = run(trainer(name).of(member), network=name, prepare=prepared)
-            evaluated[of] = run(evaluator(name).of(member), network=name, train=trained[of], prepare=prepared)
+            of = f"{name}, {variant.name}"
+            trained[of] = run(trainer(name).of(variant), network=name, prepare=prepared)
+            evaluated[of] = run(evaluator(name).of(variant), network=name, train=trained[of], prepare=prepared)
     comparison = run(compare_trainings, train=trained, evaluate=evaluated)
     return run(report_study, validate=validation, train=trained, evaluate=evaluated, compare_trainings=comparison)
 
@@ -72,7 +72,7 @@ def search(run: Callable[..., Any], settings: SearchStudy) -> Any:
     prepared = run(prepare, download=raw, after=validation)
     (network,) = settings.networks
     trained: dict[str, Any] = {}
-    while (finished := artifacts(trained)) is not None and (trials := settings.next_members(finished)):
+    while (finished := artifacts(trained)) is not None and (trials := settings.next_variants(finished)):
         trained |= {trial.name: run(train.of(trial), network=network, prepare=prepared) for trial in trials}
     ranking = run(rank_trials, train=trained, prepare=prepared)
     return run(report_search, validate=validation, train=trained, rank_trials=ranking)

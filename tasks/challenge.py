@@ -19,7 +19,7 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
 
 
-@node(libraries=("numpy",), by_provenance=True)
+@node(libraries=("numpy",), key_on_provenance=True)
 def challenge(
     output: Path,
     *,

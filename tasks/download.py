@@ -32,7 +32,7 @@ from tasks.pipeline.store import RAW
 
 OURS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # faults of the data folder, which no other source mends
 ATTEMPTS = 3
-PATIENCE = 20  # seconds without a byte before a mirror is given up
+TIMEOUT = 20  # seconds without a byte before a mirror is given up
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Source:
     attempts: int = 1
 
 
-@node(unkeyed=("source_folder", "data_dir"), retries=5)
+@node(not_in_key=("source_folder", "data_dir"), retries=5)
 def download(
     output: Path, *, data_set: DataSet, source_folder: Path | None, data_dir: Path, progress: Progress
 ) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _folder(folder: Path) -> Source:
 
 def _mirror(prefix: str) -> Source:
     def opener(file: DataFile) -> Any:
-        return urllib.request.urlopen(f"{prefix}{file.name}.gz", timeout=PATIENCE)  # noqa: S310 (http(s) by the specification)
+        return urllib.request.urlopen(f"{prefix}{file.name}.gz", timeout=TIMEOUT)  # noqa: S310 (http(s) by the specification)
 
     return Source(prefix, opener, ATTEMPTS)
 

@@ -19,7 +19,7 @@ FEW = 8  # finished trials at least, of which an importance can be told
 GOOD = 0.25  # the share of the trials that counts as good
 
 
-@node(libraries=("numpy", "optuna", "scipy"), by_provenance=True)
+@node(libraries=("numpy", "optuna", "scipy"), key_on_provenance=True)
 def rank_trials(
     output: Path,
     *,

@@ -12,7 +12,7 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
 
 
-@node(libraries=("jinja2", "markupsafe", "matplotlib", "pillow", "pydantic"), by_provenance=True)
+@node(libraries=("jinja2", "markupsafe", "matplotlib", "pillow", "pydantic"), key_on_provenance=True)
 def report(
     output: Path,
     *,

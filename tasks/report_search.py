@@ -15,7 +15,7 @@ from tasks.pipeline.node import node
 SHOWN = 5  # trials at the end of the command
 
 
-@node(libraries=("jinja2", "markupsafe", "matplotlib", "pydantic"), by_provenance=True)
+@node(libraries=("jinja2", "markupsafe", "matplotlib", "pydantic"), key_on_provenance=True)
 def report_search(
     output: Path,
     *,

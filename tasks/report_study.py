@@ -13,7 +13,7 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
 
 
-@node(libraries=("jinja2", "markupsafe", "matplotlib", "pydantic"), by_provenance=True)
+@node(libraries=("jinja2", "markupsafe", "matplotlib", "pydantic"), key_on_provenance=True)
 def report_study(
     output: Path,
     *,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from tasks.data.dataset import DataSet
-from tasks.data.idx import AT_ONCE, read_idx
+from tasks.data.idx import IMAGES_CHUNK, read_idx
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, ValidationFailed
 from tasks.pipeline.hashing import sha256_of
@@ -95,8 +95,8 @@ def summarize(images: np.ndarray, labels: np.ndarray, split: str) -> "pd.DataFra
         raise RunError(f"{split} has labels where its images belong, or the reverse")
     if len(images) != len(labels):
         raise RunError(f"{split} has {len(images):,} images but {len(labels):,} labels; each image needs one")
-    starts = range(0, len(images), AT_ONCE)
-    frame = pd.concat([_summaries(images[start : start + AT_ONCE]) for start in starts], ignore_index=True)
+    starts = range(0, len(images), IMAGES_CHUNK)
+    frame = pd.concat([_summaries(images[start : start + IMAGES_CHUNK]) for start in starts], ignore_index=True)
     frame.insert(0, "index", np.arange(len(images)))
     frame.insert(1, "label", labels.astype(np.int64) if labels.dtype == np.uint8 else labels)
     frame["duplicate"] = frame["digest"].duplicated(keep="first")

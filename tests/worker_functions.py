@@ -94,7 +94,7 @@ def be_silent(seconds, progress):
     return {}
 
 
-@node(unkeyed=("data_dir",))
+@node(not_in_key=("data_dir",))
 def count(output, *, seed, data_dir, progress):
     progress(1, 2, str(data_dir.name), False)
     (output / "count.txt").write_text(str(seed))
@@ -107,7 +107,7 @@ def double(output, *, count, network):
     return {"of": network, "given": sorted(count.manifest)}
 
 
-@node(by_provenance=True)
+@node(key_on_provenance=True)
 def describe(output, *, count):
     return {"seconds": count.measured["seconds"]}
 

@@ -36,7 +36,7 @@ from tasks.pipeline.fork_server import start_server
 from tasks.pipeline.node import Node, store_of
 from tasks.pipeline.progress import watching
 from tasks.pipeline.provenance import commit
-from tasks.pipeline.run_records import Record, last_like, recorded
+from tasks.pipeline.run_records import Record, last_completed, recorded
 from tasks.pipeline.store import Store
 from tasks.reporting.live import LivePage
 from tasks.reporting.publish import page_of, publish, publish_refusal
@@ -112,7 +112,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
     Store(settings.data_dir).clean_up()
     if deployment.id and settings.engine == "local":
         start_server(plan(dag, settings).libraries, environment())
-    before = last_like(settings.data_dir, settings.command)
+    before = last_completed(settings.data_dir, settings.command)
     outline(dag, settings)  # it raises where `force` names nothing
     futures: dict[PrefectFuture[Any], str] = {}
     run = str(this_run.id) if kept_server and not deployment.id else None  # of the others, `the_dead` knows otherwise

@@ -185,7 +185,7 @@ def localize(
                 f"{socket.gethostname()} has other {what} than the run ({', '.join(differing)}); bring them to the "
                 "same state, start its worker again, and run again"
             )
-    here = settings.moved_from(project)
+    here = settings.relocated(project)
     start_server(HEAVY, environment())  # once, for whatever nodes this machine gets
     return here, map_artifacts(store_of(here).fetch, inputs)
 

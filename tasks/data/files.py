@@ -13,7 +13,7 @@ from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.progress import Progress
 from tasks.pipeline.reading import open_regular
 
-PIECE = 1 << 20
+BYTES_CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
 GZIP_ALONE = 31  # zlib's wbits: a member of gzip, its checksum and length verified
 
@@ -70,26 +70,26 @@ def read(stream: BinaryIO, file: DataFile, progress: Progress, copy: BinaryIO | 
 
 def _content(stream: BinaryIO, remark: Callable[[str], None]) -> Iterator[bytes]:
     """Give a file's bytes in pieces: of gzip, which its first two bytes tell, what `gzip -d` makes of it."""
-    data = stream.read(PIECE)
+    data = stream.read(BYTES_CHUNK)
     if not data:
         raise Incomplete("it is empty")
     if not data.startswith(GZIP):
         while data:
             yield data
-            data = stream.read(PIECE)
+            data = stream.read(BYTES_CHUNK)
     while data.startswith(GZIP):
         member = zlib.decompressobj(GZIP_ALONE)
         while not member.eof:
             if not data:
                 raise Incomplete("its gzip stream ends early (truncated)")
             try:
-                yield member.decompress(data, PIECE)
+                yield member.decompress(data, BYTES_CHUNK)
             except zlib.error as error:
                 raise RunError(f"its gzip data is damaged ({error})") from error
-            data = member.unconsumed_tail or (b"" if member.eof else stream.read(PIECE))
+            data = member.unconsumed_tail or (b"" if member.eof else stream.read(BYTES_CHUNK))
         data = member.unused_data
         if len(data) < len(GZIP):
-            data += stream.read(PIECE)
+            data += stream.read(BYTES_CHUNK)
     if data:
         remark(f"what follows its gzip data is ignored; it begins with {data[:8]!r}")
 

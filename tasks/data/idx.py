@@ -21,7 +21,7 @@ TYPES = {
     0x0D: "big-endian 32-bit floats",
     0x0E: "big-endian 64-bit floats",
 }
-AT_ONCE = 2_000  # images that are worked on at a time, so that memory does not grow with their number
+IMAGES_CHUNK = 2_000  # images that are worked on at a time, so that memory does not grow with their number
 
 
 def read_header(head: bytes) -> tuple[int, ...]:

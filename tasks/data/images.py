@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.data.idx import AT_ONCE
+from tasks.data.idx import IMAGES_CHUNK
 
 
 def scale(images: np.ndarray) -> np.ndarray:
@@ -25,8 +25,8 @@ def save_images(path: Path, images: np.ndarray, indices: np.ndarray) -> None:
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, len(indices), AT_ONCE):
-            file.write(scale(images[indices[start : start + AT_ONCE]]).data)
+        for start in range(0, len(indices), IMAGES_CHUNK):
+            file.write(scale(images[indices[start : start + IMAGES_CHUNK]]).data)
 
 
 def save_array(path: Path, array: np.ndarray) -> None:

@@ -111,11 +111,11 @@ def _load(custom: UserFunction, model: keras.Model, precision: str) -> keras.Mod
 
 def _check_training(custom: UserFunction, copy: keras.Model) -> None:
     """Take a step's gradient with a copy of the model: what fails in training alone fails here."""
-    from tasks.training.train_step import Update
+    from tasks.training.train_step import TrainStep
 
     try:
         with ThreadPoolExecutor(1) as pool:
-            Update(copy, 0, pool)
+            TrainStep(copy, 0, pool)
     except Exception as error:
         raise custom.fault(error, ", in training") from error
 

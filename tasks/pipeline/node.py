@@ -38,7 +38,7 @@ NETWORKS, CUSTOM = "tasks.networks", "tasks.networks.custom"  # a module for eac
 
 
 @dataclass(frozen=True)
-class Member:
+class Variant:
     """One of a study's parts, each with a few settings of its own: `seed 3`, `fold 2`."""
 
     name: str
@@ -51,11 +51,11 @@ class Node:
 
     function: Callable[..., dict[str, Any]]
     libraries: tuple[str, ...] = ()  # distributions whose versions shape the numbers
-    unkeyed: tuple[str, ...] = ()  # settings that it reads though they do not shape the result
-    by_provenance: bool = False  # its result tells when and where its inputs were made, not only what is in them
+    not_in_key: tuple[str, ...] = ()  # settings that it reads though they do not shape the result
+    key_on_provenance: bool = False  # its result tells when and where its inputs were made, not only what is in them
     retries: int = 2  # after what can heal by itself
     check: Callable[[Artifact], None] = field(default=lambda _: None)  # raises where the run must not go on
-    member: Member | None = None  # of a study, whose settings it reads
+    variant: Variant | None = None  # of a study, whose settings it reads
 
     @property
     def name(self) -> str:
@@ -69,11 +69,11 @@ class Node:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Be sent to another process by name: a node is what its module calls so."""
-        return _named_in, (self.function.__module__, self.name, self.member)
+        return _named_in, (self.function.__module__, self.name, self.variant)
 
-    def of(self, member: Member) -> Node:
-        """Return the same node for a study's member."""
-        return replace(self, member=member)
+    def of(self, variant: Variant) -> Node:
+        """Return the same node for a study's variant."""
+        return replace(self, variant=variant)
 
     def __call__(self, folder: Path, **keywords: Any) -> dict[str, Any]:
         """Call the function itself, as a test does."""
@@ -81,12 +81,12 @@ class Node:
 
     def label(self, network: str | None) -> str:
         """Return the name that people see."""
-        return label_of(self.name, network, self.member.name if self.member else None)
+        return label_of(self.name, network, self.variant.name if self.variant else None)
 
     def cache_key(self, settings: Settings, network: str | None, inputs: Inputs) -> CacheKey:
         """Return what decides the node's result."""
         read = self._settings(settings, network, inputs)
-        keyed = {name: value for name, value in read.items() if name not in self.unkeyed}
+        keyed = {name: value for name, value in read.items() if name not in self.not_in_key}
         return CacheKey(
             node=self.name,
             network=network,
@@ -152,7 +152,7 @@ class Node:
         label, store = self.label(network), store_of(settings)
         cache_key = self.cache_key(settings, network, inputs)
         read = self._settings(settings, network, inputs)
-        given = inputs if self.by_provenance else map_artifacts(Artifact.content_alone, inputs)
+        given = inputs if self.key_on_provenance else map_artifacts(Artifact.content_alone, inputs)
         keywords = {**given, **read, "network": network, "checkpoints": store.checkpoints(cache_key)}
         places = (getattr(value, "path", value) for value in (*read.values(), settings.data_dir))
         keywords["folders"] = [place for place in places if isinstance(place, Path)]
@@ -185,10 +185,10 @@ class Node:
         return f"{NETWORKS}.{network}" if path_of(f"{NETWORKS}.{network}") else CUSTOM
 
     def _input_digest(self, artifact: Artifact) -> str:
-        return digest_of(artifact.manifest) if self.by_provenance else artifact.digest
+        return digest_of(artifact.manifest) if self.key_on_provenance else artifact.digest
 
     def _settings(self, settings: Settings, network: str | None, inputs: Inputs) -> dict[str, Any]:
-        own = self.member.settings if self.member else {}
+        own = self.variant.settings if self.variant else {}
         names = [name for name in self.parameters if name not in {*GIVEN, *inputs}]
         read = {name: own[name] if name in own else settings.read(name, network) for name in names}
         if "recipe" in read:
@@ -197,8 +197,8 @@ class Node:
         return read
 
 
-def _named_in(module: str, name: str, member: Member | None) -> Node:
-    return replace(getattr(import_by_name(module), name), member=member)
+def _named_in(module: str, name: str, variant: Variant | None) -> Node:
+    return replace(getattr(import_by_name(module), name), variant=variant)
 
 
 def import_by_name(module: str) -> Any:

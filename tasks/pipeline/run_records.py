@@ -213,13 +213,13 @@ def last_asked(record: Path) -> float:
         return 0.0
 
 
-def last_like(data_dir: Path, command: str) -> Record | None:
+def last_completed(data_dir: Path, command: str) -> Record | None:
     """Return the record of the last run that completed with the same recipe."""
     alike = (record for record in records(data_dir) if record.content["command"] == command)
     return next((record for record in alike if record.content["state"] == "completed"), None)
 
 
-def asked_again(data_dir: Path, found: dict[str, Artifact], **known: str) -> None:
+def requested_again(data_dir: Path, found: dict[str, Artifact], **known: str) -> None:
     """Record that everything a run needs was kept: these artifacts, of which the last says which network to keep."""
     with recorded(data_dir, **known, flow_run=None) as record:
         for label, artifact in found.items():

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from tasks.pipeline.artifact import Artifact
 
 Space = dict[str, dict[str, Any]]  # bounds or choices of each setting that is varied
-ROUND = 5  # trials that are asked for together, and can be trained side by side
-AT_RANDOM = 10  # trials before what came of them guides the next ones
-QUARTERS = (1, 2, 3)  # of its epochs, after which a poor trial is given up
-ENOUGH = 5  # finished trials, without which none is poor
-PATIENCE = 10  # proposals for each trial: of a small space, some have been tried
+BATCH = 5  # trials that are asked for together, and can be trained side by side
+N_STARTUP_TRIALS = 10  # trials before what came of them guides the next ones
+PRUNING_STEPS = (1, 2, 3)  # of its epochs, after which a poor trial is given up
+MIN_FINISHED = 5  # finished trials, without which none is poor
+PROPOSALS_PER_TRIAL = 10  # proposals for each trial: of a small space, some have been tried
 DIGITS = 3  # of a learning rate
 
 
@@ -74,11 +74,11 @@ def next_settings(
     """
     from optuna.samplers import TPESampler
 
-    sampler = TPESampler(seed=_seed(seed, len(before)), n_startup_trials=AT_RANDOM)
+    sampler = TPESampler(seed=_seed(seed, len(before)), n_startup_trials=N_STARTUP_TRIALS)
     study = study_of(before, space, sampler)
     asked = [] if before else [usual]
     tried = [trial.settings for trial in before]
-    for _ in range(PATIENCE * count):
+    for _ in range(PROPOSALS_PER_TRIAL * count):
         proposed = {name: _legible(value) for name, value in study.ask(distributions_of(space)).params.items()}
         if len(asked) < count and proposed not in [*tried, *asked]:
             asked.append(proposed)
@@ -92,7 +92,7 @@ def study_of(trials: list[Trial], space: Space, sampler: BaseSampler | None = No
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     for trial in trials:
-        over = [quarter for quarter in QUARTERS if trial.epochs_after(quarter) <= len(trial.accuracies)]
+        over = [quarter for quarter in PRUNING_STEPS if trial.epochs_after(quarter) <= len(trial.accuracies)]
         known = optuna.trial.create_trial(
             state=optuna.trial.TrialState.PRUNED if trial.given_up else optuna.trial.TrialState.COMPLETE,
             value=None if trial.given_up else trial.accuracy,
@@ -124,9 +124,9 @@ def median_thresholds(before: list[Trial]) -> tuple[float, ...]:
     The median stopping rule: Golovin et al. (2017), "Google Vizier", section 3.2.2.
     """
     finished = [trial for trial in before if not trial.given_up]
-    if len(finished) < ENOUGH:
-        return (0.0,) * len(QUARTERS)
-    return tuple(round(float(np.median([trial.after(quarter) for trial in finished])), 6) for quarter in QUARTERS)
+    if len(finished) < MIN_FINISHED:
+        return (0.0,) * len(PRUNING_STEPS)
+    return tuple(round(float(np.median([trial.after(quarter) for trial in finished])), 6) for quarter in PRUNING_STEPS)
 
 
 def _legible(value: Any) -> Any:

@@ -27,7 +27,7 @@ BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclu
 
 def _for_a_form(schema: dict[str, Any], kind: Any) -> None:
     """Put each setting's bounds or choices into its help, where a form shows that alone; leave out what is in vain."""
-    for name in kind.not_taken:
+    for name in kind.excluded:
         del schema["properties"][name]
     for described in schema["properties"].values():
         facts = {name: value for option in described.get("anyOf", [described]) for name, value in option.items()}

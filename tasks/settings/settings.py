@@ -26,9 +26,9 @@ from tasks.settings.presets import PRESETS
 from tasks.settings.recipe import departures, fill_in, preset_values, resolve
 from tasks.training.trees import XGBOOST, XGBOOST_DISTRIBUTION
 
-PLACES = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
-NOT_THE_RECIPE = (
-    *("challenge", "min_improvement", "max_class_drop", *PLACES, "force", "time_limit", "keep_runs"),
+PATH_OPTIONS = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
+RUN_OPTIONS = (
+    *("challenge", "min_improvement", "max_class_drop", *PATH_OPTIONS, "force", "time_limit", "keep_runs"),
     *("engine", "scheduler", "store"),
 )
 CLUSTERS = {"dask": "prefect_dask", "ray": "prefect_ray"}  # by what Prefect has for each
@@ -42,13 +42,13 @@ class Settings(Fields):
 
     program: ClassVar[str] = "python flows/main.py"
     flow: ClassVar[str] = "fashion-mnist"  # what Prefect calls it
-    also_spelt: ClassVar[dict[str, tuple[str, ...]]] = {}  # other names of options
-    not_taken: ClassVar[tuple[str, ...]] = ()  # settings that would mean nothing here
+    aliases: ClassVar[dict[str, tuple[str, ...]]] = {}  # other names of options
+    excluded: ClassVar[tuple[str, ...]] = ()  # settings that would mean nothing here
     _own_network: UserFunction | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _nothing_in_vain(self) -> Settings:
-        for name in self.not_taken:
+        for name in self.excluded:
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name} means nothing to {self.program}; leave it out")
         return self
@@ -116,7 +116,7 @@ class Settings(Fields):
             raise ValueError("a network is named twice")
         return self
 
-    @field_validator("dataset", "force", *PLACES, mode="before")
+    @field_validator("dataset", "force", *PATH_OPTIONS, mode="before")
     @classmethod
     def _not_empty(cls, value: Any, field: ValidationInfo) -> Any:
         if value == "":
@@ -128,12 +128,12 @@ class Settings(Fields):
     def _specification_from_the_project(cls, name: str) -> str:
         return name if name == FASHION_MNIST.name else str(_from(PROJECT, Path(name), "dataset"))
 
-    @field_serializer(*PLACES)
+    @field_serializer(*PATH_OPTIONS)
     def _as_seen_from_the_project(self, path: Path | None) -> str | None:
         """Name no folder of this machine in what goes to another, such as a deployment's form."""
         return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path) if path else None
 
-    @field_validator(*PLACES)
+    @field_validator(*PATH_OPTIONS)
     @classmethod
     def _places_from_the_project(cls, path: Path | None, field: ValidationInfo) -> Path | None:
         return path and _from(PROJECT, path, field.field_name)
@@ -178,13 +178,13 @@ class Settings(Fields):
             return self.source
         return _from(Path.cwd(), Path(from_environment), "FASHION_MNIST_DIR")
 
-    def moved_from(self, project: Path) -> Self:
+    def relocated(self, project: Path) -> Self:
         """Return these settings for this machine: what was below that folder of another's is below the project here."""
 
         def moved(path: Path) -> Path:
             return PROJECT / path.relative_to(project) if path.is_relative_to(project) else path
 
-        changed: dict[str, Any] = {name: moved(path) for name in PLACES if (path := getattr(self, name))}
+        changed: dict[str, Any] = {name: moved(path) for name in PATH_OPTIONS if (path := getattr(self, name))}
         changed |= {name: str(moved(Path(of))) for name in ("dataset", "network_file") if (of := getattr(self, name))}
         here = self.model_copy(update=changed)
         if own := self.own_network:
@@ -203,23 +203,23 @@ class Settings(Fields):
     def recipe_for(self, kind: type[Settings]) -> dict[str, Any]:
         """Return what is set here otherwise than in what is of this kind and of the same preset, all but the preset."""
         usual = kind(preset=self.preset).model_copy(update=preset_values(self))
-        return self.resolved()._other_than(usual)
+        return self.resolved()._diff(usual)
 
     @property
     def run_name(self) -> str:
         """What a run is called: "article", or "fast --epochs 3"."""
-        return shlex.join([self.preset, *as_options(self._other_than(type(self)(preset=self.preset)))])
+        return shlex.join([self.preset, *as_options(self._diff(type(self)(preset=self.preset)))])
 
     @property
     def recipes(self) -> dict[str, str]:
         """Each network's recipe, whatever the seed and the other networks: by it, a run finds a study that it is in."""
         usual = Settings(preset=self.preset).model_copy(update={"seed": self.seed, "networks": self.networks})
-        of_each = {name: self.resolved(name)._other_than(usual) for name in self.networks}
+        of_each = {name: self.resolved(name)._diff(usual) for name in self.networks}
         return {name: shlex.join([self.preset, *as_options(settings)]) for name, settings in of_each.items()}
 
-    def _other_than(self, usual: Settings) -> dict[str, Any]:
+    def _diff(self, usual: Settings) -> dict[str, Any]:
         """Return those of these settings that make other results than the usual ones."""
-        names = [name for name in type(usual).model_fields if name not in NOT_THE_RECIPE]
+        names = [name for name in type(usual).model_fields if name not in RUN_OPTIONS]
         others = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(usual, name)}
         return {name: of.removeprefix(f"{PROJECT}/") if isinstance(of, str) else of for name, of in others.items()}
 

@@ -1,6 +1,6 @@
 """Studies: the networks trained several times over, with other seeds or on other folds, to see what luck has done.
 
-Each has the settings of a run and a few of its own; what its members differ in overrides the setting of that name.
+Each has the settings of a run and a few of its own; what its variants differ in overrides the setting of that name.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.cache_key import label_of
-from tasks.pipeline.node import Member, store_of
-from tasks.search.trials import ROUND, Space, Trial, median_thresholds, next_settings
+from tasks.pipeline.node import Variant, store_of
+from tasks.search.trials import BATCH, Space, Trial, median_thresholds, next_settings
 from tasks.settings.models import NAMES, networks
 from tasks.settings.settings import Settings
 
@@ -22,7 +22,7 @@ class Study(Settings):
     """Several trainings of each network, held against each other."""
 
     kind: ClassVar[str]  # what its trainings differ in
-    not_taken: ClassVar[tuple[str, ...]] = ("challenge", "min_improvement", "max_class_drop")
+    excluded: ClassVar[tuple[str, ...]] = ("challenge", "min_improvement", "max_class_drop")
 
 
 class SeedStudy(Study):
@@ -35,9 +35,9 @@ class SeedStudy(Study):
     seeds: int = Field(5, ge=2, le=1000, description="how many seeds, from `seed` on")
 
     @property
-    def members(self) -> list[Member]:
+    def variants(self) -> list[Variant]:
         """The seeds: another split into training and validation images, other weights, other batches."""
-        return [Member(f"seed {seed}", {"seed": seed}) for seed in range(self.seed, self.seed + self.seeds)]
+        return [Variant(f"seed {seed}", {"seed": seed}) for seed in range(self.seed, self.seed + self.seeds)]
 
 
 class FoldStudy(Study):
@@ -46,14 +46,14 @@ class FoldStudy(Study):
     kind = "fold"
     program = "python flows/study.py folds"
     flow = "fashion-mnist-folds"
-    not_taken = (*Study.not_taken, "validation_fraction")
+    excluded = (*Study.excluded, "validation_fraction")
 
     folds: int = Field(5, ge=2, le=100, description="parts of the training images, each of which validates once")
 
     @property
-    def members(self) -> list[Member]:
+    def variants(self) -> list[Variant]:
         """The folds, from 1."""
-        return [Member(f"fold {fold}", {"fold": fold}) for fold in range(1, self.folds + 1)]
+        return [Variant(f"fold {fold}", {"fold": fold}) for fold in range(1, self.folds + 1)]
 
 
 class SearchStudy(Study):
@@ -62,8 +62,8 @@ class SearchStudy(Study):
     kind = "trial"
     program = "python flows/study.py search"
     flow = "fashion-mnist-search"
-    also_spelt = {"networks": ("--network",)}  # noqa: RUF012 (a ClassVar)
-    not_taken = (*Study.not_taken, "network_file", "tta")
+    aliases = {"networks": ("--network",)}  # noqa: RUF012 (a ClassVar)
+    excluded = (*Study.excluded, "network_file", "tta")
 
     networks: tuple[str, ...] = Field(
         ("dropout",),
@@ -101,19 +101,19 @@ class SearchStudy(Study):
         """What is varied, and within which bounds."""
         return space_of(self, self.networks[0])
 
-    def next_members(self, finished: dict[str, Artifact]) -> list[Member]:
+    def next_variants(self, finished: dict[str, Artifact]) -> list[Variant]:
         """Return the trials of the next round, by what has come of those before; none when it is over."""
         (network,) = self.networks
         store = store_of(self)
         before = [Trial.of(store.fetch(train), self.space) for train in finished.values()]
         if self.minutes and sum(trial.seconds for trial in before) >= 60 * self.minutes:
             return []
-        count = min(ROUND, self.trials - len(before))
-        usual = usual_of(self, network, self.space)
+        count = min(BATCH, self.trials - len(before))
+        usual = defaults_of(self, network, self.space)
         asked = next_settings(self.space, usual, before, count, self.seed) if count else []
         bars = median_thresholds(before)
         numbered = enumerate(asked, len(before) + 1)
-        return [Member(f"trial {n}", {**of, "pruning_thresholds": bars if n > 1 else ()}) for n, of in numbered]
+        return [Variant(f"trial {n}", {**of, "pruning_thresholds": bars if n > 1 else ()}) for n, of in numbered]
 
 
 def space_of(settings: Settings, network: str) -> Space:
@@ -131,7 +131,7 @@ def space_of(settings: Settings, network: str) -> Space:
     return {name: of for name, of in whole.items() if name in takes and getattr(settings, name) is None}
 
 
-def usual_of(settings: Settings, network: str, space: Space) -> dict[str, Any]:
+def defaults_of(settings: Settings, network: str, space: Space) -> dict[str, Any]:
     """Return what the preset and the network itself say: what the best trial is to beat."""
     resolved, shape = settings.resolved(network), networks()[network].shape
     return {name: shape[name] if name in shape else getattr(resolved, name) for name in space}

@@ -14,7 +14,7 @@ from keras import layers
 SMALL = 49  # pixels of a feature map at most, of which a kernel's gradient is had sooner by products of matrices
 
 
-def quicken(model: keras.Model) -> None:
+def use_fast_ops(model: keras.Model) -> None:
     """Have a model's usual normalizations, and its convolutions that keep the size, computed so in training."""
     for layer in model.layers:
         if type(layer) is layers.BatchNormalization and _is_usual(layer):

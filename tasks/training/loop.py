@@ -45,10 +45,10 @@ class Training:
         pool: ThreadPoolExecutor,
         checkpoint_interval: float = CHECKPOINT_INTERVAL,
     ) -> None:
-        from tasks.training.train_step import Predictor, Update
+        from tasks.training.train_step import Predictor, TrainStep
 
         self.recipe, self.checkpoints, self.checkpoint_interval = recipe, checkpoints, checkpoint_interval
-        self.update = Update(model, recipe.seed, pool, recipe.label_smoothing)
+        self.update = TrainStep(model, recipe.seed, pool, recipe.label_smoothing)
         self.predict = Predictor(model, pool)
         self.repeatable = self.update.repeatable and self.predict.repeatable
         self.train = load_split(prepared, "train")

@@ -18,11 +18,11 @@ import tensorflow as tf
 from keras.src.random.seed_generator import global_seed_generator  # that of what draws without a seed: not public
 from tensorflow.python.framework import op_def_registry  # what each operation is: not public
 
-from tasks.training.fast_ops import quicken
+from tasks.training.fast_ops import use_fast_ops
 
-PART = {2: 64, 4: 32}  # images at least, by the bytes of a number in the arithmetic: see docs/decisions/0012
-PARTS = 8  # of a batch at most: each has a gradient as large as the weights
-DECAY, SQUARES_DECAY, EPSILON = 0.9, 0.999, 1e-7  # Adam's, as Keras has them
+MIN_MICROBATCH = {2: 64, 4: 32}  # images at least, by the bytes of a number in the arithmetic: see docs/decisions/0012
+MAX_MICROBATCHES = 8  # of a batch at most: each has a gradient as large as the weights
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Adam's, as Keras has them
 PREDICTED = 100  # images, of which nothing is kept: of 500, a network's activations take 400 MB more
 # Of the operations that have a state, or call others, those that give the same each time; the threads' order, or a new
 # start, shapes what the others give.
@@ -32,7 +32,7 @@ UNKNOWN = "draws or keeps values by what the model does not know; make that an a
 IN_A_LOOP = "draws or keeps values within a loop, such as in the cell of an RNN, which is not followed here"
 
 
-class Update:
+class TrainStep:
     """Steps of Adam that a model takes, `repeatable` or not, after Kingma and Ba (2014), https://arxiv.org/abs/1412.6980.
 
     The gradient of a batch is the sum of its parts' gradients, so that a step is the same as one on the batch as a
@@ -47,13 +47,13 @@ class Update:
         Raises:
             ValueError: what the model draws or keeps cannot be followed; or as its layers raise it.
         """
-        quicken(model)
+        use_fast_ops(model)
         self.model, self.seed, self.pool, self.label_smoothing = model, seed, pool, label_smoothing
-        self.means, self.squares = (
+        self.first_moments, self.second_moments = (
             [tf.Variable(tf.zeros(variable.shape, variable.dtype)) for variable in model.trainable_variables]
             for _ in range(2)
         )
-        self.variables = [*model.weights, *self.means, *self.squares]
+        self.variables = [*model.weights, *self.first_moments, *self.second_moments]
         self._random = random_states(model)
         self._moving: list[keras.Variable] = []  # what a step changes besides the weights that are trained
         of_part = [
@@ -69,7 +69,10 @@ class Update:
 
         What is random, such as which activations are dropped, is a function of the seed, the step and the part.
         """
-        size = max(PART.get(tf.as_dtype(self.model.compute_dtype).size, PART[4]), math.ceil(len(images) / PARTS))
+        size = max(
+            MIN_MICROBATCH.get(tf.as_dtype(self.model.compute_dtype).size, MIN_MICROBATCH[4]),
+            math.ceil(len(images) / MAX_MICROBATCHES),
+        )
 
         def of_part(start: int) -> list[tf.Tensor]:
             chosen = slice(start, start + size)
@@ -123,13 +126,13 @@ class Update:
     @tf.function(reduce_retracing=True, autograph=False)
     def _apply(self, sums: list[list[tf.Tensor]], images: tf.Tensor, step: tf.Tensor, rate: tf.Tensor) -> None:
         """Move each weight by its gradient, the parts' summed up: in one pass, where Keras' Adam makes several."""
-        of_weights, of_moving = sums[: len(self.means)], sums[len(self.means) :]
+        of_weights, of_moving = sums[: len(self.first_moments)], sums[len(self.first_moments) :]
         for variable, parts in zip(self._moving, of_moving, strict=True):
             variable.assign(_mean(parts, images) if _is_floating(variable) else parts[0])
-        constants = {"beta1": DECAY, "beta2": SQUARES_DECAY, "epsilon": EPSILON}
-        constants |= {"beta1_power": DECAY**step, "beta2_power": SQUARES_DECAY**step, "lr": rate}
+        constants = {"beta1": BETA_1, "beta2": BETA_2, "epsilon": EPSILON}
+        constants |= {"beta1_power": BETA_1**step, "beta2_power": BETA_2**step, "lr": rate}
         for weight, mean, square, parts in zip(
-            self.model.trainable_variables, self.means, self.squares, of_weights, strict=True
+            self.model.trainable_variables, self.first_moments, self.second_moments, of_weights, strict=True
         ):
             tf.raw_ops.ResourceApplyAdam(
                 var=weight.value.handle,

@@ -35,11 +35,11 @@ def main(network: str = "baseline", precision: str = "float32") -> None:
 
     from tasks.evaluate import layers_of
     from tasks.train import build_model
-    from tasks.training.train_step import Update
+    from tasks.training.train_step import TrainStep
 
     peak = _peak(tf.as_dtype(precision))
     model = build_model(networks()[network], resolve(Settings.model_validate({"precision": precision}), network))
-    update = Update(model, 0, ThreadPoolExecutor(cores()))
+    update = TrainStep(model, 0, ThreadPoolExecutor(cores()))
     generator = np.random.default_rng(0)
     images = generator.random((BATCH, 28, 28, 1), np.float32)
     labels = generator.integers(0, 10, BATCH).astype(np.uint8)

@@ -11,7 +11,7 @@ from flows.main import dag
 from flows.plan import ForcedReruns, outline, plan
 from tasks.pipeline import node
 from tasks.pipeline.errors import UserError, ValidationFailed
-from tasks.pipeline.node import Member
+from tasks.pipeline.node import Variant
 from tasks.pipeline.store import Store
 from tasks.rank_trials import rank_trials
 from tasks.settings.settings import parse_settings
@@ -179,7 +179,7 @@ def test_an_unknown_node_is_refused_with_the_nearest(settings, force):
 
 
 def test_a_trial_that_is_not_known_before_the_search_runs_is_made_aforce_like_the_others():
-    aforce, sixth = ForcedReruns("train"), train.of(Member("trial 6", {}))
-    assert aforce.reason(sixth, "dropout", ["prepare"]) == "forced"
-    assert aforce.reason(rank_trials, None, ["train[dropout, trial 6]"]) == ("after train[dropout, trial 6], forced")
-    assert aforce.reason(validate, None, ["download"]) is None
+    forced, sixth = ForcedReruns("train"), train.of(Variant("trial 6", {}))
+    assert forced.reason(sixth, "dropout", ["prepare"]) == "forced"
+    assert forced.reason(rank_trials, None, ["train[dropout, trial 6]"]) == ("after train[dropout, trial 6], forced")
+    assert forced.reason(validate, None, ["download"]) is None

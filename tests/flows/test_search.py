@@ -94,9 +94,9 @@ def test_a_machine_that_trained_nothing_asks_for_the_same_trials_as_those_that_d
         search = partial(
             SearchStudy, dataset=str(SPECIFICATION), epochs=1, batch_size=32, networks="logistic", trials=8
         )
-        asked = search(data_dir=searched / "data").next_members(finished)
+        asked = search(data_dir=searched / "data").next_variants(finished)
         shutil.rmtree(tmp_path / "theirs")
-        assert search(data_dir=tmp_path / "mine", store=bucket).next_members(finished) == asked
+        assert search(data_dir=tmp_path / "mine", store=bucket).next_variants(finished) == asked
     assert len(asked) == 2
     assert everything_in(tmp_path / "mine" / "train") == everything_in(searched / "data" / "train")
 

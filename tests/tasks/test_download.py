@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.data.dataset import load_data_set
-from tasks.data.files import PIECE
+from tasks.data.files import BYTES_CHUNK
 from tasks.data.idx import IMAGES
 from tasks.download import download, fetch
 from tasks.pipeline.errors import UserError
@@ -226,7 +226,7 @@ def test_a_gzip_bomb_is_stopped_early(data_set, raw, source):
     written = []
     with pytest.raises(UserError, match="it is longer than the expected 313,616 bytes"):
         fetch(data_set, raw, source, lambda done, *_: written.append(done))
-    assert max(written) <= data_set.files["train_images"].bytes + PIECE
+    assert max(written) <= data_set.files["train_images"].bytes + BYTES_CHUNK
     assert list(raw.iterdir()) == []
 
 

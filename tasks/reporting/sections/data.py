@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tasks.data.idx import AT_ONCE
+from tasks.data.idx import IMAGES_CHUNK
 from tasks.data.splits import SPLITS
 from tasks.reporting.data import Run
 from tasks.reporting.models import Count, Model, Picture
@@ -73,8 +73,8 @@ def numbers(run: Run) -> Numbers:
 def _brightness(images: np.ndarray) -> Brightness:
     """Measure it by how many pixels have which level: NumPy's own deviation makes a float64 of each pixel first."""
     counts = np.zeros(LEVELS, np.int64)
-    for start in range(0, len(images), AT_ONCE):
-        counts += np.bincount(images[start : start + AT_ONCE].ravel(), minlength=LEVELS)
+    for start in range(0, len(images), IMAGES_CHUNK):
+        counts += np.bincount(images[start : start + IMAGES_CHUNK].ravel(), minlength=LEVELS)
     levels = np.arange(LEVELS)
     mean = np.average(levels, weights=counts)
     return Brightness(mean=float(mean), deviation=float(np.average((levels - mean) ** 2, weights=counts) ** 0.5))

@@ -106,7 +106,7 @@ def test_a_worker_with_other_code_refuses_the_work_and_says_so(cluster, server, 
     begin, _ = cluster
     for name in ("one", "two"):
         place = tmp_path / name / "tasks" / "download.py"
-        place.write_text(place.read_text().replace("PATIENCE = 20", "PATIENCE = 21"))
+        place.write_text(place.read_text().replace("TIMEOUT = 20", "PATIENCE = 21"))
     scheduler, (_, _, mine) = begin(server.environment)
     command = ("flows/main.py", *IMAGES, "--engine", "dask", "--scheduler", scheduler)
     run = mine.run(*command, environment=server.environment, output=mine.log)

@@ -11,13 +11,13 @@ import pytest
 
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.run_records import (
-    asked_again,
     finalize_now,
     is_running,
-    last_like,
+    last_completed,
     recorded,
     records,
     recover_crashed_runs,
+    requested_again,
 )
 from tests.conftest import MADE, everything_in, full, killed_at_work
 from tests.strange_files import OTHER_THAN_FILES, sparse
@@ -97,7 +97,7 @@ def test_a_run_that_is_stopped_in_a_hurry_is_recorded_as_stopped(tmp_path):
 
 def kept_again(data_dir, key):
     artifact = Artifact(data_dir, {"key": key, "made": MADE, "summary": {"keep": "dropout"}})
-    asked_again(data_dir, {"report": artifact}, command="python flows/main.py")
+    requested_again(data_dir, {"report": artifact}, command="python flows/main.py")
 
 
 def test_a_run_that_needs_nothing_new_makes_its_last_record_the_newest(tmp_path):
@@ -157,8 +157,8 @@ def test_the_last_run_of_the_same_recipe_is_found_whatever_ran_since(tmp_path):
         record.end("completed")
     with recorded(tmp_path, command="python flows/main.py", flow_run=None) as record:
         record.end("failed")
-    assert list(last_like(tmp_path, "python flows/main.py").keys.values()) == ["k1"]
-    assert last_like(tmp_path, "a third") is None
+    assert list(last_completed(tmp_path, "python flows/main.py").keys.values()) == ["k1"]
+    assert last_completed(tmp_path, "a third") is None
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tasks.reporting.html import BESIDE, read_data
 
 STYLE = BESIDE / "style.css"
 
-@node(unkeyed=("data_dir",))
+@node(not_in_key=("data_dir",))
 def slow(output, *, data_dir):
     style = read_data(STYLE)
     (data_dir / "begun").touch()

@@ -1,11 +1,11 @@
 import pytest
 
-from tasks.search.trials import ENOUGH, Trial, median_thresholds, next_settings, study_of
+from tasks.search.trials import MIN_FINISHED, Trial, median_thresholds, next_settings, study_of
 from tasks.settings.settings import parse_settings
-from tasks.settings.studies import SearchStudy, space_of, usual_of
+from tasks.settings.studies import SearchStudy, defaults_of, space_of
 
 SPACE = space_of(SearchStudy(), "dropout")
-USUAL = usual_of(SearchStudy(), "dropout", SPACE)
+USUAL = defaults_of(SearchStudy(), "dropout", SPACE)
 
 
 def tried(settings, accuracies, epochs=4):
@@ -65,7 +65,7 @@ def test_what_came_of_earlier_trials_guides_the_next():
 
 
 def test_bars_are_the_medians_of_the_finished_trials_and_stop_nobody_before_there_are_enough():
-    curves = [[0.1 * n, 0.2, 0.3, 0.4] for n in range(1, ENOUGH + 1)]
+    curves = [[0.1 * n, 0.2, 0.3, 0.4] for n in range(1, MIN_FINISHED + 1)]
     finished = [tried(USUAL, curve) for curve in curves]
     assert median_thresholds(finished[1:]) == (0, 0, 0)
     assert median_thresholds([*finished, tried(USUAL, [0.9])]) == pytest.approx((0.3, 0.2, 0.3))

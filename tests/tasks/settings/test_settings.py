@@ -10,7 +10,7 @@ from tasks.pipeline.champions import crown
 from tasks.pipeline.errors import UserError
 from tasks.settings import presets
 from tasks.settings.presets import PRESETS
-from tasks.settings.settings import PLACES, PROJECT, Settings, parse_settings
+from tasks.settings.settings import PATH_OPTIONS, PROJECT, Settings, parse_settings
 from tests.conftest import FIXTURE, SPECIFICATION
 
 
@@ -234,7 +234,7 @@ def test_the_command_that_makes_the_same_again_names_all_that_differs_from_the_p
     assert settings.command == settings.resolved().command == f"python flows/main.py {options}"
     again = parse_settings(read_options(options.split()))
     assert all(
-        again.resolved(n).model_dump(exclude=PLACES) == settings.resolved(n).model_dump(exclude=PLACES)
+        again.resolved(n).model_dump(exclude=PATH_OPTIONS) == settings.resolved(n).model_dump(exclude=PATH_OPTIONS)
         for n in settings.networks
     )
 
@@ -268,7 +268,7 @@ def test_what_a_run_asks_of_its_own_machine_goes_with_the_settings_to_another(tm
     settings = Settings(data_dir=tmp_path, challenge=True, **given)
     assert settings.to_beat["network"] == "dropout"
     (tmp_path / "champion.json").unlink()
-    there = pickle.loads(pickle.dumps(settings)).moved_from(tmp_path)  # noqa: S301
+    there = pickle.loads(pickle.dumps(settings)).relocated(tmp_path)  # noqa: S301
     assert (there.data_dir, there.dataset) == (PROJECT, str(PROJECT / "dataset.json"))
     assert "--network-file my.py:tiny " in there.command
     assert there.command.endswith(" --dataset dataset.json")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.training.augmentation import ERASED, augment
+from tasks.training.augmentation import ERASE_SIZE, augment
 
 IMAGES = np.random.default_rng(0).random((200, 28, 28, 1), dtype=np.float32) + 0.1  # no pixel is background
 SHIFTS = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
@@ -39,14 +39,14 @@ def test_of_each_image_a_square_is_erased_of_which_part_may_lie_outside():
     sizes = []
     for before, after in zip(IMAGES, found, strict=True):
         rows, columns, _ = np.nonzero(after == 0)
-        assert np.ptp(rows) < ERASED
-        assert np.ptp(columns) < ERASED
+        assert np.ptp(rows) < ERASE_SIZE
+        assert np.ptp(columns) < ERASE_SIZE
         assert len(rows) == (np.ptp(rows) + 1) * (np.ptp(columns) + 1), "no square"
         kept = after != 0
         assert np.array_equal(after[kept], before[kept])
         sizes.append(len(rows))
-    assert max(sizes) == ERASED**2
-    assert min(sizes) < ERASED**2
+    assert max(sizes) == ERASE_SIZE**2
+    assert min(sizes) < ERASE_SIZE**2
 
 
 @pytest.mark.parametrize("how", ["flip", "shift", "erase", "flip-shift-erase"])

@@ -7,12 +7,12 @@ SIDE = 7  # of a small feature map
 
 
 @pytest.fixture
-def quicken(tensorflow):
+def use_fast_ops(tensorflow):
     """The function, whose module imports TensorFlow: not before that has started as in a worker."""
-    from tasks.training.fast_ops import SMALL, quicken
+    from tasks.training.fast_ops import SMALL, use_fast_ops
 
     assert SIDE**2 <= SMALL < (SIDE + 1) ** 2
-    return quicken
+    return use_fast_ops
 
 
 def convolutional(side, kernel=3, **of_normalization):
@@ -58,18 +58,18 @@ def operations(model):
 
 @pytest.mark.parametrize("side", [SIDE, SIDE + 1], ids=["small", "large"])
 @pytest.mark.parametrize("kernel", [3, 2, (1, 4)], ids=str)
-def test_outputs_gradients_and_kept_statistics_stay_those_of_keras(quicken, side, kernel):
+def test_outputs_gradients_and_kept_statistics_stay_those_of_keras(use_fast_ops, side, kernel):
     images = GENERATOR.normal(1, 2, (9, side, side, 3)).astype(np.float32)
     ours, theirs = convolutional(side, kernel), convolutional(side, kernel)
-    quicken(ours)
+    use_fast_ops(ours)
     assert_a_step_is_the_same(ours, theirs, images)
 
 
-def test_faster_operations_are_taken_where_they_are_faster(quicken):
+def test_faster_operations_are_taken_where_they_are_faster(use_fast_ops):
     small, large = convolutional(SIDE), convolutional(SIDE + 1)
     assert {"Conv2DBackpropFilter"} <= operations(small)
     for model in (small, large):
-        quicken(model)
+        use_fast_ops(model)
     assert {"Conv2DBackpropFilter", "Mean"}.isdisjoint(operations(small))
     assert {"FusedBatchNormV3", "FusedBatchNormGradV3", "MatMul"} <= operations(small)
     assert {"FusedBatchNormV3", "Conv2DBackpropFilter"} <= operations(large)
@@ -81,21 +81,21 @@ def test_faster_operations_are_taken_where_they_are_faster(quicken):
     [{"scale": False}, {"center": False}, {"axis": 1}, {"trainable": False}, {"renorm": True}, {"dtype": "float64"}],
     ids=str,
 )
-def test_a_normalization_of_another_kind_is_left_to_keras(quicken, options):
+def test_a_normalization_of_another_kind_is_left_to_keras(use_fast_ops, options):
     images = GENERATOR.normal(1, 2, (9, SIDE, SIDE, 3)).astype(np.float32)
     ours, theirs = (convolutional(SIDE, **options) for _ in range(2))
-    quicken(ours)
+    use_fast_ops(ours)
     assert_a_step_is_the_same(ours, theirs, images)
     assert "FusedBatchNormV3" not in operations(ours)
 
 
-def test_inference_and_what_is_saved_are_those_of_keras(quicken, tmp_path):
+def test_inference_and_what_is_saved_are_those_of_keras(use_fast_ops, tmp_path):
     import keras
 
     images = GENERATOR.normal(1, 2, (9, SIDE, SIDE, 3)).astype(np.float32)
     model = convolutional(SIDE)
     before, config = model(images, training=False).numpy(), model.get_config()
-    quicken(model)
+    use_fast_ops(model)
     assert (model(images, training=False).numpy() == before).all()
     assert model.get_config() == config
     model.save(tmp_path / "model.keras")

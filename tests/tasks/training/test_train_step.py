@@ -7,9 +7,9 @@ from tasks.evaluate import mean_over_flips
 from tasks.settings.models import networks
 
 GENERATOR = np.random.default_rng(0)
-PART = 32  # images of a part at least, in float32
+MIN_MICROBATCH = 32  # images of a part at least, in float32
 
-IMAGES = GENERATOR.random((2 * PART + 7, 28, 28, 1), dtype=np.float32)
+IMAGES = GENERATOR.random((2 * MIN_MICROBATCH + 7, 28, 28, 1), dtype=np.float32)
 LABELS = GENERATOR.integers(0, 10, len(IMAGES)).astype(np.uint8)
 
 
@@ -18,7 +18,7 @@ def train_step(tensorflow):
     """The module, which imports TensorFlow: not before that has started as in a worker."""
     from tasks.training import train_step as module
 
-    assert module.PART[4] == PART
+    assert module.MIN_MICROBATCH[4] == MIN_MICROBATCH
     return module
 
 
@@ -76,7 +76,7 @@ def bounded():
         (baseline, range(len(IMAGES))),
         (penalized, range(len(IMAGES))),
         (bounded, range(len(IMAGES))),
-        (normalized, [*range(PART)] * 2),  # both parts are alike, so their statistics are the batch's
+        (normalized, [*range(MIN_MICROBATCH)] * 2),  # both parts are alike, so their statistics are the batch's
     ],
     ids=["baseline", "with a penalty on its weights", "with bounds on its weights", "with batch normalization"],
 )
@@ -86,7 +86,7 @@ def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(train_s
     images, labels = IMAGES[chosen], LABELS[chosen]
     ours, theirs = build(), build()
     theirs.compile(keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    update = train_step.Update(ours, 0, pool)
+    update = train_step.TrainStep(ours, 0, pool)
     for step in range(3):
         told = update(images, labels, step, 1e-5)
         expected = theirs.train_on_batch(images, labels)
@@ -95,8 +95,8 @@ def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(train_s
     _, _, *moments = theirs.optimizer.variables  # after the steps' number and the learning rate
     for mine, mean, square, weight, m, v in zip(
         ours.trainable_variables,
-        update.means,
-        update.squares,
+        update.first_moments,
+        update.second_moments,
         theirs.trainable_variables,
         moments[::2],
         moments[1::2],
@@ -113,11 +113,11 @@ def test_a_step_in_parts_is_the_step_that_keras_takes_on_the_whole_batch(train_s
 def test_each_part_is_normalized_by_its_own_statistics_and_their_mean_is_kept(train_step, pool):
     import keras
 
-    update = train_step.Update(normalized(), 0, pool)
-    slices = [slice(start, start + PART) for start in range(0, len(IMAGES), PART)]
+    update = train_step.TrainStep(normalized(), 0, pool)
+    slices = [slice(start, start + MIN_MICROBATCH) for start in range(0, len(IMAGES), MIN_MICROBATCH)]
     alone = []
     for part in slices:
-        of_part = train_step.Update(normalized(), 0, pool)
+        of_part = train_step.TrainStep(normalized(), 0, pool)
         alone.append(of_part(IMAGES[part], LABELS[part], 0, 0.0)["loss"])
     shares = [len(LABELS[part]) / len(IMAGES) for part in slices]
     assert update(IMAGES, LABELS, 0, 0.0)["loss"] == pytest.approx(np.dot(alone, shares), rel=1e-5)
@@ -133,16 +133,16 @@ def test_with_smoothed_labels_the_step_is_keras_own_and_the_loss_that_is_told_is
     import tensorflow as tf
 
     ours, theirs = normalized(), normalized()
-    images, labels = IMAGES[:PART], LABELS[:PART]
+    images, labels = IMAGES[:MIN_MICROBATCH], LABELS[:MIN_MICROBATCH]
     theirs.compile(keras.optimizers.SGD(0.0), loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.2))
-    update = train_step.Update(ours, 0, pool, label_smoothing=0.2)
+    update = train_step.TrainStep(ours, 0, pool, label_smoothing=0.2)
     told = update(images, labels, 0, 0.0)
     probabilities = ours(images, training=True).numpy()
     assert told["loss"] == pytest.approx(-np.log(probabilities[np.arange(len(labels)), labels]).mean(), rel=1e-5)
     with tf.GradientTape() as tape:
         loss = theirs.compute_loss(y=keras.utils.to_categorical(labels, 10), y_pred=theirs(images, training=True))
     gradients = tape.gradient(loss, [variable.value for variable in theirs.trainable_variables])
-    for mean, gradient in zip(update.means, gradients, strict=True):
+    for mean, gradient in zip(update.first_moments, gradients, strict=True):
         assert mean.numpy() == pytest.approx(0.1 * gradient.numpy(), abs=1e-6)
 
 
@@ -198,7 +198,7 @@ def test_whatever_keras_trains_is_trained_to_keras_own_loss(train_step, build, p
 
     ours, theirs = build(), build()
     theirs.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
-    update = train_step.Update(ours, 0, pool)
+    update = train_step.TrainStep(ours, 0, pool)
     for step in range(3):
         expected = theirs.train_on_batch(IMAGES, LABELS)
         assert update(IMAGES, LABELS, step, 1e-3)["loss"] == pytest.approx(float(expected), rel=1e-3)
@@ -245,13 +245,15 @@ def drawn_by_numpy(images):
 
 
 def test_noise_of_keras_without_a_seed_is_other_in_each_part_and_step_and_the_same_in_each_training(train_step, pool):
-    images, labels = np.repeat(IMAGES[:1], 2 * PART, axis=0), np.repeat(LABELS[:1], 2 * PART)
+    images, labels = np.repeat(IMAGES[:1], 2 * MIN_MICROBATCH, axis=0), np.repeat(LABELS[:1], 2 * MIN_MICROBATCH)
 
     def losses():
-        update = train_step.Update(noisy(drawn_by_keras), 0, pool)
+        update = train_step.TrainStep(noisy(drawn_by_keras), 0, pool)
         assert update.repeatable
         return [
-            update(images[:size], labels[:size], step, 0.0)["loss"] for step in range(10) for size in (PART, 2 * PART)
+            update(images[:size], labels[:size], step, 0.0)["loss"]
+            for step in range(10)
+            for size in (MIN_MICROBATCH, 2 * MIN_MICROBATCH)
         ]
 
     first = losses()
@@ -269,14 +271,14 @@ def test_what_is_drawn_in_inference_is_the_same_each_time(train_step, pool):
 
 @pytest.mark.parametrize("draw", [drawn_by_tensorflow, drawn_in_a_loop, drawn_by_numpy])
 def test_what_draws_without_a_seed_of_keras_is_noticed(train_step, pool, draw):
-    assert not train_step.Update(noisy(draw), 0, pool).repeatable
+    assert not train_step.TrainStep(noisy(draw), 0, pool).repeatable
 
 
 def test_a_value_that_keras_does_not_know_is_noticed(train_step, pool):
     import tensorflow as tf
 
     steps = tf.Variable(0.0, trainable=False)
-    assert not train_step.Update(noisy(lambda images: images * steps.assign_add(1.0)), 0, pool).repeatable
+    assert not train_step.TrainStep(noisy(lambda images: images * steps.assign_add(1.0)), 0, pool).repeatable
 
 
 def test_a_mirrored_inference_is_the_mean_over_the_image_and_its_mirror_image(train_step, pool):
@@ -287,16 +289,16 @@ def test_a_mirrored_inference_is_the_mean_over_the_image_and_its_mirror_image(tr
 
 
 def test_what_is_dropped_differs_with_part_step_and_seed_and_with_nothing_else(train_step, pool):
-    def loss(seed, step, size=PART):
+    def loss(seed, step, size=MIN_MICROBATCH):
         model = small(two_dropouts)
-        return train_step.Update(model, seed, pool)(
+        return train_step.TrainStep(model, seed, pool)(
             np.repeat(IMAGES[:1], size, axis=0), np.repeat(LABELS[:1], size), step, 0.0
         )
 
     losses = [loss(seed, step)["loss"] for seed, step in [(0, 0), (0, 1), (1, 0), (1, 1)]]
     assert len(set(losses)) == 4
     assert loss(0, 0)["loss"] == losses[0]
-    assert loss(0, 0, 2 * PART)["loss"] != losses[0], "the second part's masks are those of the first"
+    assert loss(0, 0, 2 * MIN_MICROBATCH)["loss"] != losses[0], "the second part's masks are those of the first"
 
 
 def test_the_probabilities_are_the_models_own_in_the_order_of_the_images(train_step, pool):
