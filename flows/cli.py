@@ -40,7 +40,7 @@ from tasks.training.tensorflow import environment
 RUNS_KEPT = 10
 SIGNS = {"−": "-", "–": "-", "’": "'", "·": "-", "→": "->", "…": "...", "×": "x"}  # where a terminal lacks one
 
-_told_to_stop = threading.Event()
+_stop_requested = threading.Event()
 _once = threading.Lock()
 
 
@@ -66,7 +66,7 @@ def main(dag: Dag, kind: type[Settings], arguments: list[str] | None = None) -> 
         _fail(RunError(describe(error)))
     except KeyboardInterrupt:
         _stop()
-    _leave(status)
+    _exit(status)
 
 
 def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:
@@ -78,7 +78,7 @@ def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:
         told = [f"{name:8}{(kind.__doc__ or '').partition(chr(10))[0]}" for name, (_, kind) in studies.items()]
         with contextlib.suppress(BrokenPipeError):  # nobody reads on
             print("\n".join(["usage: python flows/study.py STUDY [options]; --help after it tells these\n", *told]))
-        _leave(0)
+        _exit(0)
     _fail(UserError(f"no study is called {given[0]!r}{nearest(given[0], studies)}"))
 
 
@@ -87,10 +87,10 @@ def run(dag: Dag, settings: Settings) -> int:
     to_tell = unreported(settings.data_dir, os.environ.get("PREFECT_API_URL"))
     Store(settings.data_dir).clean_up()
     ahead = plan(dag, settings)
-    if isinstance(ahead.refusal, ValidationFailed) and not to_tell:
-        page = publish_refusal(ahead.refusal.artifact, settings.reports_dir)
-        raise RunError(f"{ahead.refusal}; see {page}") from ahead.refusal
-    if ahead.whole and not to_tell:
+    if isinstance(ahead.failed_check, ValidationFailed) and not to_tell:
+        page = publish_refusal(ahead.failed_check.artifact, settings.reports_dir)
+        raise RunError(f"{ahead.failed_check}; see {page}") from ahead.failed_check
+    if ahead.complete and not to_tell:
         *_, artifact = ahead.kept.values()  # the last node's: the report
         with contextlib.suppress(OSError):  # it stands, though that it was asked for cannot be written down
             requested_again(settings.data_dir, ahead.kept, command=settings.command, recipe=settings.run_name)
@@ -190,7 +190,7 @@ def run_flow(dag: Dag, settings: Settings) -> Artifact:
             result = state.result(raise_on_failure=False)
         except Exception as error:  # not of a node's making: those come back as a state
             result = error
-    if _told_to_stop.is_set():
+    if _stop_requested.is_set():
         raise KeyboardInterrupt  # Prefect may have made a state of it
     if isinstance(result, Artifact):
         return result
@@ -215,7 +215,7 @@ def _on_signals(handler: Any) -> None:
 def _interrupt(*_: Any) -> NoReturn:
     """End the run within two seconds: workers at once, then what Prefect still wants to tell its server."""
     _on_signals(signal.SIG_IGN)
-    _told_to_stop.set()
+    _stop_requested.set()
     stop_workers()
     threading.Timer(1.5, _stop).start()
     raise KeyboardInterrupt
@@ -224,7 +224,7 @@ def _interrupt(*_: Any) -> NoReturn:
 def _fail(error: RunError | UserError) -> NoReturn:
     _on_signals(signal.SIG_IGN)
     print("error:", "\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
-    _leave(error.exit_status)
+    _exit(error.exit_status)
 
 
 def _stop() -> NoReturn:
@@ -233,10 +233,10 @@ def _stop() -> NoReturn:
         finalize_now("stopped")
         print("stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
     finally:
-        _leave(130)
+        _exit(130)
 
 
-def _leave(status: int) -> NoReturn:
+def _exit(status: int) -> NoReturn:
     """Exit without waiting for threads that are still at work."""
     try:
         sys.stdout.flush()

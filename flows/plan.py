@@ -61,11 +61,11 @@ class Plan:
 
     steps: list[Step] = field(default_factory=list)
     kept: dict[str, Artifact] = field(default_factory=dict)  # by label; verified
-    refusal: RunError | None = None  # of the check that failed
+    failed_check: RunError | None = None  # of the check that failed
     libraries: set[str] = field(default_factory=set)  # what the nodes that run, or may have to, are made with
 
     @property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         """Whether all that is asked for stands."""
         return len(self.kept) == len(self.steps)
 
@@ -78,7 +78,7 @@ def plan(dag: Dag, settings: Settings) -> Plan:
     def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:  # noqa: ARG001
         label, undecided = node.label(network), _labels(inputs)
         why = forced.reason(node, network, undecided)
-        if found.refusal:
+        if found.failed_check:
             verb, why = "wait", "(a failed check stops the run)"
         elif why:
             verb = "run"
@@ -88,7 +88,7 @@ def plan(dag: Dag, settings: Settings) -> Plan:
             try:
                 artifact = node.find(settings, network, inputs)
             except RunError as error:
-                found.refusal = error
+                found.failed_check = error
                 verb, why = "stop", str(error).removeprefix(f"{label}: ")
             else:
                 if isinstance(artifact, Artifact):
@@ -105,11 +105,11 @@ def plan(dag: Dag, settings: Settings) -> Plan:
     return found
 
 
-def flat(inputs: dict[str, Any]) -> Iterator[Any]:
+def flatten(inputs: dict[str, Any]) -> Iterator[Any]:
     """Give every input, of a mapped node each."""
     for given in inputs.values():
         yield from given.values() if isinstance(given, dict) else (given,)
 
 
 def _labels(inputs: dict[str, Any]) -> list[str]:
-    return [given for given in flat(inputs) if isinstance(given, str)]
+    return [given for given in flatten(inputs) if isinstance(given, str)]

@@ -27,7 +27,7 @@ from flows.orchestration.ephemeral_server import is_ephemeral
 from flows.orchestration.server_reporting import ProgressArtifacts, settle, show_result
 from flows.orchestration.task import as_task, fault_of
 from flows.orchestration.task_runners import ENGINES
-from flows.plan import Dag, ForcedReruns, flat, outline, plan
+from flows.plan import Dag, ForcedReruns, flatten, outline, plan
 from flows.pruning import retain
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
@@ -139,7 +139,7 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, futures: dict[Prefec
 
     def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
         label = node.label(network)
-        made_of = [futures[given] for given in flat(inputs) if isinstance(given, PrefectFuture)]
+        made_of = [futures[given] for given in flatten(inputs) if isinstance(given, PrefectFuture)]
         why = forced.reason(node, network, made_of)
         task = as_task(node, network, settings, why, record.name)
         future = engine.submit(task, inputs, after)

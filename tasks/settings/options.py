@@ -36,7 +36,7 @@ def _for_a_form(schema: dict[str, Any], kind: Any) -> None:
             described["description"] += f" ({told})"
 
 
-class Fields(BaseModel):
+class Options(BaseModel):
     """What can be set; `tasks.settings.settings` says which values go together, and what they mean."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_for_a_form)

@@ -21,7 +21,7 @@ from tasks.pipeline.champions import champions
 from tasks.pipeline.errors import UserError
 from tasks.pipeline.store import RAW
 from tasks.pipeline.user_module import UserFunction
-from tasks.settings.options import MODELS, RENAMED, Fields
+from tasks.settings.options import MODELS, RENAMED, Options
 from tasks.settings.presets import PRESETS
 from tasks.settings.recipe import departures, fill_in, preset_values, resolve
 from tasks.training.trees import XGBOOST, XGBOOST_DISTRIBUTION
@@ -34,7 +34,7 @@ RUN_OPTIONS = (
 CLUSTERS = {"dask": "prefect_dask", "ray": "prefect_ray"}  # by what Prefect has for each
 
 
-class Settings(Fields):
+class Settings(Options):
     """Compare networks on Fashion-MNIST: which should I keep, and why?
 
     These settings are what a run does; of the recipe, what is left unset is the preset's.

@@ -125,9 +125,9 @@ def test_tensorflow_is_ahead_where_a_training_is(settings):
 
 
 def test_a_run_has_nothing_to_do_only_where_every_artifact_stands(settings):
-    assert plan(dag, settings()).whole
+    assert plan(dag, settings()).complete
     assert list(plan(dag, settings()).kept) == NODES
-    assert not plan(dag, settings("--force", "report")).whole
+    assert not plan(dag, settings("--force", "report")).complete
 
 
 def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
@@ -142,7 +142,7 @@ def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
     Store(settings().data_dir).make(cache_key, fail, force=True)
     stopped = plan(dag, settings())
     steps = {label: (verb, why) for label, verb, why in stopped.steps}
-    assert isinstance(stopped.refusal, ValidationFailed)
+    assert isinstance(stopped.failed_check, ValidationFailed)
     assert steps["validate"] == ("stop", "train labels must be 0–9: 3 are not")
     assert steps["prepare"] == steps["report"] == ("wait", "(a failed check stops the run)")
 
