@@ -4,7 +4,7 @@
 # make server deploy worker    a Prefect server, what runs on it and when, and who runs it      (make stop ends them)
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run article server deploy worker stop extras test bench browser lint lock schema fixtures clean
+.PHONY: run article server deploy worker stop extras test bench browser lint lock schema docs fixtures clean
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDEVMODE
 
 export PORT ?=
@@ -59,6 +59,9 @@ lock:
 
 schema: .venv/ready
 	$(PYTHON) -c 'import json; from tasks.reporting.page import Twin; print(json.dumps(Twin.model_json_schema(), indent=1))' > docs/report.schema.json
+
+docs: .venv/ready
+	$(PYTHON) docs/options.py > docs/options.md
 
 fixtures: .venv/extras
 	$(PYTHON) -m tests.fixtures.make_fixtures
