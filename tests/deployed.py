@@ -1,4 +1,4 @@
-"""A copy of the project with a server, deployments and a worker of its own, by the README's commands."""
+"""A copy of the project with a server, deployments and a worker of its own, as `docs/deployments.md` has it."""
 
 import contextlib
 import os
@@ -35,7 +35,7 @@ class Deployed:
         self.environment = clean | ours | {"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2"}
 
     def command(self, line: str, **more: str) -> str:
-        """Run a command of the README in the copy, and return what it prints."""
+        """Run a command of that page in the copy, and return what it prints."""
         done = subprocess.run(
             ["bash", "-c", line],
             cwd=self.project,

@@ -1,67 +1,86 @@
-"""The README and the code say the same."""
+"""The pages and the code say the same: README, CONTRIBUTING, `docs/`."""
 
 import json
 import re
+import shlex
 import subprocess
+import sys
+
+import pytest
 
 from flows.cli import read_options
-from tasks.formatting import as_text
-from tasks.settings.models import networks
-from tasks.settings.presets import PRESETS
 from tasks.settings.settings import PROJECT, Settings
+from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy
 from tests.benchmarks.figures import table
 
-README = (PROJECT / "README.md").read_text()
+PAGES = {
+    str(path.relative_to(PROJECT)): path.read_text() for path in (*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"))
+}
+KINDS = {"": Settings, "seeds": SeedStudy, "folds": FoldStudy, "search": SearchStudy}
+TO_BE_MADE = ("CHANGELOG.md", "CONTRIBUTING.md")  # they name what there was, and what a reader is to make
 
 
-def rows(pattern):
-    return {row[0]: row[1:] for row in re.findall(pattern, README, flags=re.MULTILINE)}
+def test_the_page_of_options_is_what_make_docs_prints():
+    printed = subprocess.run(
+        [sys.executable, "docs/options.py"], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert PAGES["docs/options.md"] == printed.stdout, "run `make docs`"
 
 
-def test_the_table_of_options_is_the_settings():
-    table = rows(r"^\| `--([a-z-]+)` \| (.*?) \| (.*?) \|$")
-    assert list(table) == [name.replace("_", "-") for name in Settings.model_fields]
-    for name, field in Settings.model_fields.items():
-        meaning, default = table[name.replace("_", "-")]
-        assert meaning == field.description
-        if default != "the preset's":
-            value = getattr(Settings(), name)
-            assert default == as_text(value).replace(f"{PROJECT}/", "")
+def test_the_commands_that_the_pages_give_are_understood():
+    given = [
+        (study, options.partition(" #")[0])
+        for page in PAGES.values()
+        for study, options in re.findall(
+            r"^\.venv/bin/python flows/(?:main|study)\.py ?([a-z]*)(.*)$", page, re.MULTILINE
+        )
+    ]
+    given += [("", options) for page in PAGES.values() for options in re.findall(r"ARGS='([^']+)'", page)]
+    assert len(given) > 15
+    for study, options in given:
+        read_options(shlex.split(options.partition("||")[0].partition(">")[0]), KINDS[study])
 
 
-def test_the_table_of_presets_is_the_presets():
-    table = rows(r"^\| `(\w+)` \| (.*?) \| (\d+) \| (.*?) \| (\w+) \| (.*?) \|$")
-    assert set(table) == set(PRESETS)
-    for name, (_, batch_size, rate, precision, epochs) in table.items():
-        preset = PRESETS[name]
-        assert int(batch_size) == preset.batch_size
-        assert rate == ("one-cycle to " if preset.schedule == "one-cycle" else "") + str(preset.learning_rate)
-        assert precision == preset.precision
-        assert epochs == ", ".join(str(network.epochs[name]) for network in networks().values())
+def test_the_options_that_the_readme_shows_are_options():
+    shown = re.findall(r"^\| `(--[a-z-]+)` \|", PAGES["README.md"], re.MULTILINE)
+    assert len(shown) == 10
+    assert all(f"| `{option}` |" in PAGES["docs/options.md"] for option in shown)
 
 
 def test_the_table_of_what_is_timed_is_what_was_measured():
     told = json.loads((PROJECT / "benchmarks.json").read_text())
-    section = README.partition("## How fast")[2].partition("\n## ")[0]
+    section = PAGES["docs/benchmarks.md"].partition("\n## `make bench`")[2].partition("\n## ")[0]
     _, _, *quoted = [line for line in section.splitlines() if line.startswith("|")]
     assert quoted
     assert set(quoted) <= set(table(told["figures"]).splitlines())
     assert f"{told['machine']['cores']} cores" in section
 
 
-def test_every_make_target_that_it_names_is_there():
-    named = set(re.findall(r"`?make (\w+)", README)) - {"once"}
+def test_every_make_target_that_the_pages_name_is_there():
+    named = {
+        target
+        for page in PAGES.values()
+        for targets in re.findall(r"(?:^|`|&& )make ((?:[a-z]+ ?)+)", page, re.MULTILINE)
+        for target in targets.split()
+    }
+    assert {"run", "test", "server", "docs"} <= named
     for target in named:
         done = subprocess.run(["make", "--dry-run", target], cwd=PROJECT, capture_output=True, check=False)
         assert done.returncode == 0, target
 
 
-def test_the_options_that_it_passes_are_understood():
-    (given,) = re.findall(r"ARGS='([^']+)'", README)
-    assert read_options(given.split()) == {"preset": "smoke"}
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_a_page_leads_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", PAGES[page]):
+        file, _, heading = target.partition("#")
+        found = (PROJECT / page).parent.joinpath(file).resolve() if file else PROJECT / page
+        assert found.exists(), target
+        headings = re.findall(r"^#+ (.+)$", found.read_text() if heading else "", re.MULTILINE)
+        anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}
+        assert not heading or heading in anchors, target
 
 
-def test_the_table_of_exit_statuses_is_the_code_s():
-    from tasks.pipeline.errors import RunError, UserError
-
-    assert f"{RunError.exit_status} the run failed, {UserError.exit_status} what was asked for cannot be done" in README
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in TO_BE_MADE])
+def test_every_file_that_a_page_names_is_there(page):
+    named = re.findall(r"`((?:docs|flows|tasks|tests)/[\w./-]+)`", PAGES[page])
+    assert [name for name in named if not (PROJECT / name).exists()] == []

@@ -1,4 +1,4 @@
-"""`prefect.yaml` and the README's commands: a real server, a real worker, a real schedule, on the real data."""
+"""`prefect.yaml` and `docs/deployments.md`: a real server, a real worker, a real schedule, on the real data."""
 
 import contextlib
 import json
@@ -16,10 +16,8 @@ from tasks.settings.settings import Settings
 from tests.conftest import FORK_SERVER, PROJECT, background, leftovers, sha256_of, wait_until
 from tests.deployed import deployed
 
-README = (PROJECT / "README.md").read_text()
-COMMANDS = re.findall(
-    r"^(?!```).+$", README.partition("## Scheduled runs\n\n```\n")[2].partition("```")[0], re.MULTILINE
-)
+PAGE = (PROJECT / "docs" / "deployments.md").read_text()
+COMMANDS = re.findall(r"^(?!```).+$", PAGE.partition("## Commands\n\n```\n")[2].partition("```")[0], re.MULTILINE)
 STUDIES = ("seeds", "folds", "search")
 SMOKE = {"preset": "smoke"}
 LONG = {"preset": "smoke", "networks": ["dropout"], "epochs": 1000}
@@ -27,7 +25,7 @@ LONG = {"preset": "smoke", "networks": ["dropout"], "epochs": 1000}
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """A copy of the project in which the README's first commands have been given."""
+    """A copy of the project in which the page's first commands have been given."""
     assert COMMANDS[:3] == ["make server", "make deploy", "make worker"]
     with deployed(tmp_path_factory.mktemp("deployed")) as copy:
         have_the_data(copy.data)
@@ -49,7 +47,7 @@ def have_the_data(data: Path):
 
 @pytest.fixture(scope="module")
 def first(copy):
-    """The first run, as the README starts it: its id."""
+    """The first run, as the page starts it: its id."""
     printed = copy.command("\n".join(COMMANDS[3:5]).replace("4200", str(copy.port)))
     assert "Flow run finished successfully" in printed
     (run,) = copy.runs("fast")
@@ -80,7 +78,7 @@ def test_server_and_pages_listen_on_this_machine_only(copy):
         assert addresses == ["0100007F"]
 
 
-def test_the_deployments_have_the_schedules_that_the_readme_names(copy):
+def test_the_deployments_have_the_schedules_that_the_page_names(copy):
     found = copy.as_deployed
     schedules = {name: [s["schedule"] for s in deployment["schedules"]] for name, deployment in found.items()}
     assert [(s["cron"], s["timezone"]) for s in schedules["nightly"]] == [("0 2 * * *", "UTC")]
