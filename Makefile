@@ -61,7 +61,7 @@ schema: .venv/ready
 	$(PYTHON) -c 'import json; from tasks.reporting.page import Twin; print(json.dumps(Twin.model_json_schema(), indent=1))' > docs/report.schema.json
 
 docs: .venv/ready
-	$(PYTHON) docs/options.py > docs/options.md
+	$(PYTHON) -m docs.options > docs/options.md
 
 fixtures: .venv/extras
 	$(PYTHON) -m tests.fixtures.make_fixtures

@@ -1,6 +1,6 @@
 """Print `options.md`: every option, from the definitions that the command line and Prefect's form use too.
 
-python docs/options.py > docs/options.md      # as `make docs` does
+python -m docs.options > docs/options.md      # as `make docs` does
 """
 
 from collections.abc import Iterable

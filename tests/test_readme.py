@@ -22,7 +22,7 @@ TO_BE_MADE = ("CHANGELOG.md", "CONTRIBUTING.md")  # they name what there was, an
 
 def test_the_page_of_options_is_what_make_docs_prints():
     printed = subprocess.run(
-        [sys.executable, "docs/options.py"], cwd=PROJECT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "docs.options"], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert PAGES["docs/options.md"] == printed.stdout, "run `make docs`"
 
