@@ -17,7 +17,6 @@ PAGES = {
     str(path.relative_to(PROJECT)): path.read_text() for path in (*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"))
 }
 KINDS = {"": Settings, "seeds": SeedStudy, "folds": FoldStudy, "search": SearchStudy}
-TO_BE_MADE = ("CHANGELOG.md", "CONTRIBUTING.md")  # they name what there was, and what a reader is to make
 
 
 def test_the_page_of_options_is_what_make_docs_prints():
@@ -80,7 +79,8 @@ def test_every_link_of_a_page_leads_somewhere(page):
         assert not heading or heading in anchors, target
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page not in TO_BE_MADE])
+@pytest.mark.parametrize("page", PAGES)
 def test_every_file_that_a_page_names_is_there(page):
-    named = re.findall(r"`((?:docs|flows|tasks|tests)/[\w./-]+)`", PAGES[page])
+    there, _, _ = PAGES[page].partition("\n## Add a network")  # what comes after it is to be made by a reader
+    named = re.findall(r"`((?:docs|flows|tasks|tests)/[\w./-]+)`", there)
     assert [name for name in named if not (PROJECT / name).exists()] == []
