@@ -62,6 +62,7 @@ schema: .venv/ready
 
 docs: .venv/ready
 	$(PYTHON) -m docs.options > docs/options.md
+	$(PYTHON) -m docs.packages
 
 fixtures: .venv/extras
 	$(PYTHON) -m tests.fixtures.make_fixtures

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from docs import packages
 from flows.cli import read_options
 from tasks.settings.settings import PROJECT, Settings
 from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy
@@ -24,6 +25,10 @@ def test_the_page_of_options_is_what_make_docs_prints():
         [sys.executable, "-m", "docs.options"], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert PAGES["docs/options.md"] == printed.stdout, "run `make docs`"
+
+
+def test_the_picture_of_the_packages_is_what_make_docs_draws():
+    assert PAGES["CONTRIBUTING.md"] == packages.page(), "run `make docs`"
 
 
 def test_the_commands_that_the_pages_give_are_understood():
