@@ -60,7 +60,7 @@ lock:
 schema: .venv/ready
 	$(PYTHON) -c 'import json; from tasks.reporting.page import Twin; print(json.dumps(Twin.model_json_schema(), indent=1))' > docs/report.schema.json
 
-docs: .venv/ready
+docs: .venv/extras
 	$(PYTHON) -m docs.options > docs/options.md
 	$(PYTHON) -m docs.packages
 

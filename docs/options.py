@@ -72,7 +72,7 @@ def table(*header: str, rows: Iterable[tuple[str, ...]]) -> str:
 def options_of(kind: type[Settings], names: Iterable[str]) -> str:
     """Return the table of some of its options, each with its bounds or choices."""
     described = kind.model_json_schema()["properties"]
-    spellings = {name: "`, `".join([option_of(name), *kind.also_spelt.get(name, ())]) for name in names}
+    spellings = {name: "`, `".join([option_of(name), *kind.aliases.get(name, ())]) for name in names}
     rows = [(f"`{spelt}`", described[name]["description"], default_of(kind, name)) for name, spelt in spellings.items()]
     return table("option", "meaning", "default", rows=rows)
 
@@ -106,7 +106,7 @@ def presets() -> str:
 def study(kind: type[Settings]) -> str:
     """Return what a study takes besides the options of a run, and what it does not take."""
     own = [name for name in kind.model_fields if name in kind.__annotations__]
-    without = ", ".join(f"`{option_of(name)}`" for name in kind.not_taken)
+    without = ", ".join(f"`{option_of(name)}`" for name in kind.excluded)
     return f"`{kind.program}` does not take {without}, and has its own:\n\n{options_of(kind, own)}"
 
 

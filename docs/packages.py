@@ -3,9 +3,9 @@
 python -m docs.packages      # as `make docs` does
 """
 
-import ast
-from collections.abc import Iterator
 from pathlib import Path
+
+import grimp
 
 from tasks.settings.settings import PROJECT
 
@@ -14,32 +14,17 @@ BEGIN, END = "```mermaid\n", "```\n"
 ROOTS = {"flows": "flows/*.py", "tasks": "tasks/*.py: the nodes"}
 
 
-def package_of(path: Path) -> str:
-    """Return the package that a file or a module, as a path, belongs to: a room, or the top of its house."""
-    top, *rest = path.parts
-    return f"{top}/{rest[0]}" if rest and (PROJECT / top / rest[0]).is_dir() else top
-
-
-def imported(node: ast.AST) -> Iterator[str]:
-    """Yield the modules that a piece of code imports when it runs, not for its types alone."""
-    if isinstance(node, ast.ImportFrom) and node.module:
-        yield node.module if node.module not in ROOTS else f"{node.module}.{node.names[0].name}"
-    elif isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
-        for child in ast.iter_child_nodes(node):
-            yield from imported(child)
+def package_of(module: str) -> str:
+    """Return the package that a module belongs to: a room, or the top of its house."""
+    top, *rest = module.split(".")
+    return f"{top}/{rest[0]}" if rest and Path(PROJECT, top, rest[0]).is_dir() else top
 
 
 def edges() -> set[tuple[str, str]]:
-    """Return which package imports which."""
-    found = set()
-    for path in (file for root in ROOTS for file in (PROJECT / root).rglob("*.py")):
-        importer = package_of(path.relative_to(PROJECT))
-        for module in imported(ast.parse(path.read_bytes())):
-            if module.partition(".")[0] in ROOTS and (package := package_of(Path(*module.split(".")))) != importer:
-                found.add((importer, package))
-    return found
+    """Return which package imports which, when it runs, not for its types alone."""
+    graph = grimp.build_graph(*ROOTS, exclude_type_checking_imports=True)
+    found = {(package_of(a), package_of(b)) for a in graph.modules for b in graph.find_modules_directly_imported_by(a)}
+    return {(importer, package) for importer, package in found if importer != package}
 
 
 def reached(package: str, arrows: set[tuple[str, str]]) -> list[str]:
