@@ -22,7 +22,7 @@ server deploy worker stop:
 	@[ -e .venv/ready ] && $(PYTHON) -c '$(SOMETHING_RUNS)' || $(MAKE) -s --no-print-directory .venv/ready
 	@$(PYTHON) -m flows.operations.services $@
 
-SOMETHING_RUNS = from flows.operations.processes import running; exit(not any(map(running, ("server", "worker", "pages"))))
+SOMETHING_RUNS = from flows.operations.processes import find_service; exit(not any(map(find_service, ("server", "worker", "pages"))))
 
 test: lint browser
 	$(PYTHON) -m pytest -n 3 --dist loadfile $(ARGS)

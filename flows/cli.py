@@ -17,7 +17,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 from flows.actions import ACTIONS, FLAGS, look_after
 from flows.environment import PREFECT_HOME, settle_environment
 from flows.operations.crashed_runs import unreported
-from flows.operations.notify import crown_whom_it_promotes
+from flows.operations.notify import promote_winner
 from flows.plan import Dag, outline, plan
 from flows.result_table import summary
 from tasks.data.dataset import FASHION_MNIST
@@ -95,7 +95,7 @@ def run(dag: Dag, settings: Settings) -> int:
         with contextlib.suppress(OSError):  # it stands, though that it was asked for cannot be written down
             requested_again(settings.data_dir, ahead.kept, command=settings.command, recipe=settings.run_name)
         publish(artifact, settings.reports_dir)
-        crown_whom_it_promotes(artifact, settings)
+        promote_winner(artifact, settings)
     else:
         if settings.engine == "local":
             start_server(ahead.libraries, environment())  # it imports them while Prefect is imported here

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows.operations.processes import command_of, running
-from flows.operations.server_client import ask
+from flows.operations.processes import command_of, find_service
+from flows.operations.server_client import list_all, request
 from flows.operations.services import POOL
 from tests.conftest import PROJECT, free_port, wait_until
 
@@ -50,69 +50,69 @@ class Deployed:
 
     def processes(self, service: str) -> dict[int, str]:
         """Return the processes of a service of the copy, and all they have started, with their command lines."""
-        return {process: command_of(process) for process in running(service, self.project)}
+        return {process: command_of(process) for process in find_service(service, self.project)}
 
     def deployment(self, name: str) -> dict[str, Any]:
         """Return what the server knows of a deployment."""
         flow = f"fashion-mnist-{name}" if name in ("seeds", "folds", "search") else "fashion-mnist"
-        return ask(self.url, f"deployments/name/{flow}/{name}")
+        return request(self.url, f"deployments/name/{flow}/{name}")
 
     def schedule(self, name: str, seconds: int, settings: dict[str, Any]) -> None:
         """Give a deployment this schedule and these settings instead of its own, from now on."""
         identifier = self.deployment(name)["id"]
-        for schedule in ask(self.url, f"deployments/{identifier}/schedules"):
-            ask(self.url, f"deployments/{identifier}/schedules/{schedule['id']}", method="DELETE")
+        for schedule in request(self.url, f"deployments/{identifier}/schedules"):
+            request(self.url, f"deployments/{identifier}/schedules/{schedule['id']}", method="DELETE")
         wanted = {"schedule": {"interval": seconds}, "active": True, "parameters": {"settings": settings}}
-        ask(self.url, f"deployments/{identifier}/schedules", [wanted])
+        request(self.url, f"deployments/{identifier}/schedules", [wanted])
 
     def unschedule(self, name: str) -> None:
         """Take a deployment's schedules away with the runs that are due, and wait until none is under way."""
         identifier = self.deployment(name)["id"]
-        for schedule in ask(self.url, f"deployments/{identifier}/schedules"):
-            ask(self.url, f"deployments/{identifier}/schedules/{schedule['id']}", method="DELETE")
+        for schedule in request(self.url, f"deployments/{identifier}/schedules"):
+            request(self.url, f"deployments/{identifier}/schedules/{schedule['id']}", method="DELETE")
         for run in self.runs(name, "SCHEDULED"):
             if datetime.fromisoformat(run["expected_start_time"]) < datetime.now(UTC):  # the others go with it
-                ask(self.url, f"flow_runs/{run['id']}", method="DELETE")
+                request(self.url, f"flow_runs/{run['id']}", method="DELETE")
         wait_until(lambda: not self.runs(name, "PENDING", "RUNNING", "CANCELLING"), 300, lambda: str(self.runs(name)))
 
     @contextlib.contextmanager
     def beginning_nothing(self) -> Iterator[None]:
         """Have the worker begin no run while the context lasts."""
-        ask(self.url, f"work_pools/{POOL}", {"is_paused": True}, method="PATCH")
+        request(self.url, f"work_pools/{POOL}", {"is_paused": True}, method="PATCH")
         yield
-        ask(self.url, f"work_pools/{POOL}", {"is_paused": False}, method="PATCH")
+        request(self.url, f"work_pools/{POOL}", {"is_paused": False}, method="PATCH")
 
     def start(self, name: str, settings: dict[str, Any]) -> str:
         """Have a run of a deployment begin now; return its id."""
         content = {"parameters": {"settings": settings}, "state": {"type": "SCHEDULED"}}
-        return ask(self.url, f"deployments/{self.deployment(name)['id']}/create_flow_run", content)["id"]
+        return request(self.url, f"deployments/{self.deployment(name)['id']}/create_flow_run", content)["id"]
 
     def run(self, identifier: str) -> dict[str, Any]:
         """Return what the server knows of a run."""
-        return ask(self.url, f"flow_runs/{identifier}")
+        return request(self.url, f"flow_runs/{identifier}")
 
     def runs(self, name: str, *types: str) -> list[dict[str, Any]]:
         """Return a deployment's runs that have these states, the first to begin first."""
         states = (
             {"state": {"type": {"any_": list(types)}}} if types else {"state": {"type": {"not_any_": ["SCHEDULED"]}}}
         )
-        only = {"deployments": {"name": {"any_": [name]}}, "flow_runs": states}
-        return ask(self.url, "flow_runs/filter", {**only, "sort": "EXPECTED_START_TIME_ASC"})
+        of_it = {"name": {"any_": [name]}}
+        return list_all(self.url, "flow_runs", deployments=of_it, flow_runs=states, sort="EXPECTED_START_TIME_ASC")
 
     def tasks(self, run: str) -> dict[str, str]:
         """Return the states of a run's tasks, by name."""
-        only = {"flow_runs": {"id": {"any_": [run]}}}
-        return {task["name"]: task["state_name"] for task in ask(self.url, "task_runs/filter", only)}
+        tasks = list_all(self.url, "task_runs", flow_runs={"id": {"any_": [run]}})
+        return {task["name"]: task["state_name"] for task in tasks}
 
     def artifacts(self, run: str) -> dict[str, Any]:
         """Return what a run shows in Prefect's UI, by key."""
-        only = {"artifacts": {"flow_run_id": {"any_": [run]}}}
-        return {artifact["key"]: artifact for artifact in ask(self.url, "artifacts/filter", only)}
+        artifacts = list_all(self.url, "artifacts", artifacts={"flow_run_id": {"any_": [run]}})
+        return {artifact["key"]: artifact for artifact in artifacts}
 
     def log_of(self, run: str) -> str:
         """Return what the server has of a run's log."""
-        only = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"}
-        return "\n".join(line["message"] for line in ask(self.url, "logs/filter", only))
+        lines = list_all(self.url, "logs", logs={"flow_run_id": {"any_": [run]}}, sort="TIMESTAMP_ASC")
+        return "\n".join(line["message"] for line in lines)
 
     def ended(self, run: str, within: float = 180) -> dict[str, Any]:
         """Wait for a run's end and return what the server knows then."""

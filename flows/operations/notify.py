@@ -1,4 +1,4 @@
-"""Notify: tell whoever is to know that a run failed, the verdict changed or a champion was promoted.
+"""Notifications: a run failed, the verdict changed or a champion was promoted.
 
 FASHION_MNIST_WEBHOOK in the environment of the worker (or of the command) names an address; a JSON object is posted
 there, whose `text` is a sentence, as chat programs expect it. Prefect's own automations work beside it.
@@ -9,21 +9,21 @@ import os
 import socket
 from typing import Any
 
-from flows.operations.server_client import request
+from flows.operations.server_client import send
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.champions import crown
 from tasks.settings.settings import Settings
 
 WEBHOOK = "FASHION_MNIST_WEBHOOK"
-PATIENCE = 10  # seconds
+TIMEOUT = 10  # seconds
 
 
 def notify(event: str, text: str, **facts: str | None) -> None:
-    """Post what has happened, if an address is configured; a receiver that fails is a line in the log."""
+    """Post an event, if an address is configured; a receiver that fails is a line in the log."""
     address = os.environ.get(WEBHOOK)
-    fault = _post(address, {"event": event, "text": text, **facts}) if address else None
-    if fault:
-        logging.getLogger("prefect.fashion_mnist").warning("nobody was notified (%s): %s", event, fault)
+    error = _post(address, {"event": event, "text": text, **facts}) if address else None
+    if error:
+        logging.getLogger("prefect.fashion_mnist").warning("nobody was notified (%s): %s", event, error)
 
 
 def notify_of_failure(url: str, name: str, run: str, why: str) -> None:
@@ -32,11 +32,11 @@ def notify_of_failure(url: str, name: str, run: str, why: str) -> None:
     notify("failed", " · ".join(filter(None, [f"{name}: {why}", socket.gethostname(), link])), run=run, link=link)
 
 
-def crown_whom_it_promotes(report: Artifact, settings: Settings, link: str | None = None) -> None:
-    """Put the network into use that a report's decision promotes, and tell so, unless it is in use already.
+def promote_winner(report: Artifact, settings: Settings, link: str | None = None) -> None:
+    """Make the network champion that the report's decision promotes, and notify, unless it is champion already.
 
     Raises:
-        RunError: it has beaten one that is no longer in use.
+        RunError: the champion that it has beaten is no longer in use.
     """
     decision = report.summary.get("challenge")
     if decision and decision["promoted"]:
@@ -52,7 +52,7 @@ def _post(address: str, content: dict[str, Any]) -> str | None:
     if not address.startswith(("http://", "https://")):
         return f"{WEBHOOK} is not an http(s) address"
     try:
-        response = request("POST", address, PATIENCE, json=content)
+        response = send("POST", address, TIMEOUT, json=content)
     except ConnectionError as error:
         return f"it cannot be reached ({error})"
     return None if response.is_success else f"it answers {response.status_code}"

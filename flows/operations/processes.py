@@ -1,4 +1,4 @@
-"""The processes of this machine, told by what their environment holds: it is inherited, and ends with the last one."""
+"""This machine's processes, found by their environment: children inherit it, and it ends with the last of them."""
 
 import contextlib
 import os
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from tasks.pipeline import PROJECT
 
-STOP_WITHIN = 5  # seconds for what is told to end, before it is killed: Prefect's worker does not always hear it
-MARK = "FASHION_MNIST_SERVICE"  # "<service> of <project>"
+TERMINATE_TIMEOUT = 5  # seconds from SIGTERM to SIGKILL: Prefect's worker sometimes ignores the first
+SERVICE_ENV = "FASHION_MNIST_SERVICE"  # "<service> of <project>"
 
 
 def environments() -> dict[int, dict[str, str]]:
-    """Return the environment of each process that this user may look at."""
+    """Return the environment of each process that this user may read."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended, or is another user's
@@ -23,15 +23,15 @@ def environments() -> dict[int, dict[str, str]]:
     return found
 
 
-def mark_of(service: str, project: Path = PROJECT) -> str:
-    """Return what marks a service of a project."""
-    return f"{service} of {project}"
+def service_env(service: str, project: Path = PROJECT) -> dict[str, str]:
+    """Return the variable that identifies a project's service."""
+    return {SERVICE_ENV: f"{service} of {project}"}
 
 
-def running(service: str, project: Path = PROJECT) -> dict[int, dict[str, str]]:
-    """Return the processes of a service of a project, and what they have started, each with its environment."""
-    mark = mark_of(service, project)
-    return {process: environment for process, environment in environments().items() if environment.get(MARK) == mark}
+def find_service(service: str, project: Path = PROJECT) -> dict[int, dict[str, str]]:
+    """Return the processes of a project's service and their children, each with its environment."""
+    wanted = service_env(service, project).items()
+    return {process: environment for process, environment in environments().items() if wanted <= environment.items()}
 
 
 def command_of(process: int) -> str:
@@ -42,19 +42,19 @@ def command_of(process: int) -> str:
         return ""
 
 
-def end(found: Callable[[], Iterable[int]]) -> bool:
-    """Tell processes to end, and kill those that do not; return whether there were any."""
-    any_there = bool(found())
+def terminate(find: Callable[[], Iterable[int]]) -> bool:
+    """Send SIGTERM to the processes found, then SIGKILL to those that remain; return whether there were any."""
+    found_any = bool(find())
     for number in (signal.SIGTERM, signal.SIGKILL):
-        for process in found():
+        for process in find():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, number)
-        wait(STOP_WITHIN, lambda: not found())
-    return any_there
+        wait_until(lambda: not find(), TERMINATE_TIMEOUT)
+    return found_any
 
 
-def wait(seconds: float, ended: Callable[[], bool]) -> None:
-    """Wait until something has ended, so many seconds at most."""
-    deadline = time.monotonic() + seconds
-    while not ended() and time.monotonic() < deadline:
+def wait_until(is_done: Callable[[], bool], timeout: float) -> None:
+    """Wait until something is done, at most so many seconds."""
+    deadline = time.monotonic() + timeout
+    while not is_done() and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -1,16 +1,18 @@
-"""Status: does what is scheduled happen? For a person, and by its exit status for a monitor; Prefect stays out."""
+"""The status: does what is scheduled happen? For a person, and by its exit status for a monitor; without Prefect."""
 
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import yaml
+
+from flows.environment import URL
 from flows.operations.crashed_runs import is_alive, unfinished
-from flows.operations.processes import running
-from flows.operations.server_client import ask, deployments, seconds_of
+from flows.operations.processes import find_service
+from flows.operations.server_client import deployments, request, seconds_of
 from flows.operations.services import HOME, last_seen, server_url
 from flows.pruning import size_of
 from tasks.pipeline import PROJECT
@@ -19,25 +21,25 @@ from tasks.pipeline.reading import printable
 from tasks.pipeline.run_records import is_running, last_asked, records, recover_crashed_runs
 from tasks.settings.settings import Settings
 
-LATE = 120  # seconds after which a run that is due should have begun
-UNSEEN = 100  # seconds after which a worker that tells of itself every 30 is taken for gone
-LITTLE = 2 << 30  # bytes free: a run makes about a tenth of that
-IN_A_ROW = 3  # runs that were cancelled: then it is no overlap any more
+LATE_AFTER = 120  # seconds after which a run that is due should have begun
+WORKER_TIMEOUT = 100  # seconds without a heartbeat, of which a worker has one every 30
+MIN_FREE = 2 << 30  # bytes: a run makes about a tenth of that
+MAX_CANCELLED = 3  # runs in a row: more than an overlap
 NEXT = "NEXT_SCHEDULED_START_TIME_ASC"
 DATABASE = HOME / "prefect.db"
-DEPLOYED = re.findall(r"^  - name: (\S+)", (PROJECT / "prefect.yaml").read_text(), re.MULTILINE)
+SPECIFICATION = PROJECT / "prefect.yaml"
 
 Row = tuple[str, str]  # what, how it is
-Told = Iterator[Row | str]  # a row, or what is wrong in a sentence
+Findings = Iterator[Row | str]  # rows, and problems in a sentence each
 
 
 def status(settings: Settings) -> tuple[list[Row], list[str]]:
-    """Return how everything is, and what is wrong."""
-    told = [*_last_run(settings), *_scheduled(), *_room(settings)]
-    return [item for item in told if isinstance(item, tuple)], [item for item in told if isinstance(item, str)]
+    """Return the state of everything in rows, and the problems."""
+    found = [*_last_run(settings), *_schedules(), *_disk(settings)]
+    return [item for item in found if isinstance(item, tuple)], [item for item in found if isinstance(item, str)]
 
 
-def _last_run(settings: Settings) -> Told:
+def _last_run(settings: Settings) -> Findings:
     recover_crashed_runs(settings.data_dir)
     if is_running(settings.data_dir):
         yield "now", "a run is at work"
@@ -50,13 +52,13 @@ def _last_run(settings: Settings) -> Told:
     verdict = f", verdict: keep {content['keep']}" if "keep" in content else ""
     yield "last run", printable(f"{content['state']} {when} ({content.get('recipe', '')}{verdict})")
     if content["state"] in ("failed", "died"):
-        why = next(iter(content.get("message", "").split("\n")), "") or "its process was killed"
+        why = content.get("message", "").partition("\n")[0] or "its process was killed"
         yield printable(f"the last run {content['state']}: {why}")
 
 
-def _scheduled() -> Told:
-    """Tell of server, worker and every deployment; nothing is wrong where nobody has set them up."""
-    if not (os.environ.get("PREFECT_API_URL") or running("server") or running("worker") or DATABASE.exists()):
+def _schedules() -> Findings:
+    """Yield server, worker and every deployment; where nobody has set them up, nothing is wrong."""
+    if not (os.environ.get(URL) or find_service("server") or find_service("worker") or DATABASE.exists()):
         yield "server", "none: nothing is scheduled"
         return
     try:
@@ -65,7 +67,8 @@ def _scheduled() -> Told:
         found = deployments(url)
         for deployment in found:
             yield from _deployment(url, deployment)
-        if missing := set(DEPLOYED) - {deployment["name"] for deployment in found}:
+        expected = {deployment["name"] for deployment in yaml.safe_load(SPECIFICATION.read_text())["deployments"]}
+        if missing := expected - {deployment["name"] for deployment in found}:
             yield f"the server does not know {', '.join(sorted(missing))}; put them there with `make deploy`"
         for run in unfinished(url):
             if not is_alive(run):
@@ -73,13 +76,13 @@ def _scheduled() -> Told:
         if found:
             seen = last_seen(url)
             yield "worker", f"seen {_ago(seen)}" if seen else "none"
-            if time.time() - seen > UNSEEN:
+            if time.time() - seen > WORKER_TIMEOUT:
                 yield "no worker is there to run what is due; start one with `make worker`"
     except RunError as error:
         yield str(error)
 
 
-def _deployment(url: str, deployment: dict[str, Any]) -> Told:
+def _deployment(url: str, deployment: dict[str, Any]) -> Findings:
     name, now = deployment["name"], time.time()
     due = [seconds_of(run["next_scheduled_start_time"]) for run in _runs(url, deployment, NEXT, "SCHEDULED")]
     ended = _runs(url, deployment, "END_TIME_DESC", "COMPLETED", "FAILED", "CRASHED", "CANCELLED")
@@ -90,33 +93,33 @@ def _deployment(url: str, deployment: dict[str, Any]) -> Told:
     moment = f"{datetime.fromtimestamp(due[0], UTC):%Y-%m-%d %H:%M} UTC, {_ago(due[0])}" if due else ""
     at = f"next {moment}" if due else "paused" if deployment["paused"] else "" if scheduled else "not scheduled"
     yield name, "; ".join(filter(None, [at, how]))
-    if due and now - due[0] > LATE:
+    if due and now - due[0] > LATE_AFTER:
         yield f"{name} should have begun {_ago(due[0])} and did not: no worker takes its runs up"
-    every = [schedule["interval"] for schedule in active if "interval" in schedule]
-    if due and every and due[0] - now > min(every) + LATE:
-        told = f"{name} is to begin every {min(every) / 60:.0f} min, but its next run is planned {_ago(due[0])}"
-        yield f"{told}: was the clock put back? `make stop server deploy worker` plans anew"
-    if scheduled and not due and now - seconds_of(deployment["updated"]) > LATE:
+    every = min((schedule["interval"] for schedule in active if "interval" in schedule), default=None)
+    if due and every and due[0] - now > every + LATE_AFTER:
+        message = f"{name} is to begin every {every / 60:.0f} min, but its next run is planned {_ago(due[0])}"
+        yield f"{message}: was the clock put back? `make stop server deploy worker` plans anew"
+    if scheduled and not due and now - seconds_of(deployment["updated"]) > LATE_AFTER:
         yield f"{name} has a schedule, but no run is planned: it never fires, or the server does not plan it"
     if last and last["state_type"] in ("FAILED", "CRASHED"):
         yield f"the last run of {name} ({last['name']}) {last['state_name'].lower()}: {last['state']['message']}"
-    at_work = _runs(url, deployment, "START_TIME_DESC", "RUNNING", "PENDING", "CANCELLING")
-    if not at_work and len(ended) == IN_A_ROW and {run["state_type"] for run in ended} == {"CANCELLED"}:
-        yield f"the last {IN_A_ROW} runs of {name} were cancelled: {ended[0]['state']['message']}"
+    active_runs = _runs(url, deployment, "START_TIME_DESC", "RUNNING", "PENDING", "CANCELLING")
+    if not active_runs and len(ended) == MAX_CANCELLED and {run["state_type"] for run in ended} == {"CANCELLED"}:
+        yield f"the last {MAX_CANCELLED} runs of {name} were cancelled: {ended[0]['state']['message']}"
 
 
 def _runs(url: str, deployment: dict[str, Any], sort: str, *states: str) -> list[dict[str, Any]]:
     """Return the first few of a deployment's runs in these states."""
     only = {"deployments": {"id": {"any_": [deployment["id"]]}}, "flow_runs": {"state": {"type": {"any_": states}}}}
-    return ask(url, "flow_runs/filter", {**only, "sort": sort, "limit": IN_A_ROW})
+    return request(url, "flow_runs/filter", {**only, "sort": sort, "limit": MAX_CANCELLED})
 
 
-def _room(settings: Settings) -> Told:
+def _disk(settings: Settings) -> Findings:
     folder = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
     used = size_of(settings.data_dir.resolve())
     yield "disk", f"{free / 1e9:,.1f} GB free; {settings.data_dir} has {used / 1e6:,.0f} MB"
-    if free < LITTLE:
+    if free < MIN_FREE:
         yield f"only {free / 1e9:.1f} GB are free in {folder}"
 
 

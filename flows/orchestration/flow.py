@@ -1,7 +1,7 @@
-"""The DAG as a Prefect flow: each node a task, kept artifacts shown as `Cached`.
+"""The DAG as a Prefect flow: each node a task, reused artifacts shown as `Cached`.
 
-The artifact store alone decides what stands; Prefect keeps no results of its own that could say otherwise. A node's
-failure is returned as a state with one sentence, not raised, so that no log shows a traceback for what was foreseen.
+The artifact store alone decides what is up to date; Prefect keeps no results that could disagree. An expected failure
+is returned as a state with one sentence, not raised, so that no log shows a traceback for it.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Completed, Failed
 from pydantic import ValidationError
 
-from flows.operations.crashed_runs import mark_the_dead
-from flows.operations.notify import crown_whom_it_promotes, notify, notify_of_failure
+from flows.operations.crashed_runs import mark_crashed_runs
+from flows.operations.notify import notify, notify_of_failure, promote_winner
 from flows.orchestration.ephemeral_server import is_ephemeral
-from flows.orchestration.server_reporting import ProgressArtifacts, settle, show_result
-from flows.orchestration.task import as_task, fault_of
+from flows.orchestration.server_reporting import ProgressArtifacts, show_result, sync_task_states
+from flows.orchestration.task import as_task, exception_of, failed
 from flows.orchestration.task_runners import ENGINES
 from flows.plan import Dag, ForcedReruns, flatten, outline, plan
 from flows.pruning import retain
@@ -45,8 +45,8 @@ from tasks.training.tensorflow import environment
 
 
 @contextlib.contextmanager
-def keep_slot(lease: UUID, seconds: float, **_: Any) -> Iterator[None]:
-    """Keep this run's slot in its deployment for as long as the server can be told to, and go on without it after that.
+def keep_concurrency_slot(lease: UUID, seconds: float, **_: Any) -> Iterator[None]:
+    """Keep this run's slot in its deployment while the server answers, and go on without it when it does not.
 
     Prefect would end the run, whatever its training has cost, because the server was away for some minutes. Two runs at
     once do no harm here: each artifact has one maker.
@@ -55,7 +55,7 @@ def keep_slot(lease: UUID, seconds: float, **_: Any) -> Iterator[None]:
         yield
 
 
-flow_engine.maintain_concurrency_lease = keep_slot  # type: ignore[assignment]
+flow_engine.maintain_concurrency_lease = keep_concurrency_slot  # type: ignore[assignment]
 
 
 def as_flow(dag: Dag, kind: type[Settings]) -> Flow[..., Any]:
@@ -64,18 +64,17 @@ def as_flow(dag: Dag, kind: type[Settings]) -> Flow[..., Any]:
     def recipe_of(parameters: dict[str, Any]) -> str:
         return kind.model_validate(parameters.get("settings", {})).run_name
 
-    def tell_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 (Prefect's)
+    def on_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 (Prefect's)
         """Notify: Prefect calls this for a run that failed or crashed; where its process was killed, in the worker."""
         try:
             name = recipe_of(flow_run.parameters)
-        except ValidationError:  # of which the state tells
+        except ValidationError:  # the state says so
             name = flow_run.name
-        url = "" if is_ephemeral() else PREFECT_API_URL.value() or ""
-        notify_of_failure(url, name, str(flow_run.id), f"{state.name}: {state.message}")
+        notify_of_failure(kept_server(), name, str(flow_run.id), f"{state.name}: {state.message}")
 
-    usual = kind()
+    default = kind()
 
-    def run(settings: Settings = usual) -> Any:
+    def run(settings: Settings = default) -> Any:
         return run_flow(dag, settings)
 
     run.__annotations__["settings"] = kind  # what Prefect checks parameters by
@@ -84,39 +83,44 @@ def as_flow(dag: Dag, kind: type[Settings]) -> Flow[..., Any]:
         description=(kind.__doc__ or "").partition("\n")[0],
         flow_run_name=lambda: recipe_of(this_run.parameters),  # until its result has a key
         persist_result=False,
-        on_failure=[tell_failure],
-        on_crashed=[tell_failure],
+        on_failure=[on_failure],
+        on_crashed=[on_failure],
     )(run)
 
 
+def kept_server() -> str:
+    """Return the API's URL of a server that outlives the run, empty if it has one of its own."""
+    return "" if is_ephemeral() else PREFECT_API_URL.value() or ""
+
+
 def run_flow(dag: Dag, settings: Settings) -> Any:
-    """Run what does not stand; what is foreseen to go wrong is a state with one sentence."""
+    """Run the nodes that are not up to date; return an expected failure as a state with one sentence."""
     try:
         return run_all(dag, settings)
-    except (RunError, UserError, OSError) as error:
-        fault = RunError(describe(error)) if isinstance(error, OSError) else error
-        return Failed(message=str(fault), data=fault)
+    except (RunError, UserError) as error:
+        return failed(error)
+    except OSError as error:
+        return failed(RunError(describe(error)))
 
 
 def run_all(dag: Dag, settings: Settings) -> State:
-    """Run what does not stand, record it, and tell how it ended whoever is to know."""
-    log = get_run_logger()
-    kept_server = "" if is_ephemeral() else PREFECT_API_URL.value() or ""
-    places = (settings.data_dir, settings.reports_dir, kept_server or "its own")
+    """Run the nodes that are not up to date, record the run, and report how it ended."""
+    log, server = get_run_logger(), kept_server()
+    places = (settings.data_dir, settings.reports_dir, server or "its own")
     log.info("code %s (%s), data %s, reports %s, Prefect server %s", PROJECT, commit(), *places)
     try:
-        for told in mark_the_dead(kept_server, settings.data_dir) if kept_server else []:
-            log.info("%s", told)
-    except RunError as error:  # the next run tells it
+        for message in mark_crashed_runs(server, settings.data_dir) if server else []:
+            log.info("%s", message)
+    except RunError as error:  # the next run reports them
         log.warning("%s", error)
     Store(settings.data_dir).clean_up()
     if deployment.id and settings.engine == "local":
         start_server(plan(dag, settings).libraries, environment())
     before = last_completed(settings.data_dir, settings.command)
-    outline(dag, settings)  # it raises where `force` names nothing
+    outline(dag, settings)  # it raises where `force` names no node
     futures: dict[PrefectFuture[Any], str] = {}
-    run = str(this_run.id) if kept_server and not deployment.id else None  # of the others, `the_dead` knows otherwise
-    known = {"command": settings.command, "recipe": settings.run_name, "server": kept_server}
+    run = str(this_run.id) if server and not deployment.id else None  # a worker's run is known by its processes
+    known = {"command": settings.command, "recipe": settings.run_name, "server": server}
     with recorded(settings.data_dir, **known, flow_run=run) as record:
         ended = run_nodes(dag, settings, record, futures)
         artifact: Any = ended.data
@@ -125,11 +129,11 @@ def run_all(dag: Dag, settings: Settings) -> State:
         else:
             record.end("stopped" if ended.is_cancelled() else "failed", ended.message or "")
     if deployment.id:
-        settle({future.task_run_id: (label, future.state) for future, label in futures.items()})
+        sync_task_states({future.task_run_id: (label, future.state) for future, label in futures.items()})
     if ended.is_completed():
         if settings.keep_runs:
             log.info("%s", retain(settings))
-        tell_result(artifact, settings, before)
+        announce_result(artifact, settings, before)
     return ended
 
 
@@ -138,15 +142,13 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, futures: dict[Prefec
     forced = ForcedReruns(settings.force)
 
     def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
-        label = node.label(network)
         made_of = [futures[given] for given in flatten(inputs) if isinstance(given, PrefectFuture)]
-        why = forced.reason(node, network, made_of)
-        task = as_task(node, network, settings, why, record.name)
+        task = as_task(node, network, settings, forced.reason(node, network, made_of), record.name)
         future = engine.submit(task, inputs, after)
-        futures[future] = label
+        futures[future] = node.label(network)
         return future
 
-    stopped: list[State] = []  # how the run is to end that was stopped from without
+    stopped: list[State] = []  # how the run is to end if something stops it
 
     def stop(state: State) -> None:
         stopped.append(state)
@@ -156,32 +158,38 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, futures: dict[Prefec
     live = LivePage(settings.reports_dir, outline(dag, settings)[0])
     cancelled = partial(stop, Cancelled(message="cancelled from the server"))
     shown = [] if is_ephemeral() else [ProgressArtifacts(cancelled)]
-    with watching(live, *shown), limited(settings.time_limit, stop), engine:
+    with watching(live, *shown), time_limit(settings.time_limit, stop), engine:
         try:
             report = dag(run, settings)
-            failed = wait_for(futures, record)
-        except BaseException:  # cancelled, or told to end: nothing must work on for nobody
+            failure = wait_for(futures, record)
+        except BaseException:  # cancelled, or terminated: nothing must work on for nobody
             engine.stop()
             record.end("stopped")
             raise
-        return _published(next(iter(stopped), failed), report, futures, settings, live)
+        failure = next(iter(stopped), failure)
+        live.end(("stopped" if failure.is_cancelled() else "failed") if failure else "")
+        try:
+            return _with_page(failure, settings) if failure else _published(report, futures, settings)
+        except RunError as error:
+            live.end("failed")
+            return failed(error)
 
 
-def tell_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
-    """Show the result on a server that is kept, and notify if another network than before is to be kept now."""
+def announce_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
+    """Show the result on a server that is kept, and notify if the verdict keeps another network than before."""
     link = show_result(settings.run_name, artifact, page_of(artifact, settings.reports_dir))
     kept, keep = before and before.content.get("keep"), artifact.summary["keep"]
     if kept and kept != keep:
         text = f"the verdict has changed: keep {keep}, no longer {kept} ({settings.run_name}); {link}"
         notify("verdict changed", text, keep=keep, report=link)
-    crown_whom_it_promotes(artifact, settings, link)
+    promote_winner(artifact, settings, link)
 
 
 @contextlib.contextmanager
-def limited(hours: float | None, stop: Callable[[State], None]) -> Iterator[None]:
+def time_limit(hours: float | None, stop: Callable[[State], None]) -> Iterator[None]:
     """Have the run stopped after so many hours, if it lasts so long."""
-    fault = RunError(f"stopped after {hours:g} hours (time_limit); what was finished is kept" if hours else "")
-    timer = threading.Timer((hours or 0) * 3600, stop, [Failed(message=str(fault), data=fault)])
+    message = f"stopped after {hours:g} hours (time_limit); what was finished is kept" if hours else ""
+    timer = threading.Timer((hours or 0) * 3600, stop, [failed(RunError(message))])
     timer.daemon = True
     if hours:
         timer.start()
@@ -191,43 +199,33 @@ def limited(hours: float | None, stop: Callable[[State], None]) -> Iterator[None
         timer.cancel()
 
 
-def _published(
-    failed: State | None,
-    report: PrefectFuture[Any],
-    futures: dict[PrefectFuture[Any], str],
-    settings: Settings,
-    live: LivePage,
-) -> State:
-    """Put the page of the report, or of what was refused, into its place; return the state of the flow run."""
-    live.end(("stopped" if failed.is_cancelled() else "failed") if failed else "")
-    try:
-        if not failed:
-            store = store_of(settings)
-            artifact = store.fetch(report.result())
-            for future, label in futures.items():  # what later runs quote, and what they challenge
-                if label == "compare_trainings" or (settings.challenge and label.startswith("evaluate[")):
-                    store.fetch(future.result())
-            page = publish(artifact, settings.reports_dir)
-            return Completed(message=f"report: {page}", data=artifact)
-        fault = fault_of(failed)
-        if isinstance(fault, ValidationFailed):
-            page = publish_refusal(fault.artifact, settings.reports_dir)
-            fault = RunError(f"{fault}; see {page}")
-            return Failed(message=str(fault), data=fault)
-    except RunError as error:
-        live.end("failed")
-        failed = Failed(message=str(error), data=error)
-    return failed
+def _published(report: PrefectFuture[Any], futures: dict[PrefectFuture[Any], str], settings: Settings) -> State:
+    """Publish the report's page; return the state of the flow run."""
+    store = store_of(settings)
+    artifact = store.fetch(report.result())
+    for future, label in futures.items():  # what later runs quote, and what they challenge
+        if label == "compare_trainings" or (settings.challenge and label.startswith("evaluate[")):
+            store.fetch(future.result())
+    page = publish(artifact, settings.reports_dir)
+    return Completed(message=f"report: {page}", data=artifact)
+
+
+def _with_page(failure: State, settings: Settings) -> State:
+    """Publish the page of a failed validation, if that is the failure; return the state of the flow run."""
+    error = exception_of(failure)
+    if not isinstance(error, ValidationFailed):
+        return failure
+    return failed(RunError(f"{error}; see {publish_refusal(error.artifact, settings.reports_dir)}"))
 
 
 def wait_for(futures: dict[PrefectFuture[Any], str], record: Record) -> State | None:
     """Wait for all nodes and record how each ended; return the first failure."""
-    failed: State | None = None
+    failure: State | None = None
     for future in as_completed(list(futures)):
         future.wait()  # for the state itself: until then, it is what the server knows of it
         if future.state.is_completed():
             artifact = future.result()
             record.node(futures[future], artifact.key, future.state.name == "Cached", artifact.manifest["made"])
-        elif not failed and (future.state.is_failed() or future.state.is_crashed()):
-            failed = Failed(message=future.state.message, data=future.state.data)
-    return failed
+        elif not failure and (future.state.is_failed() or future.state.is_crashed()):
+            failure = Failed(message=future.state.message, data=future.state.data)
+    return failure

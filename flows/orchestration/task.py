@@ -1,4 +1,4 @@
-"""A node as a Prefect task: on this machine, or sent to another one of a cluster."""
+"""A node as a Prefect task: on this machine, or on another one of a cluster."""
 
 import traceback
 from typing import Any
@@ -9,7 +9,7 @@ from prefect.runtime import deployment
 from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 
-from flows.orchestration.task_runners import Sender, localize
+from flows.orchestration.task_runners import Submitter, localize
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, Unreachable, UserError, WorkerCrashed
 from tasks.pipeline.node import Inputs, Node
@@ -21,21 +21,21 @@ from tasks.settings.settings import Settings
 def as_task(
     node: Node, network: str | None, settings: Settings, force_reason: str | None = None, run: str = ""
 ) -> Task[..., Any]:
-    """Return the Prefect task that runs a node, though its artifact stands if there is a reason to do so."""
+    """Return the Prefect task that runs a node, even if its artifact is up to date, given a reason to."""
     label = node.label(network)
-    sender = None
+    submitter = None
     if settings.engine != "local":  # one arithmetic for all, whatever the other machines' processors
-        sender = (PROJECT, node.fingerprint(settings, network))
+        submitter = (PROJECT, node.fingerprint(settings, network))
         settings = settings.model_copy(update={"precision": settings.resolved().precision})
 
     def work(inputs: Inputs) -> Any:
-        return run_node(node, network, settings, force_reason, run, inputs, sender)
+        return run_node(node, network, settings, force_reason, run, inputs, submitter)
 
     # Another try may help after a killed worker, and a run that nobody waits for where the network is down.
-    healing = WorkerCrashed | Unreachable if deployment.id else WorkerCrashed
+    retryable = WorkerCrashed | Unreachable if deployment.id else WorkerCrashed
 
-    def may_heal(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001 (Prefect's signature)
-        return isinstance(fault_of(state), healing)
+    def is_retryable(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001 (Prefect's signature)
+        return isinstance(exception_of(state), retryable)
 
     return Task(
         work,
@@ -47,7 +47,7 @@ def as_task(
         retries=node.retries,
         retry_delay_seconds=exponential_backoff(backoff_factor=3),
         retry_jitter_factor=0.5,
-        retry_condition_fn=may_heal,
+        retry_condition_fn=is_retryable,
     )
 
 
@@ -58,29 +58,34 @@ def run_node(
     force_reason: str | None,
     run: str,
     inputs: Inputs,
-    sender: Sender | None,
+    submitter: Submitter | None,
 ) -> Any:
-    """Run a node within a Prefect task, of a sender elsewhere if there is one; return the state that it ends in."""
+    """Run a node within a Prefect task, perhaps on another machine than its submitter; return the state it ends in."""
     if stopping.is_set():
         return Failed(message="stopped")
     label = node.label(network)
     reporter = to_all(log_reporter(get_run_logger()), *watchers)
-    fault: RunError | UserError
+    failure: RunError | UserError
     try:
-        if sender:
-            settings, inputs = localize(sender, node, network, settings, inputs)
+        if submitter:
+            settings, inputs = localize(submitter, node, network, settings, inputs)
         artifact, made = node.run(settings, network, inputs, reporter, force_reason, run)
     except (RunError, UserError) as error:
-        fault, detail = error, "\n".join(getattr(error, "__notes__", []))
-    except Exception as error:  # a fault in the node: shown whole, for whoever mends it
-        fault, detail = RunError(f"{label}: {type(error).__name__}: {error}"), traceback.format_exc()
+        failure, detail = error, "\n".join(getattr(error, "__notes__", []))
+    except Exception as error:  # a bug in the node: its traceback is for whoever mends it
+        failure, detail = RunError(f"{label}: {type(error).__name__}: {error}"), traceback.format_exc()
     else:
         return Completed(name="Completed" if made else "Cached", message=artifact.key, data=artifact)
     if not stopping.is_set():
-        reporter(Event("failed", label, str(fault), detail=detail))
-    return Failed(message=str(fault), data=fault)
+        reporter(Event("failed", label, str(failure), detail=detail))
+    return failed(failure)
 
 
-def fault_of(state: Any) -> Any:
-    """Return the exception that a failed state stands for."""
+def failed(error: Exception) -> Any:
+    """Return the failed state that carries an exception."""
+    return Failed(message=str(error), data=error)
+
+
+def exception_of(state: Any) -> Any:
+    """Return the exception that a failed state carries."""
     return getattr(state.data, "result", state.data)

@@ -1,9 +1,9 @@
-"""Engines: what the tasks run on, by Prefect's own task runners. This machine, a Dask cluster, or a Ray cluster.
+"""Engines: what runs the tasks, by Prefect's task runners. This machine, a Dask cluster or a Ray cluster.
 
-On a cluster a task runs on whatever machine is free. Each has this project (the same code, or the run fails), reaches
-the Prefect server, and shares the data folder or the store that the settings name. A scheduler that loses a machine
-runs its tasks again elsewhere; what they find in the store stands. When the run is stopped, a training on a Dask worker
-runs to its end and is kept; Ray kills it, and its checkpoint is kept.
+On a cluster a task runs on whatever machine is free. Each has this project (with the same code, or the run fails),
+reaches the Prefect server, and shares the data folder or the store that the settings name. A scheduler that loses a
+machine runs its tasks again elsewhere; what they find in the store is reused. When the run is stopped, a training on a
+Dask worker runs to its end and is kept; Ray kills it, and its checkpoint is kept.
 """
 
 import contextlib
@@ -33,9 +33,9 @@ from tasks.pipeline.workers import stop_workers
 from tasks.settings.settings import Settings
 from tasks.training.tensorflow import environment
 
-PATIENCE = 10  # seconds for a scheduler to answer
+CONNECT_TIMEOUT = 10  # seconds
 
-Sender = tuple[Path, dict[str, dict[str, str]]]  # whose task it is: its project, its code and library versions
+Submitter = tuple[Path, dict[str, dict[str, str]]]  # the project that sends a task, its code and library versions
 
 
 class Engine:
@@ -60,25 +60,25 @@ class Engine:
         return self.runner.submit(task, {"inputs": inputs}, wait_for=[after] if after else None)
 
     def stop(self) -> None:
-        """Begin nothing more, and stop what is at work."""
+        """Start nothing more, and stop what runs."""
         stop_workers()
 
 
 class Cluster(Engine):
-    """Sends tasks to other machines, and tells this one's reporters how they end."""
+    """Sends tasks to other machines, and reports here how they end."""
 
-    cancel: Callable[[Any], object]  # by which the cluster takes work back
+    cancel: Callable[[Any], object]  # takes back a future of the cluster's
 
     def __init__(self, settings: Settings) -> None:
         server, scheduler = PREFECT_API_URL.value() or "", settings.scheduler
-        if scheduler and _only_from_here(server) and not _only_from_here(scheduler):
+        if scheduler and is_loopback(server) and not is_loopback(scheduler):
             raise UserError(
                 f"the machines of {scheduler} do not reach the Prefect server at {server}: start one that they reach, "
                 "and name it in PREFECT_API_URL"
             )
         super().__init__(settings)
         self.store = store_of(settings)
-        self.told = threading.Lock()
+        self.reporting = threading.Lock()
         self.stopped = False
         self.futures: list[PrefectFuture[Any]] = []
         self.ended = 0
@@ -93,19 +93,19 @@ class Cluster(Engine):
         self.reporter(Event("started", self.settings.engine, self.settings.scheduler or "on this machine"))
         try:
             self.runner.__enter__()
-            getattr(self.runner, "client", None)  # a Dask runner connects when it is first asked for it
-        except Exception as error:  # each engine has faults of its own
+            getattr(self.runner, "client", None)  # a Dask runner connects at the first access
+        except Exception as error:  # each engine has exceptions of its own
             said = next(iter(str(error).strip().splitlines()), type(error).__name__)
             where = f"{self.settings.engine} at {self.settings.scheduler or 'this machine'}"
             raise RunError(f"{where} does not answer ({said}); start it, or name another --scheduler") from error
         return self
 
     def submit(self, task: Task[..., Any], inputs: Any, after: Any) -> PrefectFuture[Any]:
-        """Have it run on another machine, which finds in the store what is handed to it from here."""
+        """Have a task run on another machine, which finds its inputs in the store."""
         future = super().submit(task, map_artifacts(self.store.fetch, inputs), after)
         self.futures.append(future)
         known = contextvars.copy_context()  # the thread that calls back would not know the run's server
-        future.add_done_callback(lambda done: known.run(self._tell, task.name, done))
+        future.add_done_callback(lambda done: known.run(self._report, task.name, done))
         return future
 
     def stop(self) -> None:
@@ -114,12 +114,12 @@ class Cluster(Engine):
         for future in list(self.futures):
             self.cancel(future.wrapped_future)  # type: ignore[attr-defined]
 
-    def _tell(self, label: str, future: PrefectFuture[Any]) -> None:
+    def _report(self, label: str, future: PrefectFuture[Any]) -> None:
         future.wait()
         if self.stopped:
             return
         state, engine = future.state, self.settings.engine
-        with self.told:
+        with self.reporting:
             self.ended += 1
             if not state.is_completed():
                 to_all(*watchers)(Event("failed", label, state.message or str(state.name)))
@@ -139,9 +139,9 @@ class DaskEngine(Cluster):
         from prefect_dask import DaskTaskRunner
 
         self.cancel = Future.cancel
-        logging.getLogger("distributed").setLevel(logging.ERROR)  # what goes well is no news, nor is a worker's end
+        logging.getLogger("distributed").setLevel(logging.ERROR)  # below that it logs what goes well
         if self.settings.scheduler:
-            return DaskTaskRunner(address=self.settings.scheduler, client_kwargs={"timeout": PATIENCE})
+            return DaskTaskRunner(address=self.settings.scheduler, client_kwargs={"timeout": CONNECT_TIMEOUT})
         here = {
             "n_workers": cores(),
             "threads_per_worker": 1,
@@ -170,14 +170,14 @@ ENGINES: dict[str, type[Engine]] = {"local": Engine, "dask": DaskEngine, "ray": 
 
 
 def localize(
-    sender: Sender, node: Node, network: str | None, settings: Settings, inputs: Inputs
+    submitter: Submitter, node: Node, network: str | None, settings: Settings, inputs: Inputs
 ) -> tuple[Settings, Inputs]:
-    """Return the sender's settings and input artifacts as they are on this machine.
+    """Return the submitter's settings and input artifacts as they are on this machine.
 
     Raises:
-        RunError: its code or its libraries are others, or an input is not to be had here.
+        RunError: its code or its libraries differ, or an input cannot be fetched.
     """
-    project, fingerprint = sender
+    project, fingerprint = submitter
     for what, mine in node.fingerprint(settings, network).items():
         differing = sorted({name for name, _ in fingerprint[what].items() ^ mine.items()})
         if differing:
@@ -190,7 +190,7 @@ def localize(
     return here, map_artifacts(store_of(here).fetch, inputs)
 
 
-def _only_from_here(address: str) -> bool:
+def is_loopback(address: str) -> bool:
     """Tell whether only this machine reaches an address."""
     host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
     with contextlib.suppress(ValueError):

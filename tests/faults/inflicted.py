@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.operations.processes import command_of
-from flows.operations.server_client import ask, seconds_of
+from flows.operations.server_client import request, seconds_of
 from tasks.pipeline.errors import RunError
 from tests.conftest import FORK_SERVER, background, trains, wait_until
 from tests.deployed import Deployed
@@ -239,7 +239,7 @@ def cancel(copy: Deployed, flow: int) -> str:
     """Cancel the run, as the button of Prefect's UI does."""
     with paused(flow):
         (run,) = copy.runs("watch", "RUNNING")
-        ask(copy.url, f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+        request(copy.url, f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
     began = time.monotonic()
     ended = copy.ended(run["id"])
     assert ended["state_name"] == "Cancelled", ended["state"]
@@ -254,7 +254,7 @@ def cancel_after_outage(copy: Deployed, flow: int) -> str:
     run = copy.start("fast", RECIPE | {"epochs": 1000})
     wait_until(lambda: list(copy.data.glob("checkpoints/*/*")), 120)
     outage(60)(copy, flow)
-    ask(copy.url, f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    request(copy.url, f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
     began = time.monotonic()
     ended = copy.ended(run)
     assert ended["state_name"] == "Cancelled", ended["state"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.operations.server_client import ask
+from flows.operations.server_client import request
 from tasks.data.dataset import FASHION_MNIST
 from tasks.pipeline.errors import RunError
 from tasks.settings.settings import Settings
@@ -154,7 +154,7 @@ def test_a_parameter_that_makes_no_sense_is_refused_before_there_is_a_run(copy, 
     before = len(copy.runs("fast"))
     content = {"parameters": given, "state": {"type": "SCHEDULED"}}
     with pytest.raises(RunError, match=re.escape(message)):
-        ask(copy.url, f"deployments/{copy.deployment('fast')['id']}/create_flow_run", content)
+        request(copy.url, f"deployments/{copy.deployment('fast')['id']}/create_flow_run", content)
     assert len(copy.runs("fast")) == before
 
 
@@ -162,7 +162,7 @@ def test_a_study_is_a_deployment_of_its_own_with_settings_of_its_own(copy, first
     identifier = copy.deployment("seeds")["id"]
     content = {"parameters": {"settings": {"seeds": 1}}, "state": {"type": "SCHEDULED"}}
     with pytest.raises(RunError, match="1 is less than the minimum of 2"):
-        ask(copy.url, f"deployments/{identifier}/create_flow_run", content)
+        request(copy.url, f"deployments/{identifier}/create_flow_run", content)
     run = copy.start("seeds", SMOKE | {"networks": ["dropout"], "seeds": 2})
     assert copy.ended(run)["state_name"] == "Completed"
     tasks = copy.tasks(run)
@@ -190,7 +190,7 @@ def test_the_status_is_well_where_all_is(copy, scheduled):
 def test_a_run_that_is_cancelled_ends_as_cancelled_with_its_children(copy, first):
     run = copy.start("fast", LONG)
     wait_until(lambda: list(copy.data.glob("checkpoints/*/*")), 60, lambda: str(copy.run(run)["state"]))
-    ask(copy.url, f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    request(copy.url, f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
     assert copy.ended(run)["state_name"] == "Cancelled"
     wait_until(lambda: not [line for line in copy.processes("worker").values() if FORK_SERVER in line], 10)
     assert leftovers(copy.data) == []
@@ -199,7 +199,7 @@ def test_a_run_that_is_cancelled_ends_as_cancelled_with_its_children(copy, first
 
 def test_make_worker_tells_of_a_run_that_died_while_nobody_could(copy, first):
     """Such as one whose worker found the server without room for the news."""
-    ask(copy.url, f"flow_runs/{first}/set_state", {"state": {"type": "RUNNING", "name": "Running"}, "force": True})
+    request(copy.url, f"flow_runs/{first}/set_state", {"state": {"type": "RUNNING", "name": "Running"}, "force": True})
     assert "was killed\nthe worker already runs" in copy.command("make worker")
     assert copy.run(first)["state_type"] == "CRASHED"
 

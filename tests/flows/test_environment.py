@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.operations.server_client import request
+from flows.operations.server_client import send
 from tests.conftest import ON_THE_FIXTURE, PROJECT
 
 PROFILES = """
@@ -139,7 +139,7 @@ def test_others_are_asked_by_the_proxy(proxy, monkeypatch):
     address, asked = proxy
     monkeypatch.setenv("http_proxy", address)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    assert request("POST", "http://example.invalid/hook", json={}).status_code == 204
+    assert send("POST", "http://example.invalid/hook", json={}).status_code == 204
     assert asked[0].startswith("POST http://example.invalid/hook ")
 
 

@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from flows.operations import crashed_runs as module
-from flows.operations.crashed_runs import CARRIED, mark_the_dead
-from flows.operations.server_client import ask, deployments
+from flows.operations.crashed_runs import FLOW_RUN_ID_ENV, mark_crashed_runs
+from flows.operations.server_client import deployments, list_all, request
 from tasks.pipeline.run_records import recover_crashed_runs
 
 
@@ -22,58 +22,60 @@ def deployment(url, name):
 
 def create(url, name, **state):
     """Have the server know of a run in this state; return its id."""
-    return ask(url, f"deployments/{deployment(url, name)['id']}/create_flow_run", {"state": state})["id"]
+    return request(url, f"deployments/{deployment(url, name)['id']}/create_flow_run", {"state": state})["id"]
 
 
 def ghost(url, state, host=None):
     """Have the server know of a run that a worker on that host has begun, and that nobody carries."""
     run = create(url, "fast", type="PENDING")
-    ask(url, f"flow_runs/{run}/labels", {"prefect.worker.name": host or socket.gethostname()}, "PATCH")
-    ask(url, f"flow_runs/{run}/set_state", {"state": {"type": state}, "force": True})
+    request(url, f"flow_runs/{run}/labels", {"prefect.worker.name": host or socket.gethostname()}, "PATCH")
+    request(url, f"flow_runs/{run}/set_state", {"state": {"type": state}, "force": True})
     return run
 
 
 def state_of(url, run):
-    return ask(url, f"flow_runs/{run}")["state_type"]
+    return request(url, f"flow_runs/{run}")["state_type"]
 
 
 @pytest.fixture(autouse=True)
 def nobody_else(url):
     """Leave no run to another test."""
     yield
-    for run in ask(url, "flow_runs/filter", {"flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}}}):
-        ask(url, f"flow_runs/{run['id']}", method="DELETE")
+    for run in list_all(url, "flow_runs", flow_runs={"state": {"type": {"not_any_": ["SCHEDULED"]}}}):
+        request(url, f"flow_runs/{run['id']}", method="DELETE")
 
 
 @pytest.mark.parametrize(("state", "end"), [("RUNNING", "crashed"), ("CANCELLING", "cancelled")])
 def test_a_run_that_no_process_carries_crashes_with_its_tasks_or_is_cancelled_as_it_was_to_be(url, state, end):
     run = ghost(url, state)
     task = {"flow_run_id": run, "task_key": "t", "dynamic_key": "0", "name": "train", "state": {"type": "RUNNING"}}
-    made = ask(url, "task_runs/", task)
-    (told,) = mark_the_dead(url)
+    made = request(url, "task_runs/", task)
+    (told,) = mark_crashed_runs(url)
     assert re.search(f"{end}: its process, pid .+ on {socket.gethostname()}, was killed$", told)
     assert state_of(url, run) == end.upper()
-    assert ask(url, f"task_runs/{made['id']}")["state_type"] == "CRASHED"
-    assert mark_the_dead(url) == []
+    assert request(url, f"task_runs/{made['id']}")["state_type"] == "CRASHED"
+    assert mark_crashed_runs(url) == []
 
 
 @pytest.mark.parametrize("state", ["CRASHED", "FAILED", "CANCELLED"])
 def test_the_tasks_of_a_run_that_has_ended_end_too(url, state):
     run = ghost(url, "RUNNING")
     task = {"flow_run_id": run, "task_key": "t", "dynamic_key": "0", "name": "train", "state": {"type": "RUNNING"}}
-    made = ask(url, "task_runs/", task)
-    ask(url, f"flow_runs/{run}/set_state", {"state": {"type": state}, "force": True})
-    assert mark_the_dead(url) == []
-    assert ask(url, f"task_runs/{made['id']}")["state_type"] == "CRASHED"
+    made = request(url, "task_runs/", task)
+    request(url, f"flow_runs/{run}/set_state", {"state": {"type": state}, "force": True})
+    assert mark_crashed_runs(url) == []
+    assert request(url, f"task_runs/{made['id']}")["state_type"] == "CRASHED"
 
 
 def test_a_run_that_a_process_carries_is_left_alone(url):
     run = ghost(url, "RUNNING")
-    with subprocess.Popen([sys.executable, "-c", "input()"], env=os.environ | {CARRIED: run}, stdin=-1) as process:
-        assert mark_the_dead(url) == []
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"], env=os.environ | {FLOW_RUN_ID_ENV: run}, stdin=-1
+    ) as process:
+        assert mark_crashed_runs(url) == []
         assert state_of(url, run) == "RUNNING"
         process.kill()
-    assert len(mark_the_dead(url)) == 1
+    assert len(mark_crashed_runs(url)) == 1
 
 
 @pytest.mark.parametrize(("program", "dead"), [("prefect", 0), ("another", 1)])
@@ -81,8 +83,8 @@ def test_a_run_whose_process_number_is_another_program_s_by_now_is_dead(url, mon
     monkeypatch.setattr(module, "environments", dict)  # as for a user who may look at nobody's
     run = ghost(url, "RUNNING")
     with subprocess.Popen([sys.executable, "-c", "input()", program], stdin=-1) as process:
-        ask(url, f"flow_runs/{run}", {"infrastructure_pid": str(process.pid)}, "PATCH")
-        assert len(mark_the_dead(url)) == dead
+        request(url, f"flow_runs/{run}", {"infrastructure_pid": str(process.pid)}, "PATCH")
+        assert len(mark_crashed_runs(url)) == dead
         process.kill()
 
 
@@ -92,25 +94,25 @@ def test_a_run_that_comes_to_its_end_while_others_are_told_of_is_left_as_it_is(u
     def told_meanwhile(*_):
         for run in (first, second):
             if state_of(url, run) == "RUNNING":
-                ask(url, f"flow_runs/{run}/set_state", {"state": {"type": "COMPLETED"}, "force": True})
+                request(url, f"flow_runs/{run}/set_state", {"state": {"type": "COMPLETED"}, "force": True})
 
     monkeypatch.setattr(module, "notify_of_failure", told_meanwhile)
-    assert len(mark_the_dead(url)) == 1
+    assert len(mark_crashed_runs(url)) == 1
     assert sorted([state_of(url, first), state_of(url, second)]) == ["COMPLETED", "CRASHED"]
 
 
 def test_a_run_that_is_about_to_be_started_is_dead_only_where_no_worker_was(url):
     run = ghost(url, "PENDING")
-    assert mark_the_dead(url) == []
-    assert len(mark_the_dead(url, worker_starts=True)) == 1
+    assert mark_crashed_runs(url) == []
+    assert len(mark_crashed_runs(url, worker_starts=True)) == 1
     assert state_of(url, run) == "CRASHED"
 
 
 def test_the_run_of_another_host_is_its_own(url):
     run = ghost(url, "RUNNING", "elsewhere")
-    assert mark_the_dead(url, worker_starts=True) == []
+    assert mark_crashed_runs(url, worker_starts=True) == []
     assert state_of(url, run) == "RUNNING"
-    ask(url, f"flow_runs/{run}", method="DELETE")
+    request(url, f"flow_runs/{run}", method="DELETE")
 
 
 @pytest.mark.parametrize(("of_another_server", "kept"), [(True, 1), (False, 0)])
@@ -127,5 +129,5 @@ def test_a_run_by_hand_is_kept_in_mind_until_its_own_server_is_told(url, tmp_pat
     note["server"] = "http://elsewhere/api" if of_another_server else url
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "20260101T000000000000-1.died.json").write_text(json.dumps(note))
-    mark_the_dead(url, tmp_path)
+    mark_crashed_runs(url, tmp_path)
     assert len(recover_crashed_runs(tmp_path)) == kept

@@ -1,6 +1,7 @@
 """What `make server` and the others do, beside what `tests/flows/test_deployments.py` sees of them."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,17 @@ from pathlib import Path
 import pytest
 
 from flows.operations import services as module
-from flows.operations.processes import MARK, running
+from flows.operations.processes import SERVICE_ENV, find_service
 from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.settings import PROJECT
+from tests.conftest import ON_THE_FIXTURE
+
+PROFILE = """
+active = "work"
+
+[profiles.work]
+PREFECT_API_URL = "http://127.0.0.1:9/api"
+"""
 
 
 @pytest.fixture
@@ -22,10 +31,10 @@ def home(tmp_path, monkeypatch):
 
 
 def test_a_log_that_has_grown_large_becomes_the_old_one_while_its_service_writes_on(home, monkeypatch):
-    monkeypatch.setattr(module, "LOG_BYTES", 10)
+    monkeypatch.setattr(module, "MAX_LOG", 10)
     with (home / "worker.log").open("ab", buffering=0) as log:
         log.write(b"what was a year ago\n")
-        module._bound_logs()
+        module.rotate_logs()
         log.write(b"now\n")
     assert (home / "worker.log").read_bytes() == b"now\n"
     assert (home / "worker.log.old").read_bytes() == b"what was a year ago\n"
@@ -64,16 +73,42 @@ def test_an_address_that_is_none_gets_a_sentence(monkeypatch, url):
         module.server_url()
 
 
-def test_a_process_that_does_not_start_is_told_with_its_log(home):
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("flows/main.py", *ON_THE_FIXTURE),
+        ("flows/main.py", "--status"),
+        ("flows/study.py", "seeds", "--status"),
+        ("-m", "flows.operations.services", "deploy"),
+        ("-m", "flows.operations.services", "worker"),
+    ],
+    ids=" ".join,
+)
+def test_every_command_asks_the_server_that_the_user_s_profile_names(command, tmp_path):
+    (tmp_path / "profiles.toml").write_text(PROFILE)
+    folders = () if "-m" in command else ("--data-dir", str(tmp_path / "data"), "--reports-dir", str(tmp_path))
+    environment = os.environ | {"PREFECT_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, *command, *folders], cwd=PROJECT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert re.search("no Prefect.* server.* answers at http://127.0.0.1:9/api ", done.stdout + done.stderr)
+
+
+def test_a_process_that_does_not_start_is_told_with_its_log(home, monkeypatch):
+    monkeypatch.setitem(module.SERVICES, "server", module.Service("no_such_module", lambda url: 0))
     with pytest.raises(RunError, match=f"^the server did not start; see {home / 'server.log'}$"):
-        module._start("server", ["no_such_module"], {}, lambda: False)
+        module._start("server", "", {})
     assert "No module named no_such_module" in (home / "server.log").read_text()
 
 
-def test_what_another_project_has_started_is_not_ours(home):
-    module._start("worker", ["http.server", "--help"], {}, lambda: "usage" in (home / "worker.log").read_text())
-    assert running("worker", PROJECT.parent) == {}
-    assert os.environ.get(MARK) is None
+def test_what_another_project_has_started_is_not_ours(home, monkeypatch):
+    (home / "worker.log").touch()
+    helps = module.Service("http.server --help", lambda url: "usage" in (home / "worker.log").read_text())
+    monkeypatch.setitem(module.SERVICES, "worker", helps)
+    module._start("worker", "", {})
+    assert find_service("worker", PROJECT.parent) == {}
+    assert os.environ.get(SERVICE_ENV) is None
 
 
 def test_what_is_worked_on_is_the_worker_s_own_clone(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from flows.operations import status as module
-from flows.operations.server_client import ask
+from flows.operations.server_client import request
 from flows.operations.status import status
 from tasks.pipeline.run_records import recorded
 from tasks.settings.settings import Settings
@@ -22,7 +22,7 @@ def told(tmp_path, monkeypatch):
     """Ask for the status of a data folder; return the rows as a dictionary, and what is wrong."""
     monkeypatch.setattr(module, "DATABASE", tmp_path / "prefect.db")
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    monkeypatch.setattr(module, "LITTLE", 0)
+    monkeypatch.setattr(module, "MIN_FREE", 0)
 
     def told(url=None):
         if url:
@@ -120,17 +120,17 @@ def test_a_run_that_should_have_begun_and_did_not_is_said(told, url):
     due = (datetime.now(UTC) - timedelta(hours=5)).isoformat()
     late = create(url, "fast", type="SCHEDULED", state_details={"scheduled_time": due})
     assert "fast should have begun 5 h ago and did not: no worker takes its runs up" in told(url)[1]
-    ask(url, f"flow_runs/{late}", method="DELETE")
+    request(url, f"flow_runs/{late}", method="DELETE")
 
 
 def test_a_schedule_that_never_fires_is_said(told, url, monkeypatch):
     identifier = deployment(url, "fast")["id"]
     never = {"schedule": {"cron": "0 0 30 2 *", "timezone": "UTC"}, "active": True}
-    (made,) = ask(url, f"deployments/{identifier}/schedules", [never])
-    monkeypatch.setattr(module, "LATE", -1)  # it was deployed a moment ago
+    (made,) = request(url, f"deployments/{identifier}/schedules", [never])
+    monkeypatch.setattr(module, "LATE_AFTER", -1)  # it was deployed a moment ago
     wrong = "fast has a schedule, but no run is planned: it never fires, or the server does not plan it"
     assert wrong in told(url)[1]
-    ask(url, f"deployments/{identifier}/schedules/{made['id']}", method="DELETE")
+    request(url, f"deployments/{identifier}/schedules/{made['id']}", method="DELETE")
     assert wrong not in told(url)[1]
 
 
@@ -147,10 +147,10 @@ def test_a_schedule_that_waits_for_a_clock_that_was_put_back_is_said(told, url, 
 
 def test_a_deployment_whose_last_run_crashed_is_said_until_one_goes_well(told, url):
     crashed = {"state": {"type": "CRASHED", "name": "Crashed", "message": "its process was killed"}, "force": True}
-    ask(url, f"flow_runs/{create(url, 'watch', type='PENDING')}/set_state", crashed)
+    request(url, f"flow_runs/{create(url, 'watch', type='PENDING')}/set_state", crashed)
     assert any(re.match(r"the last run of watch \([\w-]+\) crashed: its process was killed", w) for w in told(url)[1])
     completed = {"state": {"type": "COMPLETED", "name": "Completed"}, "force": True}
-    ask(url, f"flow_runs/{create(url, 'watch', type='PENDING')}/set_state", completed)
+    request(url, f"flow_runs/{create(url, 'watch', type='PENDING')}/set_state", completed)
     assert not any("of watch" in wrong for wrong in told(url)[1])
     assert re.search(r"last run Completed \d s ago$", told(url)[0]["watch"])
 
@@ -160,9 +160,9 @@ def test_a_run_that_waits_for_its_slot_is_not_late(told, url):
     waiting = create(url, "fast", type="SCHEDULED", state_details={"scheduled_time": due})
     soon = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
     again = {"type": "SCHEDULED", "name": "AwaitingConcurrencySlot", "state_details": {"scheduled_time": soon}}
-    ask(url, f"flow_runs/{waiting}/set_state", {"state": again, "force": True})
+    request(url, f"flow_runs/{waiting}/set_state", {"state": again, "force": True})
     assert not any(wrong.startswith("fast should have begun") for wrong in told(url)[1])
-    ask(url, f"flow_runs/{waiting}", method="DELETE")
+    request(url, f"flow_runs/{waiting}", method="DELETE")
 
 
 def test_a_deployment_whose_runs_are_all_cancelled_is_said(told, url):
@@ -170,25 +170,27 @@ def test_a_deployment_whose_runs_are_all_cancelled_is_said(told, url):
     for times in (2, 1):
         assert not any("were cancelled" in wrong for wrong in told(url)[1])
         for _ in range(times):
-            ask(url, f"flow_runs/{create(url, 'nightly', type='PENDING')}/set_state", cancelled)
+            request(url, f"flow_runs/{create(url, 'nightly', type='PENDING')}/set_state", cancelled)
     assert "the last 3 runs of nightly were cancelled: limit reached" in told(url)[1]
 
 
-def test_a_deployment_that_the_server_does_not_know_is_said(told, url, monkeypatch):
-    monkeypatch.setattr(module, "DEPLOYED", ["nightly", "weekly"])
+def test_a_deployment_that_the_server_does_not_know_is_said(told, url, tmp_path, monkeypatch):
+    specification = tmp_path / "prefect.yaml"
+    specification.write_text("deployments: [{name: nightly}, {entrypoint: a.b, 'name': weekly}]  # - name: never")
+    monkeypatch.setattr(module, "SPECIFICATION", specification)
     assert "the server does not know weekly; put them there with `make deploy`" in told(url)[1]
 
 
 def test_a_run_whose_process_is_gone_is_said(told, url):
     run = ghost(url, "RUNNING")
-    name = ask(url, f"flow_runs/{run}")["name"]
+    name = request(url, f"flow_runs/{run}")["name"]
     assert f"{name} is running for the server, but its process is gone" in told(url)[1]
-    ask(url, f"flow_runs/{run}", method="DELETE")
+    request(url, f"flow_runs/{run}", method="DELETE")
 
 
 def test_too_little_room_is_said(told, tmp_path, monkeypatch):
     run(tmp_path)
-    monkeypatch.setattr(module, "LITTLE", 1 << 60)
+    monkeypatch.setattr(module, "MIN_FREE", 1 << 60)
     (wrong,) = told()[1]
     assert re.fullmatch(r"only [\d.]+ GB are free in .+/data", wrong)
 

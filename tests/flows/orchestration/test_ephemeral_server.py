@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from flows.orchestration.ephemeral_server import DATABASE, LARGEST, _database_at
+from flows.orchestration.ephemeral_server import DATABASE, MAX_DATABASE, _database_at
 from tests.conftest import PROJECT
 from tests.strange_files import OTHER_THAN_FILES, sparse
 
@@ -52,7 +52,7 @@ def database(tmp_path):
 
 def large(path):
     path.write_bytes(HEAD)
-    os.truncate(path, LARGEST)
+    os.truncate(path, MAX_DATABASE)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,6 @@ def test_a_database_stays_while_it_is_small_or_another_run_is_at_it(database):
     with _database_at(database):
         large(database)
         with _database_at(database):
-            assert database.stat().st_size == LARGEST
+            assert database.stat().st_size == MAX_DATABASE
     with _database_at(database):
         assert not database.exists()

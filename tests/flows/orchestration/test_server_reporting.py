@@ -15,9 +15,9 @@ from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, te
 from prefect.states import Completed, Failed
 
 from flows.operations.notify import WEBHOOK
-from flows.operations.server_client import ask as ask_api
-from flows.orchestration.flow import keep_slot
-from flows.orchestration.server_reporting import ProgressArtifacts, settle
+from flows.operations.server_client import request
+from flows.orchestration.flow import keep_concurrency_slot
+from flows.orchestration.server_reporting import ProgressArtifacts, sync_task_states
 from tests.conftest import ON_THE_FIXTURE, ask, run_main, wait_until
 
 
@@ -39,9 +39,11 @@ def test_a_task_of_whose_end_the_server_has_not_heard_is_told_at_the_end(server)
         future.wait()
         unheard = {"state": {"type": "RUNNING", "name": "Running"}, "force": True}
         wait_until(lambda: ask(server, "task_runs", task_runs={"id": {"any_": [str(future.task_run_id)]}}), 20)
-        ask_api(server.url, f"task_runs/{future.task_run_id}/set_state", unheard)
+        request(server.url, f"task_runs/{future.task_run_id}/set_state", unheard)
         unknown = uuid4()
-        settle({future.task_run_id: ("lost", Completed(message="made")), unknown: ("train", Failed(message="no room"))})
+        sync_task_states(
+            {future.task_run_id: ("lost", Completed(message="made")), unknown: ("train", Failed(message="no room"))}
+        )
         return str(future.task_run_id), str(unknown)
 
     with temporary_settings({PREFECT_API_URL: server.url, PREFECT_LOGGING_TO_API_ENABLED: False}):
@@ -66,7 +68,7 @@ def test_a_run_that_its_worker_does_not_cancel_is_after_some_looks(server):
         for look in range(5):
             looks.append(look)
             reporter._show()
-            ask_api(server.url, f"flow_runs/{flow_run.id}/set_state", cancelling)
+            request(server.url, f"flow_runs/{flow_run.id}/set_state", cancelling)
 
     with temporary_settings({PREFECT_API_URL: server.url, PREFECT_LOGGING_TO_API_ENABLED: False}):
         downloading(return_state=True)
@@ -87,7 +89,7 @@ def test_a_server_that_answers_and_takes_nothing_is_told_once_it_does(server, ca
         database.isolation_level = None
         database.execute("BEGIN IMMEDIATE")
         threading.Timer(7, let_go).start()
-        settle({})
+        sync_task_states({})
         return free.is_set()
 
     with temporary_settings({PREFECT_API_URL: server.url, PREFECT_LOGGING_TO_API_ENABLED: False}):
@@ -96,7 +98,7 @@ def test_a_server_that_answers_and_takes_nothing_is_told_once_it_does(server, ca
 
 
 def test_a_run_goes_on_that_cannot_keep_its_slot(server, caplog):
-    assert flow_engine.maintain_concurrency_lease is keep_slot
+    assert flow_engine.maintain_concurrency_lease is keep_concurrency_slot
     unknown = UUID(int=7)
     with (
         temporary_settings({PREFECT_API_URL: server.url, PREFECT_LOGGING_TO_API_ENABLED: False}),

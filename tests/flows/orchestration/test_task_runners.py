@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.orchestration.task_runners import _only_from_here
+from flows.orchestration.task_runners import is_loopback
 from tests.conftest import FIXTURE, SPECIFICATION, ask, children_of, free_port, run_main, wait_until
 from tests.machines import Machine, bucket_server, dask_scheduler
 
@@ -141,4 +141,4 @@ def test_workers_elsewhere_need_a_server_that_they_reach(server, tmp_path):
     ],
 )
 def test_what_only_this_machine_reaches_is_told_from_the_address(address, here):
-    assert _only_from_here(address) == here
+    assert is_loopback(address) == here
