@@ -1,4 +1,4 @@
-"""What the command does instead of a run: look, check, tell, tidy up."""
+"""What the command does instead of a run: plan, verify, status, rollback, prune."""
 
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,11 @@ FLAGS = {
 ACTIONS = ("prune", *FLAGS)
 
 
-def look_after(dag: Dag, settings: Settings, actions: dict[str, Any]) -> int:
-    """Do what is asked for instead of a run, and return the exit status.
+def run_command(dag: Dag, settings: Settings, actions: dict[str, Any]) -> int:
+    """Do the action that the command line names, and return the exit status.
 
     Raises:
-        UserError: what is asked for does not go together.
+        UserError: it names actions that do not go together.
         RunError: a run is at work, or nothing can be read.
     """
     wrong: list[str] = []

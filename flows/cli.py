@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
-from flows.actions import ACTIONS, FLAGS, look_after
+from flows.actions import ACTIONS, FLAGS, run_command
 from flows.environment import PREFECT_HOME, settle_environment
 from flows.operations.crashed_runs import unreported
 from flows.operations.notify import promote_winner
@@ -57,7 +57,7 @@ def main(dag: Dag, kind: type[Settings], arguments: list[str] | None = None) -> 
         settings = parse_settings(options, kind)
         outline(dag, settings)
         _on_signals(_interrupt)  # until here there is nothing to stop
-        status = look_after(dag, settings, actions) if actions else run(dag, settings)
+        status = run_command(dag, settings, actions) if actions else run(dag, settings)
     except (RunError, UserError) as error:
         _fail(error)
     except BrokenPipeError:  # nobody reads on: all is done but for being told

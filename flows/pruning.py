@@ -1,11 +1,11 @@
-"""Looking after `data/`: is every artifact what it was, and which of them does no recent run need?"""
+"""Pruning and verifying `data/`: which artifacts are damaged, and which does no recent run need?"""
 
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from tasks.pipeline.artifact import Artifact, Miss, verify
 from tasks.pipeline.champions import champions
@@ -20,8 +20,7 @@ from tasks.settings.settings import Settings
 PUBLISHED = ("report", "report_study", "report_search", "validate")  # nodes whose artifacts have pages
 
 
-@dataclass(frozen=True)
-class Unneeded:
+class Unneeded(NamedTuple):
     """Something in `data/` or `reports/` that no recent run needs."""
 
     folder: Path
@@ -30,7 +29,7 @@ class Unneeded:
 
 
 def damaged(data_dir: Path) -> tuple[list[str], str]:
-    """Check every artifact; return a line for each that does not prove itself, and a summary.
+    """Verify every artifact; return a line for each that is damaged, and a summary.
 
     Raises:
         UserError: there is no such folder.
@@ -40,11 +39,11 @@ def damaged(data_dir: Path) -> tuple[list[str], str]:
     began = time.perf_counter()
     found = {folder: verify(folder, folder.parent.name) for folder in Store(data_dir).artifacts()}
     seconds = time.perf_counter() - began
-    faults = [f"{folder.relative_to(data_dir)}: {it.reason}" for folder, it in found.items() if isinstance(it, Miss)]
+    errors = [f"{folder.relative_to(data_dir)}: {it.reason}" for folder, it in found.items() if isinstance(it, Miss)]
     good = [artifact for artifact in found.values() if isinstance(artifact, Artifact)]
     size = sum(file["bytes"] for artifact in good for file in artifact.manifest["files"].values())
     summary = f"{len(good)} of {len(found)} artifacts verified, {size:,} bytes in {seconds:.1f} s"
-    return faults, f"{summary}; a run that needs a damaged one makes it again" if faults else summary
+    return errors, f"{summary}; a run that needs a damaged one makes it again" if errors else summary
 
 
 @contextlib.contextmanager
@@ -62,10 +61,10 @@ def no_run_at_work(data_dir: Path) -> Iterator[None]:
 
 
 def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None = None) -> list[Unneeded]:
-    """Return what none of the last `runs` runs needs: artifacts, their pages, records, checkpoints, what was set aside.
+    """Return what none of the last `runs` runs needs: artifacts, their pages, records, checkpoints, quarantined ones.
 
-    Of runs, those are counted that completed, and if a command is given, only its own: what the others need is needed
-    then. What was begun since the oldest of those that count is needed too, whatever it is.
+    Only completed runs count, and if a command is given, only its own: what the runs of others need is then needed too.
+    So is whatever was started since the oldest run that counts.
 
     Raises:
         RunError: no run has completed.
@@ -91,7 +90,7 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
         for folder, why in sorted(candidates)
         if folder.name.rpartition("-")[2] not in needed and folder.lstat().st_mtime < since
     ]
-    # A page goes with the artifact that it was taken from: other data folders may publish there too.
+    # Only the pages of these artifacts: other data folders may publish there too.
     keys = {folder.name[:8] for folder, _ in found if folder.parent.name in PUBLISHED}
     pages = [page for page in reports_dir.glob(f"{PAGES.removesuffix('html')}*") if page.stem[-8:] in keys]
     old = {record.path for record in records(data_dir) if not record.is_unreported} - {r.path for r in recent}
@@ -114,7 +113,7 @@ def retain(settings: Settings) -> str:
 
 
 def _began(record: Record) -> float:
-    """Return since when what was made may be a run's that is needed: of one that found all done, when it did so."""
+    """Return when a run began, in seconds since 1970; of one that reused everything, when it was last requested."""
     began = datetime.fromisoformat(record.content["began"]).timestamp()
     seconds = sum(node["seconds"] for node in record.content["nodes"].values())
     now = time.time()  # what is dated after it was so when the clock was ahead
@@ -122,7 +121,7 @@ def _began(record: Record) -> float:
 
 
 def _recent(data_dir: Path, runs: int, command: str | None) -> list[Record]:
-    """Return the newest records, to the last of so many that count and completed, and all that do not count."""
+    """Return the newest records up to the last of so many completed runs that count, and all that do not count."""
     found, completed = [], 0
     for record in records(data_dir):
         counts = command in (None, record.content["command"])
@@ -134,7 +133,7 @@ def _recent(data_dir: Path, runs: int, command: str | None) -> list[Record]:
 
 
 def remove(items: list[Unneeded], reports_dir: Path) -> None:
-    """Remove them, each at once: what is killed half-way leaves no artifact with a file missing."""
+    """Remove the items, each at once: a process killed half-way leaves no artifact with a file missing."""
     for item in items:
         with contextlib.suppress(FileNotFoundError):  # another has removed it
             if item.folder.is_file() or item.folder.is_symlink():
@@ -146,7 +145,7 @@ def remove(items: list[Unneeded], reports_dir: Path) -> None:
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of a file, or of all in a folder, less what a run removes meanwhile or nobody can look at."""
+    """Return the bytes of a file, or of all in a folder that can be read and is not removed meanwhile."""
     size, waiting = 0, [path]
     for each in waiting:  # grows
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a run says at its end, at a terminal and on a server: the verdict and the figures worth a glance."""
+"""The result of a run in brief, for a terminal and a server: the verdict and a table of numbers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,19 +9,19 @@ from tasks.pipeline.artifact import Artifact
 
 
 def summary(artifact: Artifact, page: Path) -> str:
-    """Return the verdict, the table and where the report is."""
-    rows = figures(artifact)
+    """Return the verdict, the table and the report's path as text."""
+    rows = numbers(artifact)
     lines = table([list(rows[0]), *(list(row.values()) for row in rows)], aligned="<" + ">" * (len(rows[0]) - 1))
     return "\n".join(["", *verdict(artifact), "", lines, "", f"Report: {page}"])
 
 
 def verdict(artifact: Artifact) -> list[str]:
-    """Return the verdict of a report, and what is to be borne in mind, a sentence each."""
+    """Return the verdict of a report and its caution, a sentence each."""
     return [*artifact.summary["verdict"], *filter(None, [artifact.summary["caution"]])]
 
 
-def figures(artifact: Artifact) -> list[dict[str, str]]:
-    """Return a report's figures as text, a row a network."""
+def numbers(artifact: Artifact) -> list[dict[str, str]]:
+    """Return a report's numbers as text, a row a network."""
     return [
         {
             "network": name,

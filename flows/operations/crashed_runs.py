@@ -28,7 +28,7 @@ def mark_crashed_runs(url: str, data_dir: Path | None = None, worker_starts: boo
     records = unreported(data_dir, url) if data_dir else []
     dead += [(record.content["flow_run"], record.content["pid"]) for record in records]
     host = socket.gethostname()
-    messages = [end_run(url, run, "Crashed", f"its process, pid {pid} on {host}, was killed") for run, pid in dead]
+    messages = [_end_run(url, run, f"its process, pid {pid} on {host}, was killed") for run, pid in dead]
     for record in records:
         record.reported()
     # A run's tasks are reported neither by its worker nor above.
@@ -61,7 +61,7 @@ def is_alive(run: dict[str, Any]) -> bool:
     return maybe or any(environment.get(FLOW_RUN_ID_ENV) == run["id"] for environment in seen.values())
 
 
-def end_run(url: str, identifier: str, state: str, message: str) -> str:
+def _end_run(url: str, identifier: str, message: str) -> str:
     """Set the final state of a run without a process, unless it has one; return a sentence on it.
 
     A run that was being cancelled ends as cancelled, and nobody is notified.
@@ -70,7 +70,9 @@ def end_run(url: str, identifier: str, state: str, message: str) -> str:
     run = next(iter(list_all(url, "flow_runs", flow_runs=going_on)), None)
     if not run:  # it has ended by itself meanwhile, or the server has forgotten it
         return ""
-    name = "Cancelled" if run["state_type"] == "CANCELLING" else state
+    name = "Cancelled" if run["state_type"] == "CANCELLING" else "Crashed"
+    if name == "Cancelled":
+        message = "; ".join(filter(None, [run["state"]["message"], message]))
     _set_state(url, f"flow_runs/{identifier}", name, message)
     if name == "Crashed":
         notify_of_failure(url, run["name"], identifier, f"{name}: {message}")

@@ -21,11 +21,12 @@ from typing import NamedTuple
 
 from flows.environment import PREFECT_HOME as HOME
 from flows.environment import URL, settle_environment
-from flows.operations.crashed_runs import FLOW_RUN_ID_ENV, end_run, mark_crashed_runs
+from flows.operations.crashed_runs import FLOW_RUN_ID_ENV, mark_crashed_runs
 from flows.operations.processes import command_of, find_service, service_env, terminate, wait_until
 from flows.operations.server_client import deployments, is_reachable, list_all, normalize_url, request, seconds_of
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError, describe
+from tasks.pipeline.staging import write_whole
 
 PORT = HOME / "port"  # the server's last one
 POOL = "fashion-mnist"
@@ -89,9 +90,7 @@ def start_server() -> str:
     for name in missing:
         _start(name, urls[name], settings)
         if name == "server":  # cron and the next shell do not know the port that was given
-            part = PORT.with_suffix(".part")
-            part.write_text(str(ports[name]))
-            part.replace(PORT)
+            write_whole(PORT, str(ports[name]).encode())
     return f"the server {'' if 'server' in missing else 'already '}runs: {urls['server']}"
 
 
@@ -141,8 +140,8 @@ def start_worker() -> str:
 
 def stop() -> str:
     """End what was started here: the runs, then their worker, then the server, which records how they end."""
-    cancelled = _cancel_runs() if _worker() else {}
-    if cancelled:
+    servers = _cancel_runs() if _worker() else set()
+    if servers:
         wait_until(lambda: find_service("worker").keys() <= _worker().keys(), CANCEL_TIMEOUT)
     ended = []
     for name in SERVICES:
@@ -150,8 +149,8 @@ def stop() -> str:
             ended.append(name)
         if name == "worker":
             with contextlib.suppress(RunError):  # the server is away: the next worker reports them
-                for run, url in cancelled.items():
-                    end_run(url, run, "Cancelled", "make stop")  # unless the worker has: that takes it some seconds
+                for url in servers:  # the worker itself takes some seconds to report them
+                    mark_crashed_runs(url)
     return f"ended: {', '.join(ended)}" if ended else "nothing runs"
 
 
@@ -189,17 +188,14 @@ def _worker() -> dict[int, dict[str, str]]:
     return {process: its for process, its in find_service("worker").items() if "worker start" in command_of(process)}
 
 
-def _cancel_runs() -> dict[str, str]:
-    """Have the worker's runs cancelled, as in Prefect's UI; return their ids, each with its server."""
+def _cancel_runs() -> set[str]:
+    """Have the worker's runs cancelled, as in Prefect's UI; return their servers."""
     cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling", "message": "make stop"}}
-    cancelled = {}
-    for environment in find_service("worker").values():
-        run, url = environment.get(FLOW_RUN_ID_ENV), environment.get(URL)
-        if run and url and run not in cancelled:
-            with contextlib.suppress(RunError, FileNotFoundError):  # the server is away: they end with their worker
-                request(url, f"flow_runs/{run}/set_state", cancelling)
-                cancelled[run] = url
-    return cancelled
+    runs = {(its[URL], its[FLOW_RUN_ID_ENV]) for its in find_service("worker").values() if FLOW_RUN_ID_ENV in its}
+    for url, run in runs:
+        with contextlib.suppress(RunError, FileNotFoundError):  # the server is away: they end with their worker
+            request(url, f"flow_runs/{run}/set_state", cancelling)
+    return {url for url, _ in runs}
 
 
 def _start(name: str, url: str, settings: dict[str, str]) -> None:
@@ -230,13 +226,11 @@ def _start(name: str, url: str, settings: dict[str, str]) -> None:
 
 
 def _check_is_free(port: int) -> None:
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError as error:
-            why = "not ours to take" if error.errno == errno.EACCES else "taken by another program"
-            raise UserError(f"port {port} is {why}; choose another: make server PORT=…") from error
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        why = "not ours to take" if error.errno == errno.EACCES else "taken by another program"
+        raise UserError(f"port {port} is {why}; choose another: make server PORT=…") from error
 
 
 def _port() -> int:

@@ -27,7 +27,7 @@ from flows.operations.processes import find_service
 from flows.operations.server_client import read_pages
 from flows.operations.services import PAGES_URL
 from flows.orchestration.ephemeral_server import is_ephemeral
-from flows.result_table import figures, verdict
+from flows.result_table import numbers, verdict
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.progress import Background, Event
@@ -118,7 +118,7 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
         text = "\n\n".join([*verdict(artifact), f"[The report]({link})"])
         with client() as prefect:
             prefect.set_flow_run_name(_flow_run_id(), f"{recipe}-{artifact.key[:8]}")
-            create_table_artifact(figures(artifact), "comparison", "Accuracies; the gap is after training.")
+            create_table_artifact(numbers(artifact), "comparison", "Accuracies; the gap is after training.")
             create_markdown_artifact(text, "verdict", "Which network to keep, and why.")
             create_link_artifact(link, "The report", "report", "The page of this result.")
     return link
