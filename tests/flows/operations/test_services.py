@@ -40,7 +40,9 @@ def test_a_log_that_has_grown_large_becomes_the_old_one_while_its_service_writes
     assert (home / "worker.log.old").read_bytes() == b"what was a year ago\n"
 
 
-def test_the_port_is_the_one_that_is_asked_for_or_the_last_one(home, monkeypatch):
+def test_the_port_is_the_one_that_is_given_or_the_last_one(home, monkeypatch):
+    assert module._port() == 4200
+    module.PORT.write_text("")
     assert module._port() == 4200
     module.PORT.write_text("4300")
     assert module._port() == 4300
@@ -53,11 +55,6 @@ def test_a_port_that_is_none_gets_a_sentence(home, monkeypatch, given):
     monkeypatch.setenv("PORT", given)
     with pytest.raises(UserError, match=f"^PORT is '{given}': give a number from 1 to 65534$"):
         module.start_server()
-
-
-def test_a_port_file_that_was_cut_is_no_port(home):
-    module.PORT.write_text("")
-    assert module._port() == 4200
 
 
 def test_a_word_that_is_no_service_gets_a_sentence():
@@ -78,9 +75,7 @@ def test_an_address_that_is_none_gets_a_sentence(monkeypatch, url):
     [
         ("flows/main.py", *ON_THE_FIXTURE),
         ("flows/main.py", "--status"),
-        ("flows/study.py", "seeds", "--status"),
         ("-m", "flows.operations.services", "deploy"),
-        ("-m", "flows.operations.services", "worker"),
     ],
     ids=" ".join,
 )

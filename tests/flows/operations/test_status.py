@@ -96,13 +96,6 @@ def test_a_server_that_was_used_here_and_does_not_run_is_said(told, tmp_path):
     assert wrong.startswith("no Prefect server runs here: start one with `make server`")
 
 
-def test_a_server_that_does_not_answer_is_said(told, tmp_path):
-    run(tmp_path)
-    assert told("http://127.0.0.1:9/api")[1] == [
-        "no Prefect server's API answers at http://127.0.0.1:9/api (it ends in /api); start one with `make server`"
-    ]
-
-
 def test_the_next_run_of_each_schedule_is_said(told, url):
     wait_until(lambda: "next" in told(url)[0]["nightly"], 60)
     how, _ = told(url)
