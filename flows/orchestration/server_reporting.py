@@ -42,7 +42,7 @@ ATTEMPTS = 10  # half a second apart, until the server knows the states of the t
 
 
 @contextlib.contextmanager
-def client(timeout: float = INTERVAL, warning: str = "the server was not told: %s") -> Iterator["SyncPrefectClient"]:
+def client(timeout: float = INTERVAL, warning: str = "the server did not take a report (%s)") -> Iterator["SyncPrefectClient"]:
     """Have Prefect's client, without retries; where the server does not answer or refuses, log it and go on."""
     once = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: timeout}
     try:
@@ -132,7 +132,7 @@ def sync_task_states(ended: dict[UUID, tuple[str, State[Any]]]) -> None:
     """
     run, deadline, attempts = _flow_run_id(), time.monotonic() + SERVER_WAIT, 0
     known: dict[UUID, bool] = {}  # whether it has ended
-    warning = "the server takes nothing (%s): how the run has ended is told when it does"
+    warning = "the server stores nothing (%s): it gets the run's final states when it does"
     while attempts < ATTEMPTS and time.monotonic() < deadline:
         pause = INTERVAL
         with client(warning=warning) as prefect:

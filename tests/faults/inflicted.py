@@ -266,7 +266,7 @@ def cancel_after_outage(copy: Deployed, flow: int) -> str:
 def kill_while_away(copy: Deployed, flow: int) -> str:
     """Kill worker and run after the run's end, while it waits for a server that is away."""
     end(copy, "server", signal.SIGTERM)
-    wait_until(lambda: "takes nothing: how" in worker_log(copy), 180)
+    wait_until(lambda: "the server stores nothing (" in worker_log(copy), 180)
     end(copy, "worker")
     shutil.rmtree(copy.data / "report")  # for the next run to have something to do
     copy.command("make server worker")
