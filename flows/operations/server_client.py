@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from tasks.pipeline.errors import RunError
 from tasks.settings.studies import KINDS
@@ -13,7 +13,6 @@ from tasks.settings.studies import KINDS
 if TYPE_CHECKING:
     import httpx
 
-T = TypeVar("T")
 PAUSES = (0.5, 1.0, 2.0, 4.0, 0.0)  # seconds after each try at a busy server
 BUSY = (408, 429, 502, 503)  # 503: another process holds its database
 PAGE = 200  # items: the most that Prefect puts into one reply
@@ -26,18 +25,13 @@ def deployments(url: str) -> list[dict[str, Any]]:
 
 
 def list_all(url: str, path: str, page: int = PAGE, **filters: Any) -> list[dict[str, Any]]:
-    """Return all items at a path that pass the filters, read page by page.
-
-    Raises:
-        FileNotFoundError: the server has no such path.
-        RunError: it refuses, or does not answer.
-    """
+    """Return all items at a path that pass the filters, read page by page; it raises what `request` does."""
     return read_pages(lambda **part: request(url, f"{path}/filter", {**filters, **part}), page)
 
 
-def read_pages(read: Callable[..., list[T]], page: int = PAGE) -> list[T]:
+def read_pages(read: Callable[..., list[Any]], page: int = PAGE) -> list[Any]:
     """Return the items of all pages; `read` takes a page's `limit` and `offset`."""
-    items: list[T] = []
+    items: list[Any] = []
     while len(more := read(limit=page, offset=len(items))) == page:
         items += more
     return items + more

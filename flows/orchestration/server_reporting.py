@@ -42,7 +42,9 @@ ATTEMPTS = 10  # half a second apart, until the server knows the states of the t
 
 
 @contextlib.contextmanager
-def client(timeout: float = INTERVAL, warning: str = "the server did not take a report (%s)") -> Iterator["SyncPrefectClient"]:
+def client(
+    timeout: float = INTERVAL, warning: str = "the server did not take a report (%s)"
+) -> Iterator["SyncPrefectClient"]:
     """Have Prefect's client, without retries; where the server does not answer or refuses, log it and go on."""
     once = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: timeout}
     try:
