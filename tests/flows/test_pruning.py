@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from flows.actions import run_command
+from flows.main import dag
 from flows.pruning import damaged, no_run_at_work, remove, retain, size_of, unneeded
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
@@ -195,7 +196,7 @@ def test_a_name_of_several_lines_is_shown_on_one(store, capsys):
     left = store.data_dir / "prepare" / "damaged-a-1\n0 removed"
     left.mkdir(parents=True)
     age(left)
-    assert run_command(Settings(data_dir=store.data_dir, reports_dir=store.data_dir), {"prune": 1}) == 0
+    assert run_command(dag, Settings(data_dir=store.data_dir, reports_dir=store.data_dir), {"prune": 1}) == 0
     assert r"prepare/damaged-a-1\n0 removed" in capsys.readouterr().out
 
 
