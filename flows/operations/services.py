@@ -189,13 +189,15 @@ def _worker() -> dict[int, dict[str, str]]:
 
 
 def _cancel_runs() -> set[str]:
-    """Have the worker's runs cancelled, as in Prefect's UI; return their servers."""
+    """Have the worker's runs cancelled, as in Prefect's UI; return the servers that do so."""
     cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling", "message": "make stop"}}
     runs = {(its[URL], its[FLOW_RUN_ID_ENV]) for its in find_service("worker").values() if FLOW_RUN_ID_ENV in its}
+    servers = set()
     for url, run in runs:
         with contextlib.suppress(RunError, FileNotFoundError):  # the server is away: they end with their worker
             request(url, f"flow_runs/{run}/set_state", cancelling)
-    return {url for url, _ in runs}
+            servers.add(url)
+    return servers
 
 
 def _start(name: str, url: str, settings: dict[str, str]) -> None:
