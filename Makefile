@@ -58,7 +58,7 @@ lock:
 	$(COMPILE) --constraints requirements-dev.lock -o requirements.lock
 
 schema: .venv/ready
-	$(PYTHON) -c 'import json; from tasks.reporting.page import Twin; print(json.dumps(Twin.model_json_schema(), indent=1))' > docs/report.schema.json
+	$(PYTHON) -c 'import json; from tasks.reporting.page import ReportData; print(json.dumps(ReportData.model_json_schema(), indent=1))' > docs/report.schema.json
 
 docs: .venv/extras
 	$(PYTHON) -m docs.options > docs/options.md

@@ -17,7 +17,7 @@ from tasks.reporting import INDEX, PAGES
 from tasks.reporting.publish import list_pages
 from tasks.settings.settings import Settings
 
-PUBLISHED = ("report", "report_study", "report_search", "validate")  # nodes whose artifacts have pages
+PUBLISHED = ("report", "report_study", "validate")  # nodes whose artifacts have pages
 
 
 class Unneeded(NamedTuple):

@@ -32,7 +32,6 @@ from tasks.fold import fold
 from tasks.pipeline.node import Node, Variant
 from tasks.prepare import prepare
 from tasks.rank_trials import rank_trials
-from tasks.report_search import report_search
 from tasks.report_study import report_study
 from tasks.settings.settings import Settings
 from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy, artifacts
@@ -62,7 +61,7 @@ def over(variants: list[Variant], split: Node, run: Callable[..., Any], settings
             trained[of] = run(trainer(name).of(variant), network=name, prepare=prepared)
             evaluated[of] = run(evaluator(name).of(variant), network=name, train=trained[of], prepare=prepared)
     comparison = run(compare_trainings, train=trained, evaluate=evaluated)
-    return run(report_study, validate=validation, train=trained, evaluate=evaluated, compare_trainings=comparison)
+    return run(report_study, validate=validation, train=trained, evaluate=evaluated, results=comparison)
 
 
 def search(run: Callable[..., Any], settings: SearchStudy) -> Any:
@@ -75,7 +74,7 @@ def search(run: Callable[..., Any], settings: SearchStudy) -> Any:
     while (finished := artifacts(trained)) is not None and (trials := settings.next_variants(finished)):
         trained |= {trial.name: run(train.of(trial), network=network, prepare=prepared) for trial in trials}
     ranking = run(rank_trials, train=trained, prepare=prepared)
-    return run(report_search, validate=validation, train=trained, rank_trials=ranking)
+    return run(report_study, validate=validation, train=trained, evaluate={}, results=ranking)
 
 
 if __name__ == "__main__":

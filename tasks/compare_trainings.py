@@ -5,7 +5,6 @@ training, with their mean, deviation and interval; each pair's differences; the 
 alone.
 """
 
-import json
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,16 @@ from typing import Any
 import numpy as np
 
 from tasks.data.splits import SPLITS
-from tasks.evaluation.intervals import bootstrap_mean, mean_over_trainings, trainings_to_settle
+from tasks.evaluation.intervals import bootstrap_mean, required_sample_size, t_interval
+from tasks.evaluation.models import Estimate
+from tasks.evaluation.studies import PairedSummary, StudiedNetwork, StudiedPair, StudyResults, Summary
 from tasks.formatting import interval, listed, percent, points
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
 
-FEW = 2  # trainings of each network, of which nothing can be told but which one is higher
+FEW = 2  # trainings of each network: their intervals cover nearly everything, so the higher mean wins
+
+Measured = dict[str, list[float]]  # by split: a network's accuracies, in the order of the members
 
 
 @node(libraries=("numpy", "scipy"))
@@ -33,122 +36,95 @@ def compare_trainings(
 ) -> dict[str, Any]:
     """Fill the artifact with the comparison; inputs are by network and member, such as "dropout, seed 1"."""
     members = list(dict.fromkeys(name.partition(", ")[2] for name in train))
-    measured = {
-        network: [_figures(train[f"{network}, {member}"], evaluate[f"{network}, {member}"]) for member in members]
-        for network in networks
-    }
-    study = compare_over(kind, members, measured)
-    (output / "study.json").write_text(json.dumps(study, indent=1, ensure_ascii=False), encoding="utf-8")
-    return {"keep": study["keep"], "verdict": study["verdict"]}
+    measured: dict[str, Measured] = {}
+    for network in networks:
+        made = [evaluate[f"{network}, {member}"].summary for member in members]
+        measured[network] = {s: [of[f"{s}_accuracy"] for of in made] for s in SPLITS if f"{s}_accuracy" in made[0]}
+    parameters = {network: train[f"{network}, {members[0]}"].summary["parameters"] for network in networks}
+    results = compare_over(kind, members, measured, parameters)
+    (output / "study.json").write_text(results.model_dump_json(indent=1), encoding="utf-8")
+    return {"winner": results.winner, "verdict": results.verdict}
 
 
-def _figures(train: Artifact, evaluate: Artifact) -> dict[str, float]:
-    """Return a training's figures: of cross-validation, none of the test set."""
-    accuracies = {f"{split}_accuracy" for split in SPLITS} & evaluate.summary.keys()
-    return {"parameters": train.summary["parameters"], **{name: evaluate.summary[name] for name in sorted(accuracies)}}
+def compare_over(
+    kind: str, members: list[str], measured: dict[str, Measured], parameters: dict[str, int]
+) -> StudyResults:
+    """Return the comparison of networks by their accuracies.
 
-
-def compare_over(kind: str, members: list[str], measured: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
-    """Return what there is to say of networks, each with its trainings' figures in the order of the members.
-
-    The highest mean validation accuracy wins. Networks whose difference from it may be zero are tied with it, and of
-    these the one with the fewest parameters wins; of two trainings each, whose intervals hold nearly everything, the
-    highest mean wins all the same.
+    The highest mean validation accuracy wins. Networks whose difference from it is not significant are tied with it,
+    and of these the one with the fewest parameters wins; of two trainings each, the highest mean wins all the same.
     """
     shared = 1 / (len(members) - 1) if kind == "fold" else 0.0
-    accuracies = {
-        name: {
-            quantity: np.array([training[quantity] for training in trainings])
-            for quantity in trainings[0]
-            if quantity.endswith("_accuracy")
-        }
-        for name, trainings in measured.items()
+    networks = {
+        name: StudiedNetwork(
+            parameters=parameters[name],
+            accuracy={split: _summary(np.array(values), shared) for split, values in measured[name].items()},
+        )
+        for name in measured
     }
-    parameters = {name: int(trainings[0]["parameters"]) for name, trainings in measured.items()}
-    by_mean = sorted(measured, key=lambda name: (-accuracies[name]["validation_accuracy"].mean(), parameters[name]))
-    differences = {(a, b): _difference(accuracies[a], accuracies[b], shared) for a, b in combinations(by_mean, 2)}
-    tied = [
-        name
-        for name in by_mean
-        if name == by_mean[0] or differences[by_mean[0], name]["validation_accuracy"]["interval"][0] <= 0
+    ranking = sorted(networks, key=lambda name: (-_mean(networks[name]), parameters[name]))
+    pairs = [
+        StudiedPair(first=a, second=b, accuracy=_differ(measured[a], measured[b], shared))
+        for a, b in combinations(ranking, 2)
     ]
-    keep = by_mean[0] if len(members) <= FEW else min(tied, key=lambda name: parameters[name])
-    return {
-        "kind": kind,
-        "members": members,
-        "keep": keep,
-        "ranking": by_mean,
-        "tied": tied if len(tied) > 1 else [],
-        "verdict": _verdict(kind, by_mean, tied, keep, accuracies, differences),
-        "networks": {
-            name: {"parameters": parameters[name]} | {q: _summary(v, shared) for q, v in accuracies[name].items()}
-            for name in by_mean
-        },
-        "pairs": [{"first": a, "second": b, **found} for (a, b), found in differences.items()],
-    }
+    tied = [
+        ranking[0],
+        *(of.second for of in pairs if of.first == ranking[0] and of.accuracy["validation"].mean.low <= 0),
+    ]
+    winner = ranking[0] if len(members) <= FEW else min(tied, key=lambda name: parameters[name])
+    return StudyResults(
+        kind=kind,
+        members=members,
+        winner=winner,
+        tied=tied if len(tied) > 1 else [],
+        verdict=_verdict(kind, tied, winner, {name: networks[name] for name in ranking}, pairs),
+        networks={name: networks[name] for name in ranking},
+        pairs=pairs,
+    )
 
 
-def _summary(values: np.ndarray, shared: float, lowest: float = 0.0) -> dict[str, Any]:
+def _mean(network: StudiedNetwork) -> float:
+    return network.accuracy["validation"].mean.value
+
+
+def _summary(values: np.ndarray, shared: float, lowest: float = 0.0) -> Summary:
     """Return mean, deviation and interval, which ends where no value can lie."""
-    mean, (low, high) = mean_over_trainings(values, shared)
-    interval = [max(lowest, low), min(1.0, high)]
-    deviation = float(values.std(ddof=1)) if np.ptp(values) else 0.0
-    return {"values": values.tolist(), "mean": mean, "deviation": deviation, "interval": interval}
+    mean = t_interval(values, shared)
+    return Summary(
+        values=values.tolist(),
+        mean=Estimate(value=mean.value, low=max(lowest, mean.low), high=min(1.0, mean.high)),
+        deviation=values.std(ddof=1) if np.ptp(values) else 0.0,
+    )
 
 
-def _difference(first: dict[str, np.ndarray], second: dict[str, np.ndarray], shared: float) -> dict[str, Any]:
+def _differ(first: Measured, second: Measured, shared: float) -> dict[str, PairedSummary]:
     """Return how much better the first is: of each pair of trainings on the same split with the same seed."""
     found = {}
-    for quantity in first:
-        differences = (first[quantity] - second[quantity]).round(12)  # what is left of equal ones is no spread
+    for split in first:
+        differences = (np.array(first[split]) - np.array(second[split])).round(
+            12
+        )  # what is left of equal ones is no spread
         summary = _summary(differences, shared, lowest=-1.0)
-        found[quantity] = summary | {
-            "bootstrap": bootstrap_mean(differences)[1],
-            "better": int((differences > 0).sum()),
-            "to_settle": None if shared else trainings_to_settle(summary["mean"], summary["deviation"]),
-        }
+        found[split] = PairedSummary(
+            **dict(summary),
+            bootstrap=bootstrap_mean(differences).interval,
+            better=int((differences > 0).sum()),
+            required=None if shared else required_sample_size(summary.mean.value, summary.deviation),
+        )
     return found
 
 
 def _verdict(
-    kind: str,
-    by_mean: list[str],
-    tied: list[str],
-    keep: str,
-    accuracies: dict[str, dict[str, np.ndarray]],
-    differences: dict[tuple[str, str], dict[str, Any]],
+    kind: str, tied: list[str], winner: str, networks: dict[str, StudiedNetwork], pairs: list[StudiedPair]
 ) -> list[str]:
     """Return the sentences: which network to keep by the rule, and what the test set shows, if it was opened."""
-    best, others = by_mean[0], by_mean[1:]
-    mean = {name: percent(float(accuracies[name]["validation_accuracy"].mean())) for name in by_mean}
+    best, *others = networks
     if not others:
-        return [f"Only {best} was trained: nothing to compare.", f"Its mean validation accuracy is {mean[best]}."]
-    count = len(accuracies[best]["validation_accuracy"])
-    over = f"over {count} {kind}s"
-    if count <= FEW and len(tied) > 1:
-        rest = listed([f"{name} ({mean[name]})" for name in tied[1:]])
-        sentences = [
-            f"Keep {best}: {over}, its mean validation accuracy of {mean[best]} is the highest; {count} {kind}s are too"
-            f" few to tell it from that of {rest}."
-        ]
-    elif len(tied) == 1:
-        second = differences[best, others[0]]["validation_accuracy"]
-        sentences = [
-            f"Keep {best}: {over}, its mean validation accuracy is {mean[best]}, {_by(second)} than that of "
-            f"{others[0]}, and higher in {second['better']} of {count}."
-        ]
-    else:
-        fewer = "it has fewer parameters" if len(tied) == 2 else "nothing else of which that holds has fewer parameters"
-        why = f"cannot be told from the highest, that of {best} ({mean[best]}), and {fewer}"
-        if keep == best:
-            why = f"is the highest, and nothing that cannot be told from it ({listed(tied[1:])}) has fewer parameters"
-        sentences = [f"Keep {keep}: {over}, its mean validation accuracy of {mean[keep]} {why}."]
-        found = differences[best, tied[1]]["validation_accuracy"]
-        if found["to_settle"]:
-            many = f"about {found['to_settle']} {kind}s would show it"
-            sentences.append(f"If {best} is as much better than {tied[1]} as it was here, {many}.")
-    if "test_accuracy" in accuracies[best]:
-        sentences += [_on_the_test_set(keep, name, differences) for name in by_mean if name != keep]
+        mean = percent(_mean(networks[best]))
+        return [f"Only {best} was trained: nothing to compare.", f"Its mean validation accuracy is {mean}."]
+    sentences = _on_validation(kind, tied, winner, networks, pairs)
+    if "test" in networks[best].accuracy:
+        sentences += [_on_the_test_set(winner, name, pairs) for name in networks if name != winner]
     if len(others) > 1:
         sentences.append(
             "Each interval is of its own pair: of many, one that excludes zero by chance is to be expected."
@@ -156,16 +132,44 @@ def _verdict(
     return sentences
 
 
-def _by(difference: dict[str, Any]) -> str:
-    return f"{points(difference['mean'])} points higher ({interval(*difference['interval'])})"
+def _on_validation(
+    kind: str, tied: list[str], winner: str, networks: dict[str, StudiedNetwork], pairs: list[StudiedPair]
+) -> list[str]:
+    best = tied[0]
+    mean = {name: percent(_mean(network)) for name, network in networks.items()}
+    against = {pair.second: pair.accuracy["validation"] for pair in pairs if pair.first == best}
+    count = len(networks[best].accuracy["validation"].values)
+    over = f"over {count} {kind}s"
+    if len(tied) == 1:
+        second = next(iter(against))
+        found = against[second]
+        by = f"{points(found.mean.value)} points higher ({interval(*found.mean.interval)})"
+        return [
+            f"Keep {best}: {over}, its mean validation accuracy is {mean[best]}, {by} than that of "
+            f"{second}, and higher in {found.better} of {count}."
+        ]
+    if count <= FEW:
+        rest = listed([f"{name} ({mean[name]})" for name in tied[1:]])
+        return [
+            f"Keep {best}: {over}, its mean validation accuracy of {mean[best]} is the highest; {count} {kind}s are too"
+            f" few to tell it from that of {rest}."
+        ]
+    fewer = "it has fewer parameters" if len(tied) == 2 else "nothing else of which that holds has fewer parameters"
+    why = f"cannot be told from the highest, that of {best} ({mean[best]}), and {fewer}"
+    if winner == best:
+        why = f"is the highest, and nothing that cannot be told from it ({listed(tied[1:])}) has fewer parameters"
+    sentences = [f"Keep {winner}: {over}, its mean validation accuracy of {mean[winner]} {why}."]
+    if required := against[tied[1]].required:
+        many = f"about {required} {kind}s would show it"
+        sentences.append(f"If {best} is as much better than {tied[1]} as it was here, {many}.")
+    return sentences
 
 
-def _on_the_test_set(keep: str, other: str, differences: dict[tuple[str, str], dict[str, Any]]) -> str:
-    sign = 1 if (keep, other) in differences else -1
-    found = differences[(keep, other) if sign == 1 else (other, keep)]["test_accuracy"]
-    low, high = sorted(sign * limit for limit in found["interval"])
-    clear = "better" if low > 0 else "worse" if high < 0 else "neither clearly better nor clearly worse"
+def _on_the_test_set(winner: str, other: str, pairs: list[StudiedPair]) -> str:
+    pair = next(pair for pair in pairs if {pair.first, pair.second} == {winner, other})
+    mean = pair.accuracy["test"].mean if pair.first == winner else -pair.accuracy["test"].mean
+    better = "better" if mean.low > 0 else "worse" if mean.high < 0 else "neither clearly better nor clearly worse"
     return (
-        f"On the test set, {keep} is {clear} than {other}: {points(sign * found['mean'])} points on average "
-        f"({interval(low, high)})."
+        f"On the test set, {winner} is {better} than {other}: {points(mean.value)} points on average "
+        f"({interval(*mean.interval)})."
     )

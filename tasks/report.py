@@ -1,7 +1,7 @@
-"""Report: one self-contained HTML page that says which network to keep, shows why, and how it was made.
+"""Report: one self-contained HTML page that says which network to keep, why, and how it was made.
 
 Takes every artifact before it. Makes `report.json`, every number of the page, and `report.html`, made of these numbers
-and of the data's pictures alone; it asks the network for nothing when it is opened.
+and of the data's pictures alone; it loads nothing when it is opened.
 """
 
 from pathlib import Path
@@ -28,22 +28,23 @@ def report(
     command: str,
     departures: tuple[str, ...],
 ) -> dict[str, Any]:
-    """Fill the artifact with the page and its numbers; its facts are what the command line prints at the end."""
+    """Fill the artifact with the page and its numbers; return what the command line prints at the end."""
     from tasks.reporting.data import gather
-    from tasks.reporting.page import render, sprite_of, twin_of
+    from tasks.reporting.page import render, report_data_of, sprite_of
 
     made = [download, validate, prepare, *train.values(), *evaluate.values(), compare]
     run = gather(made, study, challenge, data_set=data_set, command=command, departures=departures)
-    twin = twin_of(run)
-    (output / "report.json").write_text(twin.model_dump_json(), encoding="utf-8")
-    (output / "report.html").write_text(render(twin, sprite_of(twin, run.images)), encoding="utf-8")
+    data = report_data_of(run)
+    (output / "report.json").write_text(data.model_dump_json(), encoding="utf-8")
+    (output / "report.html").write_text(render(data, sprite_of(data, run.images)), encoding="utf-8")
     rows = {
-        name: row | {"training_seconds": train[name].measured["seconds"]}
-        for name, row in run.comparison["networks"].items()
+        name: {f"{split}_accuracy": accuracy.value for split, accuracy in of.accuracy.items()}
+        | {"gap": of.gap.value, "parameters": of.parameters, "training_seconds": train[name].measured["seconds"]}
+        for name, of in run.comparison.networks.items()
     }
     return {
-        "keep": run.comparison["keep"],
-        "verdict": run.comparison["verdict"],
+        "winner": run.comparison.winner,
+        "verdict": run.comparison.verdict,
         "caution": run.caution,
         "networks": rows,
         "challenge": run.decision,

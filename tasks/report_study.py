@@ -1,7 +1,8 @@
-"""Report a study: one self-contained HTML page that says whether the difference is real, and shows every training.
+"""Report a study: one self-contained HTML page with its verdict and every training.
 
-Takes the trainings, their evaluations and the comparison. Makes `report.json`, every number of the page, and
-`report.html`, as `report` does for a single run.
+Takes the trainings, their evaluations (a search has none), and what they show together: `compare_trainings`, or
+`rank_trials` of a search. Makes `report.json`, every number of the page, and `report.html`, as `report` does for a
+single run.
 """
 
 from pathlib import Path
@@ -20,22 +21,27 @@ def report_study(
     validate: Artifact,
     train: dict[str, Artifact],
     evaluate: dict[str, Artifact],
-    compare_trainings: Artifact,
+    results: Artifact,
     data_set: DataSet,
+    kind: str,
     command: str,
     departures: tuple[str, ...],
     limit: int | None,
 ) -> dict[str, Any]:
-    """Fill the artifact with the page and its numbers; its facts are what the command line prints at the end."""
-    from tasks.reporting.study import numbers, render
+    """Fill the artifact with the page and its numbers; return what the command line prints at the end."""
+    from tasks.reporting import search, study
 
-    settings = {"data_set": data_set.name, "command": command, "departures": departures}
     unrepeatable = [of.manifest["network"] for of in train.values() if not of.summary.get("repeatable", True)]
-    told = caution(limit, data_set.counts["train"], *unrepeatable[:1])
-    found = numbers([validate, compare_trainings], train, evaluate, **settings, caution=told)
-    rows: dict[str, Any] = {
-        name: {f"{split}_accuracy": of.mean for split, of in network.accuracy.items()}
-        | {"parameters": network.parameters, "training_seconds": sum(network.seconds) / len(network.seconds)}
-        for name, network in found.networks.items()
-    }
-    return found.fill(output, render(found), rows)
+    warning = caution(limit, data_set.counts["train"], *unrepeatable[:1])
+    settings = {"data_set": data_set.name, "command": command, "caution": warning}
+    found: search.Search | study.Study
+    if kind == "trial":
+        found = search.numbers(validate, train, results, **settings)
+        page = search.render(found)
+    else:
+        found = study.numbers(validate, train, evaluate, results, departures=departures, **settings)
+        page = study.render(found)
+    (output / "report.json").write_text(found.model_dump_json(), encoding="utf-8")
+    (output / "report.html").write_text(page, encoding="utf-8")
+    summary = {"winner": found.winner, "verdict": found.verdict, "caution": warning}
+    return summary | {"study": kind, "networks": found.rows}

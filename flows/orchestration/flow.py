@@ -125,7 +125,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
         ended = run_nodes(dag, settings, record, futures)
         artifact: Any = ended.data
         if ended.is_completed():
-            record.end("completed", keep=artifact.summary["keep"])
+            record.end("completed", keep=artifact.summary["winner"])
         else:
             record.end("stopped" if ended.is_cancelled() else "failed", ended.message or "")
     if deployment.id:
@@ -178,7 +178,7 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, futures: dict[Prefec
 def announce_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
     """Show the result on a server that is kept, and notify if the verdict keeps another network than before."""
     link = show_result(settings.run_name, artifact, page_of(artifact, settings.reports_dir))
-    kept, keep = before and before.content.get("keep"), artifact.summary["keep"]
+    kept, keep = before and before.content.get("keep"), artifact.summary["winner"]
     if kept and kept != keep:
         text = f"the verdict has changed: keep {keep}, no longer {kept} ({settings.run_name}); {link}"
         notify("verdict changed", text, keep=keep, report=link)

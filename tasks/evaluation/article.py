@@ -1,7 +1,10 @@
-"""What the article claims, held against what was measured: does each network overfit, and does dropout cure it?"""
+"""What the article claims, held against what was measured: does each network overfit, and does dropout reduce it?"""
 
 from typing import Any
 
+from tasks.evaluation.comparison import Claim, NetworkResult, OverfittingReduction
+from tasks.evaluation.models import Estimate
+from tasks.evaluation.paired import PairwiseDifferences
 from tasks.formatting import interval, points
 
 # What the article's author reported (TensorFlow 2.1.6-tf era, a laptop), as shares of one.
@@ -24,49 +27,63 @@ PUBLISHED = (
 _BY_GAP = ("dropout", "baseline")  # the smaller gap first, by the article
 
 
-def hold_claim(name: str, row: dict[str, Any]) -> dict[str, Any]:
+def hold_claim(name: str, result: NetworkResult) -> Claim:
     """Hold the article's claim on a network against its gap, measured as the article did: with the running accuracy."""
-    claim = {"network": name, "claim": f"{name} {ARTICLE[name]['claim']}"}
-    if row["running_gap"] is None:
-        return claim | {"outcome": "cannot be told", "measured": "no epoch is on record"}
-    low, high = row["running_gap_interval"]
-    overfits = True if low > OVERFITTING_GAP else False if high < OVERFITTING_GAP else None
-    lags = high < -OVERFITTING_GAP  # it has learned so much in its last epoch that the mean over that says nothing
+    article = ARTICLE[name]
+    outcome, measured = _outcome(article["claim"] == "overfits", result.running_gap)
+    return Claim(
+        network=name,
+        claim=f"{name} {article['claim']}",
+        outcome=outcome,
+        measured=measured,
+        gap=result.gap,
+        running_gap=result.running_gap,
+        running_accuracy=result.running_accuracy,
+        train_accuracy=result.accuracy["train"].value,
+        test_accuracy=result.accuracy["test"].value,
+        article_train=article["train"],
+        article_test=article["test"],
+        article_gap=article["train"] - article["test"],
+    )
+
+
+def _outcome(claimed: bool, gap: Estimate | None) -> tuple[str, str]:
+    """Return whether this gap agrees with the claim that the network overfits, or that it does not; and why."""
+    if gap is None:
+        return "cannot be told", "no epoch is on record"
+    overfits = True if gap.low > OVERFITTING_GAP else False if gap.high < OVERFITTING_GAP else None
+    lags = gap.high < -OVERFITTING_GAP  # it learned so much in its last epoch that the mean over that says nothing
     overfits = None if lags else overfits
-    claimed = ARTICLE[name]["claim"] == "overfits"
     outcome = "cannot be told" if overfits is None else "agrees" if overfits == claimed else "disagrees"
-    measured = f"a running gap of {points(row['running_gap'])} points, {interval(low, high)}"
+    measured = f"a running gap of {points(gap.value)} points, {interval(*gap.interval)}"
     measured += ", as it still learns too fast for a mean over an epoch" if lags else ""
     limit = f"we call one above {points(OVERFITTING_GAP)} overfitting, half-way between the article’s two"
-    return claim | {"outcome": outcome, "measured": f"{measured}; {limit}"}
+    return outcome, f"{measured}; {limit}"
 
 
-def cure(table: dict[str, dict[str, Any]], pairs: list[dict[str, Any]]) -> dict[str, Any] | None:
+def overfitting_reduction(
+    results: dict[str, NetworkResult], pairs: list[PairwiseDifferences]
+) -> OverfittingReduction | None:
     """Return by how much dropout's gap is smaller than baseline's, and what that answers; nothing without both."""
-    pair = next((pair for pair in pairs if {pair["first"], pair["second"]} == set(ARTICLE)), None)
+    pair = next((pair for pair in pairs if {pair.first, pair.second} == set(ARTICLE)), None)
     if not pair:
         return None
-    smaller, limits = pair["gap_difference"], pair["gap_difference_interval"]
-    if pair["first"] == "dropout":
-        smaller, limits = -smaller, [-limit for limit in reversed(limits)]
-    gaps = " instead of ".join(_with_interval(table[name]["gap"], table[name]["gap_interval"]) for name in _BY_GAP)
-    told, of_it, which = smaller, limits, "smaller"
-    if smaller < 0:
-        told, of_it, which = -smaller, [-limit for limit in reversed(limits)], "larger"
-    by = f"the dropout network’s gap is {points(told)} points {which} than baseline’s ({interval(*of_it)}): {gaps}"
-    left = table["dropout"]["gap_interval"][0] > 0
-    if table["baseline"]["gap_interval"][0] <= 0:
+    smaller = -pair.gap_difference if pair.first == "dropout" else pair.gap_difference
+    gaps = {name: results[name].gap for name in _BY_GAP}
+    both = " instead of ".join(
+        f"{points(gap.value)} points ({points(gap.low)} to {points(gap.high)})" for gap in gaps.values()
+    )
+    shown, which = (-smaller, "larger") if smaller.value < 0 else (smaller, "smaller")
+    by = f"the dropout network’s gap is {points(shown.value)} points {which} than baseline’s"
+    by += f" ({interval(*shown.interval)}): {both}"
+    if gaps["baseline"].low <= 0:
         answer = f"As far as can be told, baseline has no overfitting to cure here: {by}."
-    elif limits[0] <= 0 <= limits[1]:
+    elif not smaller.significant:
         answer = f"That cannot be told: {by}."
-    elif limits[1] < 0:
+    elif smaller.high < 0:
         answer = f"Not here: {by}."
-    elif left:
+    elif gaps["dropout"].low > 0:
         answer = f"In part, here: {by}. It is smaller, and not gone."
     else:
         answer = f"Here, as far as can be told, yes: {by}. What is left may be nothing."
-    return {"gap_difference": smaller, "gap_difference_interval": limits, "answer": answer}
-
-
-def _with_interval(gap: float, interval: list[float]) -> str:
-    return f"{points(gap)} points ({points(interval[0])} to {points(interval[1])})"
+    return OverfittingReduction(gap_difference=smaller, answer=answer)

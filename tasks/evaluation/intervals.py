@@ -5,7 +5,7 @@ from math import hypot, inf, sqrt
 
 import numpy as np
 
-Estimate = tuple[float, list[float]]  # with its 95 % interval
+from tasks.evaluation.models import Estimate
 
 NORMAL_95 = 1.959963984540054  # two-sided 95 % quantile of the standard normal distribution
 
@@ -16,6 +16,12 @@ def wilson_interval(hits: int, count: int) -> list[float]:
     middle = (hits + squared / 2) / (count + squared)
     half = NORMAL_95 * sqrt(hits * (count - hits) / count + squared / 4) / (count + squared)
     return [max(0.0, middle - half), min(1.0, middle + half)]
+
+
+def proportion(share: float, count: int) -> Estimate:
+    """Return a share of so many images with its Wilson interval."""
+    low, high = wilson_interval(round(share * count), count)
+    return Estimate(value=share, low=low, high=high)
 
 
 def f1_interval(hits: int, errors: int) -> list[float]:
@@ -33,8 +39,10 @@ def difference_of(first: Estimate, second: Estimate) -> Estimate:
     The distances to their limits add up in squares: Newcombe, Statistics in Medicine 17 (1998), 873, method 10 for
     accuracies on different images; for estimates in general, Zou and Donner, Statistics in Medicine 27 (2008), 1693.
     """
-    (a, (a_low, a_high)), (b, (b_low, b_high)) = first, second
-    return a - b, [a - b - hypot(a - a_low, b_high - b), a - b + hypot(a_high - a, b - b_low)]
+    difference = first.value - second.value
+    below = hypot(first.value - first.low, second.high - second.value)
+    above = hypot(first.high - first.value, second.value - second.low)
+    return Estimate(value=difference, low=difference - below, high=difference + above)
 
 
 def paired_difference(only_first: int, only_second: int, count: int) -> Estimate:
@@ -46,7 +54,7 @@ def paired_difference(only_first: int, only_second: int, count: int) -> Estimate
     first, second, total = only_first + 0.5, only_second + 0.5, count + 2
     middle = (first - second) / total
     half = NORMAL_95 * sqrt(first + second - (first - second) ** 2 / total) / total
-    return difference, [max(-1.0, middle - half), min(1.0, middle + half)]
+    return Estimate(value=difference, low=max(-1.0, middle - half), high=min(1.0, middle + half))
 
 
 def paired_mean_difference(first: np.ndarray, second: np.ndarray) -> Estimate:
@@ -55,10 +63,10 @@ def paired_mean_difference(first: np.ndarray, second: np.ndarray) -> Estimate:
     mean = float(differences.mean())
     deviation = float(differences.std(ddof=1)) if len(differences) > 1 else inf
     half = NORMAL_95 * deviation / sqrt(len(differences))
-    return mean, [mean - half, mean + half]
+    return Estimate(value=mean, low=mean - half, high=mean + half)
 
 
-def mean_over_trainings(values: np.ndarray, shared: float = 0.0) -> Estimate:
+def t_interval(values: np.ndarray, shared: float = 0.0) -> Estimate:
     """Return the mean of values from few trainings (n), and its 95 % interval; Student, Biometrika 6 (1908), 1.
 
     What k-fold trainings have in common makes their values alike, and the interval too narrow: with `shared`, the
@@ -71,7 +79,7 @@ def mean_over_trainings(values: np.ndarray, shared: float = 0.0) -> Estimate:
     deviation = float(values.std(ddof=1)) if np.ptp(values) else inf
     half = float(stdtrit(count - 1, 0.975)) * deviation * sqrt(1 / count + shared)
     mean = float(values.mean())
-    return mean, [mean - half, mean + half]
+    return Estimate(value=mean, low=mean - half, high=mean + half)
 
 
 def bootstrap_mean(values: np.ndarray) -> Estimate:
@@ -81,10 +89,10 @@ def bootstrap_mean(values: np.ndarray) -> Estimate:
     """
     means = resampled_counts(np.ones(len(values), np.int64)) @ values / len(values)
     low, high = np.quantile(means, [0.025, 0.975]).tolist()
-    return float(values.mean()), [low, high]
+    return Estimate(value=float(values.mean()), low=low, high=high)
 
 
-def trainings_to_settle(mean: float, deviation: float, at_most: int = 1_000) -> int | None:
+def required_sample_size(mean: float, deviation: float, at_most: int = 1_000) -> int | None:
     """Return how many pairs of trainings show a difference as it was found; `None` if more than `at_most` or unknown.
 
     The fewest of which a two-sided paired t-test at 5 % finds it with a probability of 80 %: Cohen, "Statistical Power

@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks.data.images import save_array
 from tasks.data.splits import SPLITS, load_split
-from tasks.evaluation.metrics import measure
+from tasks.evaluation.metrics import Metrics, measure
 from tasks.evaluation.probabilities import probabilities_file
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.progress import Progress
@@ -27,7 +27,7 @@ def measure_all(
     splits = {split: load_split(prepare.folder, split) for split in SPLITS if split in prepare.summary["images"]}
     total = sum(len(labels) for _, labels in splits.values())
     done = 0
-    metrics: dict[str, Any] = {}
+    metrics: dict[str, Metrics] = {}
     milliseconds: dict[str, float] = {}
     for split, (images, labels) in splits.items():
         list(predict(images[:FIRST]))  # so that none that is timed waits for a library to get ready
@@ -42,7 +42,9 @@ def measure_all(
         save_array(output / probabilities_file(split), probabilities)
         metrics[split] = measure(probabilities, labels)
         milliseconds[split] = round(1000 * seconds / len(images), 4)
-    (output / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    (output / "metrics.json").write_text(
+        json.dumps({split: of.model_dump() for split, of in metrics.items()}, indent=1)
+    )
     (output / "layers.json").write_text(json.dumps(layers, indent=1))
-    accuracies = {f"{split}_accuracy": metrics[split]["accuracy"] for split in splits}
+    accuracies = {f"{split}_accuracy": metrics[split].accuracy.value for split in splits}
     return accuracies | {"measured": {"milliseconds_per_image": milliseconds, "threads": threads}}

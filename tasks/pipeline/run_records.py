@@ -225,7 +225,7 @@ def requested_again(data_dir: Path, found: dict[str, Artifact], **known: str) ->
         for label, artifact in found.items():
             record.node(label, artifact.key, True, artifact.manifest["made"])
         *_, page = found.values()
-        record.end("completed", keep=page.summary["keep"])
+        record.end("completed", keep=page.summary["winner"])
 
 
 def _read(path: Path) -> dict[str, Any] | None:

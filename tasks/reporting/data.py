@@ -9,6 +9,9 @@ import numpy as np
 from tasks.data.dataset import FASHION_MNIST, DataSet
 from tasks.data.idx import read_idx
 from tasks.data.splits import SPLITS, load_labels
+from tasks.evaluation.comparison import Comparison
+from tasks.evaluation.metrics import Metrics
+from tasks.evaluation.paired import PairwiseDifferences
 from tasks.evaluation.probabilities import load_probabilities
 from tasks.formatting import caution
 from tasks.pipeline.artifact import Artifact
@@ -17,15 +20,15 @@ from tasks.pipeline.cache_key import label_of
 
 @dataclass(frozen=True)
 class Run:
-    """A run's results, the network to keep first wherever networks are listed."""
+    """A run's results, the winner first wherever networks are listed."""
 
     data_set: DataSet
-    command: str  # makes the same page again
+    command: str  # reproduces the page
     departures: tuple[str, ...]  # of the recipe from the article's
-    comparison: dict[str, Any]
+    comparison: Comparison
     study: Artifact | None  # of seeds, in which this run's trainings have part
     decision: dict[str, Any] | None  # on the champion, if it was challenged
-    metrics: dict[str, dict[str, Any]]  # by network, by split
+    metrics: dict[str, dict[str, Metrics]]  # by network, by split
     histories: dict[str, list[dict[str, Any]]]  # by network: an entry an epoch
     layers: dict[str, list[dict[str, Any]]]
     expectations: list[dict[str, Any]]
@@ -38,13 +41,13 @@ class Run:
 
     @property
     def names(self) -> list[str]:
-        """The networks, the one to keep first."""
-        return self.comparison["ranking"]
+        """The networks, the winner first."""
+        return self.comparison.ranking
 
     @property
-    def pairs(self) -> list[dict[str, Any]]:
-        """The network to keep against each of the others."""
-        return [pair for pair in self.comparison["pairs"] if pair["first"] == self.names[0]]
+    def pairs(self) -> list[PairwiseDifferences]:
+        """The winner minus each of the others."""
+        return [pair for pair in self.comparison.pairs if pair.first == self.names[0]]
 
     @property
     def summary(self) -> dict[str, dict[str, Any]]:
@@ -53,11 +56,11 @@ class Run:
 
     @property
     def is_fashion_mnist(self) -> bool:
-        """Tell whether what others have published of Fashion-MNIST can be held against this run."""
+        """Whether this run can be compared with what others have published of Fashion-MNIST."""
         return self.data_set.name == FASHION_MNIST.name
 
     @cached_property
-    def called(self) -> dict[str, np.ndarray]:
+    def predicted(self) -> dict[str, np.ndarray]:
         """Each network's first choice for every test image (n)."""
         return {name: by_split["test"].argmax(axis=1) for name, by_split in self.probabilities.items()}
 
@@ -77,8 +80,8 @@ class Run:
 def gather(made: list[Artifact], study: dict[str, Artifact], challenge: dict[str, Artifact], **settings: Any) -> Run:
     """Return the run of these artifacts, in the order of the DAG; settings: `data_set`, `command`, `departures`."""
     of = {artifact.manifest["label"]: artifact for artifact in made}
-    comparison = of["compare"].json("comparison.json")
-    names = comparison["ranking"]
+    comparison = Comparison(**of["compare"].json("comparison.json"))
+    names = comparison.ranking
     arrays = {role: read_idx(of["download"].folder / file.name) for role, file in settings["data_set"].files.items()}
     prepared = of["prepare"].folder
     return Run(
@@ -86,7 +89,7 @@ def gather(made: list[Artifact], study: dict[str, Artifact], challenge: dict[str
         comparison=comparison,
         decision=next((decided.summary for decided in challenge.values()), None),
         study=next((found for found in study.values() if _has_part(of, names, found)), None),
-        metrics={name: of[f"evaluate[{name}]"].json("metrics.json") for name in names},
+        metrics={name: _metrics(of[f"evaluate[{name}]"]) for name in names},
         histories={name: of[f"train[{name}]"].json("history.json") for name in names},
         layers={name: of[f"evaluate[{name}]"].json("layers.json") for name in names},
         expectations=of["validate"].json("results.json"),
@@ -99,7 +102,11 @@ def gather(made: list[Artifact], study: dict[str, Artifact], challenge: dict[str
     )
 
 
+def _metrics(evaluate: Artifact) -> dict[str, Metrics]:
+    return {split: Metrics(**of) for split, of in evaluate.json("metrics.json").items()}
+
+
 def _has_part(of: dict[str, Artifact], names: list[str], study: Artifact) -> bool:
-    """Tell whether these very trainings are among the study’s: others, such as of older code, say nothing here."""
+    """Whether these very trainings are among the study’s: others, such as of older code, say nothing here."""
     seed, inputs = of["prepare"].manifest["cache_key"]["settings"]["seed"], study.manifest["cache_key"]["inputs"]
     return all(inputs[label_of("train", name, f"seed {seed}")] == of[f"train[{name}]"].digest for name in names)

@@ -1,4 +1,4 @@
-// Filters the runs by network, and holds any two of them against each other.
+// Filters the runs by network, and compares any two of them.
 "use strict";
 const one = (selector) => document.querySelector(selector);
 
@@ -14,7 +14,7 @@ if (one("#comparison")) {
   const [older, newer] = [one("#older"), one("#newer")];
   const compare = () => {
     const [from, to] = [runs[older.value], runs[newer.value]];
-    const rows = ["settings", "figures"].flatMap((kind) =>
+    const rows = ["settings", "values"].flatMap((kind) =>
       Object.keys({ ...from[kind], ...to[kind] })
         .filter((name) => from[kind][name] !== to[kind][name])
         .map((name) => {

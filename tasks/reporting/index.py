@@ -1,4 +1,4 @@
-"""The index: all runs in `reports/`, newest first; its script holds any two of them against each other."""
+"""The index: all runs in `reports/`, newest first; its script compares any two of them."""
 
 import math
 from pathlib import Path
@@ -14,29 +14,30 @@ def render_index(reports_dir: Path) -> str:
     """Return the index of the pages in a folder; what cannot be read is listed as that."""
     runs = [_entry(page) for page in sorted(reports_dir.glob(PAGES), reverse=True)]
     networks = sorted({name for run in runs for name in run["networks"]})
-    told = [run for run in runs if run["figures"]]
-    values = {name: [run["accuracy"][name] for run in reversed(told) if name in run["accuracy"]] for name in networks}
+    readable = [run for run in runs if run["values"]]
+    oldest_first = [run["accuracy"] for run in reversed(readable)]
+    values = {name: [accuracy[name] for accuracy in oldest_first if name in accuracy] for name in networks}
     return Templates().page(
         "index.html.j2",
         "index.js",
         runs=runs,
         networks=networks,
         sparklines={name: _sparkline(of_runs) for name, of_runs in values.items() if of_runs},
-        told=[{key: run[key] for key in ("title", "settings", "figures")} for run in told],
+        compared=[{key: run[key] for key in ("title", "settings", "values")} for run in readable],
         latest=LATEST if (reports_dir / LATEST).exists() else None,
     )
 
 
 def _entry(page: Path) -> dict[str, Any]:
-    """Return what the index says of a page, from its twin."""
+    """Return what the index says of a page, from its report data."""
     when = f"{page.name[:4]}-{page.name[4:6]}-{page.name[6:8]} {page.name[9:11]}:{page.name[11:13]} UTC"
     entry: dict[str, Any] = {"page": page.name, "when": when, "title": f"{when} ({page.stem[-8:]})"}
     entry |= {"verdict": "", "data_set": "", "trained_on": "", "networks": []}
-    entry |= {"accuracy": {}, "settings": {}, "figures": {}}
+    entry |= {"accuracy": {}, "settings": {}, "values": {}}
     try:
-        twin = read_json(page.with_suffix(".json"))
+        data = read_json(page.with_suffix(".json"))
         kinds = {"refused": _of_refusal, "members": _of_study, "trials": _of_study}
-        return entry | next((of for key, of in kinds.items() if key in twin), _of_run)(twin)
+        return entry | next((of for key, of in kinds.items() if key in data), _of_run)(data)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         missing = isinstance(error, FileNotFoundError)
         return entry | {
@@ -44,40 +45,40 @@ def _entry(page: Path) -> dict[str, Any]:
         }
 
 
-def _of_run(twin: dict[str, Any]) -> dict[str, Any]:
-    epochs = ", ".join(f"{name} {len(history)}" for name, history in twin["learning"]["histories"].items())
-    accuracy = twin["side_by_side"]["test_accuracy"]
-    nodes = twin["making"]["nodes"].items()
+def _of_run(data: dict[str, Any]) -> dict[str, Any]:
+    epochs = ", ".join(f"{name} {len(history)}" for name, history in data["learning"]["histories"].items())
+    accuracy = data["side_by_side"]["test_accuracy"]
+    nodes = data["provenance"]["nodes"].items()
     settings = {f"{label}: {name}": as_text(value) for label, node in nodes for name, value in node["settings"].items()}
     return {
-        "verdict": twin["verdict"]["sentences"][0],
-        "data_set": twin["head"]["data_set"],
-        "trained_on": f"{twin['verdict']['images']['train']:,} images; epochs: {epochs}",
+        "verdict": data["verdict"]["sentences"][0],
+        "data_set": data["head"]["data_set"],
+        "trained_on": f"{data['verdict']['images']['train']:,} images; epochs: {epochs}",
         "networks": list(accuracy),
         "accuracy": {name: _finite(share) for name, share in accuracy.items()},
-        "settings": settings | {name: str(version) for name, version in twin["making"]["versions"].items()},
-        "figures": {
+        "settings": settings | {name: str(version) for name, version in data["provenance"]["versions"].items()},
+        "values": {
             f"{network}: {name.replace('_', ' ')}": in_unit(of["value"], row["unit"])
-            for name, row in twin["side_by_side"]["rows"].items()
+            for name, row in data["side_by_side"]["rows"].items()
             for network, of in row["values"].items()
         },
     }
 
 
-def _of_refusal(twin: dict[str, Any]) -> dict[str, Any]:
-    return {"verdict": f"Data refused: {twin['refused'][0]['failure']}", "data_set": twin["data_set"]}
+def _of_refusal(data: dict[str, Any]) -> dict[str, Any]:
+    return {"verdict": f"Data refused: {data['refused'][0]['failure']}", "data_set": data["data_set"]}
 
 
-def _of_study(twin: dict[str, Any]) -> dict[str, Any]:
-    told = {"verdict": twin["verdict"][0], "data_set": twin["data_set"]}
-    if "trials" in twin:
-        tried = f"{len(twin['trials'])} trials of {twin['network']}"
-        return told | {"trained_on": tried, "networks": [twin["network"]]}
-    means = {name: of["accuracy"].get("test") for name, of in twin["networks"].items()}
-    return told | {
-        "trained_on": f"{len(twin['members'])} {twin['kind']}s",
-        "networks": list(twin["networks"]),
-        "accuracy": {name: _finite(of["mean"]) for name, of in means.items() if of},
+def _of_study(data: dict[str, Any]) -> dict[str, Any]:
+    entry = {"verdict": data["verdict"][0], "data_set": data["data_set"]}
+    if "trials" in data:
+        tried = f"{len(data['trials'])} trials of {data['network']}"
+        return entry | {"trained_on": tried, "networks": [data["network"]]}
+    means = {name: of["accuracy"].get("test") for name, of in data["networks"].items()}
+    return entry | {
+        "trained_on": f"{len(data['members'])} {data['kind']}s",
+        "networks": list(data["networks"]),
+        "accuracy": {name: _finite(of["mean"]["value"]) for name, of in means.items() if of},
     }
 
 

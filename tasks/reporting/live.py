@@ -26,7 +26,7 @@ class LivePage:
         self.path = reports_dir / LIVE
         self.nodes = {label: dict(WAITS) for label in labels}
         self.histories: dict[str, History] = {}
-        self.drawn: tuple[dict[str, History], dict[str, Any]] = ({}, {})  # the figures, and of what
+        self.drawn: tuple[dict[str, History], dict[str, Any]] = ({}, {})  # the plots, and of what
         self.began = datetime.now(UTC)
         self.writer = Background("live page", self._write, EVERY)
 
@@ -63,12 +63,12 @@ class LivePage:
     def _page(self, ended: str) -> str:
         histories = dict(sorted(dict(self.histories).items()))
         if histories != self.drawn[0] and not ended:
-            self.drawn = histories, learning.figures(learning.of_histories(histories))
+            self.drawn = histories, learning.plots(learning.of_histories(histories))
         return Templates().page(
             "live.html.j2",
             "" if ended else "live.js",
             nodes=dict(self.nodes),
-            figures=self.drawn[1],
+            plots=self.drawn[1],
             began=self.began,
             now=datetime.now(UTC),
             refresh=REFRESH,

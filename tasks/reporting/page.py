@@ -1,4 +1,4 @@
-"""The page and its twin: the numbers of every section, as JSON, and the one HTML file that is made of nothing else."""
+"""The report data, every number of the page as JSON, and the page, one HTML file made of nothing else."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -8,9 +8,10 @@ import numpy as np
 from markupsafe import Markup
 from pydantic import BaseModel, create_model
 
+from tasks.evaluation.models import Model
 from tasks.reporting.data import Run
 from tasks.reporting.html import Sprite, Templates
-from tasks.reporting.models import Judged, Model, Picture
+from tasks.reporting.models import Picture, PredictedImage
 from tasks.reporting.sections import SECTIONS
 
 
@@ -19,7 +20,7 @@ class Head(Model):
 
     data_set: str
     class_names: list[str]
-    networks: list[str]  # the one to keep first
+    networks: list[str]  # the winner first
     made_at: str
 
 
@@ -29,10 +30,10 @@ def name_of(section: Any) -> str:
 
 
 _FIELDS: dict[str, Any] = {"head": (Head, ...)} | {name_of(part): (part.Numbers, ...) for part in SECTIONS}
-Twin: Any = create_model("Report", __base__=Model, **_FIELDS)  # every number of a page, section by section
+ReportData: Any = create_model("Report", __base__=Model, **_FIELDS)  # every number of a page, section by section
 
 
-def twin_of(run: Run) -> Any:
+def report_data_of(run: Run) -> Any:
     """Return every number of the run's page."""
     head = Head(
         data_set=run.data_set.name,
@@ -41,12 +42,12 @@ def twin_of(run: Run) -> Any:
         made_at=max(manifest["made"]["at"] for manifest in run.manifests.values()),
     )
     numbers = {name_of(section): section.numbers(run) for section in SECTIONS}
-    return Twin.model_validate({"head": head, **numbers})
+    return ReportData.model_validate({"head": head, **numbers})
 
 
-def sprite_of(twin: Any, images: dict[str, np.ndarray]) -> Sprite:
+def sprite_of(data: Any, images: dict[str, np.ndarray]) -> Sprite:
     """Return the sprite of the pictures that these numbers name, of images (n, height, width) by IDX file."""
-    wanted = sorted({(picture.file, picture.index) for picture in _pictures(twin)})
+    wanted = sorted({(picture.file, picture.index) for picture in _pictures(data)})
     return Sprite.of({(file, index): images[file][index] for file, index in wanted})
 
 
@@ -60,29 +61,29 @@ def _pictures(value: Any) -> Iterator[Picture]:
             yield from _pictures(part)
 
 
-def render(twin: Any, sprite: Sprite) -> str:
+def render(data: Any, sprite: Sprite) -> str:
     """Return the page for these numbers; it asks the network for nothing."""
-    templates = templates_for(twin, sprite)
-    sections = [(name_of(part), part.TITLE, render_section(part, twin, templates)) for part in SECTIONS]
+    templates = templates_for(data, sprite)
+    sections = [(name_of(part), part.TITLE, render_section(part, data, templates)) for part in SECTIONS]
     return templates.page("page.html.j2", "script.js", sections=sections)
 
 
-def templates_for(twin: Any, sprite: Sprite) -> Templates:
+def templates_for(data: Any, sprite: Sprite) -> Templates:
     """Return the templates with what the sections of a page share."""
-    templates = Templates(head=twin.head, sprite=sprite)
+    templates = Templates(head=data.head, sprite=sprite)
     templates.environment.filters["packed"] = partial(_packed, sprite)
     return templates
 
 
-def render_section(section: Any, twin: Any, templates: Templates) -> Markup:
+def render_section(section: Any, data: Any, templates: Templates) -> Markup:
     """Return a section for its numbers."""
-    name, numbers = name_of(section), getattr(twin, name_of(section))
-    figures = section.figures(numbers) if hasattr(section, "figures") else {}
-    content = templates.render(f"sections/{name}.html.j2", numbers=numbers, figures=figures)
+    name, numbers = name_of(section), getattr(data, name_of(section))
+    plots = section.plots(numbers) if hasattr(section, "plots") else {}
+    content = templates.render(f"sections/{name}.html.j2", numbers=numbers, plots=plots)
     return Markup(content)  # noqa: S704 (the template escapes)
 
 
-def _packed(sprite: Sprite, picture: Judged) -> list[Any]:
-    """Return a picture for the script: column and row in the sprite, index, label, each network's choices."""
-    choices = [[[index, round(100 * share, 1)] for index, share in of] for of in picture.choices.values()]
-    return [*sprite.place(picture.file, picture.index), picture.index, picture.label, *choices]
+def _packed(sprite: Sprite, picture: PredictedImage) -> list[Any]:
+    """Return a picture for the script: column and row in the sprite, index, label, each network's predictions."""
+    predictions = [[[index, round(100 * share, 1)] for index, share in of] for of in picture.predictions.values()]
+    return [*sprite.place(picture.file, picture.index), picture.index, picture.label, *predictions]

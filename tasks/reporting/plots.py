@@ -1,45 +1,48 @@
 """How the page's figures are drawn: SVG with real text, small enough for a phone, the same input the same bytes.
 
 Ink and the networks' colours are the page's own, so that a figure follows light and dark; a network has a marker too,
-so that it is told apart without colour.
+so that it is recognized without colour.
 """
 
 import io
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
+from tasks.evaluation.models import Estimate
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-INK = "#123456"  # stands for the page's text colour until the SVG is written
-SOFT = "#654321"  # for what stands back
+TEXT = "#123456"  # stands for the page's text colour until the SVG is written
+MUTED = "#654321"  # for what is less important
 MARKERS = "osD^vpX*"  # by the network's place, as the chips in style.css
 WIDTH = 5.3  # inches, of which an SVG unit is the seventy-second part: a phone shows it nearly unscaled
 STYLE = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 11,
-    "text.color": INK,
-    "axes.edgecolor": SOFT,
-    "axes.labelcolor": INK,
+    "text.color": TEXT,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": TEXT,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlelocation": "left",
     "axes.titlesize": 11,
     "axes.grid.axis": "y",
-    "grid.color": SOFT,
+    "grid.color": MUTED,
     "grid.alpha": 0.25,
     "grid.linewidth": 0.6,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": TEXT,
+    "ytick.labelcolor": TEXT,
     "legend.frameon": False,
     "legend.fontsize": 10,
 }
@@ -64,11 +67,11 @@ def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
     """Draw in the page's style, whatever matplotlib's own settings are: one thread at a time, since they are global."""
 
     @wraps(draw)
-    def drawn(*arguments: Any) -> Any:
+    def drawn(*arguments: Any, **options: Any) -> Any:
         from matplotlib import style
 
         with _alone, style.context(["default", STYLE]):
-            return draw(*arguments)
+            return draw(*arguments, **options)
 
     return drawn
 
@@ -85,7 +88,7 @@ def as_svg(figure: "Figure", name: str, title: str, description: str) -> Markup:
     svg = re.sub(r"\n\s*", "\n", svg)
     prefix = re.sub(r"[^a-z0-9]+", "-", name.lower())
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
-    svg = svg.replace(INK, "currentColor").replace(SOFT, "var(--soft)")
+    svg = svg.replace(TEXT, "currentColor").replace(MUTED, "var(--soft)")
     svg = re.sub(r"#00ff([0-9a-f]{2})", lambda found: f"var(--network-{int(found[1], 16)})", svg)
     svg = re.sub(r' (width|height)="[^"]*"', "", svg, count=2)  # the page decides how large it is
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)
@@ -112,33 +115,56 @@ def count_epochs(panel: Any) -> None:
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def draw_interval(panel: Any, row: float, of: Any, colour: str, marker: str, **style: Any) -> None:
-    """Draw, in per cent, a line from an estimate's low end to its high one, and a mark at its value, if it has one."""
-    panel.plot([100 * of.low, 100 * of.high], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
-    if of.value is not None:
-        panel.plot([100 * of.value], [row], marker, color=colour, markersize=7, **style)
+@dataclass(frozen=True)
+class Interval:
+    """A row of an interval plot: an estimate, and the values that it is made of, in shares of one."""
+
+    name: str
+    estimate: Any  # value, which may be None, low and high
+    values: Sequence[float] = ()
+    look: tuple[str, str] = (TEXT, "o")  # colour and marker
+    hollow: bool = False
 
 
-def draw_intervals(
-    panel: Any, drawn: Iterable[tuple[str, Any, Sequence[float]]], *, title: str, of_networks: bool, length: int = 20
-) -> None:
-    """Draw a row for each name, of so many characters at most: its estimate and, above, the values that it is made of.
+@dataclass(frozen=True)
+class Panel:
+    """Estimates on one scale, in per cent."""
 
-    The first is at the top. They are of a network each, in its colour and with its marker, or differences around zero.
-    """
-    panel.set_title(title)
-    if not of_networks:
-        panel.axvline(0, color=INK, linewidth=0.8)
-    names = []
-    for row, (name, estimate, values) in enumerate(drawn):
-        names.append(plain(short(name, length)))
-        colour, marker = look(row) if of_networks else (INK, "o")
-        draw_interval(panel, row + (0.22 if values else 0), estimate, colour, marker)
-        if values:
-            style = {"color": colour, "markersize": 5, "alpha": 0.6, "markeredgewidth": 0}
-            panel.plot([100 * value for value in values], [row - 0.15] * len(values), marker, **style)
-    panel.set_yticks(range(len(names)), names)
-    panel.set_ylim(len(names) - 0.4, -0.6)
-    panel.tick_params(axis="y", length=0)
-    panel.spines["left"].set_visible(False)
-    panel.margins(x=0.12)
+    title: str
+    rows: list[Interval]  # the first at the top
+    zero: bool = False  # whether a line marks zero, as among differences
+    band: Estimate | None = None  # whose interval is shaded across all rows
+
+
+@styled
+def interval_plot(name: str, title: str, description: str, *panels: Panel, length: int = 20) -> Markup:
+    """Draw panels of estimates with their intervals, from top to bottom; names have so many characters at most."""
+    ratios = [len(panel.rows) + 1 for panel in panels]
+    height = sum(0.75 + sum(0.5 if row.values else 0.3 for row in panel.rows) for panel in panels) + 0.2
+    figure, axes = new_figure(height, len(panels), squeeze=False, gridspec_kw={"height_ratios": ratios})
+    for panel, (axis,) in zip(panels, axes, strict=True):
+        axis.set_title(panel.title)
+        if panel.zero:
+            axis.axvline(0, color=TEXT, linewidth=0.8)
+        if panel.band:
+            axis.axvspan(100 * panel.band.low, 100 * panel.band.high, color=MUTED, alpha=0.13, linewidth=0)
+        for place, row in enumerate(panel.rows):
+            _draw_row(axis, place, row)
+        axis.set_yticks(range(len(panel.rows)), [plain(short(row.name, length)) for row in panel.rows])
+        axis.set_ylim(len(panel.rows) - 0.4, -0.6)
+        axis.tick_params(axis="y", length=0)
+        axis.spines["left"].set_visible(False)
+        axis.margins(x=0.12)
+    return as_svg(figure, name, title, description)
+
+
+def _draw_row(axis: Any, place: int, row: Interval) -> None:
+    """Draw a line from an estimate's low end to its high one and a mark at its value, below them what it is made of."""
+    colour, marker = row.look
+    estimate, middle = row.estimate, place + (0.22 if row.values else 0)
+    axis.plot([100 * estimate.low, 100 * estimate.high], [middle] * 2, color=colour, linewidth=2, solid_capstyle="butt")
+    if estimate.value is not None:
+        fill = "none" if row.hollow else colour
+        axis.plot([100 * estimate.value], [middle], marker, color=colour, markersize=7, markerfacecolor=fill)
+    style = {"color": colour, "markersize": 5, "alpha": 0.6, "markeredgewidth": 0}
+    axis.plot([100 * value for value in row.values], [place - 0.15] * len(row.values), marker, **style)

@@ -27,7 +27,7 @@ function followContents() {
 }
 
 function showCells() {
-  const { names, classes, pictures, right } = JSON.parse(one("#pictures").textContent);
+  const { names, classes, pictures, correct_shown: correctShown } = JSON.parse(one("#pictures").textContent);
   const target = one("#cell");
 
   const className = (index) => make("bdi", "", classes[index]); // it may be written from right to left
@@ -57,20 +57,20 @@ function showCells() {
 
   const show = (button) => {
     const matrix = button.closest("table").dataset.matrix;
-    const [label, called] = [+button.dataset.true, +button.dataset.called];
+    const [label, predicted] = [+button.dataset.true, +button.dataset.predicted];
     const counts = button.dataset.count.split(" ").map(Number); // of a difference: only by the one, only by the other
-    const surest = (place) => (a, b) => b[4 + place][0][1] - a[4 + place][0][1];
-    const calls = (picture, place) => picture[3] === label && picture[4 + place][0][0] === called;
-    const what = `${classes[label]} called ${classes[called]}`;
+    const byConfidence = (place) => (a, b) => b[4 + place][0][1] - a[4 + place][0][1];
+    const predicts = (picture, place) => picture[3] === label && picture[4 + place][0][0] === predicted;
+    const what = `${classes[label]} called ${classes[predicted]}`;
     all(".matrix button[aria-pressed]").forEach((other) => other.removeAttribute("aria-pressed"));
     button.setAttribute("aria-pressed", "true");
     if (matrix !== "difference") {
-      const found = pictures.filter((picture) => calls(picture, +matrix)).sort(surest(+matrix));
-      const shown = label === called ? found.reverse().slice(0, right) : found;
-      const which = label === called ? "least sure" : "surest";
+      const found = pictures.filter((picture) => predicts(picture, +matrix)).sort(byConfidence(+matrix));
+      const shown = label === predicted ? found.reverse().slice(0, correctShown) : found;
+      const which = label === predicted ? "least sure" : "surest";
       target.replaceChildren(...put(`${what} by ${names[matrix]}`, counts[0], shown, which));
     } else {
-      const only = (here) => pictures.filter((picture) => calls(picture, here) && !calls(picture, 1 - here)).sort(surest(here));
+      const only = (here) => pictures.filter((picture) => predicts(picture, here) && !predicts(picture, 1 - here)).sort(byConfidence(here));
       const filled = [0, 1].filter((here) => counts[here]);
       const neither = counts[0] + counts[1] ? [] : put(`${what} only by ${names[0]}, only by ${names[1]}`, 0, []);
       target.replaceChildren(...neither, ...filled.flatMap((here) => put(`${what} only by ${names[here]}`, counts[here], only(here), "surest")));
@@ -88,9 +88,9 @@ function showCells() {
       const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
       if (!step || event.target.tagName !== "BUTTON") return;
       event.preventDefault();
-      let [row, column] = [+event.target.dataset.true, +event.target.dataset.called];
+      let [row, column] = [+event.target.dataset.true, +event.target.dataset.predicted];
       for (let next; (row += step[0]), (column += step[1]), row >= 0 && column >= 0 && row < classes.length && column < classes.length; ) {
-        if (!(next = one(`[data-true="${row}"][data-called="${column}"]`, matrix))) continue;
+        if (!(next = one(`[data-true="${row}"][data-predicted="${column}"]`, matrix))) continue;
         buttons.forEach((button) => (button.tabIndex = -1));
         next.tabIndex = 0;
         return next.focus();
@@ -102,13 +102,13 @@ function showCells() {
 function readEpochs() {
   const slider = one("#epoch");
   if (!slider) return;
-  const figures = all("svg[data-epochs]").map((svg) => {
+  const plots = all("svg[data-epochs]").map((svg) => {
     const line = svg.appendChild(document.createElementNS(svg.namespaceURI, "line"));
     line.setAttribute("class", "cursor");
     return [svg, line, svg.dataset.epochs.split(" ").map(Number)];
   });
   const last = +slider.max;
-  const logarithmic = figures[0]?.[0].dataset.scale === "log";
+  const logarithmic = plots[0]?.[0].dataset.scale === "log";
   const share = (epoch) => (last === 1 ? 0 : logarithmic ? Math.log(epoch) / Math.log(last) : (epoch - 1) / (last - 1));
   const epochAt = (part) => (logarithmic ? last ** part : 1 + part * (last - 1));
   const histories = new Map();
@@ -116,17 +116,17 @@ function readEpochs() {
     histories.set(row.dataset.network, [...(histories.get(row.dataset.network) ?? []), row]);
   const read = () => {
     const epoch = +slider.value;
-    const told = [...histories].map(
+    const readings = [...histories].map(
       ([name, rows]) => rows[epoch - 1]?.dataset.reading ?? `${name}: ended after epoch ${rows.length}`,
     );
-    one("#reading").textContent = [`Epoch ${epoch}.`, ...told].join("\n");
-    slider.setAttribute("aria-valuetext", [`epoch ${epoch}`, ...told].join("; "));
-    for (const [, line, [left, right, top, bottom]] of figures) {
+    one("#reading").textContent = [`Epoch ${epoch}.`, ...readings].join("\n");
+    slider.setAttribute("aria-valuetext", [`epoch ${epoch}`, ...readings].join("; "));
+    for (const [, line, [left, right, top, bottom]] of plots) {
       const x = left + (right - left) * share(epoch);
       Object.entries({ x1: x, x2: x, y1: top, y2: bottom }).forEach(([name, value]) => line.setAttribute(name, value));
     }
   };
-  for (const [svg, , [left, right]] of figures) {
+  for (const [svg, , [left, right]] of plots) {
     svg.addEventListener("pointermove", (event) => {
       const box = svg.getBoundingClientRect();
       const x = ((event.clientX - box.left) / box.width) * svg.viewBox.baseVal.width;

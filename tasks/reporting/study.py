@@ -1,67 +1,34 @@
 """A study's page: what its trainings show together, and each of them."""
 
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
-from tasks.data.splits import SPLITS
+from tasks.evaluation.models import Model, Seconds
+from tasks.evaluation.studies import StudyResults
 from tasks.formatting import percent, points
 from tasks.pipeline.artifact import Artifact
 from tasks.reporting.html import Templates
-from tasks.reporting.models import Count, Estimate, Model, Seconds
-from tasks.reporting.plots import as_svg, count_epochs, draw_intervals, look, new_figure, plain, short, styled
+from tasks.reporting.plots import (
+    Interval,
+    Panel,
+    as_svg,
+    count_epochs,
+    interval_plot,
+    look,
+    new_figure,
+    plain,
+    short,
+    styled,
+)
 
 
-class Summary(Model):
-    """A quantity over the trainings: each one's value, their mean with its 95 % interval, their standard deviation."""
-
-    values: list[float]
-    mean: float
-    deviation: float
-    interval: tuple[float, float]
-
-    @property
-    def drawn(self) -> tuple[Estimate, list[float]]:
-        """The mean, and of what."""
-        return Estimate(value=self.mean, low=self.interval[0], high=self.interval[1]), self.values
-
-
-class Difference(Summary):
-    """How much higher the first network's accuracy is, training by training."""
-
-    bootstrap: tuple[float, float]
-    better: Count
-    to_settle: Count | None
-
-
-class OfNetwork(Model):
-    """A network's trainings, in the order of the members."""
-
-    parameters: Count
-    mirrored: bool  # in inference
-    accuracy: dict[str, Summary]  # by split
-    seconds: list[Seconds]
-    histories: list[list[dict[str, float]]]  # an entry an epoch
-
-
-class Pair(Model):
-    """Two networks, trained alike."""
-
-    first: str
-    second: str
-    accuracy: dict[str, Difference]  # by split
-
-
-class AnyStudy(Model):
-    """What the page of every study says: of seeds, of folds, or a search."""
+class Provenance(Model):
+    """What the page of every study says besides its results: of what, and how it was made."""
 
     data_set: str
-    kind: str
-    keep: str
-    verdict: list[str]
     caution: str | None
     command: str
     machines: list[str]
@@ -70,102 +37,108 @@ class AnyStudy(Model):
     keys: dict[str, str]  # by node
     made_at: str
 
-    def fill(self, output: Path, page: str, networks: dict[str, dict[str, Any]]) -> dict[str, Any]:
-        """Fill a report's artifact; return its facts, with the rows that the command line prints at the end."""
-        (output / "report.json").write_text(self.model_dump_json(), encoding="utf-8")
-        (output / "report.html").write_text(page, encoding="utf-8")
-        facts = {"study": self.kind, "keep": self.keep, "verdict": self.verdict, "caution": self.caution}
-        return facts | {"networks": networks}
+
+class Trainings(Model):
+    """A network's trainings, in the order of the members."""
+
+    mirrored: bool  # in inference
+    seconds: list[Seconds]
+    histories: list[list[dict[str, float]]]  # an entry an epoch
 
 
-class Study(AnyStudy):
+class Study(Provenance, StudyResults):
     """Every number of the page of seeds or folds."""
 
-    members: list[str]
-    tied: list[str]
-    networks: dict[str, OfNetwork]  # the best first
-    pairs: list[Pair]
+    trainings: dict[str, Trainings]  # by network
     departures: tuple[str, ...]
+
+    @property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """What the command line prints at the end, by network."""
+        return {
+            name: {f"{split}_accuracy": of.mean.value for split, of in network.accuracy.items()}
+            | {
+                "parameters": network.parameters,
+                "training_seconds": sum(self.trainings[name].seconds) / len(self.members),
+            }
+            for name, network in self.networks.items()
+        }
 
 
 def numbers(
-    before: list[Artifact], train: dict[str, Artifact], evaluate: dict[str, Artifact], **settings: Any
+    validate: Artifact, train: dict[str, Artifact], evaluate: dict[str, Artifact], results: Artifact, **settings: Any
 ) -> Study:
-    """Gather every number of the page; the last artifact before it is the comparison."""
-    study = before[-1].json("study.json")
-    labelled = {f"train[{of}]": made for of, made in train.items()}
-    labelled |= {f"evaluate[{of}]": made for of, made in evaluate.items()} | {a.manifest["label"]: a for a in before}
-    networks = {}
-    for name, row in study["networks"].items():
-        trainings = [train[f"{name}, {member}"] for member in study["members"]]
-        asked = evaluate[f"{name}, {study['members'][0]}"].manifest["cache_key"]["settings"]
-        networks[name] = OfNetwork.from_row(
-            row,
-            mirrored=asked.get("tta") == "flip",  # trees are asked in one way alone
-            accuracy=_by_split(row, Summary),
-            seconds=[training.measured["seconds"] for training in trainings],
-            histories=[training.json("history.json") for training in trainings],
+    """Gather every number of the page; `settings` are those of the fields of the same names."""
+    study = StudyResults(**results.json("study.json"))
+    trainings = {}
+    for name in study.networks:
+        made = [train[f"{name}, {member}"] for member in study.members]
+        read = evaluate[f"{name}, {study.members[0]}"].manifest["cache_key"]["settings"]
+        trainings[name] = Trainings(
+            mirrored=read.get("tta") == "flip",  # trees have no such setting
+            seconds=[training.measured["seconds"] for training in made],
+            histories=[training.json("history.json") for training in made],
         )
-    pairs = [Pair.from_row(pair, accuracy=_by_split(pair, Difference)) for pair in study["pairs"]]
-    return Study.from_row(study, networks=networks, pairs=pairs, **settings, **making(labelled))
+    made_of = provenance_of(validate, *train.values(), *evaluate.values(), results)
+    return Study(**dict(study), trainings=trainings, **settings, **made_of)
 
 
-def making(labelled: dict[str, Artifact]) -> dict[str, Any]:
-    """Return how these artifacts, by label, were made."""
-    made = [artifact.manifest["made"] for artifact in labelled.values()]
+def provenance_of(*artifacts: Artifact) -> dict[str, Any]:
+    """Return how these artifacts were made."""
+    made = [artifact.manifest["made"] for artifact in artifacts]
     return {
         "machines": sorted({f"{of_node['processor']}, {of_node['cores']} cores" for of_node in made}),
         "commits": sorted({of_node["commit"] for of_node in made}),
-        "versions": {k: v for a in labelled.values() for k, v in a.manifest["cache_key"]["versions"].items()},
-        "keys": {label: artifact.key for label, artifact in labelled.items()},
+        "versions": {k: v for artifact in artifacts for k, v in artifact.manifest["cache_key"]["versions"].items()},
+        "keys": {artifact.manifest["label"]: artifact.key for artifact in artifacts},
         "made_at": max(of_node["at"] for of_node in made),
     }
-
-
-def _by_split(row: dict[str, Any], kind: type[Summary]) -> dict[str, Any]:
-    return {split: kind(**row[f"{split}_accuracy"]) for split in SPLITS if f"{split}_accuracy" in row}
 
 
 def render(study: Study) -> str:
     """Return the page; it asks the network for nothing."""
     templates = Templates(head={"networks": list(study.networks)})
-    figures = {"accuracies": _accuracies(study), "curves": _bands(study)}
-    figures["differences"] = _differences(study) if study.pairs else ""
-    return templates.page("study.html.j2", study=study, figures=figures)
+    plots = {"accuracies": _accuracies(study), "curves": _bands(study)}
+    plots["differences"] = _differences(study) if study.pairs else ""
+    return templates.page("study.html.j2", study=study, plots=plots)
 
 
-@styled
 def _accuracies(study: Study) -> Markup:
     """Draw each training's validation accuracy, and the mean with its interval."""
-    means = [(name, *of.accuracy["validation"].drawn) for name, of in study.networks.items()]
-    figure, panel = new_figure(0.95 + 0.5 * len(means))
-    draw_intervals(panel, means, title="validation accuracy, % (this decides)", of_networks=True, length=32)
-    told = "; ".join(f"{name} {percent(of.accuracy['validation'].mean)}" for name, of in study.networks.items())
-    return as_svg(figure, "accuracies", "Validation accuracy of every training", f"Means: {told}.")
+    found = {name: network.accuracy["validation"] for name, network in study.networks.items()}
+    rows = [Interval(name, of.mean, of.values, look(place)) for place, (name, of) in enumerate(found.items())]
+    means = "; ".join(f"{name} {percent(of.mean.value)}" for name, of in found.items())
+    panel = Panel("validation accuracy, % (this decides)", rows)
+    title = "Validation accuracy of every training"
+    return interval_plot("accuracies", title, f"Means: {means}.", panel, length=32)
 
 
-@styled
 def _differences(study: Study) -> Markup:
     """Draw the difference of each pair of trainings, and the mean with its interval."""
     splits = [split for split in ("validation", "test") if split in study.pairs[0].accuracy]
-    drawn = [(pair, split) for pair in study.pairs for split in splits]
-    means = [
-        (f"{short(of.first, 9)} − {short(of.second, 9)}, {split}", *of.accuracy[split].drawn) for of, split in drawn
+    drawn = [(pair, split, pair.accuracy[split]) for pair in study.pairs for split in splits]
+    rows = [
+        Interval(f"{short(pair.first, 9)} − {short(pair.second, 9)}, {split}", of.mean, of.values)
+        for pair, split, of in drawn
     ]
-    figure, panel = new_figure(0.95 + 0.5 * len(means))
-    draw_intervals(panel, means, title="first minus second, points", of_networks=False, length=32)
-    told = "; ".join(f"{of.first} minus {of.second}, {split}: {points(of.accuracy[split].mean)}" for of, split in drawn)
-    return as_svg(figure, "differences", "Differences, training by training", f"Mean differences in points: {told}.")
+    means = "; ".join(
+        f"{pair.first} minus {pair.second}, {split}: {points(of.mean.value)}" for pair, split, of in drawn
+    )
+    panel = Panel("first minus second, points", rows, zero=True)
+    description = f"Mean differences in points: {means}."
+    return interval_plot("differences", "Differences, training by training", description, panel, length=32)
 
 
 @styled
 def _bands(study: Study) -> Markup:
     """Draw each network's validation accuracy by epoch: the mean, and from the lowest to the highest."""
     figure, panel = new_figure(3.3)
-    for place, (name, network) in enumerate(study.networks.items()):
+    for place, (name, trainings) in enumerate(study.trainings.items()):
         colour, marker = look(place)
-        curves = [[epoch["validation_accuracy"] for epoch in history] for history in network.histories]
-        by_epoch = [[of for of in each if of is not None] for each in zip_longest(*curves)]  # trees end unequally late
+        curves = [[epoch["validation_accuracy"] for epoch in history] for history in trainings.histories]
+        by_epoch = [
+            [of for of in each if of is not None] for each in zip_longest(*curves)
+        ]  # trees end in different rounds
         lowest, mean, highest = (100 * np.array([of(values) for values in by_epoch]) for of in (min, np.mean, max))
         epochs = range(1, len(by_epoch) + 1)
         panel.fill_between(epochs, lowest, highest, color=colour, alpha=0.2)

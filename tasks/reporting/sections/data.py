@@ -1,11 +1,14 @@
 """The data: samples of each class, how many there are, what was validated, and whether train and test differ."""
 
+from typing import Any
+
 import numpy as np
 
 from tasks.data.idx import IMAGES_CHUNK
 from tasks.data.splits import SPLITS
+from tasks.evaluation.models import Count, Model
 from tasks.reporting.data import Run
-from tasks.reporting.models import Count, Model, Picture
+from tasks.reporting.models import Picture
 
 TITLE = "The data"
 OF_EACH_CLASS = 12
@@ -65,9 +68,14 @@ def numbers(run: Run) -> Numbers:
             )
             for index, name in enumerate(run.data_set.class_names)
         ],
-        expectations=[Expectation.from_row(result, met=result["success"]) for result in run.expectations],
+        expectations=[_expectation(result) for result in run.expectations],
         brightness={file: _brightness(images) for file, images in run.images.items()},
     )
+
+
+def _expectation(result: dict[str, Any]) -> Expectation:
+    shown = {name: result[name] for name in ("sentence", "severity", "failure", "observed")}
+    return Expectation(met=result["success"], **shown)
 
 
 def _brightness(images: np.ndarray) -> Brightness:

@@ -1,25 +1,26 @@
-"""Where they disagree: what only one of two has right, what all are surely wrong about, the article's two images."""
+"""Where they disagree: what only one of two predicts correctly, likely label issues, the article's two images."""
 
 import numpy as np
 from pydantic import Field
 
+from tasks.evaluation.models import Count, Model, Share
 from tasks.reporting.data import Run
-from tasks.reporting.models import Count, Judged, Model, Picture, Share, judged
+from tasks.reporting.models import Picture, PredictedImage, predicted_images
 
 TITLE = "Where they disagree"
 SHOWN = 12
-SURE = 0.9  # the confidence with which all must agree on another class than the label, to call the label a suspect
-ARTICLES_PICTURES = (("train", 220), ("test", 88))  # the two that the article looks at
+MIN_CONFIDENCE = 0.9  # with which all must agree on another class than the label, for a label issue
+ARTICLE_IMAGES = (("train", 220), ("test", 88))  # the two that the article looks at
 
 
-class Kind(Model):
-    """Test images of a kind: how many there are, and some of them, the surest first."""
+class ImageGroup(Model):
+    """Test images with something in common: how many there are, and some of them, the most confident first."""
 
     count: Count
-    pictures: list[Judged]
+    pictures: list[PredictedImage]
 
 
-class ArticlesPicture(Picture):
+class ArticleImage(Picture):
     """One of the article's two images, and what the networks make of it, where this run used it."""
 
     split: str | None = Field(description="which split it belongs to in this run; none if the run left it out")
@@ -27,46 +28,48 @@ class ArticlesPicture(Picture):
 
 
 class Numbers(Model):
-    """Where the network to keep and the next one disagree; where all agree against the label."""
+    """Where the winner and the next one disagree; where all agree against the label."""
 
     first: str
     second: str | None
-    both_right: Count
+    both_correct: Count
     both_wrong: Count
-    only_first: Kind | None
-    only_second: Kind | None
-    suspects: Kind
-    sure: Share
-    articles: list[ArticlesPicture]
+    only_first: ImageGroup | None
+    only_second: ImageGroup | None
+    label_issues: ImageGroup
+    min_confidence: Share
+    articles: list[ArticleImage]
 
 
 def numbers(run: Run) -> Numbers:
     """Gather where they disagree."""
     first, *others = run.names
     second = others[0] if others else first
-    right = {name: run.called[name] == run.labels for name in run.names}
-    calls, confidence = np.stack(list(run.called.values())), np.stack(list(run.confidence.values()))
-    suspects = (calls == calls[0]).all(axis=0) & ~right[first] & (confidence >= SURE).all(axis=0)
+    correct = {name: run.predicted[name] == run.labels for name in run.names}
+    predicted, confidence = np.stack(list(run.predicted.values())), np.stack(list(run.confidence.values()))
+    label_issues = (
+        (predicted == predicted[0]).all(axis=0) & ~correct[first] & (confidence >= MIN_CONFIDENCE).all(axis=0)
+    )
     return Numbers(
         first=first,
         second=second if others else None,
-        both_right=int((right[first] & right[second]).sum()),
-        both_wrong=int((~right[first] & ~right[second]).sum()),
-        only_first=_kind(run, right[first] & ~right[second], run.confidence[first]) if others else None,
-        only_second=_kind(run, right[second] & ~right[first], run.confidence[second]) if others else None,
-        suspects=_kind(run, suspects, confidence.min(axis=0)),
-        sure=SURE,
-        articles=[_article(run, file, index) for file, index in ARTICLES_PICTURES] if run.is_fashion_mnist else [],
+        both_correct=int((correct[first] & correct[second]).sum()),
+        both_wrong=int((~correct[first] & ~correct[second]).sum()),
+        only_first=_group(run, correct[first] & ~correct[second], run.confidence[first]) if others else None,
+        only_second=_group(run, correct[second] & ~correct[first], run.confidence[second]) if others else None,
+        label_issues=_group(run, label_issues, confidence.min(axis=0)),
+        min_confidence=MIN_CONFIDENCE,
+        articles=[_article_image(run, file, index) for file, index in ARTICLE_IMAGES] if run.is_fashion_mnist else [],
     )
 
 
-def _kind(run: Run, chosen: np.ndarray, confidence: np.ndarray) -> Kind:
+def _group(run: Run, chosen: np.ndarray, confidence: np.ndarray) -> ImageGroup:
     positions = np.flatnonzero(chosen)
-    surest = positions[np.argsort(-confidence[positions], kind="stable")][:SHOWN]
-    return Kind(count=len(positions), pictures=judged(run, surest))
+    most_confident = positions[np.argsort(-confidence[positions], kind="stable")][:SHOWN]
+    return ImageGroup(count=len(positions), pictures=predicted_images(run, most_confident))
 
 
-def _article(run: Run, file: str, index: int) -> ArticlesPicture:
+def _article_image(run: Run, file: str, index: int) -> ArticleImage:
     split, probabilities = None, {}
     for of_file in ("test",) if file == "test" else ("train", "validation"):
         place = np.flatnonzero(run.places[of_file] == index)
@@ -74,4 +77,4 @@ def _article(run: Run, file: str, index: int) -> ArticlesPicture:
             split = of_file
             probabilities = {name: by[of_file][place[0]].tolist() for name, by in run.probabilities.items()}
     label = int(run.file_labels[file][index])
-    return ArticlesPicture(file=file, index=index, label=label, split=split, probabilities=probabilities)
+    return ArticleImage(file=file, index=index, label=label, split=split, probabilities=probabilities)

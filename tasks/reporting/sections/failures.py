@@ -1,36 +1,24 @@
-"""Where they fail: which class is taken for which, on which images, and how each class fares."""
+"""Where they fail: which class is predicted as which, on which images, and how each class fares."""
 
 from typing import Any
 
 import numpy as np
 
-from tasks.evaluation.metrics import confusion_of
+from tasks.evaluation.metrics import ClassScores, confusion_of
+from tasks.evaluation.models import Count, Model
+from tasks.evaluation.paired import ClassDifference
 from tasks.reporting.data import Run
-from tasks.reporting.models import Count, Estimate, Judged, Model, Share, judged
+from tasks.reporting.models import PredictedImage, predicted_images
 
 TITLE = "Where they fail"
 LOOK_ALIKES = ("T-shirt/top", "Pullover", "Coat", "Shirt")
 MOST_PICTURES = 2_000  # about a megabyte
 OF_A_CELL = (10_000, 100, 50, 25, 12, 6, 3, 1)  # pictures of one cell of a matrix: as many as there is room for
-RIGHT_OF_A_CLASS = 12
-
-
-class ClassScores(Model):
-    """How one network does on one class; nothing where it was never there or never said."""
-
-    recall: Estimate | None
-    precision: Estimate | None
-    f1: Estimate | None
-
-
-class ClassDifference(ClassScores):
-    """By how much the network to keep is above the next on one class; `p` is McNemar's for recall, adjusted (Holm)."""
-
-    p: Share
+CORRECT_OF_A_CLASS = 12
 
 
 class LookAlikes(Model):
-    """The classes that are easily taken for one another."""
+    """The classes that are easily mixed up."""
 
     classes: list[str]
     errors: dict[str, Count]  # of each network, on these classes, taking one for another
@@ -41,33 +29,32 @@ class Numbers(Model):
     """Where each network fails on the test set."""
 
     class_names: list[str]
-    confusion: dict[str, list[list[Count]]]  # by network: rows are true classes, columns what they were called
+    confusion: dict[str, list[list[Count]]]  # by network: rows are true classes, columns predicted ones
     most_confused: Count  # the most frequent error of any network
     most_different: Count  # the largest difference below
-    difference: list[list[int]] | None  # the confusion matrix of the network to keep less that of the next
-    only: dict[str, list[list[Count]]] | None  # of the first two networks: what is called so by one and not the other
+    difference: list[list[int]] | None  # the confusion matrix of the winner minus that of the next
+    only: dict[str, list[list[Count]]] | None  # of the first two networks: what only one of them predicts so
     classes: dict[str, list[ClassScores]]
     class_differences: list[ClassDifference]
-    better: list[str]  # classes whose recall is clearly higher with the network to keep (adjusted p < 0.05)
+    better: list[str]  # classes whose recall is significantly higher with the winner (adjusted p < 0.05)
     worse: list[str]
-    largest: (
-        tuple[Count, Count, Count] | None
-    )  # true class, called, how often: the network to keep's most frequent error
+    largest: tuple[Count, Count, Count] | None  # the winner's most frequent error: true class, predicted, how often
     look_alikes: LookAlikes | None
-    pictures: list[Judged]
-    right_shown: Count  # of the images that a network has right, of each class: the least sure
-    of_largest: list[Judged]  # those of the most frequent error that are called so most surely
+    pictures: list[PredictedImage]
+    correct_shown: Count  # of each class's images that a network predicts correctly: the least confident
+    of_largest: list[PredictedImage]  # the most confident of the most frequent error
 
 
 def numbers(run: Run) -> Numbers:
     """Gather where each network fails."""
     names, class_names = run.names, list(run.data_set.class_names)
-    confusion = {name: run.metrics[name]["test"]["confusion"] for name in names}
-    difference = np.subtract(*(confusion[name] for name in [*names, *names][:2]))
-    positions, right_shown = choose_pictures(run)
+    confusion = {name: run.metrics[name]["test"].confusion for name in names}
+    first, second = (np.array(confusion[name]) for name in [*names, *names][:2])
+    difference = first - second
+    positions, correct_shown = choose_pictures(run)
     largest = _largest(confusion[names[0]])
-    differences = [ClassDifference.from_row(row) for row in run.comparison["classes"]]
-    clear = [(d.recall.value, c) for d, c in zip(differences, class_names, strict=False) if d.recall and d.p < 0.05]
+    differences = zip(run.comparison.classes, class_names, strict=False)
+    significant = [(of.recall.value, name) for of, name in differences if of.recall and of.p < 0.05]
     return Numbers(
         class_names=class_names,
         confusion=confusion,
@@ -75,38 +62,40 @@ def numbers(run: Run) -> Numbers:
         most_different=max(1, int(np.abs(difference).max())),
         difference=difference.tolist() if run.pairs else None,
         only=_only(run, *names[:2]) if run.pairs else None,
-        classes={name: [ClassScores.from_row(row) for row in run.metrics[name]["test"]["classes"]] for name in names},
-        class_differences=differences,
-        better=[class_name for difference, class_name in clear if difference > 0],
-        worse=[class_name for difference, class_name in clear if difference < 0],
+        classes={name: run.metrics[name]["test"].classes for name in names},
+        class_differences=run.comparison.classes,
+        better=[class_name for difference, class_name in significant if difference > 0],
+        worse=[class_name for difference, class_name in significant if difference < 0],
         largest=largest,
         look_alikes=_look_alikes(class_names, confusion),
-        pictures=judged(run, positions),
-        right_shown=right_shown,
-        of_largest=judged(run, _surest(run, names[0], *largest[:2])[:9]) if largest else [],
+        pictures=predicted_images(run, positions),
+        correct_shown=correct_shown,
+        of_largest=predicted_images(run, _most_confident(run, names[0], *largest[:2])[:9]) if largest else [],
     )
 
 
 def _only(run: Run, one: str, other: str) -> dict[str, list[list[int]]]:
-    differ, classes = run.called[one] != run.called[other], len(run.data_set.class_names)
-    return {name: confusion_of(run.labels[differ], run.called[name][differ], classes).tolist() for name in (one, other)}
+    differ, classes = run.predicted[one] != run.predicted[other], len(run.data_set.class_names)
+    return {
+        name: confusion_of(run.labels[differ], run.predicted[name][differ], classes).tolist() for name in (one, other)
+    }
 
 
-def _surest(run: Run, name: str, label: int, called: int) -> np.ndarray:
-    """Return the positions of the test images that a network calls so, the surest first."""
-    positions = np.flatnonzero((run.labels == label) & (run.called[name] == called))
+def _most_confident(run: Run, name: str, label: int, predicted: int) -> np.ndarray:
+    """Return the positions of the test images that a network predicts so, the most confident first."""
+    positions = np.flatnonzero((run.labels == label) & (run.predicted[name] == predicted))
     return positions[np.argsort(-run.confidence[name][positions], kind="stable")]
 
 
 def _wrong(confusion: Any) -> np.ndarray:
-    """Return a confusion matrix without what is right."""
+    """Return a confusion matrix without what is correct."""
     return np.array(confusion) - np.diag(np.diagonal(confusion))
 
 
 def _largest(confusion: list[list[int]]) -> tuple[int, int, int] | None:
     wrong = _wrong(confusion)
-    true, called = np.unravel_index(wrong.argmax(), wrong.shape)
-    return (int(true), int(called), int(wrong.max())) if wrong.max() else None
+    true, predicted = np.unravel_index(wrong.argmax(), wrong.shape)
+    return (int(true), int(predicted), int(wrong.max())) if wrong.max() else None
 
 
 def _look_alikes(class_names: list[str], confusion: dict[str, Any]) -> LookAlikes | None:
@@ -121,16 +110,16 @@ def _look_alikes(class_names: list[str], confusion: dict[str, Any]) -> LookAlike
 
 
 def choose_pictures(run: Run) -> tuple[list[int], int]:
-    """Return the positions of the test images to show, and how many of each class are right, the least sure.
+    """Return the positions of the test images to show, and how many of each class are correct, the least confident.
 
-    Of the errors, the surest of each cell: as many as leave the page small.
+    Of the errors, the most confident of each cell: as many as leave the page small.
     """
     for most in OF_A_CELL:
         chosen: set[int] = set()
         for name in run.names:
-            for label, called in sorted({*zip(run.labels.tolist(), run.called[name].tolist(), strict=True)}):
-                cell = _surest(run, name, label, called)
-                chosen.update((cell[:most] if label != called else cell[-min(most, RIGHT_OF_A_CLASS) :]).tolist())
+            for label, predicted in sorted({*zip(run.labels.tolist(), run.predicted[name].tolist(), strict=True)}):
+                cell = _most_confident(run, name, label, predicted)
+                chosen.update((cell[:most] if label != predicted else cell[-min(most, CORRECT_OF_A_CLASS) :]).tolist())
         if len(chosen) <= MOST_PICTURES:
             break
-    return sorted(chosen), min(most, RIGHT_OF_A_CLASS)
+    return sorted(chosen), min(most, CORRECT_OF_A_CLASS)

@@ -4,9 +4,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tasks.evaluation.models import Count, Model, Share
 from tasks.reporting.data import Run
-from tasks.reporting.models import Count, Model, Share
-from tasks.reporting.plots import INK, as_svg, count_epochs, look, new_figure, plain, short, styled
+from tasks.reporting.plots import TEXT, as_svg, count_epochs, look, new_figure, plain, short, styled
 
 TITLE = "How they learned"
 
@@ -45,7 +45,7 @@ def of_histories(histories: dict[str, list[dict[str, Any]]]) -> Numbers:
     )
 
 
-def figures(numbers: Numbers) -> dict[str, Markup]:
+def plots(numbers: Numbers) -> dict[str, Markup]:
     """Draw a panel each for accuracy, loss and learning rate."""
     if not any(numbers.histories.values()):
         return {}
@@ -80,30 +80,32 @@ def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
         panel.xaxis.set_major_formatter("{x:g}")
     panel.grid()
     _legend(panel, numbers, quantity)
-    told = "; ".join(
+    description = "; ".join(
         f"{name}: {getattr(history[-1], list(lines)[-1]):.4g} at the last of {len(history)} epochs"
         for name, history in numbers.histories.items()
         if history
     )
     figure.canvas.draw()  # only then is it known where the epochs stand
-    return _with_epochs(as_svg(figure, f"curves-{quantity}", f"{title}, by epoch", f"{told}."), panel, figure, last)
+    return _with_epochs(
+        as_svg(figure, f"curves-{quantity}", f"{title}, by epoch", f"{description}."), panel, figure, last
+    )
 
 
 def of_very_different_lengths(numbers: Numbers) -> bool:
-    """Tell whether the shortest curve would be a stroke at the edge, were the epochs equally far apart."""
+    """Whether the shortest curve would be a stroke at the edge, were the epochs equally far apart."""
     lengths = [len(history) for history in numbers.histories.values() if history]
     return max(lengths) > 8 * min(lengths)
 
 
 def _with_epochs(svg: Markup, panel: Any, figure: Any, last: int) -> Markup:
-    """Tell the script where the first and the last epoch stand, in SVG units, and between which heights."""
+    """Add for the script where the first and the last epoch are, in SVG units, and between which heights."""
     (left, bottom), (right, top) = panel.transData.transform([(1, panel.get_ylim()[0]), (last, panel.get_ylim()[1])])
     units = 72 / figure.dpi
     height = figure.bbox.height
     places = [left * units, right * units, (height - top) * units, (height - bottom) * units]
-    told = " ".join(f"{place:.1f}" for place in places)
+    edges = " ".join(f"{place:.1f}" for place in places)
     scale = panel.get_xscale()
-    return Markup(str(svg).replace("<svg", f'<svg data-epochs="{told}" data-scale="{scale}"', 1))  # noqa: S704 (ours)
+    return Markup(str(svg).replace("<svg", f'<svg data-epochs="{edges}" data-scale="{scale}"', 1))  # noqa: S704 (ours)
 
 
 def _legend(panel: Any, numbers: Numbers, quantity: str) -> None:
@@ -114,7 +116,7 @@ def _legend(panel: Any, numbers: Numbers, quantity: str) -> None:
         for place, name in enumerate(numbers.histories)
     ]
     if quantity != "learning_rate":
-        keys.append(Line2D([], [], color=INK, linestyle=":", label="training, running"))
-        keys.append(Line2D([], [], color=INK, linestyle="-", label="validation"))
+        keys.append(Line2D([], [], color=TEXT, linestyle=":", label="training, running"))
+        keys.append(Line2D([], [], color=TEXT, linestyle="-", label="validation"))
     if quantity == "accuracy" or len(keys) <= 2:
         panel.legend(handles=keys, ncols=2 if len(keys) > 2 else 1, loc="best")

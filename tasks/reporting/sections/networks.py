@@ -3,8 +3,8 @@
 from difflib import SequenceMatcher
 from typing import Any
 
+from tasks.evaluation.models import Count, Model
 from tasks.reporting.data import Run
-from tasks.reporting.models import Count, Model
 
 TITLE = "The networks"
 
@@ -62,19 +62,19 @@ def multiply_adds_of(run: Run, network: str) -> int | None:
 
 
 def _recipes(recipes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return each network's value of every setting that says something of any of them; of a file, its digest."""
+    """Return each network's value of every setting that any of them has; of a file, its digest."""
     said = {
         setting: None for recipe in recipes.values() for setting, value in recipe.items() if value not in (None, [])
     }
-    told = {
+    shown = {
         name: {setting: value["sha256"][:16] if isinstance(value, dict) else value for setting, value in of.items()}
         for name, of in recipes.items()
     }
-    return {name: {setting: of.get(setting) for setting in said} for name, of in told.items()}
+    return {name: {setting: of.get(setting) for setting in said} for name, of in shown.items()}
 
 
 def _layers(layers: list[dict[str, Any]], others: list[list[dict[str, Any]]]) -> list[Layer]:
-    """Return the layers, those marked that have no like in any other network, in the same order."""
+    """Return the layers, those marked that have no counterpart in any other network, in the same order."""
     mine, *theirs = ([repr((layer["type"], layer["settings"])) for layer in of] for of in (layers, *others))
     same = set() if others else set(range(len(layers)))
     for other in theirs:

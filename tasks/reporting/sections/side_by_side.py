@@ -1,14 +1,15 @@
 """Side by side: every figure of every network, the better one marked, and others' figures on the same scale."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from markupsafe import Markup
 
 from tasks.evaluation.article import ARTICLE, PUBLISHED
+from tasks.evaluation.models import Estimate, Model, Seconds, Share
+from tasks.evaluation.paired import PairwiseDifferences
 from tasks.formatting import percent
 from tasks.reporting.data import Run
-from tasks.reporting.models import Estimate, Model, Seconds, Share
-from tasks.reporting.plots import SOFT, as_svg, draw_interval, look, new_figure, plain, short, styled
+from tasks.reporting.plots import MUTED, Interval, Panel, interval_plot, look, short
 from tasks.reporting.sections.networks import multiply_adds_of
 from tasks.training.trees import XGBOOST
 
@@ -23,7 +24,7 @@ class Quantity(NamedTuple):
     title: str
     unit: Unit
     better: Literal["higher", "lower"] | None = None
-    difference: str | None = None  # what `differ` calls the difference of two, if it has an interval
+    difference: str | None = None  # its name among the differences of two networks, if it has an interval
 
 
 QUANTITIES = {
@@ -55,9 +56,9 @@ class Row(Model):
     title: str
     unit: Unit
     values: dict[str, Value]
-    best: str | None  # whose figure is the better one; none if all are equal, or neither is better
-    told_apart: bool  # by the interval of the difference from the next best, and of test accuracies by McNemar's p too
-    difference: Estimate | None  # of the network to keep, minus that of the next
+    best: str | None  # the network with the best value; none if all are equal, or neither is better
+    significant: bool  # by the interval of the difference from the next best, and of test accuracies by McNemar's p too
+    difference: Estimate | None  # of the winner and the next
 
 
 class Entry(Model):
@@ -94,7 +95,7 @@ def numbers(run: Run) -> Numbers:
     return Numbers(
         rows={name: _row(run, name, quantity) for name, quantity in QUANTITIES.items() if _is_known(run, name)},
         threads={name: run.summary[f"train[{name}]"]["threads"] for name in run.names},
-        test_accuracy={name: run.metrics[name]["test"]["accuracy"] for name in run.names},
+        test_accuracy={name: run.metrics[name]["test"].accuracy.value for name in run.names},
         scale=_scale(run, articles) if run.is_fashion_mnist else [],
         pace={name: _pace(run, name) for name in articles},
     )
@@ -112,9 +113,8 @@ def _scale(run: Run, articles: list[str]) -> list[Entry]:
     for name in articles:
         share = ARTICLE[name]["test"]
         entries.append(Entry(what="the article", low=share, value=share, high=share, network=name, here=False))
-    for name in run.names:
-        of = Estimate.of(run.metrics[name]["test"], "accuracy")
-        entries.append(Entry(what="this run", low=of.low, value=of.value, high=of.high, network=name, here=True))
+    accuracies = {name: run.metrics[name]["test"].accuracy for name in run.names}
+    entries += [Entry(what="this run", network=name, here=True, **dict(of)) for name, of in accuracies.items()]
     return sorted(entries, key=lambda entry: entry.low + entry.high, reverse=True)
 
 
@@ -129,54 +129,61 @@ def _row(run: Run, name: str, quantity: Quantity) -> Row:
     same = len({values[network].value for network in order[:2]}) == 1
     alike = name != "multiply_adds" or XGBOOST not in order  # trees add where networks multiply and add
     best = order[0] if quantity.better and alike and not same else None
-    apart, difference = bool(best), None
+    significant, difference = bool(best), None
     if quantity.difference and len(order) > 1:
-        difference = Estimate.of(_pair(run, *run.names[:2]), quantity.difference)
+        difference = getattr(_pair(run, *run.names[:2]), quantity.difference)
         if best:
             pair = _pair(run, *order[:2])
-            agrees = name != "test_accuracy" or pair["p"] < 0.05  # with the verdict
-            apart = agrees and Estimate.of(pair, quantity.difference).clear
+            agrees = name != "test_accuracy" or pair.p < 0.05  # with the verdict
+            significant = agrees and getattr(pair, quantity.difference).significant
     return Row(
-        title=quantity.title, unit=quantity.unit, values=values, best=best, told_apart=apart, difference=difference
+        title=quantity.title,
+        unit=quantity.unit,
+        values=values,
+        best=best,
+        significant=significant,
+        difference=difference,
     )
 
 
-def _pair(run: Run, one: str, other: str) -> dict[str, Any]:
+def _pair(run: Run, one: str, other: str) -> PairwiseDifferences:
     """Return the differences of two networks, in the order in which they are ranked."""
-    return next(pair for pair in run.comparison["pairs"] if {pair["first"], pair["second"]} == {one, other})
+    return next(pair for pair in run.comparison.pairs if {pair.first, pair.second} == {one, other})
 
 
 def _value(run: Run, network: str, name: str) -> Value:
-    row, files = run.comparison["networks"][network], run.manifests[f"train[{network}]"]["files"]
+    result, test = run.comparison.networks[network], run.metrics[network]["test"]
+    estimates = {"gap": result.gap} | {f"{split}_accuracy": of for split, of in result.accuracy.items()}
+    if name in estimates:
+        return Value(**dict(estimates[name]))
+    files = run.manifests[f"train[{network}]"]["files"]
     values = {
-        **run.metrics[network]["test"],
-        **row,
+        "cross_entropy": test.cross_entropy,
+        "calibration_error": test.calibration.calibration_error,
+        "parameters": result.parameters,
         "multiply_adds": multiply_adds_of(run, network),
         "file_bytes": sum(of["bytes"] for file, of in files.items() if file.startswith("model.")),
         "training_seconds": run.summary[f"train[{network}]"]["seconds"],
         "milliseconds_per_image": run.summary[f"evaluate[{network}]"]["milliseconds_per_image"]["test"],
     }
-    low, high = row.get(f"{name.removesuffix('_accuracy')}_interval", (None, None))
-    return Value(value=values[name], low=low, high=high)
+    return Value(value=values[name])
 
 
-@styled
-def figures(numbers: Numbers) -> dict[str, Markup]:
+def plots(numbers: Numbers) -> dict[str, Markup]:
     """Draw the networks on one scale with what others have published."""
     if not numbers.scale:
         return {}
     looks = {name: look(place) for place, name in enumerate(numbers.test_accuracy)}
-    figure, panel = new_figure(0.7 + 0.27 * len(numbers.scale))
-    for row, entry in enumerate(numbers.scale):
-        colour, marker = looks[entry.network] if entry.network else (SOFT, "|")
-        draw_interval(panel, row, entry, colour, marker, markerfacecolor=colour if entry.here else "none")
-    names = [f"{short(e.network)} ({e.what})" if e.network else e.what for e in numbers.scale]
-    panel.set_yticks(range(len(names)), [plain(name) for name in names])
-    panel.invert_yaxis()
-    panel.tick_params(axis="y", length=0)
-    panel.spines["left"].set_visible(False)
-    panel.grid(axis="y", alpha=0.15)
-    panel.set_xlabel("test accuracy, %")
-    told = ", ".join(f"{name} {percent(share)}" for name, share in numbers.test_accuracy.items())
-    description = f"This run: {told}, among figures of others."
-    return {"scale": as_svg(figure, "scale", "Test accuracies on one scale", description)}
+    rows = [
+        Interval(
+            name=f"{short(entry.network)} ({entry.what})" if entry.network else entry.what,
+            estimate=entry,
+            look=looks[entry.network] if entry.network else (MUTED, "|"),
+            hollow=not entry.here,
+        )
+        for entry in numbers.scale
+    ]
+    accuracies = ", ".join(f"{name} {percent(share)}" for name, share in numbers.test_accuracy.items())
+    description = f"This run: {accuracies}, among figures of others."
+    title = "Test accuracies on one scale"
+    return {"scale": interval_plot("scale", title, description, Panel("test accuracy, %", rows), length=40)}

@@ -122,7 +122,7 @@ TRAIN, EVALUATE = ({f"{verb}[{name}]" for name in ALL} for verb in ("train", "ev
 TRAIN_NETWORKS, EVALUATE_NETWORKS = TRAIN - {"train[xgboost]"}, EVALUATE - {"evaluate[xgboost]"}
 OF_NETWORKS = TRAIN_NETWORKS | EVALUATE_NETWORKS
 BEFORE = {"download", "validate", "prepare", "fold"}
-REPORTS = {"report", "report_study", "report_search"}
+REPORTS = {"report", "report_study"}
 LATE = {"compare", "compare_trainings", "rank_trials", "challenge", *REPORTS}
 
 
@@ -173,11 +173,10 @@ def real_nodes():
     from tasks.prepare import prepare
     from tasks.rank_trials import rank_trials
     from tasks.report import report
-    from tasks.report_search import report_search
     from tasks.report_study import report_study
     from tasks.validate import validate
 
-    late = (compare, compare_trainings, rank_trials, challenge, report, report_search, report_study)
+    late = (compare, compare_trainings, rank_trials, challenge, report, report_study)
     nodes = [(node, None) for node in (download, validate, prepare, fold, *late)]
     nodes += [(of(name), name) for of in (trainer, evaluator) for name in ALL]
     return {node.label(network): (node.function.__module__, node._network_module(network)) for node, network in nodes}

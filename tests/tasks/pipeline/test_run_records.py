@@ -96,7 +96,7 @@ def test_a_run_that_is_stopped_in_a_hurry_is_recorded_as_stopped(tmp_path):
 
 
 def kept_again(data_dir, key):
-    artifact = Artifact(data_dir, {"key": key, "made": MADE, "summary": {"keep": "dropout"}})
+    artifact = Artifact(data_dir, {"key": key, "made": MADE, "summary": {"winner": "dropout"}})
     requested_again(data_dir, {"report": artifact}, command="python flows/main.py")
 
 

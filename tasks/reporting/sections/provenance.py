@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from tasks.evaluation.models import Count, Model, Seconds
 from tasks.reporting.data import Run
-from tasks.reporting.models import Count, Model, Seconds
 
 TITLE = "How this was made"
 GATES = {"prepare": ["validate"]}  # what has to pass before, though nothing is read of it
@@ -43,8 +43,9 @@ def numbers(run: Run) -> Numbers:
     return Numbers(
         command=run.command,
         nodes={
-            label: Made.from_row(
-                manifest | made[label],
+            label: Made(
+                key=manifest["key"],
+                **{name: made[label][name] for name in ("at", "seconds", "why")},
                 kept=made[label]["run"] != newest,
                 settings={k: v for k, v in manifest["cache_key"]["settings"].items() if k != "data_set"},
                 inputs=[name for name in [*_inputs(manifest, run), *GATES.get(label, ())] if name in run.manifests],
@@ -73,7 +74,7 @@ def _grouped(of_each: dict[str, str]) -> dict[str, list[str]]:
     return groups
 
 
-def figures(numbers: Numbers) -> dict[str, Any]:
+def plots(numbers: Numbers) -> dict[str, Any]:
     """Place the DAG's nodes, in SVG units: each one's left upper corner, its inputs above it."""
     depth: dict[str, int] = {}
     for label, made in numbers.nodes.items():

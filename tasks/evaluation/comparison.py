@@ -1,0 +1,52 @@
+"""What a comparison of networks finds."""
+
+from tasks.evaluation.models import Count, Difference, Estimate, Model, Share
+from tasks.evaluation.paired import ClassDifference, PairwiseDifferences
+
+
+class NetworkResult(Model):
+    """One network's accuracies, and its gap between those on training and on test images."""
+
+    accuracy: dict[str, Estimate]  # by split
+    gap: Estimate
+    running_accuracy: Share | None  # of the last epoch on training images; None: no epoch is on record
+    running_gap: Estimate | None  # the gap as the article has it: while the network still learned, with dropout active
+    parameters: Count
+
+
+class Claim(Model):
+    """What the article says of a network, held against what was measured."""
+
+    network: str
+    claim: str
+    outcome: str
+    measured: str
+    gap: Estimate
+    running_gap: Estimate | None
+    running_accuracy: Share | None
+    train_accuracy: Share
+    test_accuracy: Share
+    article_train: Share
+    article_test: Share
+    article_gap: Difference
+
+
+class OverfittingReduction(Model):
+    """By how much dropout's gap is smaller than baseline's, and what that answers."""
+
+    gap_difference: Estimate
+    answer: str
+
+
+class Comparison(Model):
+    """The verdict on networks, and what it is based on."""
+
+    winner: str
+    ranking: list[str]  # the winner first, the others by validation accuracy
+    tied: list[str]
+    verdict: list[str]
+    networks: dict[str, NetworkResult]  # as ranked
+    pairs: list[PairwiseDifferences]
+    classes: list[ClassDifference]  # of the first two networks
+    claims: list[Claim]
+    overfitting_reduction: OverfittingReduction | None

@@ -1,0 +1,27 @@
+"""What a search finds."""
+
+from tasks.evaluation.models import Count, Estimate, Model, Seconds, Share
+
+
+class TrialResult(Model):
+    """What was tried, and its validation accuracy, epoch by epoch and at the end."""
+
+    name: str
+    settings: dict[str, int | float]
+    accuracy: Estimate | None  # None: it diverged before its first epoch's end
+    accuracies: list[Share]
+    given_up: bool
+    seconds: Seconds
+    parameters: Count
+
+
+class SearchResults(Model):
+    """The trials, ranked, and what matters among what was varied."""
+
+    kind: str = "trial"  # what its members differ in
+    network: str
+    winner: str
+    verdict: list[str]
+    trials: list[TrialResult]  # the best first
+    importance: dict[str, Share]
+    command_of_the_best: str
