@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tasks.challenge import decide, weigh
+from tasks.challenge import decide, judge_challenger
 from tasks.pipeline.artifact import Artifact
 from tests.conftest import ON_THE_FIXTURE, run_main
 
@@ -16,8 +16,8 @@ CHALLENGED = (*ON_THE_FIXTURE, "--challenge", "yes")
 LONGER = (*CHALLENGED, "--networks", "logistic", "--epochs", "40", "--max-class-drop", "0.5")
 
 
-def right(wrong_of_class):
-    """Which images are right, with so many wrong of each class."""
+def correct(wrong_of_class):
+    """Which images are correct, with so many wrong of each class."""
     found = np.ones(1000, bool)
     for label, wrong in wrong_of_class.items():
         found[100 * label : 100 * label + wrong] = False
@@ -25,7 +25,7 @@ def right(wrong_of_class):
 
 
 def weighed(challenger, champion, min_improvement=0.001, max_class_drop=0.02):
-    found = weigh("new", "old", right(challenger), right(champion), LABELS, CLASSES, min_improvement, max_class_drop)
+    found = judge_challenger("new", "old", correct(challenger), correct(champion), LABELS, CLASSES, min_improvement, max_class_drop)
     return found["promoted"], found["reason"].replace("\N{NO-BREAK SPACE}", " ")
 
 
@@ -61,8 +61,8 @@ def test_a_worse_one_is_said_to_lie_below_with_the_interval_of_that():
 
 def test_a_loss_of_exactly_the_tolerance_is_no_more_than_it():
     labels = np.zeros(600, int)
-    champions_right, right = np.arange(600) < 510, np.arange(600) < 498
-    decision = weigh("new", "old", right, champions_right, labels, ["a"], min_improvement=0, max_class_drop=0.02)
+    champions_correct, correct = np.arange(600) < 510, np.arange(600) < 498
+    decision = judge_challenger("new", "old", correct, champions_correct, labels, ["a"], min_improvement=0, max_class_drop=0.02)
     assert decision["worst_loss"] == 0.02
     assert "would recognize" not in decision["reason"]
 

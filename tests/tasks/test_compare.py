@@ -3,48 +3,42 @@ import json
 import numpy as np
 import pytest
 
-from tasks.compare import (
-    compare,
-    compare_networks,
-    rank,
-)
+from tasks.compare import Candidate, compare, compare_networks, rank
 from tasks.data.splits import SPLITS
-from tasks.evaluation.intervals import wilson_interval
+from tasks.evaluation.comparison import Comparison
+from tasks.evaluation.intervals import proportion
 from tasks.evaluation.metrics import measure
 from tasks.pipeline.artifact import Artifact
 
 IMAGES = {"train": 54_000, "validation": 6_000, "test": 10_000}
 
 
-def candidate(train=0.95, validation=0.91, test=0.90, parameters=1000, images=IMAGES, right=None):
-    """Return a candidate with these accuracies, right on the first images of the test set unless told otherwise."""
+def candidate(train=0.95, validation=0.91, test=0.90, parameters=1000, images=IMAGES, correct=None):
+    """Return a candidate with these accuracies, correct on the first images of the test set unless given otherwise."""
     accuracies = {"train": train, "validation": validation, "test": test}
-    metrics = {}
-    for split, accuracy in accuracies.items():
-        hits = round(accuracy * images[split])
-        metrics[split] = {
-            "accuracy": hits / images[split],
-            "accuracy_interval": wilson_interval(hits, images[split]),
-            "images": images[split],
-        }
-    rights = {split: np.arange(images[split]) < round(accuracies[split] * images[split]) for split in images}
-    if right is not None:
-        rights["test"] = right
-    probabilities = {
-        split: np.where(of_split[:, np.newaxis], [[0.9, 0.1]], [[0.2, 0.8]]) for split, of_split in rights.items()
-    }
-    return {"metrics": metrics, "parameters": parameters, "probabilities": probabilities, "running_accuracy": train}
+    hits = {split: round(accuracies[split] * images[split]) for split in images}
+    corrects = {split: np.arange(images[split]) < hits[split] for split in images}
+    if correct is not None:
+        corrects["test"] = correct
+    return Candidate(
+        accuracy={split: proportion(hits[split] / images[split], images[split]) for split in images},
+        probabilities={
+            split: np.where(of_split[:, np.newaxis], [[0.9, 0.1]], [[0.2, 0.8]]) for split, of_split in corrects.items()
+        },
+        parameters=parameters,
+        running_accuracy=train,
+    )
 
 
 def compared(candidates):
     """Compare them, as if every image were of the first of two classes."""
-    some = next(iter(candidates.values()))["probabilities"]
+    some = next(iter(candidates.values())).probabilities
     return compare_networks(candidates, {split: np.zeros(len(by), np.uint8) for split, by in some.items()})
 
 
 def verdict(**candidates):
     """Return the verdict's sentences with plain spaces."""
-    return [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in compared(candidates)["verdict"]]
+    return [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in compared(candidates).verdict]
 
 
 def test_a_clear_winner_on_validation_data_is_kept_though_it_is_larger():
@@ -87,7 +81,7 @@ def test_one_network_is_kept_and_tied_with_none():
 
 def test_one_network_is_compared_with_nothing():
     comparison = compared({"alone": candidate(test=0.9)})
-    assert (comparison["keep"], comparison["pairs"], comparison["tied"]) == ("alone", [], [])
+    assert (comparison.winner, comparison.pairs, comparison.tied) == ("alone", [], [])
     assert verdict(alone=candidate(test=0.9)) == [
         "Only alone was trained: nothing to compare.",
         "It reaches 90.00 % on the test set.",
@@ -100,26 +94,26 @@ def test_two_networks_get_a_verdict_with_its_certainty():
         "dropout": candidate(validation=0.93, test=0.92),
     }
     comparison = compared(candidates)
-    assert comparison["keep"] == "dropout"
-    (pair,) = comparison["pairs"]
-    assert (pair["first"], pair["second"]) == ("dropout", "baseline")
-    assert (pair["only_first_right"], pair["only_second_right"]) == (200, 0)
-    assert pair["difference"] == pytest.approx(0.02)
+    assert comparison.winner == "dropout"
+    (pair,) = comparison.pairs
+    assert (pair.first, pair.second) == ("dropout", "baseline")
+    assert (pair.only_first_correct, pair.only_second_correct) == (200, 0)
+    assert pair.difference.value == pytest.approx(0.02)
     first, second = verdict(**candidates)
     assert first == "Keep dropout: it is the better on validation data, 93.00 % against 90.00 %."
     assert second.startswith("On the test set it reaches 92.00 %, 2.00 points better than baseline (95 % interval 1.7")
     assert second.endswith("the choice of test images hardly explains the difference between these two trainings.")
 
 
-def test_a_tie_is_told_with_both_accuracies_and_a_small_difference_may_be_chance():
-    right = np.zeros((2, 10_000), bool)
-    right[:, :9000] = True
-    right[0, :10] = False
-    right[1, :12] = False
-    right[1, :3] = True
+def test_a_tie_is_reported_with_both_accuracies_and_a_small_difference_may_be_chance():
+    correct = np.zeros((2, 10_000), bool)
+    correct[:, :9000] = True
+    correct[0, :10] = False
+    correct[1, :12] = False
+    correct[1, :3] = True
     candidates = {
-        "baseline": candidate(validation=0.920, parameters=2000, right=right[0]),
-        "dropout": candidate(validation=0.918, parameters=1000, right=right[1]),
+        "baseline": candidate(validation=0.920, parameters=2000, correct=correct[0]),
+        "dropout": candidate(validation=0.918, parameters=1000, correct=correct[1]),
     }
     comparison = compared(candidates)
     first, second = verdict(**candidates)
@@ -131,7 +125,7 @@ def test_a_tie_is_told_with_both_accuracies_and_a_small_difference_may_be_chance
         "the choice of test images may explain the difference between these two trainings: "
         "by them, the two cannot be told apart."
     )
-    assert comparison["pairs"][0]["p"] > 0.05
+    assert comparison.pairs[0].p > 0.05
 
 
 def test_a_network_kept_by_validation_that_does_worse_on_the_test_set_is_told_so():
@@ -159,18 +153,20 @@ def test_of_equally_large_networks_in_a_tie_none_is_called_the_smaller():
     )
 
 
-@pytest.mark.parametrize(("only_second", "p", "told"), [(180, 0.051, "may explain"), (178, 0.040, "hardly explains")])
-def test_the_verdict_follows_the_p_value_that_it_prints(only_second, p, told):
-    right = np.ones((2, 10_000), bool)
-    right[1, :220] = False
-    right[0, 220 : 220 + only_second] = False
-    candidates = {"kept": candidate(validation=0.93, right=right[0]), "other": candidate(right=right[1])}
-    (pair,) = compared(candidates)["pairs"]
-    assert pair["p"] == pytest.approx(p, abs=6e-4)
-    assert pair["difference_interval"][0] > 0
+@pytest.mark.parametrize(
+    ("only_second", "p", "explained"), [(180, 0.051, "may explain"), (178, 0.040, "hardly explains")]
+)
+def test_the_verdict_follows_the_p_value_that_it_prints(only_second, p, explained):
+    correct = np.ones((2, 10_000), bool)
+    correct[1, :220] = False
+    correct[0, 220 : 220 + only_second] = False
+    candidates = {"kept": candidate(validation=0.93, correct=correct[0]), "other": candidate(correct=correct[1])}
+    (pair,) = compared(candidates).pairs
+    assert pair.p == pytest.approx(p, abs=6e-4)
+    assert pair.difference.low > 0
     sentence = verdict(**candidates)[1]
     assert f"McNemar p = {p:.2g})" in sentence
-    assert f"the choice of test images {told} the difference" in sentence
+    assert f"the choice of test images {explained} the difference" in sentence
 
 
 def test_eight_networks_are_compared_pair_by_pair():
@@ -178,11 +174,11 @@ def test_eight_networks_are_compared_pair_by_pair():
         f"network {number}": candidate(validation=0.5 + number / 20, test=0.5 + number / 20) for number in range(8)
     }
     comparison = compared(candidates)
-    assert len(comparison["networks"]) == 8
-    assert len(comparison["pairs"]) == 8 * 7 / 2
-    assert len({frozenset((pair["first"], pair["second"])) for pair in comparison["pairs"]}) == 28
-    assert comparison["claims"] == []
-    assert json.loads(json.dumps(comparison, allow_nan=False)) == comparison
+    assert len(comparison.networks) == 8
+    assert len(comparison.pairs) == 8 * 7 / 2
+    assert len({frozenset((pair.first, pair.second)) for pair in comparison.pairs}) == 28
+    assert comparison.claims == []
+    assert Comparison(**json.loads(json.dumps(comparison.model_dump(), allow_nan=False))) == comparison
 
 
 def test_the_test_set_never_changes_the_ranking():
@@ -192,15 +188,15 @@ def test_the_test_set_never_changes_the_ranking():
                 f"network {number}": candidate(validation=0.80 + number / 30, test=accuracy)
                 for number, accuracy in enumerate(accuracies)
             }
-        )["ranking"]
+        ).ranking
 
     assert ranking([0.1, 0.5, 0.9]) == ranking([0.9, 0.5, 0.1]) == ranking([0.5, 0.5, 0.5])
 
 
 def test_the_gap_is_training_accuracy_less_test_accuracy_with_its_interval():
-    row = compared({"alone": candidate(train=0.99, test=0.90)})["networks"]["alone"]
-    assert row["gap"] == pytest.approx(0.09)
-    assert row["gap_interval"] == pytest.approx([0.0841, 0.0961], abs=2e-4)
+    gap = compared({"alone": candidate(train=0.99, test=0.90)}).networks["alone"].gap
+    assert gap.value == pytest.approx(0.09)
+    assert gap.interval == pytest.approx((0.0841, 0.0961), abs=2e-4)
 
 
 def test_the_node_compares_what_was_trained_and_evaluated(tmp_path):
@@ -215,24 +211,26 @@ def test_the_node_compares_what_was_trained_and_evaluated(tmp_path):
     prepared = artifact("prepare")
     for split in SPLITS:
         np.save(prepared.folder / f"{split}_labels.npy", labels)
-    train, evaluate, right = {}, {}, {}
+    train, evaluate, hits = {}, {}, {}
     for name, sharpness, parameters in (("baseline", 0.5, 2000), ("dropout", 2.0, 1000)):
         probabilities = generator.random((200, 10)).astype(np.float32)
         probabilities[np.arange(200), labels] += sharpness
         probabilities /= probabilities.sum(axis=1, keepdims=True)
-        right[name] = int((probabilities.argmax(axis=1) == labels).sum())
+        hits[name] = int((probabilities.argmax(axis=1) == labels).sum())
         train[name] = artifact(f"train-{name}", {"parameters": parameters})
         (train[name].folder / "history.json").write_text(json.dumps([{"accuracy": 0.5}, {"accuracy": 0.75}]))
         evaluate[name] = artifact(f"evaluate-{name}")
         for split in SPLITS:
             np.save(evaluate[name].folder / f"{split}_probabilities.npy", probabilities)
         metrics = {split: measure(probabilities, labels) for split in SPLITS}
-        (evaluate[name].folder / "metrics.json").write_text(json.dumps(metrics))
+        (evaluate[name].folder / "metrics.json").write_text(
+            json.dumps({split: of.model_dump() for split, of in metrics.items()})
+        )
     output = artifact("compare").folder
     summary = compare(output, train=train, evaluate=evaluate, prepare=prepared)
-    comparison = json.loads((output / "comparison.json").read_text())
-    assert summary == {"keep": "dropout", "verdict": comparison["verdict"]}
-    assert comparison["networks"]["baseline"]["parameters"] == 2000
-    assert comparison["networks"]["dropout"]["parameters"] == 1000
-    assert comparison["networks"]["dropout"]["running_accuracy"] == 0.75
-    assert comparison["pairs"][0]["difference"] == pytest.approx((right["dropout"] - right["baseline"]) / 200)
+    comparison = Comparison.model_validate_json((output / "comparison.json").read_text())
+    assert summary == {"winner": "dropout", "verdict": comparison.verdict}
+    assert comparison.networks["baseline"].parameters == 2000
+    assert comparison.networks["dropout"].parameters == 1000
+    assert comparison.networks["dropout"].running_accuracy == 0.75
+    assert comparison.pairs[0].difference.value == pytest.approx((hits["dropout"] - hits["baseline"]) / 200)

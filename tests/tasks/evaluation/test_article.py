@@ -1,11 +1,18 @@
 import pytest
 
-from tasks.evaluation.article import OVERFITTING_GAP, cure, hold_claim
+from tasks.evaluation.article import OVERFITTING_GAP, hold_claim, overfitting_reduction
+from tasks.evaluation.comparison import NetworkResult
+from tasks.evaluation.models import Estimate
+from tasks.evaluation.paired import PairwiseDifferences
 
 
-def row(gap, half):
-    interval = [gap - half, gap + half]
-    return {"gap": gap, "gap_interval": interval, "running_gap": gap, "running_gap_interval": interval}
+def estimate(value, half):
+    return Estimate(value=value, low=value - half, high=value + half)
+
+
+def result(gap, running_gap):
+    accuracy = {split: estimate(0.9, 0.01) for split in ("train", "validation", "test")}
+    return NetworkResult(accuracy=accuracy, gap=gap, running_accuracy=0.9, running_gap=running_gap, parameters=1000)
 
 
 def test_overfitting_begins_midway_between_the_articles_two_gaps():
@@ -25,22 +32,22 @@ def test_overfitting_begins_midway_between_the_articles_two_gaps():
     ],
 )
 def test_the_articles_claim_is_held_against_the_gap(network, gap, half, outcome):
-    claim = hold_claim(network, row(gap, half))
-    assert (claim["network"], claim["outcome"]) == (network, outcome)
-    assert claim["claim"] == {"baseline": "baseline overfits", "dropout": "dropout does not overfit"}[network]
-    assert "we call one above 3.92 overfitting" in claim["measured"]
+    claim = hold_claim(network, result(estimate(gap, half), estimate(gap, half)))
+    assert (claim.network, claim.outcome) == (network, outcome)
+    assert claim.claim == {"baseline": "baseline overfits", "dropout": "dropout does not overfit"}[network]
+    assert "we call one above 3.92 overfitting" in claim.measured
 
 
 def test_without_any_epoch_the_claim_cannot_be_told():
-    assert hold_claim("dropout", {"running_gap": None})["outcome"] == "cannot be told"
+    assert hold_claim("dropout", result(estimate(0.1, 0.01), None)).outcome == "cannot be told"
 
 
 def answer(first, difference, half, gap, gap_half):
     second = {"baseline": "dropout", "dropout": "baseline"}[first]
-    pair = {"first": first, "second": second, "gap_difference": difference}
-    pair["gap_difference_interval"] = [difference - half, difference + half]
+    pair = PairwiseDifferences.model_construct(first=first, second=second, gap_difference=estimate(difference, half))
     baselines = gap + (difference if first == "baseline" else -difference)
-    return cure({"dropout": row(gap, gap_half), "baseline": row(baselines, gap_half)}, [pair])
+    gaps = {"dropout": estimate(gap, gap_half), "baseline": estimate(baselines, gap_half)}
+    return overfitting_reduction({name: result(of, of) for name, of in gaps.items()}, [pair])
 
 
 @pytest.mark.parametrize(
@@ -56,17 +63,17 @@ def answer(first, difference, half, gap, gap_half):
         (0.03, 0.01, -0.025, 0.01, "As far as can be told, baseline has no overfitting to cure here: the dropout"),
     ],
 )
-def test_whether_dropout_cures_the_overfitting_is_told_with_its_interval(difference, half, gap, gap_half, begins):
-    told = answer("baseline", difference, half, gap, gap_half)
-    assert told["answer"].replace("\N{NO-BREAK SPACE}", " ").startswith(begins)
-    assert told["gap_difference_interval"] == pytest.approx([difference - half, difference + half])
+def test_whether_dropout_reduces_the_overfitting_is_told_with_its_interval(difference, half, gap, gap_half, begins):
+    found = answer("baseline", difference, half, gap, gap_half)
+    assert found.answer.replace("\N{NO-BREAK SPACE}", " ").startswith(begins)
+    assert found.gap_difference.interval == pytest.approx((difference - half, difference + half))
 
 
 def test_the_answer_does_not_ask_which_network_is_kept():
     one, other = answer("baseline", 0.03, 0.01, 0.02, 0.01), answer("dropout", -0.03, 0.01, 0.02, 0.01)
-    assert one["answer"] == other["answer"]
-    assert one["gap_difference_interval"] == pytest.approx(other["gap_difference_interval"])
+    assert one.answer == other.answer
+    assert one.gap_difference.interval == pytest.approx(other.gap_difference.interval)
 
 
 def test_without_both_networks_there_is_no_answer():
-    assert cure({"dropout": row(0.01, 0.01)}, []) is None
+    assert overfitting_reduction({"dropout": result(estimate(0.01, 0.01), None)}, []) is None

@@ -8,11 +8,12 @@ from tasks.evaluation.intervals import (
     f1_interval,
     holm,
     mcnemar,
-    mean_over_trainings,
     paired_difference,
     paired_mean_difference,
+    proportion,
+    required_sample_size,
     resampled_counts,
-    trainings_to_settle,
+    t_interval,
     wilson_interval,
 )
 
@@ -65,57 +66,56 @@ def test_mcnemar_does_not_ask_which_is_first():
     assert mcnemar(9, 1) == mcnemar(1, 9)
 
 
-def test_networks_that_never_differ_are_not_told_apart():
+def test_networks_that_never_differ_do_not_differ_significantly():
     assert mcnemar(0, 0) == 1.0
     assert mcnemar(4, 4) == 1.0
 
 
 def test_the_paired_difference_is_agrestis_worked_example():
-    difference, interval = paired_difference(150, 86, 1600)
-    assert difference == 0.04
-    assert interval == pytest.approx([0.02, 0.06], abs=2e-3)
+    found = paired_difference(150, 86, 1600)
+    assert found.value == 0.04
+    assert found.interval == pytest.approx((0.02, 0.06), abs=2e-3)
 
 
 def test_the_paired_interval_is_walds_with_half_counts_added():
     # (20.5 − 10.5) / 102 ± 1.96 · √(31 − 10² / 102) / 102
-    difference, (low, high) = paired_difference(20, 10, 100)
-    assert difference == 0.1
-    assert (low, high) == pytest.approx((0.0980392 - 0.1052810, 0.0980392 + 0.1052810), abs=1e-6)
+    found = paired_difference(20, 10, 100)
+    assert found.value == 0.1
+    assert found.interval == pytest.approx((0.0980392 - 0.1052810, 0.0980392 + 0.1052810), abs=1e-6)
 
 
 def test_the_paired_difference_changes_its_sign_with_the_order():
-    difference, (low, high) = paired_difference(30, 12, 500)
-    turned, (turned_low, turned_high) = paired_difference(12, 30, 500)
-    assert (turned, turned_low, turned_high) == pytest.approx((-difference, -high, -low))
+    there, back = paired_difference(30, 12, 500), paired_difference(12, 30, 500)
+    assert dict(back) == pytest.approx(dict(-there))
 
 
 @pytest.mark.parametrize(
     ("first", "second", "count"), [(0, 0, 10), (5, 0, 10), (10, 0, 10), (300, 280, 10_000), (0, 1, 1)]
 )
 def test_the_paired_interval_contains_the_difference(first, second, count):
-    difference, (low, high) = paired_difference(first, second, count)
-    assert low < high
-    assert low <= difference <= high
+    found = paired_difference(first, second, count)
+    assert found.low < found.high
+    assert found.low <= found.value <= found.high
 
 
 def test_the_paired_interval_stays_within_what_is_possible():
-    assert paired_difference(200, 0, 200)[1][1] == 1.0
-    assert paired_difference(0, 200, 200)[1][0] == -1.0
+    assert paired_difference(200, 0, 200).high == 1.0
+    assert paired_difference(0, 200, 200).low == -1.0
 
 
 def test_networks_that_never_differ_have_an_interval_around_nought():
-    difference, (low, high) = paired_difference(0, 0, 10_000)
-    assert difference == 0.0
-    assert low == -high < 0
+    found = paired_difference(0, 0, 10_000)
+    assert found.value == 0.0
+    assert found.low == -found.high < 0
 
 
 # Newcombe, Statistics in Medicine 17 (1998), 873, table II, example (a) by method 10: 56/70 − 48/80 is 0.2, interval
 # 0.0524 to 0.3339.
 def test_the_difference_of_two_independent_accuracies_is_newcombes_worked_example():
-    first, second = ((hits / count, wilson_interval(hits, count)) for hits, count in ((56, 70), (48, 80)))
-    difference, interval = difference_of(first, second)
-    assert difference == pytest.approx(0.2)
-    assert interval == pytest.approx([0.0524, 0.3339], abs=5e-5)
+    first, second = (proportion(hits / count, count) for hits, count in ((56, 70), (48, 80)))
+    found = difference_of(first, second)
+    assert found.value == pytest.approx(0.2)
+    assert found.interval == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
 def test_the_f1_interval_is_wilsons_of_the_share_of_hits_carried_over():
@@ -138,10 +138,10 @@ def test_the_paired_mean_difference_is_scipys():
     from scipy.stats import ttest_rel
 
     first, second = np.random.default_rng(2).normal(loc=[[0.1], [0.0]], size=(2, 5000))
-    difference, interval = paired_mean_difference(first, second)
+    found = paired_mean_difference(first, second)
     theirs = ttest_rel(first, second).confidence_interval(0.95)
-    assert difference == pytest.approx(float((first - second).mean()))
-    assert interval == pytest.approx([theirs.low, theirs.high], rel=1e-2)
+    assert found.value == pytest.approx(float((first - second).mean()))
+    assert found.interval == pytest.approx((theirs.low, theirs.high), rel=1e-2)
 
 
 # Holm's procedure on 0.01, 0.04, 0.03, 0.005, as R's p.adjust gives it: 0.03, 0.06, 0.06, 0.02.
@@ -164,30 +164,31 @@ def test_resampled_counts_are_of_as_many_images_and_always_the_same():
 @pytest.mark.parametrize("values", [[0.92, 0.93], [0.921, 0.925, 0.93, 0.918, 0.929]])
 def test_the_interval_of_a_mean_over_trainings_is_scipys(values):
     expected = ttest_1samp(values, 0).confidence_interval(0.95)
-    mean, interval = mean_over_trainings(np.array(values))
-    assert mean == pytest.approx(np.mean(values))
-    assert interval == pytest.approx([expected.low, expected.high])
+    found = t_interval(np.array(values))
+    assert found.value == pytest.approx(np.mean(values))
+    assert found.interval == pytest.approx((expected.low, expected.high))
 
 
 def test_equal_values_say_nothing_of_how_far_others_would_lie():
-    assert mean_over_trainings(np.array([0.005, 0.005, 0.005])) == (0.005, [-np.inf, np.inf])
+    found = t_interval(np.array([0.005, 0.005, 0.005]))
+    assert (found.value, *found.interval) == (0.005, -np.inf, np.inf)
 
 
 def test_the_bootstrap_interval_is_scipys():
     values = np.random.default_rng(1).normal(0.5, 1, 40)
     expected = bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=2).confidence_interval
-    assert bootstrap_mean(values)[1] == pytest.approx([expected.low, expected.high], abs=0.02)
+    assert bootstrap_mean(values).interval == pytest.approx((expected.low, expected.high), abs=0.02)
 
 
 # Cohen, "Statistical Power Analysis for the Behavioral Sciences" (1988): power 0.80 at the two-sided 5 % level for
 # one mean of paired differences; the same as G*Power's: d = 0.5 takes 34 pairs, d = 0.8 takes 15, d = 0.2 takes 199.
 @pytest.mark.parametrize(("effect", "count"), [(0.2, 199), (0.5, 34), (0.8, 15)])
 def test_the_trainings_to_settle_are_those_of_the_paired_t_test_s_power(effect, count):
-    assert trainings_to_settle(effect * 0.003, 0.003) == count
-    assert trainings_to_settle(-effect * 0.003, 0.003) == count
+    assert required_sample_size(effect * 0.003, 0.003) == count
+    assert required_sample_size(-effect * 0.003, 0.003) == count
 
 
 def test_no_number_settles_what_is_no_difference_or_has_no_known_spread():
-    assert trainings_to_settle(0.0, 0.01) is None
-    assert trainings_to_settle(1e-6, 0.01) is None
-    assert trainings_to_settle(0.01, 0.0) is None
+    assert required_sample_size(0.0, 0.01) is None
+    assert required_sample_size(1e-6, 0.01) is None
+    assert required_sample_size(0.01, 0.0) is None

@@ -4,8 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from tasks.evaluation.intervals import f1_interval, wilson_interval
-from tasks.evaluation.metrics import BINS, calibration_error, measure, reliability
+from tasks.evaluation.intervals import f1_interval, proportion, wilson_interval
+from tasks.evaluation.metrics import BINS, ClassScores, Metrics, calibration_error, measure, reliability
 
 # Five images of three classes: the first choices are 0, 0, 1, 1, 0, and class 2 is never said.
 PROBABILITIES = np.array(
@@ -16,50 +16,48 @@ LABELS = np.array([0, 1, 1, 1, 2], np.uint8)
 
 def test_accuracy_is_the_share_of_first_choices_that_are_right():
     measured = measure(PROBABILITIES, LABELS)
-    assert measured["images"] == 5
-    assert measured["accuracy"] == 3 / 5
-    assert measured["accuracy_interval"] == wilson_interval(3, 5)
+    assert measured.images == 5
+    assert measured.accuracy == proportion(3 / 5, 5)
+    assert list(measured.accuracy.interval) == wilson_interval(3, 5)
 
 
 def test_the_confusion_matrix_has_true_classes_as_rows():
-    assert measure(PROBABILITIES, LABELS)["confusion"] == [[1, 0, 0], [1, 2, 0], [1, 0, 0]]
+    assert measure(PROBABILITIES, LABELS).confusion == [[1, 0, 0], [1, 2, 0], [1, 0, 0]]
 
 
 def test_cross_entropy_is_the_mean_surprise_in_nats():
     # The labels' probabilities are 1/2, 1/4, 1/2, 1, 1/4: ln 2 · (1 + 2 + 1 + 0 + 2) / 5.
-    assert measure(PROBABILITIES, LABELS)["cross_entropy"] == pytest.approx(6 / 5 * math.log(2))
+    assert measure(PROBABILITIES, LABELS).cross_entropy == pytest.approx(6 / 5 * math.log(2))
 
 
 def test_a_label_held_for_impossible_costs_much_but_not_everything():
     certain = np.array([[1.0, 0.0]], np.float32)
-    assert measure(certain, np.array([1]))["cross_entropy"] == pytest.approx(126 * math.log(2))
+    assert measure(certain, np.array([1])).cross_entropy == pytest.approx(126 * math.log(2))
 
 
-def without_intervals(of_class):
-    return {name: value for name, value in of_class.items() if not name.endswith("_interval")}
+def scores(of_class):
+    return tuple(score and score.value for score in (of_class.precision, of_class.recall, of_class.f1))
 
 
 def test_each_class_has_its_precision_recall_and_f1():
-    first, second, third = measure(PROBABILITIES, LABELS)["classes"]
-    assert without_intervals(first) == {"images": 1, "precision": 1 / 3, "recall": 1.0, "f1": 2 / 4}
-    assert without_intervals(second) == {"images": 3, "precision": 1.0, "recall": 2 / 3, "f1": 4 / 5}
-    assert without_intervals(third) == {"images": 1, "precision": None, "recall": 0.0, "f1": 0.0}
-    assert first["precision_interval"] == wilson_interval(1, 3)
-    assert second["recall_interval"] == wilson_interval(2, 3)
-    assert second["f1_interval"] == f1_interval(2, 1)
-    assert third["precision_interval"] is None
+    first, second, third = measure(PROBABILITIES, LABELS).classes
+    assert scores(first) == (1 / 3, 1.0, 2 / 4)
+    assert scores(second) == (1.0, 2 / 3, 4 / 5)
+    assert third.precision is None
+    assert (third.recall.value, third.f1.value) == (0.0, 0.0)
+    assert list(first.precision.interval) == wilson_interval(1, 3)
+    assert list(second.recall.interval) == wilson_interval(2, 3)
+    assert list(second.f1.interval) == f1_interval(2, 1)
 
 
 def test_a_class_that_is_neither_there_nor_said_has_no_figures():
-    _, second, third = measure(PROBABILITIES[:1], LABELS[:1])["classes"]
-    nothing = {"images": 0, "precision": None, "recall": None, "f1": None}
-    assert (without_intervals(second), without_intervals(third)) == (nothing, nothing)
-    assert second["recall_interval"] is second["f1_interval"] is None
+    _, second, third = measure(PROBABILITIES[:1], LABELS[:1]).classes
+    assert second == third == ClassScores(recall=None, precision=None, f1=None)
 
 
 def test_the_metrics_can_be_written_as_json():
     measured = measure(PROBABILITIES, LABELS)
-    assert json.loads(json.dumps(measured, allow_nan=False)) == measured
+    assert Metrics.model_validate_json(json.dumps(measured.model_dump(), allow_nan=False)) == measured
 
 
 def test_the_calibration_error_weighs_each_bins_distance_by_its_images():
@@ -96,16 +94,16 @@ def test_precision_recall_and_f1_are_scikit_learns(many):
 
     probabilities, labels = many
     theirs = precision_recall_fscore_support(labels, probabilities.argmax(axis=1))
-    ours = measure(probabilities, labels)["classes"]
-    for name, values in zip(("precision", "recall", "f1", "images"), theirs, strict=True):
-        assert [of_class[name] for of_class in ours] == pytest.approx(values.tolist())
+    ours = measure(probabilities, labels).classes
+    for name, values in zip(("precision", "recall", "f1"), theirs[:3], strict=True):
+        assert [getattr(of_class, name).value for of_class in ours] == pytest.approx(values.tolist())
 
 
 def test_cross_entropy_is_scikit_learns(many):
     from sklearn.metrics import log_loss
 
     probabilities, labels = many
-    assert measure(probabilities, labels)["cross_entropy"] == pytest.approx(log_loss(labels, probabilities), rel=1e-4)
+    assert measure(probabilities, labels).cross_entropy == pytest.approx(log_loss(labels, probabilities), rel=1e-4)
 
 
 def test_the_bins_are_those_of_scikit_learns_calibration_curve(many):
@@ -114,42 +112,37 @@ def test_the_bins_are_those_of_scikit_learns_calibration_curve(many):
     probabilities, labels = many
     right, sure = probabilities.argmax(axis=1) == labels, probabilities.max(axis=1)
     accuracy, confidence = calibration_curve(right, sure, n_bins=BINS)
-    filled = [of_bin for of_bin in reliability(probabilities, labels) if of_bin["images"]]
-    assert [of_bin["accuracy"] for of_bin in filled] == pytest.approx(accuracy.tolist())
-    assert [of_bin["confidence"] for of_bin in filled] == pytest.approx(confidence.tolist())
+    filled = [of_bin for of_bin in reliability(probabilities, labels) if of_bin.images]
+    assert [of_bin.accuracy.value for of_bin in filled] == pytest.approx(accuracy.tolist())
+    assert [of_bin.confidence for of_bin in filled] == pytest.approx(confidence.tolist())
 
 
 def test_every_image_is_in_one_bin_and_the_calibration_error_is_made_of_them(many):
     bins = reliability(*many)
-    assert [of_bin["low"] for of_bin in bins[1:]] == [of_bin["high"] for of_bin in bins[:-1]]
-    assert sum(of_bin["images"] for of_bin in bins) == 3000
-    apart = [b["images"] * abs(b["accuracy"] - b["confidence"]) for b in bins if b["images"]]
+    assert [of_bin.low for of_bin in bins[1:]] == [of_bin.high for of_bin in bins[:-1]]
+    assert sum(of_bin.images for of_bin in bins) == 3000
+    apart = [b.images * abs(b.accuracy.value - b.confidence) for b in bins if b.images]
     assert calibration_error(*many) == pytest.approx(sum(apart) / 3000)
 
 
 def test_a_bin_that_nothing_falls_into_has_no_figures():
     first = reliability(PROBABILITIES, LABELS)[0]
-    assert (first["images"], first["confidence"], first["accuracy"], first["accuracy_interval"]) == (
-        0,
-        None,
-        None,
-        None,
-    )
+    assert (first.images, first.confidence, first.accuracy) == (0, None, None)
 
 
-def test_rejecting_the_least_sure_leaves_the_accuracy_of_the_others(many):
+def test_rejecting_the_least_confident_leaves_the_accuracy_of_the_others(many):
     probabilities, labels = many
     order = np.argsort(probabilities.max(axis=1))
     right = (probabilities.argmax(axis=1) == labels)[order]
-    rejections = measure(probabilities, labels)["rejection"]
-    assert [rejection["images"] for rejection in rejections] == [2970, 2850, 2700]
-    assert [rejection["accuracy"] for rejection in rejections] == [
+    rejections = measure(probabilities, labels).calibration.rejection
+    assert [rejection.images for rejection in rejections] == [2970, 2850, 2700]
+    assert [rejection.accuracy for rejection in rejections] == [
         pytest.approx(right[rejected:].mean()) for rejected in (30, 150, 300)
     ]
 
 
-def test_of_equally_sure_images_none_is_more_likely_to_be_rejected():
+def test_of_equally_confident_images_none_is_more_likely_to_be_rejected():
     constant = np.tile(np.array([[0.7, 0.3]], np.float32), (100, 1))
     labels = np.repeat([0, 1], [60, 40])
-    for rejection in measure(constant, labels)["rejection"]:
-        assert rejection["accuracy"] == pytest.approx(0.6)
+    for rejection in measure(constant, labels).calibration.rejection:
+        assert rejection.accuracy == pytest.approx(0.6)
