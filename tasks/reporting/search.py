@@ -33,7 +33,7 @@ class Search(Provenance, SearchResults):
 
 def numbers(validate: Artifact, train: dict[str, Artifact], results: Artifact, **settings: Any) -> Search:
     """Gather every number of the page; `settings` are those of the fields of the same names."""
-    made_of = provenance_of(validate, *train.values(), results)
+    made_of = provenance_of([validate, results], train=train)
     return Search(**results.json("trials.json"), **settings, **made_of)
 
 

@@ -79,18 +79,20 @@ def numbers(
             seconds=[training.measured["seconds"] for training in made],
             histories=[training.json("history.json") for training in made],
         )
-    made_of = provenance_of(validate, *train.values(), *evaluate.values(), results)
+    made_of = provenance_of([validate, results], train=train, evaluate=evaluate)
     return Study(**dict(study), trainings=trainings, **settings, **made_of)
 
 
-def provenance_of(*artifacts: Artifact) -> dict[str, Any]:
-    """Return how these artifacts were made."""
-    made = [artifact.manifest["made"] for artifact in artifacts]
+def provenance_of(artifacts: list[Artifact], **by_member: dict[str, Artifact]) -> dict[str, Any]:
+    """Return how these artifacts were made, and those of each node by member, which their manifests do not name."""
+    labelled = {f"{node}[{of}]": artifact for node, each in by_member.items() for of, artifact in each.items()}
+    labelled |= {artifact.manifest["label"]: artifact for artifact in artifacts}
+    made = [artifact.manifest["made"] for artifact in labelled.values()]
     return {
         "machines": sorted({f"{of_node['processor']}, {of_node['cores']} cores" for of_node in made}),
         "commits": sorted({of_node["commit"] for of_node in made}),
-        "versions": {k: v for artifact in artifacts for k, v in artifact.manifest["cache_key"]["versions"].items()},
-        "keys": {artifact.manifest["label"]: artifact.key for artifact in artifacts},
+        "versions": {k: v for of in labelled.values() for k, v in of.manifest["cache_key"]["versions"].items()},
+        "keys": {label: artifact.key for label, artifact in labelled.items()},
         "made_at": max(of_node["at"] for of_node in made),
     }
 

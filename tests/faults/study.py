@@ -37,7 +37,7 @@ def kill_a_study(folder: Path, server: Server, count: int, seed: int) -> dict[st
         raise Fault(f"{numbers['killed']} instead of {numbers['alone']}")
     if left := leftovers(folder / "killed"):
         raise Fault(f"left behind: {left}")
-    return {name: of["validation_accuracy"]["values"] for name, of in numbers["killed"]["networks"].items()}
+    return {name: of["accuracy"]["validation"]["values"] for name, of in numbers["killed"]["networks"].items()}
 
 
 def study_of(folder: Path) -> dict:

@@ -13,7 +13,7 @@ from flows.operations.processes import command_of
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.remote_store import RemoteStore
-from tasks.report_search import report_search
+from tasks.report_study import report_study
 from tasks.reporting.index import render_index
 from tasks.reporting.search import Search, render
 from tasks.settings.settings import parse_settings
@@ -69,7 +69,7 @@ def test_a_search_ends_with_verdict_table_and_a_page_of_its_own_and_opens_no_tes
     output = (searched / "output").read_text()
     ranking = ranking_of(searched)
     assert len(ranking["trials"]) == 6
-    assert f"Keep {ranking['keep']}: its validation accuracy" in output
+    assert f"Keep {ranking['winner']}: its validation accuracy" in output
     assert f"Report: {searched / 'reports' / 'latest-trials.html'}" in output
     assert not (searched / "data" / "evaluate").exists()
     assert "6 trials of logistic" in render_index(searched / "reports")
@@ -141,7 +141,7 @@ def test_the_page_is_made_of_its_numbers_alone(numbers, searched):
 
 def test_a_trial_that_diverged_stands_on_the_page_without_an_accuracy(numbers):
     told = json.loads(numbers.model_dump_json())
-    told["trials"][-1] |= {"accuracy": None, "interval": None, "accuracies": [], "given_up": True}
+    told["trials"][-1] |= {"accuracy": None, "accuracies": [], "given_up": True}
     page = render(Search.model_validate(told))
     assert "given up, epoch 1</small></th><td>–</td>" in page
     assert "nan" not in page
@@ -155,13 +155,13 @@ def test_a_trial_that_diverged_is_not_among_the_best_that_the_command_prints(sea
     ranking = made["rank_trials"].json("trials.json")
     ranking["trials"] = [
         ranking["trials"][0],
-        ranking["trials"][1] | {"accuracy": None, "interval": None, "accuracies": [], "given_up": True},
+        ranking["trials"][1] | {"accuracy": None, "accuracies": [], "given_up": True},
     ]
     (tmp_path / "ranking" / "trials.json").write_text(json.dumps(ranking))
-    of = {"data_set": parse_settings({"dataset": str(SPECIFICATION)}).data_set, "kind": "trials", "limit": None}
-    given = {"validate": made["validate"], "rank_trials": replace(made["rank_trials"], folder=tmp_path / "ranking")}
-    facts = report_search(tmp_path, train=train, command="", command_of_a_run="", **given, **of)
-    assert list(facts["networks"]) == [ranking["trials"][0]["name"]]
+    of = {"data_set": parse_settings({"dataset": str(SPECIFICATION)}).data_set, "kind": "trial", "limit": None}
+    given = {"validate": made["validate"], "results": replace(made["rank_trials"], folder=tmp_path / "ranking")}
+    summary = report_study(tmp_path, train=train, evaluate={}, command="", departures=(), **given, **of)
+    assert list(summary["networks"]) == [ranking["trials"][0]["name"]]
 
 
 @pytest.mark.parametrize("width", [390, 1280])

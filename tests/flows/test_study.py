@@ -55,8 +55,8 @@ def test_the_page_says_what_the_trainings_artifacts_say(two_seeds):
         for place, member in enumerate(twin["members"]):
             key = twin["keys"][f"evaluate[{network}, {member}]"]
             metrics = json.loads((two_seeds / "data" / "evaluate" / f"{network}-{key}" / "metrics.json").read_text())
-            for split, figures in of["accuracy"].items():
-                assert figures["values"][place] == metrics[split]["accuracy"]
+            for split, found in of["accuracy"].items():
+                assert found["values"][place] == metrics[split]["accuracy"]["value"]
 
 
 def test_the_same_study_again_ends_at_once_and_one_more_seed_trains_only_that(two_seeds, server, tmp_path):

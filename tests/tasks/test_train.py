@@ -255,9 +255,9 @@ def test_the_running_figures_are_the_mean_over_an_epochs_images(train_here, prep
     (epoch,) = json.loads((output / "history.json").read_text())
     metrics = json.loads((evaluated / "metrics.json").read_text())
     assert metrics["train"]["images"] % 50 != 0  # the last batch is smaller, and counts for less
-    assert epoch["accuracy"] == pytest.approx(metrics["train"]["accuracy"], abs=1e-6)
+    assert epoch["accuracy"] == pytest.approx(metrics["train"]["accuracy"]["value"], abs=1e-6)
     assert epoch["loss"] == pytest.approx(metrics["train"]["cross_entropy"], rel=1e-5)
-    assert epoch["validation_accuracy"] == pytest.approx(metrics["validation"]["accuracy"], abs=1e-6)
+    assert epoch["validation_accuracy"] == pytest.approx(metrics["validation"]["accuracy"]["value"], abs=1e-6)
     assert epoch["validation_loss"] == pytest.approx(metrics["validation"]["cross_entropy"], rel=1e-5)
 
 

@@ -8,13 +8,13 @@ import shutil
 import numpy as np
 import pytest
 
-from tasks.compare import compare_networks
+from tasks.compare import Candidate, compare_networks
 from tasks.evaluation.metrics import measure
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.progress import Event
 from tasks.reporting.data import Run, gather
 from tasks.reporting.live import LivePage
-from tasks.reporting.page import render, sprite_of, twin_of
+from tasks.reporting.page import render, report_data_of, sprite_of
 from tasks.reporting.publish import publish
 from tests.conftest import wait_until
 
@@ -52,19 +52,19 @@ def run(gathered, data_set) -> Run:
 
 
 @pytest.fixture(scope="session")
-def twin(run):
-    return twin_of(run)
+def report_data(run):
+    return report_data_of(run)
 
 
 @pytest.fixture(scope="session")
-def html(run, twin):
-    return render(twin, sprite_of(twin, run.images))
+def html(run, report_data):
+    return render(report_data, sprite_of(report_data, run.images))
 
 
 def page_of(run):
     """Return a run's page."""
-    twin = twin_of(run)
-    return render(twin, sprite_of(twin, run.images))
+    report_data = report_data_of(run)
+    return render(report_data, sprite_of(report_data, run.images))
 
 
 def made_up(run, probabilities):
@@ -74,12 +74,12 @@ def made_up(run, probabilities):
     by_network = {name: {**like, "test": of.astype(np.float32)} for name, of in probabilities.items()}
     metrics = {name: {s: measure(by[s], labels[s]) for s in labels} for name, by in by_network.items()}
     candidates = {
-        name: {
-            "metrics": metrics[name],
-            "parameters": 1000 + place,
-            "probabilities": by_network[name],
-            "running_accuracy": run.histories["dropout"][-1]["accuracy"],
-        }
+        name: Candidate(
+            accuracy={split: of.accuracy for split, of in metrics[name].items()},
+            probabilities=by_network[name],
+            parameters=1000 + place,
+            running_accuracy=run.histories["dropout"][-1]["accuracy"],
+        )
         for place, name in enumerate(by_network)
     }
     comparison = compare_networks(candidates, labels)
@@ -91,16 +91,16 @@ def made_up(run, probabilities):
     return dataclasses.replace(
         run,
         comparison=comparison,
-        metrics={name: metrics[name] for name in comparison["ranking"]},
-        histories=dict.fromkeys(comparison["ranking"], run.histories["dropout"]),
-        layers=dict.fromkeys(comparison["ranking"], run.layers["dropout"]),
+        metrics={name: metrics[name] for name in comparison.ranking},
+        histories=dict.fromkeys(comparison.ranking, run.histories["dropout"]),
+        layers=dict.fromkeys(comparison.ranking, run.layers["dropout"]),
         manifests=manifests,
-        probabilities={name: by_network[name] for name in comparison["ranking"]},
+        probabilities={name: by_network[name] for name in comparison.ranking},
     )
 
 
 def sharp(run, seed, sharpness=3.0):
-    """Return made-up probabilities of the run's test images: the sharper, the more often right."""
+    """Return made-up probabilities of the run's test images: the sharper, the more often correct."""
     logits = np.random.default_rng(seed).normal(size=(len(run.labels), 10)) + sharpness * np.eye(10)[run.labels]
     return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
 
@@ -156,13 +156,13 @@ def reports(finished_run, tmp_path_factory):
     publish(first, folder)
     other = tmp_path_factory.mktemp("other")
     shutil.copy(first.folder / "report.html", other)
-    twin = json.loads((first.folder / "report.json").read_text())
-    twin["making"]["nodes"]["prepare"]["settings"]["seed"] = 7
-    twin["side_by_side"]["rows"]["test_accuracy"]["values"]["dropout"]["value"] = 0.5
-    twin["side_by_side"]["test_accuracy"]["dropout"] = 0.5
-    del twin["side_by_side"]["test_accuracy"]["baseline"]
-    del twin["side_by_side"]["rows"]["gap"]
-    (other / "report.json").write_text(json.dumps(twin))
+    report_data = json.loads((first.folder / "report.json").read_text())
+    report_data["provenance"]["nodes"]["prepare"]["settings"]["seed"] = 7
+    report_data["side_by_side"]["rows"]["test_accuracy"]["values"]["dropout"]["value"] = 0.5
+    report_data["side_by_side"]["test_accuracy"]["dropout"] = 0.5
+    del report_data["side_by_side"]["test_accuracy"]["baseline"]
+    del report_data["side_by_side"]["rows"]["gap"]
+    (other / "report.json").write_text(json.dumps(report_data))
     made = first.manifest["made"] | {"at": "2099-01-02T03:04:05+00:00"}
     publish(Artifact(other, first.manifest | {"key": "0123456789abcdef", "made": made}), folder)
     return folder

@@ -87,10 +87,10 @@ def test_on_paper_nothing_is_cut(visit, report, odd, which, tmp_path):
     assert (tmp_path / "report.pdf").stat().st_size > 50_000
 
 
-def test_without_javascript_everything_stands_there(visit, report, twin):
+def test_without_javascript_everything_stands_there(visit, report, report_data):
     page = visit(report, java_script_enabled=False)
     assert page.locator("section h2").count() == 9
-    assert page.locator("#cell .card").count() == min(9, twin.failures.largest[2])
+    assert page.locator("#cell .card").count() == min(9, report_data.failures.largest[2])
     assert not page.locator(".reader").is_visible()
     page.locator("#epochs summary").click()
     assert page.locator("#epochs td").first.is_visible()

@@ -13,13 +13,13 @@ from tests.conftest import wait_until
 from tests.tasks.reporting.conftest import artifact_of, page_of
 
 
-def test_a_cell_shows_its_images_and_what_every_network_takes_them_for(visit, report, run, twin):
+def test_a_cell_shows_its_images_and_what_every_network_takes_them_for(visit, report, run, report_data):
     page = visit(report)
-    label, called, count = twin.failures.largest
+    label, predicted, count = report_data.failures.largest
     name = run.names[0]
-    page.locator(f'[data-matrix="0"] [data-true="{label}"][data-called="{called}"]').click()
+    page.locator(f'[data-matrix="0"] [data-true="{label}"][data-predicted="{predicted}"]').click()
     names = run.data_set.class_names
-    assert page.locator("#cell h3").inner_text() == f"{names[label]} called {names[called]} by {name}"
+    assert page.locator("#cell h3").inner_text() == f"{names[label]} called {names[predicted]} by {name}"
     assert page.locator("#cell .card").count() == count
     first = page.locator("#cell .card").first
     assert first.locator("strong").inner_text() == names[label]
@@ -27,7 +27,7 @@ def test_a_cell_shows_its_images_and_what_every_network_takes_them_for(visit, re
     index = int(first.locator("small").inner_text().removeprefix("test "))
     position = list(run.places["test"]).index(index)
     likeliest = run.probabilities[name]["test"][position].max()
-    assert f"{names[called]} {100 * likeliest:.1f}" in first.locator(".choices li").first.inner_text()
+    assert f"{names[predicted]} {100 * likeliest:.1f}" in first.locator(".choices li").first.inner_text()
 
 
 def test_every_cell_of_every_matrix_shows_as_many_images_as_it_says_or_says_how_many(visit, report, run):
@@ -36,7 +36,7 @@ def test_every_cell_of_every_matrix_shows_as_many_images_as_it_says_or_says_how_
         for button in page.locator(f'[data-matrix="{place}"] button').all():
             button.evaluate("(button) => button.click()")
             count, shown = int(button.inner_text()), page.locator("#cell .card").count()
-            right = button.get_attribute("data-true") == button.get_attribute("data-called")
+            right = button.get_attribute("data-true") == button.get_attribute("data-predicted")
             assert shown == (min(12, count) if right else count)
             images = f"{count} image{'s' * (count > 1)}"
             told = images if shown == count else f"{images}; the {shown} of which it is least sure"
@@ -46,9 +46,9 @@ def test_every_cell_of_every_matrix_shows_as_many_images_as_it_says_or_says_how_
 def test_a_cell_of_the_difference_shows_the_images_that_only_one_of_the_two_calls_so(visit, report, run):
     page = visit(report)
     button = page.locator('[data-matrix="difference"] button').first
-    label, called = (int(button.get_attribute(f"data-{name}")) for name in ("true", "called"))
+    label, predicted = (int(button.get_attribute(f"data-{name}")) for name in ("true", "predicted"))
     button.click()
-    first, second = (run.called[name] == called for name in run.names)
+    first, second = (run.predicted[name] == predicted for name in run.names)
     of_label = run.labels == label
     counts = [int((of_label & first & ~second).sum()), int((of_label & second & ~first).sum())]
     galleries = page.locator("#cell ul.gallery")
@@ -58,16 +58,17 @@ def test_a_cell_of_the_difference_shows_the_images_that_only_one_of_the_two_call
     assert notes == [f"{count} image{'s' * (count > 1)}" for count in counts if count]
 
 
-def test_a_cell_of_the_difference_counts_images_that_are_not_on_the_page(visit, run, twin, tmp_path):
-    (label, called) = max(
-        np.ndindex(10, 10), key=lambda cell: sum(counts[cell[0]][cell[1]] for counts in twin.failures.only.values())
+def test_a_cell_of_the_difference_counts_images_that_are_not_on_the_page(visit, run, report_data, tmp_path):
+    (label, predicted) = max(
+        np.ndindex(10, 10),
+        key=lambda cell: sum(counts[cell[0]][cell[1]] for counts in report_data.failures.only.values()),
     )
-    fewer = twin.failures.pictures[:0]
-    cut = twin.model_copy(update={"failures": twin.failures.model_copy(update={"pictures": fewer})})
-    (tmp_path / "cut.html").write_text(render(cut, sprite_of(twin, run.images)), encoding="utf-8")
+    fewer = report_data.failures.pictures[:0]
+    cut = report_data.model_copy(update={"failures": report_data.failures.model_copy(update={"pictures": fewer})})
+    (tmp_path / "cut.html").write_text(render(cut, sprite_of(report_data, run.images)), encoding="utf-8")
     page = visit(tmp_path / "cut.html")
-    page.locator(f'[data-matrix="difference"] [data-true="{label}"][data-called="{called}"]').click()
-    counts = [count for of in twin.failures.only.values() if (count := of[label][called])]
+    page.locator(f'[data-matrix="difference"] [data-true="{label}"][data-predicted="{predicted}"]').click()
+    counts = [count for of in report_data.failures.only.values() if (count := of[label][predicted])]
     told = [f"{count} image{'s' * (count > 1)}; none of them is on this page" for count in counts]
     assert page.locator("#cell .note").all_inner_texts() == told
 
@@ -79,12 +80,15 @@ def test_arrow_keys_move_within_a_matrix_and_enter_shows_the_cell(visit, report)
             const all = [...document.querySelectorAll('[data-matrix="0"] button')];
             const first = all.findIndex((button, at) => button.dataset.true === all[at + 1]?.dataset.true);
             all[first].focus();
-            return [first, first + 1].map((at) => [all[at].dataset.true, all[at].dataset.called]);
+            return [first, first + 1].map((at) => [all[at].dataset.true, all[at].dataset.predicted]);
         }"""
     )
     assert int(neighbour[1]) > int(before[1])
     page.keyboard.press("ArrowRight")
-    assert page.evaluate("(({ true: label, called }) => [label, called])(document.activeElement.dataset)") == neighbour
+    assert (
+        page.evaluate("(({ true: label, predicted }) => [label, predicted])(document.activeElement.dataset)")
+        == neighbour
+    )
     page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.tabIndex") == 0
     page.keyboard.press("Enter")

@@ -58,7 +58,7 @@ def test_who_tells_it_something_does_not_wait_for_it_to_be_drawn(live, monkeypat
         assert told.wait(20)
         return {}
 
-    monkeypatch.setattr(module.learning, "figures", draw)
+    monkeypatch.setattr(module.learning, "plots", draw)
     live(Event("advanced", "train[dropout]", "epoch 1/2", 1, 2, True, EPOCHS[:1]))
     assert drawing.wait(20)
     live(Event("advanced", "train[dropout]", "epoch 2/2", 2, 2, True, EPOCHS))  # while they are drawn
@@ -100,7 +100,7 @@ def test_a_folder_that_cannot_be_written_does_not_fail_the_run(tmp_path, caplog)
 
 
 def test_a_fault_in_the_drawing_does_not_fail_the_run(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(module.learning, "figures", lambda _: 1 / 0)
+    monkeypatch.setattr(module.learning, "plots", lambda _: 1 / 0)
     with LivePage(tmp_path, ["train[dropout]"]) as live:
         live(Event("advanced", "train[dropout]", "epoch 1/2", 1, 2, True, EPOCHS))
         wait_until(lambda: not live.writer.thread.is_alive(), 20)

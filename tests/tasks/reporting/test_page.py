@@ -11,8 +11,9 @@ import jsonschema
 import numpy as np
 import pytest
 
+from tasks.evaluation.models import Estimate
 from tasks.formatting import percent
-from tasks.reporting.page import Twin, name_of, render, render_section, sprite_of, templates_for, twin_of
+from tasks.reporting.page import ReportData, name_of, render, render_section, report_data_of, sprite_of, templates_for
 from tasks.reporting.sections import SECTIONS
 from tasks.settings.settings import PROJECT
 from tests.tasks.reporting.conftest import HOSTILE, made_up, page_of, sharp
@@ -63,17 +64,17 @@ def test_the_sections_stand_in_their_order_and_the_verdict_leads(html, text, run
     places = [html.index(f'-title">{title}</h2>') for title in titles]
     assert places == sorted(places)
     assert titles[0] == "The verdict"
-    for sentence in run.comparison["verdict"]:
+    for sentence in run.comparison.verdict:
         assert sentence.replace("\N{NO-BREAK SPACE}", " ") in text
 
 
-def test_the_page_is_made_of_its_twin_alone(run, twin, html):
-    read_back = Twin.model_validate_json(twin.model_dump_json())
+def test_the_page_is_made_of_its_numbers_alone(run, report_data, html):
+    read_back = ReportData.model_validate_json(report_data.model_dump_json())
     assert render(read_back, sprite_of(read_back, run.images)) == html
 
 
 def leaves(value, path=()):
-    """Give the path of every number in the twin."""
+    """Give the path of every number in the report_data."""
     if isinstance(value, dict):
         for key, part in value.items():
             yield from leaves(part, (*path, key))
@@ -85,7 +86,7 @@ def leaves(value, path=()):
 
 
 def changed(content, path):
-    """Return the twin's content with another number in one place."""
+    """Return the report_data's content with another number in one place."""
     content = copy.deepcopy(content)
     *way, last = path
     part = content
@@ -113,28 +114,28 @@ def remembered(draw):
     """Return a function that draws the same figure once."""
     drawn = {}
 
-    def draw_once(*given):
-        if repr(given) not in drawn:
-            drawn[repr(given)] = draw(*given)
-        return drawn[repr(given)]
+    def draw_once(*given, **options):
+        if repr((given, options)) not in drawn:
+            drawn[repr((given, options))] = draw(*given, **options)
+        return drawn[repr((given, options))]
 
     return draw_once
 
 
-def test_another_number_in_the_twin_is_another_page(run, twin, monkeypatch):
+def test_another_number_in_the_report_data_is_another_page(run, report_data, monkeypatch):
     """Every number has its place on the page, and the page holds none of its own."""
     for section in SECTIONS:
         for name, draw in vars(section).copy().items():
             if hasattr(draw, "__wrapped__"):
                 monkeypatch.setattr(section, name, remembered(draw))
-    content = json.loads(twin.model_dump_json())
-    templates = templates_for(twin, sprite_of(twin, run.images))
+    content = json.loads(report_data.model_dump_json())
+    templates = templates_for(report_data, sprite_of(report_data, run.images))
     sections = {name_of(section): section for section in SECTIONS}
-    now = {name: render_section(section, twin, templates) for name, section in sections.items()}
+    now = {name: render_section(section, report_data, templates) for name, section in sections.items()}
     kinds = kinds_of_number(content, run.names)
     unseen = []
     for kind, path in kinds.items():
-        other = Twin.model_validate(changed(content, path))
+        other = ReportData.model_validate(changed(content, path))
         if kind[-1] == "index" or kind == ("data", "classes", "pictures", "label"):
             continue  # the sprite has no other picture; the row says the label
         if render_section(sections[kind[0]], other, templates) == now[kind[0]]:
@@ -145,17 +146,17 @@ def test_another_number_in_the_twin_is_another_page(run, twin, monkeypatch):
 
 def test_every_figure_of_the_networks_stands_on_the_page(text, run):
     text = text.replace("\N{NO-BREAK SPACE}", " ")
-    for name, row in run.comparison["networks"].items():
+    for name, result in run.comparison.networks.items():
         assert name in text
         for split in ("train", "validation", "test"):
-            assert percent(row[f"{split}_accuracy"]).replace("\N{NO-BREAK SPACE}", " ") in text
-        assert f"{row['parameters']:,}" in text
+            assert percent(result.accuracy[split].value).replace("\N{NO-BREAK SPACE}", " ") in text
+        assert f"{result.parameters:,}" in text
 
 
-def test_the_twin_is_as_its_schema_says_and_the_schema_is_that_of_the_code(twin):
-    content = json.loads(twin.model_dump_json())
+def test_the_twin_is_as_its_schema_says_and_the_schema_is_that_of_the_code(report_data):
+    content = json.loads(report_data.model_dump_json())
     schema = json.loads(SCHEMA.read_text())
-    assert schema == Twin.model_json_schema(), "run `make schema`"
+    assert schema == ReportData.model_json_schema(), "run `make schema`"
     jsonschema.validate(content, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(content | {"made_up": 1}, schema)
@@ -190,8 +191,8 @@ def test_what_the_article_says_of_fashion_mnist_is_not_held_against_another_data
     assert "ResNet" not in other
 
 
-def test_the_articles_two_images_stand_with_each_networks_probabilities(run, twin, text):
-    training, test = twin.disagreement.articles
+def test_the_articles_two_images_stand_with_each_networks_probabilities(run, report_data, text):
+    training, test = report_data.disagreement.articles
     names = run.data_set.class_names
     assert (names[training.label], names[test.label]) == ("Bag", "T-shirt/top")
     assert training.split in ("train", "validation")
@@ -207,10 +208,10 @@ def test_every_expectation_stands_on_the_page(run, text):
         assert result["sentence"] in text
 
 
-def test_the_brightness_is_the_mean_and_deviation_of_all_pixels(run, twin):
+def test_the_brightness_is_the_mean_and_deviation_of_all_pixels(run, report_data):
     for file, images in run.images.items():
-        told = twin.data.brightness[file]
-        assert (told.mean, told.deviation) == pytest.approx((images.mean(), images.std()))
+        found = report_data.data.brightness[file]
+        assert (found.mean, found.deviation) == pytest.approx((images.mean(), images.std()))
 
 
 def test_how_the_recipe_departs_from_the_articles_is_told(run, text):
@@ -264,51 +265,47 @@ def test_eight_networks_stand_side_by_side(run):
     page = page_of(eight)
     assert len(eight.pairs) == 7
     assert page.count('class="matrix"') == 9  # eight, and the difference of the first two
-    assert len(twin_of(eight).failures.pictures) <= 200
+    assert len(report_data_of(eight).failures.pictures) <= 200
 
 
 def test_a_network_at_chance_is_shown_as_that(run):
     constant = np.full((len(run.labels), 10), 0.1)
     both = made_up(run, {"good": sharp(run, 1, 5.0), "constant": constant})
     text = Text(page_of(both)).whole
-    rows = twin_of(both).failures.classes["constant"]
+    rows = report_data_of(both).failures.classes["constant"]
     assert [row.precision is None for row in rows] == [False] + [True] * 9  # all are called the first class
     assert "undefined" not in text  # but for the title of the dash
 
 
-def test_two_networks_that_agree_perfectly_are_not_told_apart(run):
+def test_two_networks_that_agree_perfectly_do_not_differ_significantly(run):
     same = made_up(run, {"one": sharp(run, 1), "two": sharp(run, 1)})
     text = Text(page_of(same)).whole
     assert "McNemar p = 1" in text
-    assert twin_of(same).side_by_side.rows["test_accuracy"].best is None
+    assert report_data_of(same).side_by_side.rows["test_accuracy"].best is None
     assert "finds clearly more of no class, and no class clearly less" in text
 
 
-def test_what_the_verdict_cannot_tell_apart_has_no_mark_though_its_interval_excludes_zero(run):
-    (pair,) = (run.comparison["pairs"],)
-    barely = [of | {"difference": 0.01, "difference_interval": [0.0001, 0.02], "p": 0.051} for of in pair]
-    rows = {p: _row_told_apart(run, [of | {"p": p} for of in barely]) for p in (0.051, 0.049)}
-    assert rows == {0.051: False, 0.049: True}
-
-
-def _row_told_apart(run, pairs):
-    row = twin_of(dataclasses.replace(run, comparison={**run.comparison, "pairs": pairs})).side_by_side.rows
-    return row["test_accuracy"].told_apart
+@pytest.mark.parametrize(("p", "significant"), [(0.051, False), (0.049, True)])
+def test_what_is_not_significant_by_the_verdict_has_no_mark_though_its_interval_excludes_zero(run, p, significant):
+    barely = {"difference": Estimate(value=0.01, low=0.0001, high=0.02), "p": p}
+    pairs = [pair.model_copy(update=barely) for pair in run.comparison.pairs]
+    other = dataclasses.replace(run, comparison=run.comparison.model_copy(update={"pairs": pairs}))
+    assert report_data_of(other).side_by_side.rows["test_accuracy"].significant == significant
 
 
 def test_multiply_adds_that_are_not_known_of_a_layer_are_claimed_of_no_network(run):
     layers = {name: [*of, of[0] | {"multiply_adds": None}] for name, of in run.layers.items()}
     unknown = dataclasses.replace(run, layers=layers)
-    assert "multiply_adds" not in twin_of(unknown).side_by_side.rows
+    assert "multiply_adds" not in report_data_of(unknown).side_by_side.rows
     assert "multiply-adds not counted" in page_of(unknown)
 
 
-def test_whether_a_network_is_too_sure_is_told_with_its_interval(run):
+def test_whether_a_network_is_overconfident_is_reported_with_its_interval(run):
     probabilities = sharp(run, 1)
-    right = probabilities.argmax(axis=1) == run.labels
+    correct = probabilities.argmax(axis=1) == run.labels
     surer = np.where(probabilities == probabilities.max(axis=1, keepdims=True), 0.99, 0.01 / 9)
     text = Text(page_of(made_up(run, {"one": surer}))).whole
-    over = f"{100 * (0.99 - right.mean()):.2f}"
+    over = f"{100 * (0.99 - correct.mean()):.2f}"
     assert f": too sure ({over} points, 95 % interval " in text
 
 
@@ -324,8 +321,8 @@ def test_without_any_epoch_on_record_nothing_is_drawn(run):
     assert "s an epoch here" not in text
 
 
-def test_each_machine_and_commit_is_named_with_what_was_made_of_it(run, twin):
-    ((_, made_here),) = twin.making.machines.items()
+def test_each_machine_and_commit_is_named_with_what_was_made_of_it(run, report_data):
+    ((_, made_here),) = report_data.provenance.machines.items()
     assert made_here[2:5] == ["prepare", "train[baseline]", "train[dropout]"]
     manifests = copy.deepcopy(run.manifests)
     manifests["train[dropout]"]["made"] |= {"processor": "a laptop's", "commit": "commit 0123456789ab, tree clean"}
@@ -336,12 +333,12 @@ def test_each_machine_and_commit_is_named_with_what_was_made_of_it(run, twin):
     assert "commit 0123456789ab, tree clean (train[dropout])" in text
 
 
-def test_what_an_earlier_run_made_is_told_as_kept(run, twin):
-    assert not any(node.kept for node in twin.making.nodes.values())
+def test_what_an_earlier_run_made_is_told_as_kept(run, report_data):
+    assert not any(node.kept for node in report_data.provenance.nodes.values())
     manifests = copy.deepcopy(run.manifests)
     for label in ("download", "train[baseline]"):
         manifests[label]["made"] |= {"run": "an earlier one", "at": "2026-01-01T00:00:00+00:00"}
-    nodes = twin_of(dataclasses.replace(run, manifests=manifests)).making.nodes
+    nodes = report_data_of(dataclasses.replace(run, manifests=manifests)).provenance.nodes
     assert [label for label, node in nodes.items() if node.kept] == ["download", "train[baseline]"]
 
 

@@ -11,8 +11,8 @@ from tasks.reporting.study import Study, render
 
 @pytest.fixture
 def numbers(two_seeds):
-    (twin,) = (two_seeds / "reports").glob("*T*.json")
-    return Study.model_validate_json(twin.read_text())
+    (report_data,) = (two_seeds / "reports").glob("*T*.json")
+    return Study.model_validate_json(report_data.read_text())
 
 
 def test_the_page_is_made_of_its_numbers_alone(numbers, study):
@@ -21,45 +21,50 @@ def test_the_page_is_made_of_its_numbers_alone(numbers, study):
 
 def test_another_number_is_another_page(numbers):
     network = next(iter(numbers.networks))
-    told = json.loads(numbers.model_dump_json())
-    told["networks"][network]["accuracy"]["validation"]["mean"] = 0.4321
-    page = render(Study.model_validate(told))
+    content = json.loads(numbers.model_dump_json())
+    content["networks"][network]["accuracy"]["validation"]["mean"]["value"] = 0.4321
+    page = render(Study.model_validate(content))
     assert "43.21" in page
     assert "43.21" not in render(numbers)
 
 
 def test_the_index_finds_a_study_by_its_networks_though_it_opened_no_test_set(numbers, tmp_path):
-    told = json.loads(numbers.model_dump_json())
-    for network in told["networks"].values():
+    content = json.loads(numbers.model_dump_json())
+    for network in content["networks"].values():
         network["accuracy"].pop("test", None)
     (tmp_path / "20260102T030405-01234567.html").write_text("")
-    (tmp_path / "20260102T030405-01234567.json").write_text(json.dumps(told))
+    (tmp_path / "20260102T030405-01234567.json").write_text(json.dumps(content))
     index = render_index(tmp_path)
-    assert all(f"<option>{name}</option>" in index for name in told["networks"])
-    assert f'data-networks="{escape(json.dumps(list(told["networks"]), separators=(",", ":")))}"' in index
+    assert all(f"<option>{name}</option>" in index for name in content["networks"])
+    assert f'data-networks="{escape(json.dumps(list(content["networks"]), separators=(",", ":")))}"' in index
 
 
 def test_a_hostile_name_stays_text(numbers):
-    told = json.loads(numbers.model_dump_json()) | {"data_set": "<script>alert(1)</script>", "caution": "<b>no</b>"}
-    page = render(Study.model_validate(told))
+    content = json.loads(numbers.model_dump_json()) | {"data_set": "<script>alert(1)</script>", "caution": "<b>no</b>"}
+    page = render(Study.model_validate(content))
     assert "<script>alert" not in page
     assert "<b>no" not in page
 
 
 def test_eight_networks_have_a_page_without_a_pair_too_many(numbers):
-    told = json.loads(numbers.model_dump_json())
-    of = next(iter(told["networks"].values()))
+    content = json.loads(numbers.model_dump_json())
+    network, trainings = (next(iter(content[key].values())) for key in ("networks", "trainings"))
     names = [f"network {place}" for place in range(8)]
-    told |= {"networks": dict.fromkeys(names, of), "pairs": [], "keep": names[0]}
-    told["keys"] = {f"train[{name}, {member}]": "0" * 16 for name in names for member in told["members"]}
-    assert "network 7" in render(Study.model_validate(told))
+    content |= {
+        "networks": dict.fromkeys(names, network),
+        "trainings": dict.fromkeys(names, trainings),
+        "pairs": [],
+        "winner": names[0],
+    }
+    content["keys"] = {f"train[{name}, {member}]": "0" * 16 for name in names for member in content["members"]}
+    assert "network 7" in render(Study.model_validate(content))
 
 
 def test_trainings_of_unequal_length_have_a_picture(numbers):
-    told = json.loads(numbers.model_dump_json())
-    first = next(iter(told["networks"].values()))
+    content = json.loads(numbers.model_dump_json())
+    first = next(iter(content["trainings"].values()))
     first["histories"][0] = [first["histories"][0][0] | {"epoch": epoch} for epoch in (1, 2, 3)]
-    assert render(Study.model_validate(told)) != render(numbers)
+    assert render(Study.model_validate(content)) != render(numbers)
 
 
 def test_the_index_lists_a_study_with_its_seeds(two_seeds):
