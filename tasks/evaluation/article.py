@@ -68,7 +68,7 @@ def overfitting_reduction(
     pair = next((pair for pair in pairs if {pair.first, pair.second} == set(ARTICLE)), None)
     if not pair:
         return None
-    smaller = -pair.gap_difference if pair.first == "dropout" else pair.gap_difference
+    smaller = -pair.differences["gap"] if pair.first == "dropout" else pair.differences["gap"]
     gaps = {name: results[name].gap for name in _BY_GAP}
     both = " instead of ".join(
         f"{points(gap.value)} points ({points(gap.low)} to {points(gap.high)})" for gap in gaps.values()

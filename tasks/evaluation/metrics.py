@@ -3,7 +3,7 @@
 import numpy as np
 
 from tasks.training.cross_entropy import per_sample_cross_entropy
-from tasks.evaluation.intervals import f1_interval, paired_mean_difference, proportion
+from tasks.evaluation.intervals import f1_score, paired_mean_difference, proportion
 from tasks.evaluation.models import Count, Estimate, Model, Share
 
 BINS = 15
@@ -149,12 +149,8 @@ def class_scores(confusion: np.ndarray, index: int) -> ClassScores:
     hits, images, predicted = (
         int(n) for n in (confusion[index, index], confusion[index].sum(), confusion[:, index].sum())
     )
-    f1 = None
-    if images + predicted:
-        low, high = f1_interval(hits, images + predicted - 2 * hits)
-        f1 = Estimate(value=2 * hits / (images + predicted), low=low, high=high)
     return ClassScores(
         recall=proportion(hits / images, images) if images else None,
         precision=proportion(hits / predicted, predicted) if predicted else None,
-        f1=f1,
+        f1=f1_score(hits, images + predicted - 2 * hits) if images + predicted else None,
     )

@@ -24,13 +24,9 @@ class PairwiseResult(Model):
 
 
 class PairwiseDifferences(PairwiseResult):
-    """All their differences, first minus second."""
+    """Their other differences too, first minus second."""
 
-    validation_difference: Estimate
-    train_difference: Estimate
-    gap_difference: Estimate
-    cross_entropy_difference: Estimate
-    calibration_error_difference: Estimate
+    differences: dict[str, Estimate]  # validation and train accuracy, gap, cross-entropy, calibration error
 
 
 class ClassDifference(ClassScores):
@@ -86,11 +82,13 @@ def differ(first: str, a: Predictions, second: str, b: Predictions) -> PairwiseD
         only_first_correct=only_a,
         only_second_correct=only_b,
         p=mcnemar(only_a, only_b),
-        validation_difference=accuracy["validation"],
-        train_difference=accuracy["train"],
-        gap_difference=difference_of(accuracy["train"], accuracy["test"]),
-        cross_entropy_difference=paired_mean_difference(a.cross_entropy, b.cross_entropy),
-        calibration_error_difference=_basic_bootstrap(a.calibration_errors - b.calibration_errors),
+        differences={
+            "validation_accuracy": accuracy["validation"],
+            "train_accuracy": accuracy["train"],
+            "gap": difference_of(accuracy["train"], accuracy["test"]),
+            "cross_entropy": paired_mean_difference(a.cross_entropy, b.cross_entropy),
+            "calibration_error": _basic_bootstrap(a.calibration_errors - b.calibration_errors),
+        },
     )
 
 

@@ -6,7 +6,6 @@ from markupsafe import Markup
 
 from tasks.evaluation.article import ARTICLE, PUBLISHED
 from tasks.evaluation.models import Estimate, Model, Seconds, Share
-from tasks.evaluation.paired import PairwiseDifferences
 from tasks.formatting import percent
 from tasks.reporting.data import Run
 from tasks.reporting.plots import MUTED, Interval, Panel, interval_plot, look, short
@@ -24,16 +23,15 @@ class Quantity(NamedTuple):
     title: str
     unit: Unit
     better: Literal["higher", "lower"] | None = None
-    difference: str | None = None  # its name among the differences of two networks, if it has an interval
 
 
 QUANTITIES = {
-    "validation_accuracy": Quantity("validation accuracy (decides)", "%", "higher", "validation_difference"),
-    "test_accuracy": Quantity("test accuracy", "%", "higher", "difference"),
-    "train_accuracy": Quantity("training accuracy", "%", None, "train_difference"),
-    "gap": Quantity("gap: training less test, points", "points", None, "gap_difference"),
-    "cross_entropy": Quantity("cross-entropy, test, nats", "nats", "lower", "cross_entropy_difference"),
-    "calibration_error": Quantity("calibration error, test, points", "points", "lower", "calibration_error_difference"),
+    "validation_accuracy": Quantity("validation accuracy (decides)", "%", "higher"),
+    "test_accuracy": Quantity("test accuracy", "%", "higher"),
+    "train_accuracy": Quantity("training accuracy", "%", None),
+    "gap": Quantity("gap: training less test, points", "points", None),
+    "cross_entropy": Quantity("cross-entropy, test, nats", "nats", "lower"),
+    "calibration_error": Quantity("calibration error, test, points", "points", "lower"),
     "parameters": Quantity("parameters", "", "lower"),
     "multiply_adds": Quantity("multiply-adds an image", "", "lower"),
     "file_bytes": Quantity("saved model, MB", "bytes", "lower"),
@@ -92,17 +90,15 @@ class Numbers(Model):
 def numbers(run: Run) -> Numbers:
     """Gather what stands side by side."""
     articles = [name for name in run.names if name in ARTICLE and run.is_fashion_mnist]
+    values = {name: _values(run, name) for name in run.names}
+    known = [name for name in QUANTITIES if all(name in of for of in values.values())]
     return Numbers(
-        rows={name: _row(run, name, quantity) for name, quantity in QUANTITIES.items() if _is_known(run, name)},
+        rows={name: _row(run, name, {network: of[name] for network, of in values.items()}) for name in known},
         threads={name: run.summary[f"train[{name}]"]["threads"] for name in run.names},
         test_accuracy={name: run.metrics[name]["test"].accuracy.value for name in run.names},
         scale=_scale(run, articles) if run.is_fashion_mnist else [],
         pace={name: _pace(run, name) for name in articles},
     )
-
-
-def _is_known(run: Run, name: str) -> bool:
-    return name != "multiply_adds" or all(multiply_adds_of(run, network) is not None for network in run.names)
 
 
 def _scale(run: Run, articles: list[str]) -> list[Entry]:
@@ -123,50 +119,48 @@ def _pace(run: Run, name: str) -> Pace:
     return Pace(seconds_per_epoch=seconds / epochs if epochs else None, article=ARTICLE[name]["seconds_per_epoch"])
 
 
-def _row(run: Run, name: str, quantity: Quantity) -> Row:
-    values = {network: _value(run, network, name) for network in run.names}
+def _values(run: Run, name: str) -> dict[str, Value]:
+    """Return a network's value of every quantity that is known of it."""
+    result, test = run.comparison.networks[name], run.metrics[name]["test"]
+    files = run.manifests[f"train[{name}]"]["files"]
+    values = {
+        "cross_entropy": test.cross_entropy,
+        "calibration_error": test.calibration.calibration_error,
+        "parameters": result.parameters,
+        "multiply_adds": multiply_adds_of(run, name),
+        "file_bytes": sum(of["bytes"] for file, of in files.items() if file.startswith("model.")),
+        "training_seconds": run.summary[f"train[{name}]"]["seconds"],
+        "milliseconds_per_image": run.summary[f"evaluate[{name}]"]["milliseconds_per_image"]["test"],
+    }
+    estimates = {"gap": result.gap} | {f"{split}_accuracy": of for split, of in result.accuracy.items()}
+    found = {quantity: Value(value=value) for quantity, value in values.items() if value is not None}
+    return found | {quantity: Value(**dict(of)) for quantity, of in estimates.items()}
+
+
+def _row(run: Run, name: str, values: dict[str, Value]) -> Row:
+    quantity = QUANTITIES[name]
     order = sorted(run.names, key=lambda network: values[network].value, reverse=quantity.better == "higher")
     same = len({values[network].value for network in order[:2]}) == 1
     alike = name != "multiply_adds" or XGBOOST not in order  # trees add where networks multiply and add
     best = order[0] if quantity.better and alike and not same else None
-    significant, difference = bool(best), None
-    if quantity.difference and len(order) > 1:
-        difference = getattr(_pair(run, *run.names[:2]), quantity.difference)
-        if best:
-            pair = _pair(run, *order[:2])
-            agrees = name != "test_accuracy" or pair.p < 0.05  # with the verdict
-            significant = agrees and getattr(pair, quantity.difference).significant
+    difference, apart = None, None
+    if len(order) > 1:
+        difference, _ = _difference(run, name, *run.names[:2])
+        apart, p = _difference(run, name, *order[:2])
     return Row(
         title=quantity.title,
         unit=quantity.unit,
         values=values,
         best=best,
-        significant=significant,
+        significant=bool(best) and (apart is None or (apart.significant and (name != "test_accuracy" or p < 0.05))),
         difference=difference,
     )
 
 
-def _pair(run: Run, one: str, other: str) -> PairwiseDifferences:
-    """Return the differences of two networks, in the order in which they are ranked."""
-    return next(pair for pair in run.comparison.pairs if {pair.first, pair.second} == {one, other})
-
-
-def _value(run: Run, network: str, name: str) -> Value:
-    result, test = run.comparison.networks[network], run.metrics[network]["test"]
-    estimates = {"gap": result.gap} | {f"{split}_accuracy": of for split, of in result.accuracy.items()}
-    if name in estimates:
-        return Value(**dict(estimates[name]))
-    files = run.manifests[f"train[{network}]"]["files"]
-    values = {
-        "cross_entropy": test.cross_entropy,
-        "calibration_error": test.calibration.calibration_error,
-        "parameters": result.parameters,
-        "multiply_adds": multiply_adds_of(run, network),
-        "file_bytes": sum(of["bytes"] for file, of in files.items() if file.startswith("model.")),
-        "training_seconds": run.summary[f"train[{network}]"]["seconds"],
-        "milliseconds_per_image": run.summary[f"evaluate[{network}]"]["milliseconds_per_image"]["test"],
-    }
-    return Value(value=values[name])
+def _difference(run: Run, name: str, one: str, other: str) -> tuple[Estimate | None, float]:
+    """Return the difference of two networks, if it has an interval, and McNemar's p."""
+    pair = next(pair for pair in run.comparison.pairs if {pair.first, pair.second} == {one, other})
+    return pair.difference if name == "test_accuracy" else pair.differences.get(name), pair.p
 
 
 def plots(numbers: Numbers) -> dict[str, Markup]:

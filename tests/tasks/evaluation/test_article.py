@@ -44,7 +44,9 @@ def test_without_any_epoch_the_claim_cannot_be_told():
 
 def answer(first, difference, half, gap, gap_half):
     second = {"baseline": "dropout", "dropout": "baseline"}[first]
-    pair = PairwiseDifferences.model_construct(first=first, second=second, gap_difference=estimate(difference, half))
+    pair = PairwiseDifferences.model_construct(
+        first=first, second=second, differences={"gap": estimate(difference, half)}
+    )
     baselines = gap + (difference if first == "baseline" else -difference)
     gaps = {"dropout": estimate(gap, gap_half), "baseline": estimate(baselines, gap_half)}
     return overfitting_reduction({name: result(of, of) for name, of in gaps.items()}, [pair])

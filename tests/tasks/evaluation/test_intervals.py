@@ -5,7 +5,7 @@ from scipy.stats import bootstrap, ttest_1samp
 from tasks.evaluation.intervals import (
     bootstrap_mean,
     difference_of,
-    f1_interval,
+    f1_score,
     holm,
     mcnemar,
     paired_difference,
@@ -120,7 +120,7 @@ def test_the_difference_of_two_independent_accuracies_is_newcombes_worked_exampl
 
 def test_the_f1_interval_is_wilsons_of_the_share_of_hits_carried_over():
     # 80 hits, 15 false positives and 5 false negatives: F1 = 160 / 180, and the share of hits among them 80 / 100.
-    low, high = f1_interval(80, 20)
+    low, high = f1_score(80, 20).interval
     share_low, share_high = wilson_interval(80, 100)
     assert (low / (2 - low), high / (2 - high)) == pytest.approx((share_low, share_high))
     assert low < 160 / 180 < high
@@ -130,7 +130,7 @@ def test_the_f1_interval_is_wilsons_of_the_share_of_hits_carried_over():
 def test_the_f1_interval_covers_the_true_score_about_95_times_of_100(share):
     generator = np.random.default_rng(5)
     true = 2 * share / (1 + share)
-    intervals = [f1_interval(int(hits), 200 - int(hits)) for hits in generator.binomial(200, share, size=1000)]
+    intervals = [f1_score(int(hits), 200 - int(hits)).interval for hits in generator.binomial(200, share, size=1000)]
     assert sum(low <= true <= high for low, high in intervals) / 1000 == pytest.approx(0.95, abs=0.02)
 
 

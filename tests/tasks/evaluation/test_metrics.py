@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from tasks.evaluation.intervals import f1_interval, proportion, wilson_interval
+from tasks.evaluation.intervals import f1_score, proportion, wilson_interval
 from tasks.evaluation.metrics import BINS, ClassScores, Metrics, calibration_error, measure, reliability
 
 # Five images of three classes: the first choices are 0, 0, 1, 1, 0, and class 2 is never said.
@@ -47,7 +47,7 @@ def test_each_class_has_its_precision_recall_and_f1():
     assert (third.recall.value, third.f1.value) == (0.0, 0.0)
     assert list(first.precision.interval) == wilson_interval(1, 3)
     assert list(second.recall.interval) == wilson_interval(2, 3)
-    assert list(second.f1.interval) == f1_interval(2, 1)
+    assert second.f1 == f1_score(2, 1)
 
 
 def test_a_class_that_is_neither_there_nor_said_has_no_figures():
