@@ -2,8 +2,8 @@
 
 Takes every trained and evaluated network. Makes `comparison.json`: the ranking, decided on validation data alone; each
 network's gap between accuracy on training and on test data; between each pair, McNemar's test on the test set, the
-difference of the gaps and other differences; between the first two, the differences class by class; and where the
-article's claims stand.
+difference of the gaps and other differences; between the first two, the differences class by class; and how
+the article's claims hold.
 """
 
 from collections.abc import Sequence

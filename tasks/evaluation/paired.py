@@ -112,7 +112,7 @@ def compare_classes(labels: np.ndarray, a: np.ndarray, b: np.ndarray, classes: i
 
     Recall's interval and exact McNemar p-value are of the class's own images; `p` is adjusted for testing every
     class (Holm). The others' intervals are those of the difference of two independent estimates, which these are not:
-    wider than need be, and right where there are few errors, of which draws show too little. `None`: undefined.
+    wider than need be, and correct where there are few errors, of which draws show too little. `None`: undefined.
     """
     confusions = [confusion_of(labels, predicted, classes) for predicted in (a, b)]
     only = [discordant(a[labels == index] == index, b[labels == index] == index) for index in range(classes)]

@@ -36,7 +36,7 @@ def _entry(page: Path) -> dict[str, Any]:
     entry |= {"accuracy": {}, "settings": {}, "values": {}}
     try:
         data = read_json(page.with_suffix(".json"))
-        kinds = {"refused": _of_refusal, "members": _of_study, "trials": _of_study}
+        kinds = {"failed": _of_validation_failure, "members": _of_study, "trials": _of_study}
         return entry | next((of for key, of in kinds.items() if key in data), _of_run)(data)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         missing = isinstance(error, FileNotFoundError)
@@ -65,8 +65,8 @@ def _of_run(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_refusal(data: dict[str, Any]) -> dict[str, Any]:
-    return {"verdict": f"Data refused: {data['refused'][0]['failure']}", "data_set": data["data_set"]}
+def _of_validation_failure(data: dict[str, Any]) -> dict[str, Any]:
+    return {"verdict": f"Data refused: {data['failed'][0]['failure']}", "data_set": data["data_set"]}
 
 
 def _of_study(data: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The live page: what runs and how the networks learn, while it runs; `publish` puts the report in its place.
 
-A thread of its own draws and writes it, so that nobody who tells it something has to wait.
+A thread of its own draws and writes it, so that no caller waits for it.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """How the page's figures are drawn: SVG with real text, small enough for a phone, the same input the same bytes.
 
-Ink and the networks' colours are the page's own, so that a figure follows light and dark; a network has a marker too,
-so that it is recognized without colour.
+The colours of text and networks are the page's own, so that a figure follows light and dark; each network has a marker
+too, so that it is recognized without colour.
 """
 
 import io
@@ -19,7 +19,7 @@ from tasks.evaluation.models import Estimate
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TEXT = "#123456"  # stands for the page's text colour until the SVG is written
+TEXT = "#123456"  # replaced by the page's text colour when the SVG is written
 MUTED = "#654321"  # for what is less important
 MARKERS = "osD^vpX*"  # by the network's place, as the chips in style.css
 WIDTH = 5.3  # inches, of which an SVG unit is the seventy-second part: a phone shows it nearly unscaled

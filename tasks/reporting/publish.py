@@ -8,7 +8,9 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.reading import read
 from tasks.pipeline.staging import clean_up, write_whole
-from tasks.reporting import INDEX, LATEST, LIVE, PAGES
+
+LATEST, LIVE, INDEX = "latest.html", "live.html", "index.html"
+PAGES = "[0-9]*T[0-9]*-*.html"  # the pages of results
 
 
 def publish(artifact: Artifact, reports_dir: Path) -> Path:
@@ -29,15 +31,15 @@ def latest(artifact: Artifact, reports_dir: Path) -> Path:
 
 
 def publish_refusal(artifact: Artifact, reports_dir: Path) -> Path:
-    """Put the page of a validation that failed there, as that of the newest run; return it.
+    """Publish the page of a validation that failed, as that of the newest run; return its path.
 
     Raises:
         RunError: the folder cannot be written.
     """
-    from tasks.reporting.validation_failure import refusal_of, render_refusal
+    from tasks.reporting import validation_failure
 
-    numbers = json.dumps(refusal_of(artifact), ensure_ascii=False)
-    return _publish(artifact, reports_dir / LATEST, render_refusal(artifact).encode(), numbers.encode())
+    numbers = json.dumps(validation_failure.numbers(artifact), ensure_ascii=False)
+    return _publish(artifact, reports_dir / LATEST, validation_failure.render(artifact).encode(), numbers.encode())
 
 
 def _publish(artifact: Artifact, newest: Path, page: bytes, numbers: bytes) -> Path:
@@ -58,7 +60,7 @@ def _publish(artifact: Artifact, newest: Path, page: bytes, numbers: bytes) -> P
 
 
 def page_of(artifact: Artifact, reports_dir: Path) -> Path:
-    """Return where the page of that result is, and stays."""
+    """Return the path of that result’s page."""
     made_at = artifact.manifest["made"]["at"][:19].replace(":", "").replace("-", "")
     return reports_dir / f"{made_at}-{artifact.key[:8]}.html"
 
@@ -72,7 +74,7 @@ def list_pages(reports_dir: Path) -> None:
 
 
 def _is_listed(reports_dir: Path) -> bool:
-    """Tell whether the index lists the pages that are there, and no others."""
+    """Whether the index lists the pages that are there, and no others."""
     try:
         listed = re.findall(r'<th scope="row"><a href="([^"]+)"', read(reports_dir / INDEX).decode())
     except (OSError, UnicodeDecodeError):

@@ -1,7 +1,5 @@
 """The data: samples of each class, how many there are, what was validated, and whether train and test differ."""
 
-from typing import Any
-
 import numpy as np
 
 from tasks.data.idx import IMAGES_CHUNK
@@ -23,12 +21,12 @@ class ClassCount(Model):
     pictures: list[Picture]
 
 
-class Expectation(Model):
-    """What was expected of the data, and what was found."""
+class Expectation(Model, extra="ignore"):
+    """What of a check's result the page shows."""
 
     sentence: str
     severity: str
-    met: bool
+    success: bool
     failure: str | None
     observed: bool | float | str | None
 
@@ -68,14 +66,9 @@ def numbers(run: Run) -> Numbers:
             )
             for index, name in enumerate(run.data_set.class_names)
         ],
-        expectations=[_expectation(result) for result in run.expectations],
+        expectations=[Expectation(**result) for result in run.expectations],
         brightness={file: _brightness(images) for file, images in run.images.items()},
     )
-
-
-def _expectation(result: dict[str, Any]) -> Expectation:
-    shown = {name: result[name] for name in ("sentence", "severity", "failure", "observed")}
-    return Expectation(met=result["success"], **shown)
 
 
 def _brightness(images: np.ndarray) -> Brightness:

@@ -85,7 +85,7 @@ def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
         for name, history in numbers.histories.items()
         if history
     )
-    figure.canvas.draw()  # only then is it known where the epochs stand
+    figure.canvas.draw()  # only then are the epochs’ places known
     return _with_epochs(
         as_svg(figure, f"curves-{quantity}", f"{title}, by epoch", f"{description}."), panel, figure, last
     )

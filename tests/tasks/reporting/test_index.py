@@ -30,7 +30,7 @@ def test_a_run_stands_with_when_it_was_made_its_verdict_and_its_accuracies(repor
         (b"\xff\xfe", "cannot be read"),
         (b"[]", "cannot be read"),
         (b'{"head": {}}', "cannot be read"),
-        (b'{"refused": []}', "cannot be read"),
+        (b'{"failed": []}', "cannot be read"),
         (b"[" * 200_000, "cannot be read"),
         (None, "are missing"),
     ],

@@ -10,7 +10,7 @@ import pytest
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.hashing import sha256_of
 from tasks.reporting.publish import publish, publish_refusal
-from tasks.reporting.validation_failure import render_refusal
+from tasks.reporting.validation_failure import render
 from tasks.validate import check_images, offenders
 from tests.conftest import FIXTURE, run_main
 from tests.tasks.reporting.conftest import HOSTILE, artifact_of
@@ -34,7 +34,7 @@ def refused(run, data_set, tmp_path):
 
 
 def test_it_says_what_failed_on_which_images_with_their_pictures(refused):
-    page = render_refusal(refused)
+    page = render(refused)
     assert "test images must not be blank: 4 of 200 are (index 3 is 0, index 5 is 0, index 8 is 0, …)" in page
     assert "4 images; the first 3:" in page
     assert "train labels must be 0–9: 1 of 400 are not (index 7 is 11)" in page
@@ -57,7 +57,7 @@ def test_it_stands_as_the_newest_page_and_in_the_index_and_earlier_ones_stay(ref
 
 def test_a_hostile_name_cannot_run_script(refused):
     refused.manifest["cache_key"]["settings"]["data_set"]["name"] = HOSTILE
-    assert "<script" not in render_refusal(refused)
+    assert "<script" not in render(refused)
 
 
 def test_a_run_whose_data_is_refused_ends_with_the_page_and_so_does_the_next(server, data_set, tmp_path):
