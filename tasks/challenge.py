@@ -109,12 +109,9 @@ def judge_challenger(
         f"its validation accuracy is {points(shown.value)} points {where} that of the champion, {champion} "
         f"({interval(*shown.interval)})"
     )
+    unclear = "it is clearly worse" if difference.high < 0 else "the interval holds zero"
     objections = [
-        *(
-            []
-            if difference.low > 0
-            else ["it is clearly worse" if difference.significant else "the interval holds zero"]
-        ),
+        *([unclear] if difference.low <= 0 else []),
         *([f"{points(min_improvement)} points are asked for"] if difference.value < min_improvement else []),
         *([f"of {worst} it would recognize {points(losses[worst])} points less"] if losses[worst] > max_class_drop else []),
     ]

@@ -154,12 +154,13 @@ def interval_plot(name: str, title: str, description: str, *panels: Panel, lengt
         axis.set_ylim(len(panel.rows) - 0.4, -0.6)
         axis.tick_params(axis="y", length=0)
         axis.spines["left"].set_visible(False)
+        axis.grid(alpha=0.15)  # a line a row
         axis.margins(x=0.12)
     return as_svg(figure, name, title, description)
 
 
 def _draw_row(axis: Any, place: int, row: Interval) -> None:
-    """Draw a line from an estimate's low end to its high one and a mark at its value, below them what it is made of."""
+    """Draw a line from an estimate's low end to its high one and a mark at its value, above them what it is made of."""
     colour, marker = row.look
     estimate, middle = row.estimate, place + (0.22 if row.values else 0)
     axis.plot([100 * estimate.low, 100 * estimate.high], [middle] * 2, color=colour, linewidth=2, solid_capstyle="butt")
