@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tasks.evaluation.comparison import Claim, NetworkResult, OverfittingReduction
+from tasks.evaluation.comparison import Claim, NetworkResult
 from tasks.evaluation.models import Estimate
 from tasks.evaluation.paired import PairwiseDifferences
 from tasks.formatting import interval, points
@@ -61,9 +61,7 @@ def _outcome(claimed: bool, gap: Estimate | None) -> tuple[str, str]:
     return outcome, f"{measured}; {limit}"
 
 
-def overfitting_reduction(
-    results: dict[str, NetworkResult], pairs: list[PairwiseDifferences]
-) -> OverfittingReduction | None:
+def overfitting_reduction(results: dict[str, NetworkResult], pairs: list[PairwiseDifferences]) -> str | None:
     """Return by how much dropout's gap is smaller than baseline's, and what that answers; nothing without both."""
     pair = next((pair for pair in pairs if {pair.first, pair.second} == set(ARTICLE)), None)
     if not pair:
@@ -77,13 +75,11 @@ def overfitting_reduction(
     by = f"the dropout network’s gap is {points(shown.value)} points {which} than baseline’s"
     by += f" ({interval(*shown.interval)}): {both}"
     if gaps["baseline"].low <= 0:
-        answer = f"As far as can be told, baseline has no overfitting to cure here: {by}."
-    elif not smaller.significant:
-        answer = f"That cannot be told: {by}."
-    elif smaller.high < 0:
-        answer = f"Not here: {by}."
-    elif gaps["dropout"].low > 0:
-        answer = f"In part, here: {by}. It is smaller, and not gone."
-    else:
-        answer = f"Here, as far as can be told, yes: {by}. What is left may be nothing."
-    return OverfittingReduction(gap_difference=smaller, answer=answer)
+        return f"As far as can be told, baseline has no overfitting to cure here: {by}."
+    if not smaller.significant:
+        return f"That cannot be told: {by}."
+    if smaller.high < 0:
+        return f"Not here: {by}."
+    if gaps["dropout"].low > 0:
+        return f"In part, here: {by}. It is smaller, and not gone."
+    return f"Here, as far as can be told, yes: {by}. What is left may be nothing."

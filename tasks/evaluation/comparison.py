@@ -31,13 +31,6 @@ class Claim(Model):
     article_gap: Difference
 
 
-class OverfittingReduction(Model):
-    """By how much dropout's gap is smaller than baseline's, and what that answers."""
-
-    gap_difference: Estimate
-    answer: str
-
-
 class Comparison(Model):
     """The verdict on networks, and what it is based on."""
 
@@ -49,4 +42,4 @@ class Comparison(Model):
     pairs: list[PairwiseDifferences]
     classes: list[ClassDifference]  # of the first two networks
     claims: list[Claim]
-    overfitting_reduction: OverfittingReduction | None
+    overfitting_reduction: str | None  # does dropout reduce it, and by how much?

@@ -58,7 +58,7 @@ def numbers(run: Run) -> Numbers:
         challenge=run.decision and run.decision["reason"],
         pairs=run.pairs,
         claims=comparison.claims if run.is_fashion_mnist else [],
-        overfitting_reduction=reduction and reduction.answer,
+        overfitting_reduction=reduction,
         article_winner=max(ARTICLE, key=lambda name: ARTICLE[name]["test"]) if reduction else None,
         departures=list(run.departures),
     )

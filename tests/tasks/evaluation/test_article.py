@@ -55,7 +55,12 @@ def answer(first, difference, half, gap, gap_half):
 @pytest.mark.parametrize(
     ("difference", "half", "gap", "gap_half", "begins"),
     [
-        (0.03, 0.01, 0.02, 0.01, "In part, here: the dropout network’s gap is 3.00 points smaller"),
+        (
+            *(0.03, 0.01, 0.02, 0.01),
+            "In part, here: the dropout network’s gap is 3.00 points smaller than baseline’s "
+            "(95 % interval 2.00 to 4.00): "
+            "2.00 points (1.00 to 3.00) instead of 5.00 points (4.00 to 6.00). It is smaller, and not gone.",
+        ),
         (0.03, 0.01, 0.001, 0.01, "Here, as far as can be told, yes: the dropout network’s gap is 3.00 points smaller"),
         (0.01, 0.02, 0.02, 0.01, "That cannot be told: the dropout network’s gap is 1.00 points smaller"),
         (
@@ -67,14 +72,11 @@ def answer(first, difference, half, gap, gap_half):
 )
 def test_whether_dropout_reduces_the_overfitting_is_told_with_its_interval(difference, half, gap, gap_half, begins):
     found = answer("baseline", difference, half, gap, gap_half)
-    assert found.answer.replace("\N{NO-BREAK SPACE}", " ").startswith(begins)
-    assert found.gap_difference.interval == pytest.approx((difference - half, difference + half))
+    assert found.replace("\N{NO-BREAK SPACE}", " ").startswith(begins)
 
 
 def test_the_answer_does_not_ask_which_network_is_kept():
-    one, other = answer("baseline", 0.03, 0.01, 0.02, 0.01), answer("dropout", -0.03, 0.01, 0.02, 0.01)
-    assert one.answer == other.answer
-    assert one.gap_difference.interval == pytest.approx(other.gap_difference.interval)
+    assert answer("baseline", 0.03, 0.01, 0.02, 0.01) == answer("dropout", -0.03, 0.01, 0.02, 0.01)
 
 
 def test_without_both_networks_there_is_no_answer():
