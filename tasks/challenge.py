@@ -35,8 +35,9 @@ def challenge(
 ) -> dict[str, Any]:
     """Fill the artifact with the decision on the winner of the comparison."""
     winner = compare.summary["winner"]
-    bounds = {"class_names": list(data_set.class_names), "min_improvement": min_improvement, "max_class_drop": max_class_drop}
-    decision = decide(winner, evaluate[winner], prepare, champion, to_beat, **bounds)
+    bounds = {"min_improvement": min_improvement, "max_class_drop": max_class_drop}
+    class_names = list(data_set.class_names)
+    decision = decide(winner, evaluate[winner], prepare, champion, to_beat, class_names=class_names, **bounds)
     summary = {
         "network": winner,
         "evaluate": evaluate[winner].folder.name,
@@ -96,14 +97,14 @@ def judge_challenger(
 ) -> dict[str, Any]:
     """Return the decision, by on which of the same validation images (n) each is correct, and these images' labels (n).
 
-    Promoted is what is better by the min_improvement, with an interval that excludes zero, and recognizes no class less often by
-    more than the max_class_drop.
+    Promoted is what is better by `min_improvement`, with an interval that excludes zero, and whose recall drops in no
+    class by more than `max_class_drop`.
     """
     difference = paired_difference(*discordant(correct, champions_correct), len(labels))
     fewer, images = champions_correct.astype(int) - correct, np.bincount(labels, minlength=len(class_names))
     lost = np.bincount(labels, weights=fewer, minlength=len(class_names))  # one division, or 2 % may be above 2 %
     losses = {name: float(lost[number] / images[number]) for number, name in enumerate(class_names) if images[number]}
-    worst = max(losses, key=lambda name: losses[name])
+    worst, loss = max(losses.items(), key=lambda item: item[1])
     shown, where = (-difference, "below") if difference.value < 0 else (difference, "above")
     result = (
         f"its validation accuracy is {points(shown.value)} points {where} that of the champion, {champion} "
@@ -113,7 +114,7 @@ def judge_challenger(
     objections = [
         *([unclear] if difference.low <= 0 else []),
         *([f"{points(min_improvement)} points are asked for"] if difference.value < min_improvement else []),
-        *([f"of {worst} it would recognize {points(losses[worst])} points less"] if losses[worst] > max_class_drop else []),
+        *([f"of {worst} it would recognize {points(loss)} points less"] if loss > max_class_drop else []),
     ]
     becomes = "does not become" if objections else "becomes"
     return {

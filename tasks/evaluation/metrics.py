@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from tasks.training.cross_entropy import per_sample_cross_entropy
 from tasks.evaluation.intervals import f1_score, paired_mean_difference, proportion
 from tasks.evaluation.models import Count, Estimate, Model, Share
+from tasks.training.cross_entropy import per_sample_cross_entropy
 
 BINS = 15
 REJECTION_RATES = (0.01, 0.05, 0.10)  # shares of the images, the least confident ones

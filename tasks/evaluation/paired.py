@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.training.cross_entropy import per_sample_cross_entropy
 from tasks.evaluation.intervals import difference_of, holm, mcnemar, paired_difference, paired_mean_difference
 from tasks.evaluation.metrics import ClassScores, class_scores, confusion_of, distances_by_bin
 from tasks.evaluation.models import Count, Estimate, Model, Share
+from tasks.training.cross_entropy import per_sample_cross_entropy
 
 BOOTSTRAP_SAMPLES = 500  # of the images, for the calibration error
 

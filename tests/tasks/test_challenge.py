@@ -25,7 +25,9 @@ def correct(wrong_of_class):
 
 
 def weighed(challenger, champion, min_improvement=0.001, max_class_drop=0.02):
-    found = judge_challenger("new", "old", correct(challenger), correct(champion), LABELS, CLASSES, min_improvement, max_class_drop)
+    found = judge_challenger(
+        "new", "old", correct(challenger), correct(champion), LABELS, CLASSES, min_improvement, max_class_drop
+    )
     return found["promoted"], found["reason"].replace("\N{NO-BREAK SPACE}", " ")
 
 
@@ -62,7 +64,9 @@ def test_a_worse_one_is_said_to_lie_below_with_the_interval_of_that():
 def test_a_loss_of_exactly_the_tolerance_is_no_more_than_it():
     labels = np.zeros(600, int)
     champions_correct, correct = np.arange(600) < 510, np.arange(600) < 498
-    decision = judge_challenger("new", "old", correct, champions_correct, labels, ["a"], min_improvement=0, max_class_drop=0.02)
+    decision = judge_challenger(
+        "new", "old", correct, champions_correct, labels, ["a"], min_improvement=0, max_class_drop=0.02
+    )
     assert decision["worst_loss"] == 0.02
     assert "would recognize" not in decision["reason"]
 
