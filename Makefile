@@ -1,10 +1,11 @@
 # make run    set up what is missing, then run the whole comparison      (options: make run ARGS='--preset smoke')
 # make test   set up what is missing, then lint, types and every test
+# make check  the same without the tests that take long: before every commit
 # make extras set up what some options need: Dask, Ray, S3, XGBoost
 # make server deploy worker    a Prefect server, what runs on it and when, and who runs it      (make stop ends them)
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
-.PHONY: run article server deploy worker stop extras test bench browser lint lock schema docs fixtures clean
+.PHONY: run article server deploy worker stop extras check test bench browser lint lock schema docs fixtures clean
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDEVMODE
 
 export PORT ?=
@@ -23,6 +24,10 @@ server deploy worker stop:
 	@$(PYTHON) -m flows.operations.services $@
 
 SOMETHING_RUNS = from flows.operations.processes import find_service; exit(not any(map(find_service, ("server", "worker", "pages"))))
+
+# before every commit: lint, types, and the tests that need neither server, browser nor cluster
+check: lint
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
 
 test: lint browser
 	$(PYTHON) -m pytest -n 3 --dist loadfile $(ARGS)

@@ -55,6 +55,13 @@ for name in ("FASHION_MNIST_DIR", "PREFECT_API_URL", "PREFECT_PROFILE"):
     os.environ.pop(name, None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server or a browser as slow: `make check` leaves it out."""
+    for item in items:
+        if {"server", "chromium"} & {*getattr(item, "fixturenames", ())}:
+            item.add_marker(pytest.mark.slow)
+
+
 class Server(NamedTuple):
     """A Prefect server that runs while the tests do."""
 

@@ -2,11 +2,15 @@
 
 import shutil
 
+import pytest
+
 from flows.cli import read_options
 from tasks.settings.settings import parse_settings
 from tests.conftest import ON_THE_FIXTURE
 from tests.faults.damages import DAMAGES, damage_again_and_again
 from tests.faults.kills import kill_again_and_again
+
+pytestmark = pytest.mark.slow
 
 
 def test_runs_killed_at_random_end_with_the_same_result_and_leave_nothing(tmp_path, server):

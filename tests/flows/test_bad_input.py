@@ -23,6 +23,8 @@ from tasks.settings.settings import PROJECT
 from tests.conftest import AS_ANYONE, FIRST, FIXTURE, ON_THE_FIXTURE, SPECIFICATION, assert_refused, leftovers, run_main
 from tests.fixtures.make_fixtures import idx_bytes
 
+pytestmark = pytest.mark.slow
+
 # Options: what is wrong with a value, see tests/tasks/settings/test_settings.py
 
 ONE_AT_A_TIME = "--plan, --verify, --status, --rollback and --prune go one at a time"

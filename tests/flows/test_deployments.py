@@ -16,6 +16,8 @@ from tasks.settings.settings import Settings
 from tests.conftest import FORK_SERVER, PROJECT, background, leftovers, sha256_of, wait_until
 from tests.deployed import deployed
 
+pytestmark = pytest.mark.slow
+
 PAGE = (PROJECT / "docs" / "deployments.md").read_text()
 COMMANDS = re.findall(r"^(?!```).+$", PAGE.partition("## Commands\n\n```\n")[2].partition("```")[0], re.MULTILINE)
 STUDIES = ("seeds", "folds", "search")

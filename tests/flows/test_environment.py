@@ -11,6 +11,8 @@ import pytest
 from flows.operations.server_client import send
 from tests.conftest import ON_THE_FIXTURE, PROJECT
 
+pytestmark = pytest.mark.slow
+
 PROFILES = """
 active = "work"
 

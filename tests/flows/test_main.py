@@ -34,6 +34,8 @@ from tests.conftest import (
 )
 from tests.faults.together import run_together
 
+pytestmark = pytest.mark.slow
+
 NODES = ["download", "validate", "prepare", "train", "train", "evaluate", "evaluate", "compare", "report"]
 
 

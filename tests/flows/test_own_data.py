@@ -77,7 +77,9 @@ def test_another_set_is_checked_trained_on_and_reported_without_what_is_fashion_
     assert (page["head"]["data_set"], page["head"]["class_names"][3]) == (make.__name__, "class 3")
     assert page["side_by_side"]["test_accuracy"]["logistic"] > 0.8
     assert page["verdict"]["claims"] == page["side_by_side"]["scale"] == []
-    warnings = [of["sentence"] for of in page["data"]["expectations"] if not of["success"] and of["severity"] == "warning"]
+    warnings = [
+        of["sentence"] for of in page["data"]["expectations"] if not of["success"] and of["severity"] == "warning"
+    ]
     assert any("should name the files' SHA-256" in sentence for sentence in warnings)
     assert run_main(folder, None, *options, *QUICKLY).stdout == printed
 

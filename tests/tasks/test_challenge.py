@@ -10,6 +10,8 @@ from tasks.challenge import decide, judge_challenger
 from tasks.pipeline.artifact import Artifact
 from tests.conftest import ON_THE_FIXTURE, run_main
 
+pytestmark = pytest.mark.slow
+
 LABELS = np.repeat(np.arange(10), 100)
 CLASSES = [f"class {number}" for number in range(10)]
 CHALLENGED = (*ON_THE_FIXTURE, "--challenge", "yes")

@@ -21,6 +21,8 @@ from tasks.training.tensorflow import environment
 from tests import silent
 from tests.training_worker import call, train_network
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def tensorflow_imported_once():

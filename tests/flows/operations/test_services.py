@@ -14,6 +14,8 @@ from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.settings import PROJECT
 from tests.conftest import ON_THE_FIXTURE
 
+pytestmark = pytest.mark.slow
+
 PROFILE = """
 active = "work"
 

@@ -8,6 +8,8 @@ from flows.orchestration.ephemeral_server import DATABASE, MAX_DATABASE, _databa
 from tests.conftest import PROJECT
 from tests.strange_files import OTHER_THAN_FILES, sparse
 
+pytestmark = pytest.mark.slow
+
 HEAD = b"SQLite format 3\0"
 
 A_RUN_THAT_ENDS_WHILE_ITS_SERVER_STILL_WRITES = """

@@ -11,6 +11,8 @@ from flows.orchestration.task_runners import is_loopback
 from tests.conftest import FIXTURE, SPECIFICATION, ask, children_of, free_port, run_main, wait_until
 from tests.machines import Machine, bucket_server, dask_scheduler
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 20
 IMAGES = ("--dataset", str(SPECIFICATION), "--source", str(FIXTURE))
 RUN = ("--networks", "baseline", "--epochs", str(EPOCHS), "--batch-size", "16", *IMAGES)

@@ -14,6 +14,8 @@ from tasks.train import train
 from tasks.training.tensorflow import begin
 from tests.conftest import ON_THE_FIXTURE, run_main
 
+pytestmark = pytest.mark.slow
+
 FILE = """import keras
 from keras import layers
 

@@ -21,6 +21,8 @@ from tests import silent
 from tests import worker_functions as functions
 from tests.conftest import PROJECT, children_of, wait_until
 
+pytestmark = pytest.mark.slow
+
 BEGIN = """
 import multiprocessing.util, os, shutil, sys
 from tasks.pipeline import workers

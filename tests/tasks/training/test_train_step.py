@@ -6,6 +6,8 @@ import pytest
 from tasks.evaluate import mean_over_flips
 from tasks.settings.models import networks
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = np.random.default_rng(0)
 MIN_MICROBATCH = 32  # images of a part at least, in float32
 

@@ -16,6 +16,8 @@ from tasks.training.xgboost import EARLY_STOPPING_ROUNDS, Boosted, train
 from tests import silent
 from tests.training_worker import call
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def split(finished_run):
