@@ -21,7 +21,7 @@ from flows.operations.notify import promote_winner
 from flows.plan import Dag, outline, plan
 from flows.result_table import summary
 from tasks.data.dataset import FASHION_MNIST
-from tasks.formatting import as_text, nearest, option_of
+from tasks.formatting import as_text, option_of, suggest
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
 from tasks.pipeline.fork_server import start_server
@@ -79,7 +79,7 @@ def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:
         with contextlib.suppress(BrokenPipeError):  # nobody reads on
             print("\n".join(["usage: python flows/study.py STUDY [options]; --help after it tells these\n", *told]))
         _exit(0)
-    _fail(UserError(f"no study is called {given[0]!r}{nearest(given[0], studies)}"))
+    _fail(UserError(f"no study is called {given[0]!r}{suggest(given[0], studies)}"))
 
 
 def run(dag: Dag, settings: Settings) -> int:
@@ -117,7 +117,7 @@ def read_options(arguments: list[str] | None = None, kind: type[Settings] = Sett
         if option in renamed:
             raise UserError(f"{option} is called {renamed[option]} now")
         options = [option_of(name) for name in (*kind.model_fields, *ACTIONS) if name not in kind.excluded]
-        raise UserError(f"no option is called {unknown[0]!r}{nearest(unknown[0], options)}")
+        raise UserError(f"no option is called {unknown[0]!r}{suggest(unknown[0], options)}")
     values = vars(known)
     for name in ("dataset", "network_file", "recipe_file", *PATH_OPTIONS):
         given = values.get(name)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.formatting import nearest
+from tasks.formatting import suggest
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.cache_key import label_of
 from tasks.pipeline.errors import RunError, UserError
@@ -51,7 +51,7 @@ def outline(dag: Dag, settings: Settings) -> tuple[list[str], dict[str, str]]:
     dag(visit, settings)
     if settings.force and not forced.reasons:
         names = dict.fromkeys([*nodes.values(), *nodes])
-        raise UserError(f"force: no node is called {settings.force!r}{nearest(settings.force, names)}")
+        raise UserError(f"force: no node is called {settings.force!r}{suggest(settings.force, names)}")
     return list(nodes), forced.reasons
 
 

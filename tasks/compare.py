@@ -22,7 +22,7 @@ from tasks.evaluation.metrics import Metrics
 from tasks.evaluation.models import Estimate
 from tasks.evaluation.paired import PairwiseResult, Predictions, compare_classes, differ
 from tasks.evaluation.probabilities import load_probabilities
-from tasks.formatting import INTERVAL, interval, listed, p_value, percent, points
+from tasks.formatting import INTERVAL, interval, join_words, p_value, percent, points
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
 
@@ -140,7 +140,7 @@ def _why(ranking: list[str], tied: list[str], results: dict[str, NetworkResult])
     best = f"it is {better} on validation data, {accuracy[winner]} against {accuracy[ranking[1]]}"
     if validation[winner] == validation[ranking[1]]:
         best = f"none is better on validation data, where {ranking[1]} reaches {accuracy[winner]} too"
-    return f"{best}; nothing within its {INTERVAL} ({listed(others)}) has fewer parameters" if others else best
+    return f"{best}; nothing within its {INTERVAL} ({join_words(others)}) has fewer parameters" if others else best
 
 
 def _against(difference: float) -> str:

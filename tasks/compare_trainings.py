@@ -15,7 +15,7 @@ from tasks.data.splits import SPLITS
 from tasks.evaluation.intervals import bootstrap_mean, required_sample_size, t_interval
 from tasks.evaluation.models import Estimate
 from tasks.evaluation.studies import PairedSummary, StudiedNetwork, StudiedPair, StudyResults, Summary
-from tasks.formatting import interval, listed, percent, points
+from tasks.formatting import interval, join_words, percent, points
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
 
@@ -149,7 +149,7 @@ def _on_validation(
             f"{second}, and higher in {found.better} of {count}."
         ]
     if count <= FEW:
-        rest = listed([f"{name} ({mean[name]})" for name in tied[1:]])
+        rest = join_words([f"{name} ({mean[name]})" for name in tied[1:]])
         return [
             f"Keep {best}: {over}, its mean validation accuracy of {mean[best]} is the highest; {count} {kind}s are too"
             f" few to tell it from that of {rest}."
@@ -157,7 +157,7 @@ def _on_validation(
     fewer = "it has fewer parameters" if len(tied) == 2 else "nothing else of which that holds has fewer parameters"
     why = f"cannot be told from the highest, that of {best} ({mean[best]}), and {fewer}"
     if winner == best:
-        why = f"is the highest, and nothing that cannot be told from it ({listed(tied[1:])}) has fewer parameters"
+        why = f"is the highest, and nothing that cannot be told from it ({join_words(tied[1:])}) has fewer parameters"
     sentences = [f"Keep {winner}: {over}, its mean validation accuracy of {mean[winner]} {why}."]
     if required := against[tied[1]].required:
         many = f"about {required} {kind}s would show it"

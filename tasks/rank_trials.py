@@ -45,7 +45,7 @@ def ranked(network: str, trials: dict[str, Trial], space: Space, images: int, co
 
     A trial that was given up ranks below all that were not.
     """
-    order = sorted(trials, key=lambda name: (trials[name].given_up, -trials[name].accuracy))
+    order = sorted(trials, key=lambda name: (trials[name].pruned, -trials[name].accuracy))
     default, best = next(iter(trials)), trials[order[0]].settings.items()
     return SearchResults(
         network=network,
@@ -57,7 +57,7 @@ def ranked(network: str, trials: dict[str, Trial], space: Space, images: int, co
                 settings=trials[name].settings,
                 accuracy=proportion(trials[name].accuracy, images) if trials[name].accuracies else None,
                 accuracies=trials[name].accuracies,
-                given_up=trials[name].given_up,
+                pruned=trials[name].pruned,
                 seconds=trials[name].seconds,
                 parameters=trials[name].parameters,
             )
@@ -75,7 +75,7 @@ def importance(trials: list[Trial], space: Space) -> dict[str, float]:
     """
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-    finished = [trial for trial in trials if not trial.given_up]
+    finished = [trial for trial in trials if not trial.pruned]
     if len(finished) < MIN_FINISHED:
         return {}
     evaluator = PedAnovaImportanceEvaluator(target_quantile=QUANTILE)
@@ -84,8 +84,8 @@ def importance(trials: list[Trial], space: Space) -> dict[str, float]:
 
 def _verdict(network: str, best: str, default: str, trials: dict[str, Trial], images: int) -> list[str]:
     accuracy = trials[best].accuracy
-    given_up = sum(trial.given_up for trial in trials.values())
-    of = f"the {len(trials) - given_up} that were trained to their end, of {len(trials)}" if given_up else len(trials)
+    pruned = sum(trial.pruned for trial in trials.values())
+    of = f"the {len(trials) - pruned} that were trained to their end, of {len(trials)}" if pruned else len(trials)
     first = f"Keep {best}: its validation accuracy, {percent(accuracy)}, is the highest of {of}"
     if best == default:
         return [f"{first}; it is {network}’s usual recipe, and no other was better."]

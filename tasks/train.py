@@ -88,7 +88,7 @@ def fit(
     return {
         "parameters": model.count_params(),
         "validation_accuracy": training.history[-1]["validation_accuracy"] if training.history else None,
-        "given_up": len(training.history) < recipe.epochs,
+        "pruned": len(training.history) < recipe.epochs,
         "repeatable": training.repeatable,
         "measured": {"seconds": round(training.seconds, 3), "threads": threads},
     }

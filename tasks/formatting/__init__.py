@@ -76,7 +76,7 @@ def caution(used: int | None, available: int, unrepeatable: str = "") -> str | N
     return " ".join(told) or None
 
 
-def listed(names: list[str]) -> str:
+def join_words(names: list[str]) -> str:
     """Return names as a sentence lists them."""
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
@@ -98,7 +98,7 @@ def as_options(settings: dict[str, Any]) -> list[str]:
     return [text for name, value in settings.items() for text in (option_of(name), as_text(value))]
 
 
-def nearest(name: str, known: Any) -> str:
+def suggest(name: str, known: Any) -> str:
     """Return what to add to "no … is called …": the known name that is meant, perhaps, or all of them."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.formatting import count, in_unit, listed, moment, p_value, percent, points, signed
+from tasks.formatting import count, in_unit, join_words, moment, p_value, percent, points, signed
 from tasks.pipeline.code_key import read_data
 
 BESIDE = Path(__file__).parent
@@ -69,7 +69,7 @@ class Templates:
             lstrip_blocks=True,
         )
         self.environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # and keys in their order
-        shown = (count, percent, points, signed, listed, p_value, in_unit, moment)
+        shown = (count, percent, points, signed, join_words, p_value, in_unit, moment)
         self.environment.filters |= {of.__name__: of for of in shown}
         self.shared = {"sprite": None, "columns": COLUMNS, **shared}
 

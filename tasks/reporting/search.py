@@ -27,7 +27,7 @@ class Search(Provenance, SearchResults):
                 "parameters": trial.parameters,
                 "training_seconds": trial.seconds,
             }
-            for trial in [trial for trial in self.trials if not trial.given_up][:SHOWN]
+            for trial in [trial for trial in self.trials if not trial.pruned][:SHOWN]
         }
 
 
@@ -51,7 +51,7 @@ def _trials(search: Search) -> Markup:
     tried = sorted(search.trials, key=lambda trial: int(trial.name.rpartition(" ")[2]))
     places = np.arange(1, len(tried) + 1)
     values = np.array([100 * trial.accuracy.value if trial.accuracy else np.nan for trial in tried])
-    up = np.array([trial.given_up for trial in tried])
+    up = np.array([trial.pruned for trial in tried])
     best = np.maximum.accumulate(np.where(up, -np.inf, values))
     panel.step(places, best, where="post", color=TEXT, linewidth=1.2)
     panel.plot(places[~up], values[~up], "o", color=TEXT, markersize=6)

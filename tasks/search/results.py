@@ -10,7 +10,7 @@ class TrialResult(Model):
     settings: dict[str, int | float]
     accuracy: Estimate | None  # None: it diverged before its first epoch's end
     accuracies: list[Share]
-    given_up: bool
+    pruned: bool
     seconds: Seconds
     parameters: Count
 

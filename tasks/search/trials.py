@@ -34,7 +34,7 @@ class Trial:
     settings: dict[str, Any]  # those that the search varies
     accuracies: list[float]  # on validation data, epoch by epoch
     epochs: int  # asked for
-    given_up: bool
+    pruned: bool
     seconds: float
     parameters: int
 
@@ -46,7 +46,7 @@ class Trial:
             settings={name: asked[name] for name in space},
             accuracies=[epoch["validation_accuracy"] for epoch in train.json("history.json")],
             epochs=asked["epochs"],
-            given_up=facts["given_up"],
+            pruned=facts["pruned"],
             seconds=train.measured["seconds"],
             parameters=facts["parameters"],
         )
@@ -94,8 +94,8 @@ def study_of(trials: list[Trial], space: Space, sampler: BaseSampler | None = No
     for trial in trials:
         over = [quarter for quarter in PRUNING_STEPS if trial.epochs_after(quarter) <= len(trial.accuracies)]
         known = optuna.trial.create_trial(
-            state=optuna.trial.TrialState.PRUNED if trial.given_up else optuna.trial.TrialState.COMPLETE,
-            value=None if trial.given_up else trial.accuracy,
+            state=optuna.trial.TrialState.PRUNED if trial.pruned else optuna.trial.TrialState.COMPLETE,
+            value=None if trial.pruned else trial.accuracy,
             params=trial.settings,
             distributions=distributions_of(space),
             intermediate_values={quarter: trial.after(quarter) for quarter in over},
@@ -123,7 +123,7 @@ def median_thresholds(before: list[Trial]) -> tuple[float, ...]:
 
     The median stopping rule: Golovin et al. (2017), "Google Vizier", section 3.2.2.
     """
-    finished = [trial for trial in before if not trial.given_up]
+    finished = [trial for trial in before if not trial.pruned]
     if len(finished) < MIN_FINISHED:
         return (0.0,) * len(PRUNING_STEPS)
     return tuple(round(float(np.median([trial.after(quarter) for trial in finished])), 6) for quarter in PRUNING_STEPS)

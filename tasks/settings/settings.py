@@ -15,7 +15,7 @@ from pydantic import PrivateAttr, ValidationError, ValidationInfo, field_seriali
 
 from tasks.data.dataset import FASHION_MNIST, DataSet, load_data_set
 from tasks.data.files import with_digests_of
-from tasks.formatting import as_options, nearest
+from tasks.formatting import as_options, suggest
 from tasks.pipeline import PROJECT
 from tasks.pipeline.champions import champions
 from tasks.pipeline.errors import UserError
@@ -109,7 +109,7 @@ class Settings(Options):
             raise ValueError(f"network_file: there is a network called {own.function!r}; give yours another name")
         for name in self.networks:
             if name not in MODELS and not (own and name == own.function):
-                raise ValueError(f"no network is called {name!r}{nearest(name, MODELS)}")
+                raise ValueError(f"no network is called {name!r}{suggest(name, MODELS)}")
         if XGBOOST in self.networks and not list(Distribution.discover(name=XGBOOST_DISTRIBUTION)):
             raise ValueError(f"{XGBOOST_DISTRIBUTION} is not installed; install it with `make extras`")
         if len(set(self.networks)) < len(self.networks):
@@ -265,7 +265,7 @@ def _sentence(problem: Any, kind: type[Settings]) -> str:
     if name in RENAMED:
         return f"{name} is called {RENAMED[name]} now"
     if problem["type"] == "extra_forbidden":
-        return f"no setting is called {name!r}{nearest(name, kind.model_fields)}"
+        return f"no setting is called {name!r}{suggest(name, kind.model_fields)}"
     message = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"] or problem["type"] == "value_error":
         return message

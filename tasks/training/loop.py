@@ -76,7 +76,7 @@ class Training:
         if self.step:
             epoch, batch = divmod(self.step, self.batches)
             self._report(progress, f"goes on after {f'batch {batch} of ' if batch else ''}epoch {epoch + bool(batch)}")
-        while len(self.history) < self.recipe.epochs and not self.given_up:
+        while len(self.history) < self.recipe.epochs and not self.pruned:
             epoch, first = divmod(self.step, self.batches)
             order = epoch_order(len(self.train[1]), self.recipe.seed, epoch)
             for batch in range(first, self.batches):
@@ -90,7 +90,7 @@ class Training:
             self._report(progress, self._note())
 
     @property
-    def given_up(self) -> bool:
+    def pruned(self) -> bool:
         """Whether validation accuracy was below its bar after a share of the epochs: of three bars, a quarter each."""
         bars = self.recipe.pruning_thresholds
         for place, bar in enumerate(bars, 1):

@@ -142,7 +142,7 @@ def test_the_page_is_made_of_its_numbers_alone(numbers, searched):
 
 def test_a_trial_that_diverged_stands_on_the_page_without_an_accuracy(numbers):
     told = json.loads(numbers.model_dump_json())
-    told["trials"][-1] |= {"accuracy": None, "accuracies": [], "given_up": True}
+    told["trials"][-1] |= {"accuracy": None, "accuracies": [], "pruned": True}
     page = render(Search.model_validate(told))
     assert "given up, epoch 1</small></th><td>–</td>" in page
     assert not re.search(r"\bnan\b", page)
@@ -156,7 +156,7 @@ def test_a_trial_that_diverged_is_not_among_the_best_that_the_command_prints(sea
     ranking = made["rank_trials"].json("trials.json")
     ranking["trials"] = [
         ranking["trials"][0],
-        ranking["trials"][1] | {"accuracy": None, "accuracies": [], "given_up": True},
+        ranking["trials"][1] | {"accuracy": None, "accuracies": [], "pruned": True},
     ]
     (tmp_path / "ranking" / "trials.json").write_text(json.dumps(ranking))
     of = {"data_set": parse_settings({"dataset": str(SPECIFICATION)}).data_set, "kind": "trial", "limit": None}

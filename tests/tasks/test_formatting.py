@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.formatting import caution, count, in_unit, listed, p_value, percent, points
+from tasks.formatting import caution, count, in_unit, join_words, p_value, percent, points
 
 
 def test_shares_are_shown_with_two_decimals_and_a_real_minus():
@@ -33,7 +33,12 @@ def test_a_figure_has_the_digits_that_its_unit_deserves(value, unit, shown):
 
 
 def test_names_are_listed_as_in_a_sentence():
-    assert [listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+    assert [join_words(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
 
 
 def test_things_of_any_number_are_called_so():

@@ -7,8 +7,8 @@ SPACE = {"learning_rate": {"low": 0.001, "high": 0.01, "log": True}, "filters": 
 COMMAND = "python flows/main.py --preset fast"
 
 
-def trial(accuracy, rate=0.002, filters=32, given_up=False):
-    return Trial({"learning_rate": rate, "filters": filters}, [accuracy], 1, given_up, 1.0, 100)
+def trial(accuracy, rate=0.002, filters=32, pruned=False):
+    return Trial({"learning_rate": rate, "filters": filters}, [accuracy], 1, pruned, 1.0, 100)
 
 
 def said(ranking):
@@ -16,7 +16,7 @@ def said(ranking):
 
 
 def test_the_highest_validation_accuracy_wins_and_what_was_given_up_comes_last():
-    trials = {"trial 1": trial(0.90), "trial 2": trial(0.95, given_up=True), "trial 3": trial(0.93)}
+    trials = {"trial 1": trial(0.90), "trial 2": trial(0.95, pruned=True), "trial 3": trial(0.93)}
     ranking = ranked("dropout", trials, SPACE, 6000, COMMAND)
     assert ranking.winner == "trial 3"
     assert [of.name for of in ranking.trials] == ["trial 3", "trial 1", "trial 2"]
@@ -60,4 +60,4 @@ def test_the_setting_that_decides_is_the_important_one():
 
 
 def test_of_few_finished_trials_no_importance_is_told():
-    assert importance([trial(0.9)] * (MIN_FINISHED - 1) + [trial(0.9, given_up=True)], SPACE) == {}
+    assert importance([trial(0.9)] * (MIN_FINISHED - 1) + [trial(0.9, pruned=True)], SPACE) == {}

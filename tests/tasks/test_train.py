@@ -74,7 +74,7 @@ def test_a_one_cycle_rate_rises_to_its_peak_and_falls_to_nearly_nothing():
 def test_a_training_below_its_bar_is_given_up_when_that_share_of_its_epochs_is_over(train_here, bars, epochs):
     summary, output = train_here(network="logistic", architecture={}, epochs=4, pruning_thresholds=bars)
     assert len(json.loads((output / "history.json").read_text())) == epochs
-    assert summary["given_up"] == (epochs < 4)
+    assert summary["pruned"] == (epochs < 4)
 
 
 def test_a_network_takes_the_shape_that_it_is_given(train_here):
@@ -222,7 +222,7 @@ def test_a_training_that_validates_for_longer_than_a_worker_may_be_silent_is_not
             monkeypatch.setattr(workers, "WAKE", workers.TIMEOUT / 10)
 
     summary, _ = train(many, tmp_path, allow_half_an_epochs_silence, epochs=3, architecture={"filters": 64})
-    assert not summary["given_up"]
+    assert not summary["pruned"]
     assert ends[2] - ends[1] > workers.TIMEOUT
 
 
@@ -275,5 +275,5 @@ def test_a_trial_whose_loss_is_not_finite_is_given_up(train_here):
     summary, output = train_here(
         learning_rate=1e38, schedule="constant", batch_size=64, pruning_thresholds=(0.0, 0.0, 0.0)
     )
-    assert summary["given_up"] and summary["validation_accuracy"] is None
+    assert summary["pruned"] and summary["validation_accuracy"] is None
     assert json.loads((output / "history.json").read_text()) == []
