@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 ARCHITECTURE = ("filters", "dense_width", "dropout_rate")  # of which a network's `build` takes some
 
 
-def resolve(settings: Settings, network: str) -> Recipe:
-    """Return what a network is trained with."""
-    filled = fill_in(settings, network)
-    named = [field.name for field in fields(Recipe) if field.name in type(settings).model_fields]
-    return Recipe(**{name: filled[name] if name in filled else getattr(settings, name) for name in named})
+def recipe_of(resolved: Settings) -> Recipe:
+    """Return what a network is trained with, of the settings that are filled in for it."""
+    named = [field.name for field in fields(Recipe) if field.name in type(resolved).model_fields]
+    return Recipe(**{name: getattr(resolved, name) for name in named})
 
 
 def fill_in(settings: Settings, network: str | None = None) -> dict[str, Any]:

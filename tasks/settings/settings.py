@@ -23,7 +23,7 @@ from tasks.pipeline.store import RAW
 from tasks.pipeline.user_module import UserFunction
 from tasks.settings.options import MODELS, RENAMED, Options
 from tasks.settings.presets import PRESETS
-from tasks.settings.recipe import departures, fill_in, preset_values, resolve
+from tasks.settings.recipe import departures, fill_in, preset_values, recipe_of
 from tasks.training.trees import XGBOOST, XGBOOST_DISTRIBUTION
 
 PATH_OPTIONS = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
@@ -232,13 +232,11 @@ class Settings(Options):
         """Return the settings with nothing left open: of that network, or as far as the preset decides for all."""
         return self.model_copy(update=fill_in(self, network))
 
-    def read(self, name: str, network: str | None) -> Any:
-        """Return what a node reads by this name: a setting with nothing left open, or the network's recipe."""
-        if name == "recipe":
-            return resolve(self, str(network))
-        if name == "own_network" and network in MODELS:
-            return None
-        return getattr(self.resolved(network), name)
+    def read(self, names: list[str], network: str | None) -> dict[str, Any]:
+        """Return what a node reads by these names: settings with nothing left open, and the network's recipe."""
+        resolved = self.resolved(network)
+        special = {"recipe": recipe_of} | ({"own_network": lambda _: None} if network in MODELS else {})
+        return {name: special[name](resolved) if name in special else getattr(resolved, name) for name in names}
 
 
 def parse_settings(values: dict[str, Any], kind: type[Settings] = Settings) -> Settings:

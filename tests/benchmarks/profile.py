@@ -19,7 +19,7 @@ import numpy as np
 
 from tasks.pipeline.provenance import cores
 from tasks.settings.models import networks
-from tasks.settings.recipe import resolve
+from tasks.settings.recipe import recipe_of
 from tasks.settings.settings import Settings
 from tasks.training.tensorflow import start_tensorflow
 
@@ -38,7 +38,9 @@ def main(network: str = "baseline", precision: str = "float32") -> None:
     from tasks.training.train_step import TrainStep
 
     peak = _peak(tf.as_dtype(precision))
-    model = build_model(networks()[network], resolve(Settings.model_validate({"precision": precision}), network))
+    model = build_model(
+        networks()[network], recipe_of(Settings.model_validate({"precision": precision}).resolved(network))
+    )
     update = TrainStep(model, 0, ThreadPoolExecutor(cores()))
     generator = np.random.default_rng(0)
     images = generator.random((BATCH, 28, 28, 1), np.float32)

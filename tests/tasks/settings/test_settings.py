@@ -272,10 +272,11 @@ def test_what_a_run_asks_of_its_own_machine_goes_with_the_settings_to_another(tm
     assert (there.data_dir, there.dataset) == (PROJECT, str(PROJECT / "dataset.json"))
     assert "--network-file my.py:tiny " in there.command
     assert there.command.endswith(" --dataset dataset.json")
-    assert there.read("to_beat", "tiny") == settings.to_beat
+    own = there.read(["to_beat", "own_network"], "tiny")
+    assert own["to_beat"] == settings.to_beat
     moved = settings.own_network.model_copy(update={"path": PROJECT / "my.py"})
-    assert there.read("own_network", "tiny") == moved
-    assert there.read("own_network", "dropout") is None
+    assert own["own_network"] == moved
+    assert there.read(["own_network"], "dropout") == {"own_network": None}
 
 
 def test_the_command_names_the_precision_that_auto_became_so_that_another_processor_makes_the_same():
