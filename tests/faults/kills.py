@@ -94,12 +94,15 @@ def strike(folder: Path, server: Server, kind: str, seconds: float, choose: rand
             process.wait(300)
             return running_in(folder) if process.returncode == -signal.SIGKILL else ""
     with started(folder, server, (sys.executable, str(PROJECT / "flows" / "main.py"))) as process:
-        deadline = time.monotonic() + choose.uniform(0.5, seconds)
-        while process.poll() is None and time.monotonic() < deadline:
+        when = choose.uniform(0, seconds)
+        if kind != "parent":  # which has workers only after its own start, and now and then none
+            wait_until(lambda: process.poll() is not None or workers_of(process.pid), 300)
+            when = choose.uniform(0, seconds / 2)
+        instant = time.monotonic() + when
+        while process.poll() is None and (time.monotonic() < instant or kind != "parent" and not workers_of(process.pid)):
             time.sleep(0.005)
-        running = process.poll() is None
-        children = workers_of(process.pid) if running else []
-        struck = running_in(folder) if running and (kind == "parent" or children) else ""
+        children = workers_of(process.pid)
+        struck = running_in(folder) if process.poll() is None and (kind == "parent" or children) else ""
         if struck and kind != "parent":
             os.kill(children[0], signal.SIGKILL)
         if struck and kind != "child":
