@@ -101,8 +101,9 @@ def strike(folder: Path, server: Server, kind: str, seconds: float, choose: rand
         instant = time.monotonic() + when
         while process.poll() is None and (time.monotonic() < instant or kind != "parent" and not workers_of(process.pid)):
             time.sleep(0.005)
-        children = workers_of(process.pid)
-        struck = running_in(folder) if process.poll() is None and (kind == "parent" or children) else ""
+        running = process.poll() is None
+        children = workers_of(process.pid) if running else []
+        struck = running_in(folder) if running and (kind == "parent" or children) else ""
         if struck and kind != "parent":
             os.kill(children[0], signal.SIGKILL)
         if struck and kind != "child":
