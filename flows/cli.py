@@ -7,6 +7,7 @@ import argparse
 import codecs
 import contextlib
 import io
+import logging
 import os
 import signal
 import sys
@@ -51,6 +52,7 @@ def main(dag: Dag, kind: type[Settings], arguments: list[str] | None = None) -> 
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="plain")
     settle_environment()
+    logging.raiseExceptions = False  # Prefect writes such a failure to stderr without a line's end
     try:
         options = read_options(arguments, kind)
         actions = {name: options.pop(name) for name in ACTIONS if name in options}
