@@ -1,15 +1,14 @@
-"""What the benchmarks share: figures with their spread, pairs of measurements, runs of programs and nodes, drawings."""
+"""What the benchmarks share: figures with their spread, pairs of measurements, and runs of programs and nodes."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
@@ -71,20 +70,6 @@ def made(label: str, settings: Settings) -> Artifact:
 
     dag(run, settings)
     return found[0]
-
-
-@contextlib.contextmanager
-def drawing(name: str, panels: int = 1) -> Iterator[Any]:
-    """Draw `docs/<name>.svg` while the context lasts: so many panels, side by side."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = name
-    from matplotlib.figure import Figure as Drawing
-
-    drawn = Drawing(figsize=(10 if panels > 1 else 7, 4.5), layout="constrained")
-    yield drawn.subplots(1, panels)
-    drawn.savefig(PROJECT / "docs" / f"{name}.svg", metadata={"Date": None})
 
 
 def machine() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tasks.data.dataset import FASHION_MNIST
 from tasks.data.idx import read_idx
 from tasks.pipeline.hashing import sha256_of
 from tasks.settings.settings import PROJECT, Settings
-from tests.benchmarks.figures import Figure, drawing, made
+from tests.benchmarks.figures import Figure, made
 from tests.benchmarks.throughput import RAW
 from tests.benchmarks.watched import watched
 
@@ -27,11 +27,10 @@ NODES = ("download", "validate", "prepare", "train[dropout]", "evaluate[dropout]
 
 
 def measure(quick: bool) -> Iterator[tuple[str, Figure]]:
-    """Measure, figure by figure, and draw `docs/growth.svg`; nothing if it is to be quick."""
+    """Measure, figure by figure; nothing if it is to be quick."""
     if quick:
         return
     took = {times: every_node(times) for times in TIMES}
-    draw(took)
     for node in NODES:
         for what, unit in (("seconds", "s"), ("megabytes", "MB")):
             sizes = [took[times][node][what] for times in TIMES]
@@ -52,19 +51,6 @@ def every_node(times: int) -> dict[str, dict[str, float]]:
             process = watched(command, memory="Pss_Anon", cwd=PROJECT)
             took[node] = {"seconds": process.seconds, "megabytes": process.megabytes}
     return took
-
-
-def draw(took: dict[int, dict[str, dict[str, float]]]) -> None:
-    """Draw both against the number of images, with a line for what grows as they do."""
-    with drawing("growth", panels=2) as panels:
-        for axes, what in zip(panels, ("seconds", "megabytes"), strict=True):
-            images = [60_000 * times for times in took]
-            for node in NODES:
-                axes.loglog(images, [took[times][node][what] for times in took], "o-", label=node)
-            low = min(each[node][what] for each in took.values() for node in NODES)
-            axes.loglog(images, [low * times for times in took], ":", color="grey", label="as the images")
-            axes.set(xlabel="training images", ylabel=what)
-        axes.legend(fontsize="small")
 
 
 def enlarged(folder: Path, times: int) -> Path:

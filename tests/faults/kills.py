@@ -99,7 +99,9 @@ def strike(folder: Path, server: Server, kind: str, seconds: float, choose: rand
             wait_until(lambda: process.poll() is not None or workers_of(process.pid), 300)
             when = choose.uniform(0, seconds / 2)
         instant = time.monotonic() + when
-        while process.poll() is None and (time.monotonic() < instant or kind != "parent" and not workers_of(process.pid)):
+        while process.poll() is None and (
+            time.monotonic() < instant or (kind != "parent" and not workers_of(process.pid))
+        ):
             time.sleep(0.005)
         running = process.poll() is None
         children = workers_of(process.pid) if running else []
