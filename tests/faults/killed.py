@@ -9,6 +9,8 @@ import sys
 from typing import Any
 
 from flows.cli import main
+from flows.main import dag
+from tasks.settings.settings import Settings
 
 FUNCTIONS = ("rename", "replace", "fsync", "mkdir", "rmdir", "unlink", "open", "ftruncate", "pwrite")
 
@@ -31,4 +33,4 @@ def kill_at(name: str, number: int, when: str) -> None:
 
 if __name__ == "__main__":
     kill_at(sys.argv[1], int(sys.argv[2]), sys.argv[3])
-    main(sys.argv[4:])
+    main(dag, Settings, sys.argv[4:])
