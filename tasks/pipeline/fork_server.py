@@ -15,12 +15,11 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.metadata import version
 from multiprocessing import forkserver, util
 from pathlib import Path
-from types import ModuleType
 
 from tasks.pipeline import PROJECT
 
@@ -46,7 +45,6 @@ ENVIRONMENT = {  # of the server, and so of every worker
 PATH = [str(PROJECT), *filter(None, sys.path)]  # what a worker imports from, wherever its parent was started
 
 _environment: dict[str, str | None] = {**ENVIRONMENT, LIBRARIES: ""}  # of the server
-_up = threading.Event()  # whether there is one, as far as is known
 preloaded: dict[str, str] = {}  # in the server and its workers: which version of each distribution has been imported
 starting = threading.Lock()  # multiprocessing's own bookkeeping is not made for threads
 
@@ -59,12 +57,15 @@ def start_server(libraries: Iterable[str], environment: Mapping[str, str | None]
 
 
 def ensure_server() -> None:
-    """Have a server: that which runs, as far as is known, or another one like it."""
-    if _up.is_set():
-        return
-    multiprocessing.current_process().daemon = False  # as Dask's workers are, which may start no process then
-    with starting, unlike_a_script(), _without_ctrl_c():
+    """Have a server: that which runs, or another one like it."""
+    with starting:
+        if _is_running():
+            return
+        multiprocessing.current_process().daemon = False  # as Dask's workers are, which may start no process then
         before = dict(os.environ)
+        # Ctrl-C reaches neither the server nor its forks. Not for every worker: a thread that unblocks a signal may
+        # take one that was sent meanwhile, and the main thread, where Python handles it, would sleep on.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         try:
             for name, value in {**_environment, SOCKET_FOLDER: _socket_folder()}.items():
                 os.environ.pop(name, None)
@@ -72,16 +73,17 @@ def ensure_server() -> None:
                     os.environ[name] = value
             forkserver.set_forkserver_preload([__name__])
             forkserver.ensure_running()
-            _up.set()
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             for name in os.environ.keys() - before.keys():
                 del os.environ[name]
             os.environ |= before
 
 
-def server_died() -> None:
-    """Have the next worker come from another one."""
-    _up.clear()
+def _is_running() -> bool:
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    ended = os.WEXITED | os.WNOHANG | os.WNOWAIT  # multiprocessing itself collects its status
+    return server is not None and os.waitid(os.P_PID, server, ended) is None
 
 
 def _socket_folder() -> str:
@@ -94,30 +96,6 @@ def _socket_folder() -> str:
         return folder
     finally:
         tempfile.tempdir = usual
-
-
-@contextlib.contextmanager
-def unlike_a_script() -> Iterator[None]:
-    """Begin a process that does not import `__main__` again."""
-    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-@contextlib.contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Start a process that Ctrl-C does not reach, nor what is forked from it.
-
-    Not for every worker: a thread that unblocks a signal may take one that was sent meanwhile, and the main thread,
-    where Python handles it, would sleep on.
-    """
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 if LIBRARIES in os.environ:  # this is the server

@@ -26,7 +26,7 @@ from tasks.pipeline.cache_key import CacheKey, versions_of
 from tasks.pipeline.code_key import DATA_SUFFIXES, NOT_IN_A_RESULT, data_read, read_source
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.fork_server import PATH, preloaded
-from tasks.pipeline.hashing import sha256_of
+from tasks.pipeline.reading import sha256_of
 from tasks.pipeline.user_module import UserFunction
 
 SYSTEM = ("/dev/", "/etc/", "/proc/", "/sys/", "/usr/")
@@ -58,9 +58,9 @@ def work(sender: Any, call: bytes, printed: int, lock: int | None = None) -> Non
     sys.path_importer_cache.clear()
     try:
         function, arguments = pickle.loads(call)  # noqa: S301 (from the parent)
-        sender.send(("result", function(*arguments, lambda *message: sender.send(("progress", *message)))))
+        sender.send(("result", function(*arguments, lambda *message: sender.send(("progress", message)))))
     except Exception as error:
-        sender.send(("error", *_in_plain_types(error)))
+        sender.send(("error", _in_plain_types(error)))
 
 
 def _let_go(*descriptors: int | None) -> None:
@@ -76,14 +76,15 @@ def _end_with_the_parent() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _in_plain_types(error: Exception) -> tuple[str, tuple[Any, ...], str]:
-    """Return an error's kind, arguments and note: its own class may be of a library that the parent does not import."""
-    known = next((kind.__name__ for kind in type(error).__mro__ if kind in vars(errors).values()), "")
-    if known:
-        return known, (str(error),), "\n".join(getattr(error, "__notes__", []))
+def _in_plain_types(error: Exception) -> Exception:
+    """Return an error of a class that the parent knows: its own may be of a library that the parent does not import."""
     if isinstance(error, OSError):
-        return "OSError", (error.errno, error.strerror or str(error), error.filename), ""
-    return "RunError", (f"{type(error).__name__}: {error}",), traceback.format_exc()
+        return OSError(error.errno, error.strerror or str(error), error.filename)
+    known = next((kind for kind in type(error).__mro__ if kind in vars(errors).values()), None)
+    plain = known(str(error)) if known else RunError(f"{type(error).__name__}: {error}")
+    for note in getattr(error, "__notes__", []) if known else [traceback.format_exc()]:
+        plain.add_note(note)
+    return plain
 
 
 def run_node(
@@ -100,7 +101,7 @@ def run_node(
     Raises:
         RunError: what it runs on is not what the key says, or not any more; or its own.
     """
-    _guard(cache_key, [folder.parents[1], *keywords.pop("folders")], keywords.get("own_network"))
+    _guard(cache_key, keywords.pop("folders"), keywords.get("own_network"))
     node = getattr(import_module(module), name)
     if network_module:
         keywords["network_module"] = import_module(network_module)

@@ -10,16 +10,17 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any
 
-from tasks.pipeline import errors
 from tasks.pipeline.errors import RunError, WorkerCrashed
-from tasks.pipeline.fork_server import ensure_server, server_died, starting, unlike_a_script
+from tasks.pipeline.fork_server import ensure_server, starting
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.worker import Inherited, work
 
@@ -57,17 +58,20 @@ def run(
         with receiver:
             process = _started(sender, CONTEXT.Process(target=work, args=(sender, call, *descriptors)))
             try:
-                kind, *outcome = _listen(receiver, process, progress)
+                kind, outcome = _listen(receiver, process, progress)
                 if kind != "silent":
                     connection.wait([process.sentinel], WAKE)  # it ends by itself; how it does may be the news
             finally:
                 status = _end(process)
         if kind == "result":
-            return outcome[0]
+            return outcome
         if kind == "error":
-            raise _noted(getattr(errors, outcome[0], OSError)(*outcome[1]), outcome[2])
+            raise outcome
+        failure = _how_it_ended(kind, status)
         printed.seek(max(0, printed.seek(0, os.SEEK_END) - 4000))
-        raise _noted(_how_it_ended(kind, status), printed.read().decode(errors="replace"))
+        if last_words := printed.read().decode(errors="replace").strip():
+            failure.add_note(last_words)
+        raise failure
 
 
 def stop_workers() -> None:
@@ -82,10 +86,13 @@ def _started(sender: Any, process: BaseProcess) -> BaseProcess:
         raise RunError("stopped")
     ensure_server()
     try:
-        with sender, starting, unlike_a_script():
-            process.start()
+        with sender, starting:
+            main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")  # not imported again
+            try:
+                process.start()
+            finally:
+                sys.modules["__main__"] = main
     except (EOFError, ConnectionError, FileNotFoundError) as error:  # its socket goes with it
-        server_died()
         raise WorkerCrashed("the server that workers are forked from died") from error
     _running.add(process)
     if stopping.is_set():  # meanwhile
@@ -94,7 +101,7 @@ def _started(sender: Any, process: BaseProcess) -> BaseProcess:
     return process
 
 
-def _listen(receiver: Any, process: BaseProcess, progress: Callable[..., None]) -> tuple[Any, ...]:
+def _listen(receiver: Any, process: BaseProcess, progress: Callable[..., None]) -> tuple[str, Any]:
     """Pass progress on; return what else the worker sends, `ended` if it sends nothing, `silent` if it hangs."""
     silent = 0
     while silent < TIMEOUT:
@@ -103,15 +110,15 @@ def _listen(receiver: Any, process: BaseProcess, progress: Callable[..., None]) 
         if not ready:
             continue
         if receiver not in ready:  # though what it has started may hold the pipe
-            return ("ended",)
+            break
         try:
-            kind, *message = receiver.recv()
+            kind, message = receiver.recv()
         except (EOFError, OSError):
-            return ("ended",)
+            break
         if kind != "progress":
-            return kind, *message
+            return kind, message
         progress(*message)
-    return ("silent",)
+    return "silent" if silent else "ended", None
 
 
 def _end(process: BaseProcess) -> int:
@@ -141,16 +148,9 @@ def _how_it_ended(kind: str, status: int) -> RunError:
     if kind == "silent":
         return WorkerCrashed(f"its process said nothing for {TIMEOUT} seconds, and was killed")
     if status == SERVER_DIED:
-        server_died()
         return WorkerCrashed("the server that its process was forked from died")
     if status >= 0:
         return RunError(f"its process ended with status {status} and no result")
     name = next((known.name for known in signal.Signals if known == -status), f"signal {-status}")
     hint = " (out of memory?)" if name == "SIGKILL" else ""
     return WorkerCrashed(f"its process was killed by {name}{hint}")
-
-
-def _noted(error: Exception, note: str) -> Exception:
-    if note.strip():
-        error.add_note(note.strip())
-    return error
