@@ -21,8 +21,8 @@ from tasks.data.dataset import DataSet
 from tasks.data.idx import IMAGES_CHUNK, read_idx
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, ValidationFailed
-from tasks.pipeline.hashing import sha256_of
 from tasks.pipeline.node import node
+from tasks.pipeline.reading import sha256_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,7 +26,7 @@ from tasks.data.dataset import DataSet, load_data_set
 from tasks.download import fetch
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.cache_key import CacheKey
-from tasks.pipeline.hashing import sha256_of
+from tasks.pipeline.reading import sha256_of
 from tasks.pipeline.run_records import recorded
 from tasks.pipeline.staging import LOCKS, lock
 from tasks.pipeline.store import Store

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from tasks.pipeline.cache_key import CacheKey, digest_of
-from tasks.pipeline.hashing import sha256_of, sha256_unless_known
 from tasks.pipeline.provenance import commit, machine
-from tasks.pipeline.reading import printable, read, read_json
+from tasks.pipeline.reading import printable, read, read_json, sha256_of
 
 MANIFEST = "manifest.json"
 FORMAT = 2  # of the manifest
@@ -102,10 +101,8 @@ def verify(folder: Path, node: str, name: str = "") -> Artifact | Miss:
     return Miss(fault) if fault else Artifact(folder, manifest)
 
 
-def put_manifest(
-    cache_key: CacheKey, folder: Path, summary: dict[str, Any], seconds: float, **reasons: str
-) -> dict[str, Any]:
-    """Describe what has been made in that folder, in its manifest; return that.
+def put_manifest(cache_key: CacheKey, folder: Path, summary: dict[str, Any], seconds: float, **reasons: str) -> None:
+    """Describe what has been made in that folder, in its manifest.
 
     What the summary holds as `measured` differs from one making to the next: it goes to how the artifact was made.
     """
@@ -128,9 +125,7 @@ def put_manifest(
         "summary": summary,
     }
     as_read = json.loads(json.dumps(manifest))  # lists, not tuples
-    sealed = as_read | {"seal": digest_of(as_read)}
-    (folder / MANIFEST).write_bytes(_as_json(sealed))
-    return sealed
+    (folder / MANIFEST).write_bytes(_as_json(as_read | {"seal": digest_of(as_read)}))
 
 
 def _derived(cache_key: CacheKey, files: dict[str, dict[str, Any]], summary: dict[str, Any]) -> dict[str, Any]:
@@ -180,7 +175,7 @@ def _fault_of_files(folder: Path, files: dict[str, dict[str, Any]]) -> str | Non
         if size > described["bytes"]:
             return f"{name} altered since it was made"
     for name, described in files.items():
-        if sha256_unless_known(folder / name) != described["sha256"]:
+        if sha256_of(folder / name) != described["sha256"]:
             return f"{name} altered since it was made"
     return None
 

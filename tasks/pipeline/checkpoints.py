@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.pipeline.reading import read
-from tasks.pipeline.staging import fsync, remove
+from tasks.pipeline.staging import remove, replace_file
 
 LARGEST = 1 << 32  # bytes: the state of a training of a quarter of a billion parameters
 
@@ -35,17 +35,7 @@ class Checkpoints:
         if self.folder.is_symlink():
             remove(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / "unfinished"
-        remove(part)  # what a kill has left, or a link, which is not to be written through
-        try:
-            with part.open("xb") as file:
-                file.write(content)
-            fsync(part)
-        except OSError:  # a full disk, say
-            part.unlink(missing_ok=True)
-            raise
-        part.rename(self.folder / name)
-        fsync(self.folder)
+        replace_file(self.folder / name, content, self.folder / "unfinished")
 
     def remove(self, name: str) -> None:
         """Remove a file."""

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from tasks.pipeline import PROJECT
-from tasks.pipeline.hashing import sha256_of
+from tasks.pipeline.reading import sha256_of
 
 PACKAGES, DATA_FOLDER, DATA_SUFFIXES = ("flows", "tasks", "tests"), "tasks/reporting", (".css", ".j2", ".js")
 # How an artifact is kept says nothing about what is in it; a setting counts by its value.

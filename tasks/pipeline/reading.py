@@ -5,6 +5,7 @@ cannot be taken for more than a name.
 """
 
 import errno
+import hashlib
 import json
 import os
 import stat
@@ -48,6 +49,12 @@ def read(path: Path, limit: int = DESCRIPTION, *, follow: bool = False) -> bytes
         if size > limit:
             raise OSError(errno.EFBIG, f"Larger than {limit:,} bytes", str(path))
         return file.read(size)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a regular file, or of that to which a link leads, read in pieces."""
+    with open_regular(path, follow=True) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_json(path: Path) -> Any:

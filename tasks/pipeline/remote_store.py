@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from tasks.pipeline.artifact import MANIFEST, Artifact, Miss, verify
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.checkpoints import Checkpoints
 from tasks.pipeline.errors import RunError, Unreachable
 from tasks.pipeline.reading import read
-from tasks.pipeline.staging import remove, staging
-from tasks.pipeline.store import CHECKPOINTS, Store
+from tasks.pipeline.staging import staging
+from tasks.pipeline.store import CHECKPOINTS, NEW, Produce, Store
 
 
 class Remote:
@@ -88,12 +89,12 @@ class RemoteStore(Store):
         found, theirs = super().find(cache_key), self._manifest_of(cache_key)
         if _agree(found, theirs):
             return found
-        with staging(self.folder(cache_key), f"a copy of {cache_key.label}", recover=self._recover) as (copy, _):
+        with staging(self.folder(cache_key), f"a copy of {cache_key.label}", recover=self._recover) as (staged, _):
             found, theirs = super().find(cache_key), self._manifest_of(cache_key)
             if theirs and not _agree(found, theirs):
-                copied = self._copy(cache_key, theirs, copy)
+                copied = self._copy(cache_key, theirs, staged / NEW)
                 if isinstance(copied, Artifact):
-                    return self._put_in_place(copy, self.folder(cache_key))
+                    return self._put_in_place(copied.folder, self.folder(cache_key))
                 found = found if isinstance(found, Artifact) else copied
             if isinstance(found, Artifact):
                 self._upload(cache_key, found.folder, replace=theirs is not None)
@@ -111,7 +112,8 @@ class RemoteStore(Store):
         raise RunError(f"{artifact.manifest['label']} ({artifact.key}) is no longer in {self.remote.url}; run again")
 
     def _copy(self, cache_key: CacheKey, manifest: bytes, folder: Path) -> Artifact | Miss:
-        """Fill an empty folder with the files of that manifest; leave it empty if they do not prove themselves."""
+        """Fill a new folder with the files of that manifest; return it if they prove themselves."""
+        folder.mkdir()
         (folder / MANIFEST).write_bytes(manifest)
         with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):  # of which `verify` tells
             for name, described in json.loads(manifest)["files"].items():
@@ -121,17 +123,16 @@ class RemoteStore(Store):
                 with contextlib.suppress(FileNotFoundError), self.remote.named():
                     self.remote.files.get_file(self._file(described["sha256"]), str(folder / name))
         found = verify(folder, cache_key.node, cache_key.name)
-        if isinstance(found, Miss):
-            remove(folder)
-            folder.mkdir()
-            return Miss(f"{found.reason} in {self.remote.url}")
-        return found
+        return Miss(f"{found.reason} in {self.remote.url}") if isinstance(found, Miss) else found
 
-    def _share(self, cache_key: CacheKey, made: Artifact, force: bool) -> Artifact:
+    def make(self, cache_key: CacheKey, produce: Produce, *, force: bool = False, **how: Any) -> tuple[Artifact, bool]:
         """Upload what was made here, unless another machine was first: then return a copy of that, if it is whole."""
-        self._upload(cache_key, made.folder, replace=force)
+        made, here = super().make(cache_key, produce, force=force, **how)
+        if here:
+            self._upload(cache_key, made.folder, replace=force)
+            self.checkpoints(cache_key).clear()
         found = self.find(cache_key)
-        return found if isinstance(found, Artifact) else made
+        return (found, here and found == made) if isinstance(found, Artifact) else (made, here)
 
     def _upload(self, cache_key: CacheKey, folder: Path, replace: bool) -> None:
         """Put a folder's files there, then its manifest: in place of another one, or only where there is none."""

@@ -1,11 +1,10 @@
 """The runs' records: `data/runs/<run>.json` says of each node what was kept or made, why, and how long it took.
 
-While a run lasts, the kernel's lock on its record is held by the run's process. So a run that was killed is known for
-certain: its record says that it is running, and nobody holds the lock.
+While a run lasts, its process holds the record's lock. So a run that was killed is known for certain: its record says
+that it is running, and nobody holds the lock.
 """
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -18,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.reading import NotRegular, open_regular, read_json
-from tasks.pipeline.staging import lock, remove
+from tasks.pipeline.reading import read_json
+from tasks.pipeline.staging import Locked, clean_up, lock, lock_of, no_wait, replace_file
 from tasks.pipeline.store import RUNS
 
-NAMED = "*T*-*"  # how a record's file is called, but for its end: by when its run began, and the process
-PART = ".part"  # the end of the name of what is being written
+NAMED = "[!.]*T*-*.json"  # how a record's file is called: by when its run began, and the process
 LONGEST = 1e9  # seconds: more would be no time that a node can have taken
 SHAPE = {"state": str, "began": str, "pid": int, "host": str, "command": str, "nodes": dict}
 MAY_HAVE = {"recipe": str, "message": str, "keep": str, "server": str | None, "flow_run": str | None}
@@ -36,7 +34,6 @@ class Record:
         self.path = path
         self.content = content
         self.changing = threading.Lock()
-        self.held: int | None = None  # the descriptor of the locked file
 
     @property
     def name(self) -> str:
@@ -79,31 +76,12 @@ class Record:
             self.content["reported"] = True
             self._write()
 
-    def close(self) -> None:
-        """Let go of the lock."""
-        if self.held is not None:
-            os.close(self.held)
-            self.held = None
-
     def _write(self) -> None:
-        """Replace the file by one that is locked already; on a full disk the run goes on without its record."""
-        part = self.path.with_suffix(PART)
+        """Replace the file; on a full disk the run goes on without its record."""
         try:
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                with open(descriptor, "w", closefd=False) as file:
-                    json.dump(self.content, file, indent=1)
-                part.replace(self.path)
-            except OSError:
-                os.close(descriptor)
-                raise
+            replace_file(self.path, json.dumps(self.content, indent=1).encode())
         except OSError as error:
             logging.getLogger(__name__).warning("the run's record cannot be written: %s", error)
-            remove(part)
-        else:
-            self.close()
-            self.held = descriptor
 
 
 current: list[Record] = []  # of the run in this process, for who has to end it in a hurry
@@ -117,8 +95,7 @@ def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
     minutes, for a year, does not fill the folder.
     """
     path = data_dir / RUNS / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
-    with lock(path.parent, "a run", shared=True):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with lock(path.parent, "a run", shared=True), _locked(path):
         content = {"state": "running", "began": _now(), "pid": os.getpid(), "host": socket.gethostname()}
         record = Record(path, {**content, **known, "nodes": {}})
         record.end("running")
@@ -135,7 +112,20 @@ def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
                 if before:
                     path.unlink()
                 _make_newest(data_dir, before.path if before else path)
-            record.close()
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a record's lock, whose file goes with it: nobody uses its name again.
+
+    Raises:
+        Locked: its run holds it.
+    """
+    with lock(path, "a run", no_wait):
+        try:
+            yield
+        finally:
+            lock_of(path).unlink(missing_ok=True)
 
 
 def _like(data_dir: Path, record: Record) -> Record | None:
@@ -145,7 +135,7 @@ def _like(data_dir: Path, record: Record) -> Record | None:
 
 def _make_newest(data_dir: Path, record: Path) -> None:
     """Date a record after all others, though the clock was put back since."""
-    latest = max((last_asked(path) for path in (data_dir / RUNS).glob("*.json") if path != record), default=0.0)
+    latest = max((last_asked(path) for path in (data_dir / RUNS).glob(NAMED) if path != record), default=0.0)
     try:
         os.utime(record, None if latest < time.time() else (latest + 0.001,) * 2)
     except PermissionError:  # another user's, which may be dated, but not at will
@@ -160,36 +150,22 @@ def finalize_now(state: str) -> None:
 
 def recover_crashed_runs(data_dir: Path) -> list[Record]:
     """Record of each run that was killed that it died; return those whose end no server knows."""
-    for part in (data_dir / RUNS).glob(f"{NAMED}{PART}"):
-        if not part.with_suffix(".json").exists() and not _is_locked(part):
-            remove(part)  # of a run that had not begun
-    for record in _all_records(data_dir):
-        # It is read again after the look at its lock: the run may have come to its end in between.
-        running = record.content["state"] == "running" and not _is_locked(record.path)
-        if running and (_read(record.path) or {}).get("state") == "running":
-            remove(record.path.with_suffix(PART))
-            record.end("died")
-            record.close()
+    clean_up(data_dir / RUNS)
+    for record in _running(data_dir):
+        with contextlib.suppress(Locked, OSError), _locked(record.path):
+            # It is read again: the run may have come to its end just before.
+            if (_read(record.path) or {}).get("state") == "running":
+                record.end("died")
     return [record for record in _all_records(data_dir) if record.is_unreported]
 
 
 def is_running(data_dir: Path) -> bool:
-    """Tell whether a run is under way."""
-    return any(map(_is_locked, (data_dir / RUNS).glob(f"{NAMED}.json")))
+    """Tell whether a run is under way, or was killed and is not known to have died."""
+    return any(_running(data_dir))
 
 
-def _is_locked(path: Path) -> bool:
-    """Tell whether a process holds the file's lock; of a file that is just being replaced, its successor's."""
-    with contextlib.suppress(FileNotFoundError, NotRegular):
-        while True:
-            with open_regular(path) as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return True
-                if os.path.samestat(os.fstat(file.fileno()), path.lstat()):
-                    return False
-    return False
+def _running(data_dir: Path) -> Iterator[Record]:
+    return (record for record in _all_records(data_dir) if record.content["state"] == "running")
 
 
 def records(data_dir: Path) -> Iterator[Record]:
@@ -198,7 +174,7 @@ def records(data_dir: Path) -> Iterator[Record]:
 
 
 def _all_records(data_dir: Path) -> Iterator[Record]:
-    dated = ((last_asked(path), path.name, path) for path in (data_dir / RUNS).glob(f"{NAMED}.json"))
+    dated = ((last_asked(path), path.name, path) for path in (data_dir / RUNS).glob(NAMED))
     for *_, path in sorted(dated, reverse=True):
         content = _read(path)
         if content:

@@ -9,8 +9,10 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import socket
 import stat
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +21,6 @@ from tasks.pipeline.reading import printable
 
 LOCKS = ".locks"
 PREFIX = ".staging-"
-REMOVED, SUFFIX = ".removed-", len("-01234567")  # what is called so is on its way out
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 class Locked(Exception):
@@ -51,7 +51,7 @@ def lock(target: Path, purpose: str, waiting: Callable[[str], None] = pause, *, 
     Raises:
         OSError: the lock cannot be had; it is a link, say, and what that leads to is not written to.
     """
-    path = _lock_of(target)
+    path = lock_of(target)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.parent.is_symlink():
         raise OSError(errno.ELOOP, "A link where locks are to be; remove it", str(path.parent))
@@ -93,26 +93,38 @@ def staging(
             remove(folder)
 
 
+def replace_file(target: Path, content: bytes, part: Path | None = None) -> None:
+    """Write a file, whole or not at all, in place of what is there; the caller sees to it that nobody else does."""
+    part = part or target.with_name(f"{PREFIX}{target.name}")
+    remove(part)  # what a kill has left, or a link, which is not to be written through
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+        fsync(part)
+        part.rename(target)
+    except OSError:  # a full disk, say
+        remove(part)
+        raise
+    fsync(target.parent)
+
+
 def write_whole(target: Path, content: bytes) -> None:
-    """Write a file, whole or not at all, in place of what is there."""
-    with staging(target, target.name) as (folder, _):
-        (folder / target.name).write_bytes(content)
-        (folder / target.name).replace(target)
+    """Write a file, whole or not at all, in place of what is there; one process at a time."""
+    with lock(target, target.name):
+        replace_file(target, content)
 
 
 def clean_up(parent: Path, recover: Callable[[Path, Path], None] = lambda *_: None) -> None:
-    """Remove what makers and removers have left in that folder, if no living process is at it.
+    """Remove what killed makers have left in that folder, first given to `recover` with what it was to become.
 
-    A staging folder is first given to `recover`. What was never locked there is somebody else's, whatever it is called.
+    What was never locked there is somebody else's, whatever it is called.
     """
-    for folder in [*parent.glob(f"{PREFIX}*"), *parent.glob(f"{REMOVED}*")]:
-        staged = folder.name.startswith(PREFIX)
-        name = folder.name.removeprefix(PREFIX) if staged else folder.name.removeprefix(REMOVED)[:-SUFFIX]
-        if name and _lock_of(parent / name).is_file():
-            with contextlib.suppress(Locked, OSError), lock(parent / name, "room", no_wait):
-                if staged:
-                    recover(folder, parent / name)
-                remove(folder)
+    for left in parent.glob(f"{PREFIX}?*"):
+        target = left.with_name(left.name.removeprefix(PREFIX))
+        if lock_of(target).is_file():
+            with contextlib.suppress(Locked, OSError), lock(target, "room", no_wait):
+                recover(left, target)
+                remove(left)
 
 
 def remove(path: Path) -> None:
@@ -121,41 +133,10 @@ def remove(path: Path) -> None:
         if not stat.S_ISDIR(path.lstat().st_mode):
             path.unlink()
             return
-        descriptor = os.open(path, FOLDER)
         try:
-            while _empty(descriptor):
-                pass
-        finally:
-            os.close(descriptor)
-        path.rmdir()
-
-
-def _empty(folder: int) -> bool:
-    """Remove what is in a folder, but lift into it the folders that are two levels down; tell whether there were any.
-
-    So it may be of any depth: shutil.rmtree calls itself for each level, up to Python 3.12, and keeps each level open.
-    """
-    lifted = False
-    with os.scandir(folder) as entries:
-        found = list(entries)
-    for entry in found:
-        with contextlib.suppress(OSError):
-            if not entry.is_dir(follow_symlinks=False):
-                os.unlink(entry.name, dir_fd=folder)
-                continue
-            below = os.open(entry.name, FOLDER, dir_fd=folder)
-            try:
-                with os.scandir(below) as deeper:
-                    for each in list(deeper):
-                        if each.is_dir(follow_symlinks=False):
-                            os.rename(each.name, os.urandom(8).hex(), src_dir_fd=below, dst_dir_fd=folder)
-                            lifted = True
-                        else:
-                            os.unlink(each.name, dir_fd=below)
-            finally:
-                os.close(below)
-            os.rmdir(entry.name, dir_fd=folder)
-    return lifted
+            shutil.rmtree(path)
+        except (OSError, RecursionError):  # folders in folders, too deep for Python up to 3.12
+            subprocess.run(["rm", "-rf", "--", path], check=False, capture_output=True)  # noqa: S607 (the system's own)
 
 
 def discard(folder: Path) -> None:
@@ -164,13 +145,8 @@ def discard(folder: Path) -> None:
     Raises:
         Locked: another process is making or removing it.
     """
-    with lock(folder, "room", no_wait):
-        remove(out_of_the_way(folder))
-
-
-def out_of_the_way(folder: Path) -> Path:
-    """Rename what is to be removed, so that nobody finds half of it; return where it is."""
-    return folder.rename(folder.with_name(f"{REMOVED}{folder.name}-{os.urandom(4).hex()}"))
+    with staging(folder, "room", no_wait) as (staged, _):
+        folder.rename(staged / folder.name)
 
 
 def fsync(path: Path) -> None:
@@ -182,7 +158,8 @@ def fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _lock_of(target: Path) -> Path:
+def lock_of(target: Path) -> Path:
+    """Return the file that is locked while somebody is at it."""
     return target.parent / LOCKS / target.name
 
 

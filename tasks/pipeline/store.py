@@ -1,6 +1,5 @@
 """Keeping artifacts: found only when every byte is what it was, made whole or not at all."""
 
-import contextlib
 import json
 import os
 import re
@@ -16,21 +15,14 @@ from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.checkpoints import Checkpoints
 from tasks.pipeline.code_key import path_of
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.staging import (
-    Locked,
-    clean_up,
-    fsync,
-    lock,
-    no_wait,
-    out_of_the_way,
-    pause,
-    remove,
-    staging,
-)
+from tasks.pipeline.staging import clean_up, fsync, pause, staging
+
+Produce = Callable[[Path, int], dict[str, Any]]  # fills a folder, while the lock is held; returns the summary
 
 NOT_MADE = "not made before"
 CHECKPOINTS, RAW, RUNS = "checkpoints", "raw", "runs"
 NOT_NODES = (CHECKPOINTS, RAW, RUNS)
+NEW = "new"  # in a staging folder: what is to be put in place
 DAMAGED = "damaged-"  # how the name of what was set aside begins
 NAME = re.compile(r"(\w[\w.-]*-)?[0-9a-f]{16}")  # what an artifact's folder is called
 
@@ -77,7 +69,7 @@ class Store:
     def make(
         self,
         cache_key: CacheKey,
-        produce: Callable[[Path, int], dict[str, Any]],
+        produce: Produce,
         *,
         why: str = NOT_MADE,
         run: str = "",
@@ -91,53 +83,35 @@ class Store:
         set aside; a good one is replaced only if a rerun is forced. If `produce` fails, nothing changes.
         """
         folder = self.folder(cache_key)
-        with staging(folder, cache_key.label, waiting, self._recover) as (new, descriptor):
+        with staging(folder, cache_key.label, waiting, self._recover) as (staged, descriptor):
             found = Store.find(self, cache_key)
             if isinstance(found, Artifact) and not force:
                 return found, False
+            new = staged / NEW
+            new.mkdir()
             began = time.perf_counter()
             summary = produce(new, descriptor)
-            seconds = time.perf_counter() - began
-            manifest = put_manifest(cache_key, new, summary, seconds, why=why, run=run)
-            made = self._put_in_place(new, folder)
-        made = self._share(cache_key, made, force)
-        self.checkpoints(cache_key).clear()
-        return made, made.manifest == manifest
-
-    def _share(self, cache_key: CacheKey, made: Artifact, force: bool) -> Artifact:  # noqa: ARG002
-        """Let other machines have what was made here, and return what all of them take from now on."""
-        return made
+            put_manifest(cache_key, new, summary, time.perf_counter() - began, why=why, run=run)
+            return self._put_in_place(new, folder), True
 
     def _put_in_place(self, new: Path, folder: Path) -> Artifact:
-        """Put a whole artifact's staging folder where it is kept; after a kill on the way, the next run does."""
+        """Put a whole artifact where it is kept; after a kill on the way, the next run does."""
         for path in (*new.rglob("*"), new):
             fsync(path)
-        replaced = None
         if isinstance(verify(folder, folder.parent.name), Artifact):
-            replaced = out_of_the_way(folder)
-        elif os.path.lexists(folder):
-            self.quarantine(folder)
+            folder.rename(new.with_name("old"))  # removed with the staging folder
+        elif os.path.lexists(folder):  # set aside beside its place: a node's folder may be on a disk of its own
+            folder.rename(folder.with_name(f"{DAMAGED}{folder.name}-{time.time_ns()}"))
+        Checkpoints(self.data_dir / CHECKPOINTS / folder.name).clear()
         new.rename(folder)
         fsync(folder.parent)
-        if replaced:
-            remove(replaced)
         return Artifact.at(folder)
-
-    def quarantine(self, folder: Path) -> None:
-        """Set a damaged artifact aside: beside its place, since a node's folder may be on a disk of its own."""
-        folder.rename(folder.with_name(f"{DAMAGED}{folder.name}-{time.time_ns()}"))
 
     def clean_up(self) -> None:
         """Finish or remove what killed runs have left."""
         for parent in self.data_dir.glob("*/"):
             if is_node(parent) or not parent.is_symlink():
                 clean_up(parent, self._recover)
-        for checkpoints in self.checkpoint_folders():
-            made = self.data_dir / "train" / checkpoints.name
-            if made.exists():
-                with contextlib.suppress(Locked, OSError), lock(made, "room", no_wait):
-                    if isinstance(verify(made, "train"), Artifact) and _newest(made) >= _newest(checkpoints):
-                        remove(checkpoints)  # else they are of a forced rerun that is to take its place
 
     def artifacts(self) -> Iterator[Path]:
         """Give the folder of every artifact, damaged or not, by node and name; nothing that is not the store's."""
@@ -149,19 +123,13 @@ class Store:
         """Give the folder of each training's checkpoints; nothing that is not the store's."""
         return (folder for folder in self.data_dir.glob(f"{CHECKPOINTS}/*") if NAME.fullmatch(folder.name))
 
-    @staticmethod
-    def _recover(left: Path, target: Path) -> None:
+    def _recover(self, left: Path, target: Path) -> None:
         """Put in place what a killed run had finished but for that."""
-        if not os.path.lexists(target) and isinstance(verify(left, target.parent.name, target.name), Artifact):
-            left.rename(target)
-            fsync(target.parent)
+        if isinstance(verify(left / NEW, target.parent.name, target.name), Artifact):
+            self._put_in_place(left / NEW, target)
 
 
 def is_node(folder: Path) -> bool:
     """Tell whether a folder holds a node's artifacts; a link to one elsewhere does so only by the name of a node."""
     named = folder.name.isidentifier() and folder.name not in NOT_NODES
     return named and (not folder.is_symlink() or path_of(f"tasks.{folder.name}") is not None)
-
-
-def _newest(folder: Path) -> int:
-    return max((path.stat().st_mtime_ns for path in folder.iterdir()), default=0)

@@ -16,7 +16,7 @@ import numpy as np
 
 from tasks.data.dataset import FASHION_MNIST
 from tasks.data.idx import read_idx
-from tasks.pipeline.hashing import sha256_of
+from tasks.pipeline.reading import sha256_of
 from tasks.settings.settings import PROJECT, Settings
 from tests.benchmarks.figures import Figure, made
 from tests.benchmarks.throughput import RAW

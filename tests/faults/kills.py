@@ -57,7 +57,7 @@ def finish(folder: Path, server: Server) -> tuple[dict[str, str], dict[str, floa
     if process.returncode:
         raise Fault(f"a restart ended with status {process.returncode}: {output}{errors}")
     data = folder / "data"
-    left = [*leftovers(folder), *data.glob("runs/*.part"), *data.glob("checkpoints/*")]
+    left = [*leftovers(folder), *data.glob("checkpoints/*")]
     if left:
         raise Fault(f"left behind: {left}")
     made = next(records(data)).content["nodes"]

@@ -4,8 +4,7 @@ import os
 
 import pytest
 
-from tasks.pipeline.hashing import sha256_of
-from tasks.pipeline.reading import NotRegular, printable, read, read_json
+from tasks.pipeline.reading import NotRegular, printable, read, read_json, sha256_of
 from tests.strange_files import OTHER_THAN_FILES, sparse
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.pipeline.artifact import Miss
-from tasks.pipeline.staging import LOCKS, PREFIX, REMOVED, out_of_the_way, remove
+from tasks.pipeline.staging import LOCKS, PREFIX, remove
 from tests.conftest import CACHE_KEY, everything_in, produce, set_aside
 from tests.strange_files import OTHER_THAN_FILES, nest
 
@@ -27,7 +27,6 @@ def test_cleaning_up_follows_no_link_and_spares_what_is_not_a_staging_folder(sto
         folder.mkdir()
         (folder / "notes").write_text("mine")
     (store.data_dir / "prepare" / STAGED).symlink_to(mine[0])
-    (store.data_dir / "prepare" / f"{REMOVED}{CACHE_KEY.key}-01234567").symlink_to(mine[0])
     store.clean_up()
     assert all((folder / "notes").exists() for folder in mine)
     assert made_in(store) == sorted([".hidden", CACHE_KEY.key, "staging-x"])
@@ -35,7 +34,7 @@ def test_cleaning_up_follows_no_link_and_spares_what_is_not_a_staging_folder(sto
 
 def test_cleaning_up_leaves_alone_what_is_called_like_a_leftover_where_nothing_was_ever_made(store, artifact, tmp_path):
     elsewhere = tmp_path / "elsewhere"
-    left = [f"{PREFIX}x/notes", f"{REMOVED}x-01234567/notes", f"{PREFIX}/notes", f"{REMOVED}1/notes"]
+    left = [f"{PREFIX}x/notes", f"{PREFIX}/notes"]
     for name in left:
         (elsewhere / name).parent.mkdir(parents=True)
         (elsewhere / name).write_text("mine")
@@ -47,8 +46,9 @@ def test_cleaning_up_leaves_alone_what_is_called_like_a_leftover_where_nothing_w
 
 def test_what_a_killed_remover_left_is_removed_however_deep_it_is(store, artifact):
     nest(artifact.folder)
-    out_of_the_way(artifact.folder)
-    assert len(made_in(store)) == 1
+    staged = artifact.folder.with_name(STAGED)
+    staged.mkdir()
+    artifact.folder.rename(staged / artifact.folder.name)
     store.clean_up()
     assert made_in(store) == []
 

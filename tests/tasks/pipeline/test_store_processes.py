@@ -1,27 +1,22 @@
 """The store among other processes: one maker a key, and what killed makers leave behind."""
 
 import contextlib
-import json
 import multiprocessing
 import os
 import signal
-import sys
-import threading
-from dataclasses import replace
-from subprocess import PIPE, Popen
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tasks.pipeline import staging
 from tasks.pipeline import store as module
-from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.artifact import Artifact, Miss
 from tasks.pipeline.staging import PREFIX
-from tasks.pipeline.store import Store
-from tests.conftest import CACHE_KEY, PROJECT, children_of, everything_in, full, produce, set_aside, wait_until
+from tasks.pipeline.store import NEW, Store
+from tests.conftest import CACHE_KEY, everything_in, full, produce, set_aside
 
 WHOLE = ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
 STAGED = f"{PREFIX}{CACHE_KEY.key}"
-TRAINED = replace(CACHE_KEY, node="train", network="dropout")
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -47,7 +42,7 @@ def make_and_be_killed(data_dir, function, when):
         return real(*arguments, **keywords)
 
     setattr(module, function, kill)
-    Store(data_dir).make(CACHE_KEY, produce)
+    Store(data_dir).make(CACHE_KEY, produce, force=True)
 
 
 def killed(store, function="put_manifest", when=1):
@@ -63,26 +58,14 @@ def made_in(store):
 
 
 @contextlib.contextmanager
-def makers(store, count=1):
-    """Have processes that make the artifact, one of which has begun: the processes, what lets it end, what was made."""
+def maker(store):
+    """Have a process that makes the artifact: the process, and what lets it end."""
     started, may_end, made = SPAWN.Event(), SPAWN.Event(), SPAWN.Queue()
-    arguments = (store.data_dir, started, may_end, made)
-    processes = [SPAWN.Process(target=make_and_tell, args=arguments) for _ in range(count)]
-    for process in processes:
-        process.start()
+    process = SPAWN.Process(target=make_and_tell, args=(store.data_dir, started, may_end, made))
+    process.start()
     assert started.wait(60)
-    yield processes, may_end, made
-    for process in processes:
-        process.join()
-
-
-@pytest.mark.parametrize("count", [2, 3, 4])
-def test_a_key_is_made_by_one_of_several_processes_and_the_others_take_it(store, count):
-    with makers(store, count) as (processes, may_end, made):
-        may_end.set()
-    assert sorted(made.get() for _ in processes) == [False] * (count - 1) + [True]
-    assert everything_in(store.data_dir / "prepare") == [CACHE_KEY.key, *(f"{CACHE_KEY.key}/{name}" for name in WHOLE)]
-    assert isinstance(store.find(CACHE_KEY), Artifact)
+    yield process, may_end
+    process.join()
 
 
 def test_whoever_waits_is_told_for_whom_and_a_reader_does_not_wait(store):
@@ -93,57 +76,55 @@ def test_whoever_waits_is_told_for_whom_and_a_reader_does_not_wait(store):
         told.append(holder)
         may_end.set()
 
-    with makers(store) as ((maker,), may_end, _):
+    with maker(store) as (process, may_end):
         artifact, here = store.make(CACHE_KEY, produce, waiting=waiting)
     assert not here
     assert artifact == store.find(CACHE_KEY)
-    assert set(told) == {f"pid {maker.pid} on this host, which makes prepare"}
+    assert set(told) == {f"pid {process.pid} on this host, which makes prepare"}
 
 
-def test_two_threads_that_make_the_same_key_make_it_once(store):
-    made = []
-    threads = [threading.Thread(target=lambda: made.append(store.make(CACHE_KEY, produce)[1])) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(made) == [False] * 7 + [True]
-
-
-def test_a_killed_maker_blocks_nobody_and_what_it_left_is_not_taken(store):
-    killed(store)
-    assert everything_in(store.data_dir / "prepare" / STAGED) == WHOLE[1:]
-    artifact, here = store.make(CACHE_KEY, produce)
-    assert here
-    assert everything_in(artifact.folder) == WHOLE
-    assert made_in(store) == [CACHE_KEY.key]
+def test_threads_that_make_the_same_key_make_it_once(store):
+    with ThreadPoolExecutor(8) as pool:
+        made = [pool.submit(store.make, CACHE_KEY, produce) for _ in range(8)]
+    assert sorted(each.result()[1] for each in made) == [False] * 7 + [True]
 
 
 def test_what_a_killed_maker_left_is_swept_and_a_living_ones_is_not(store):
-    with makers(store) as ((maker,), _, _):
+    with maker(store) as (process, _):
         store.clean_up()
         assert made_in(store) == [STAGED]
-        maker.kill()
+        process.kill()
     store.clean_up()
     assert made_in(store) == []
 
 
+def test_what_is_half_made_is_not_taken_and_goes_though_no_folder_can_be_made(store, monkeypatch):
+    killed(store)
+    assert everything_in(store.data_dir / "prepare" / STAGED / NEW) == WHOLE[1:]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "mkdir", full)
+        store.clean_up()
+    assert made_in(store) == []
+    assert store.make(CACHE_KEY, produce)[1]
+
+
 @pytest.mark.parametrize("again", [Store.clean_up, lambda store: store.make(CACHE_KEY, produce)], ids=["swept", "made"])
-def test_what_a_killed_maker_had_finished_but_for_its_place_is_put_there(store, again):
+@pytest.mark.parametrize("before", ["nothing", "damaged", "whole"])
+def test_what_a_killed_maker_had_finished_but_for_its_place_is_put_there(store, again, before):
+    old = None if before == "nothing" else store.make(CACHE_KEY, produce)[0]
+    if before == "damaged":
+        (old.folder / "numbers.txt").write_text("one two threE")
+    store.checkpoints(CACHE_KEY).write("1.npz", b"")
     killed(store, "fsync", len(WHOLE) + 1)  # the last before the renaming brings the folder itself to the disk
-    assert store.find(CACHE_KEY).reason == "not made before"
+    assert store.find(CACHE_KEY) == old if before == "whole" else isinstance(store.find(CACHE_KEY), Miss)
+    assert store.checkpoints(CACHE_KEY).names() == ["1.npz"]
     again(store)
     found = store.find(CACHE_KEY)
     assert isinstance(found, Artifact)
-    assert made_in(store) == [CACHE_KEY.key]
-
-
-def test_a_damaged_one_that_a_killed_maker_had_replaced_but_for_its_place_is_replaced(store, artifact):
-    (artifact.folder / "numbers.txt").write_text("one two threE")
-    killed(store, "fsync", len(WHOLE) + 1)
-    assert store.make(CACHE_KEY, produce)[1]
-    assert isinstance(store.find(CACHE_KEY), Artifact)
-    assert len(set_aside(store)) == 1
+    assert found != old
+    assert [name for name in made_in(store) if not name.startswith("damaged-")] == [CACHE_KEY.key]
+    assert len(set_aside(store)) == (before == "damaged")
+    assert not store.checkpoints(CACHE_KEY).folder.exists()
 
 
 def test_one_asked_for_afresh_stands_until_the_new_one_does(store, artifact):
@@ -155,76 +136,13 @@ def test_one_asked_for_afresh_stands_until_the_new_one_does(store, artifact):
     assert here
     assert store.find(CACHE_KEY) == renewed != artifact
     assert made_in(store) == [CACHE_KEY.key]
-    assert not set_aside(store)
 
 
-def test_checkpoints_go_when_the_artifact_is_made_and_are_swept_where_it_stands(store):
-    def with_checkpoints(folder, lock):
-        store.checkpoints(TRAINED).folder.mkdir(parents=True)
-        return produce(folder)
-
-    store.make(TRAINED, with_checkpoints)
-    assert not store.checkpoints(TRAINED).folder.exists()
-    store.checkpoints(TRAINED).folder.mkdir()
-    damaged = replace(TRAINED, network="baseline")
-    store.make(damaged, produce)[0].folder.joinpath("numbers.txt").unlink()
-    store.checkpoints(damaged).folder.mkdir()
-    begun = store.checkpoints(TRAINED).folder.with_name("dropout-0123456789abcdef")
-    begun.mkdir()
+def test_checkpoints_outlive_a_making_that_fails_and_go_when_it_is_made(store, artifact):
+    store.checkpoints(CACHE_KEY).write("1.npz", b"")
+    with pytest.raises(OSError, match="No space"):
+        store.make(CACHE_KEY, full, force=True)
     store.clean_up()
-    assert {path.name for path in begun.parent.iterdir()} == {begun.name, damaged.name}
-
-
-def test_checkpoints_of_a_forced_rerun_outlive_the_cleaning_up_while_the_old_artifact_is_there(store):
-    made, _ = store.make(TRAINED, produce)
-    checkpoints = store.checkpoints(TRAINED).folder
-    checkpoints.mkdir(parents=True)
-    left = checkpoints / "000000001-abc.npz"
-    left.touch()
-    os.utime(left, ns=(left.stat().st_mtime_ns + 10**9,) * 2)  # later than the artifact, however fast this is
-    store.clean_up()
-    assert left.exists()
-    os.utime(made.folder / "manifest.json", ns=(left.stat().st_mtime_ns + 1,) * 2)  # put in place after that
-    store.clean_up()
-    assert not checkpoints.exists()
-
-
-def test_leftovers_are_swept_though_no_folder_can_be_made(store, monkeypatch):
-    killed(store)
-    monkeypatch.setattr(os, "mkdir", full)
-    store.clean_up()
-    assert made_in(store) == []
-
-
-def test_sweeping_where_there_is_no_data_does_nothing(tmp_path):
-    Store(tmp_path / "nowhere").clean_up()
-
-
-def test_the_lock_outlives_a_killed_maker_as_long_as_its_child_does(store):
-    """A training child that has lost its parent may still write: nobody else begins before it is gone."""
-    reader, writer = os.pipe()
-    code = (
-        "import os, subprocess, sys\n"
-        "from pathlib import Path\n"
-        "from tasks.pipeline.staging import staging\n"
-        "with staging(Path(sys.argv[1]), 'it') as (folder, lock):\n"
-        f"    subprocess.Popen(['sleep', '600'], pass_fds=[lock, {writer}])\n"
-        "    print('held', flush=True)\n"
-        "    input()\n"
-    )
-    command = [sys.executable, "-c", code, str(store.folder(CACHE_KEY))]
-    parent = Popen(command, stdin=PIPE, stdout=PIPE, pass_fds=[writer], cwd=PROJECT)
-    os.close(writer)
-    assert parent.stdout.readline() == b"held\n"
-    (child,) = children_of(parent.pid)
-    parent.kill()
-    parent.wait()
-    store.clean_up()
-    assert made_in(store) == [STAGED]
-    assert json.loads((store.data_dir / "prepare" / staging.LOCKS / CACHE_KEY.key).read_text())["pid"] == parent.pid
-    os.kill(child, signal.SIGKILL)
-    assert os.read(reader, 1) == b""  # it is gone
-    os.close(reader)
-    wait_until(lambda: store.clean_up() or made_in(store) == [], 10)
-    parent.stdin.close()
-    parent.stdout.close()
+    assert store.checkpoints(CACHE_KEY).names() == ["1.npz"]
+    store.make(CACHE_KEY, produce, force=True)
+    assert not store.checkpoints(CACHE_KEY).folder.exists()

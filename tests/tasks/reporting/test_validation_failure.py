@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.hashing import sha256_of
+from tasks.pipeline.reading import sha256_of
 from tasks.reporting.publish import publish, publish_refusal
 from tasks.reporting.validation_failure import render
 from tasks.validate import check_images, offenders
