@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from tasks.pipeline import PROJECT
-from tasks.pipeline.errors import RunError, Unreachable, UserError
+from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.node import node
 
 
@@ -43,9 +43,9 @@ def fail(how, progress):
     if how == "refuse":
         raise RunError("the numbers do not add up")
     if how == "refuse the user":
-        raise UserError("the user's numbers do not add up")
-    if how == "unreachable":
-        raise Unreachable("nobody answers")
+        error = UserError("the user's numbers do not add up")
+        error.add_note("at line 3")
+        raise error
     if how == "no room":
         raise OSError(28, "No space left on device", "/some/file")
     if how == "break":
@@ -112,12 +112,6 @@ def describe(output, *, count):
     return {"seconds": count.measured["seconds"]}
 
 
-@node()
-def break_off(output):
-    (output / "half").write_text("half")
-    raise RunError("it went wrong")
-
-
 def refuse(artifact):
     raise RunError("not good enough")
 
@@ -132,11 +126,6 @@ def gate(output):
 def alter_input(output, *, count):
     (count.folder / "count.txt").write_text("9")
     return {}
-
-
-@node()
-def read_beside(output):
-    return {"text": (PROJECT / "tests" / "fixtures" / "fashion-mnist-600" / "dataset.json").read_text()}
 
 
 @node()

@@ -172,10 +172,7 @@ def _fault_of_files(folder: Path, files: dict[str, dict[str, Any]]) -> str | Non
         size = (folder / name).stat().st_size
         if size < described["bytes"]:
             return f"{name} truncated to {size:,} of {described['bytes']:,} bytes"
-        if size > described["bytes"]:
-            return f"{name} altered since it was made"
-    for name, described in files.items():
-        if sha256_of(folder / name) != described["sha256"]:
+        if size > described["bytes"] or sha256_of(folder / name) != described["sha256"]:
             return f"{name} altered since it was made"
     return None
 

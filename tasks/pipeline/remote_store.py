@@ -17,7 +17,7 @@ from typing import Any
 from tasks.pipeline.artifact import MANIFEST, Artifact, Miss, verify
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.checkpoints import Checkpoints
-from tasks.pipeline.errors import RunError, Unreachable
+from tasks.pipeline.errors import Unreachable
 from tasks.pipeline.reading import read
 from tasks.pipeline.staging import staging
 from tasks.pipeline.store import CHECKPOINTS, NEW, Produce, Store
@@ -73,6 +73,7 @@ class RemoteStore(Store):
     def __init__(self, data_dir: Path, url: str) -> None:
         super().__init__(data_dir)
         self.remote = Remote(url)
+        self.missing = f"no longer in {url}; run again"
 
     def checkpoints(self, cache_key: CacheKey) -> Checkpoints:
         """Return where a making of it may keep what a later try, of any machine, goes on from."""
@@ -99,17 +100,6 @@ class RemoteStore(Store):
             if isinstance(found, Artifact):
                 self._upload(cache_key, found.folder, replace=theirs is not None)
             return found
-
-    def fetch(self, artifact: Artifact) -> Artifact:
-        """Have here what another machine has found or made.
-
-        Raises:
-            RunError: it is not in the store either.
-        """
-        found = self.find(CacheKey(**artifact.manifest["cache_key"]))
-        if isinstance(found, Artifact) and found.digest == artifact.digest:
-            return found
-        raise RunError(f"{artifact.manifest['label']} ({artifact.key}) is no longer in {self.remote.url}; run again")
 
     def _copy(self, cache_key: CacheKey, manifest: bytes, folder: Path) -> Artifact | Miss:
         """Fill a new folder with the files of that manifest; return it if they prove themselves."""

@@ -145,8 +145,11 @@ def discard(folder: Path) -> None:
     Raises:
         Locked: another process is making or removing it.
     """
-    with staging(folder, "room", no_wait) as (staged, _):
-        folder.rename(staged / folder.name)
+    with lock(folder, "room", no_wait):
+        staged = folder.with_name(f"{PREFIX}{folder.name}")
+        remove(staged)
+        folder.rename(staged)
+        remove(staged)
 
 
 def fsync(path: Path) -> None:

@@ -32,6 +32,10 @@ class Store:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
+        self.missing = (
+            f"not in {data_dir} on {socket.gethostname()}: let all machines have the same data folder, or name a "
+            "--store that they share"
+        )
 
     def folder(self, cache_key: CacheKey) -> Path:
         """Return where the artifact of that key is kept."""
@@ -55,16 +59,12 @@ class Store:
         """Have here what another machine has found or made.
 
         Raises:
-            RunError: it is not here.
+            RunError: it is neither here nor where machines share artifacts.
         """
-        node, label = artifact.manifest["node"], artifact.manifest["label"]
-        found = verify(self.data_dir / node / artifact.folder.name, node)
+        found = self.find(CacheKey(**artifact.manifest["cache_key"]))
         if isinstance(found, Artifact) and found.digest == artifact.digest:
             return found
-        raise RunError(
-            f"{label} ({artifact.key}) is not in {self.data_dir} on {socket.gethostname()}: let all machines have the "
-            "same data folder, or name a --store that they share"
-        )
+        raise RunError(f"{artifact.manifest['label']} ({artifact.key}) is {self.missing}")
 
     def make(
         self,

@@ -122,7 +122,8 @@ def _check(cache_key: CacheKey) -> None:
     found = [*data_read, *((name, read_source(source)[0]) for name, source in _loaded.items())]
     found += [(name, sha256_of(PROJECT / name)) for name in cache_key.code if name.endswith(DATA_SUFFIXES)]
     changed = [name for name, digest in found if cache_key.code.get(name) != digest]
-    changed += [name for name in _imported() if name not in cache_key.code]  # by the server, say
+    paths = [getattr(module, "__file__", None) for module in list(sys.modules.values())]  # imported by the server, say
+    changed += [name for path in paths if path and (name := _name_of(path)) and name not in cache_key.code]
     changed += [
         name for name, of in cache_key.versions.items() if {versions_of((name,))[name], preloaded.get(name, of)} != {of}
     ]
@@ -198,12 +199,6 @@ def _name_of(path: str) -> str | None:
     name = os.path.relpath(path, PROJECT)
     module = f"{name.removesuffix('.py')}/".replace("/", ".")
     return None if name.endswith(".py") and module.startswith(NOT_IN_A_RESULT) else name
-
-
-def _imported() -> list[str]:
-    """Return the files of the project that modules are of, but for those of the machinery."""
-    paths = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-    return [name for path in paths if path and (name := _name_of(path))]
 
 
 _free: list[str] = []  # where libraries, data and a user's own network lie

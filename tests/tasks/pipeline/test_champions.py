@@ -1,11 +1,12 @@
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tasks.pipeline.champions import FILE, champions, crown, evaluation_of_the_champion, roll_back
 from tasks.pipeline.errors import RunError, UserError
-from tests.strange_files import OTHER_THAN_FILES, sparse
+from tests.strange_files import sparse
 
 OF_RUN = {"recipe": "fast", "command": "python flows/main.py --preset fast"}
 
@@ -14,15 +15,18 @@ def crowned(folder, *names):
     return [crowned_over(folder, champions(folder).to_beat.get("evaluate"), name) for name in names]
 
 
-def crowned_over(folder, beaten, name):
-    known = {"network": name, "evaluate": f"{name}-0123456789abcdef", "train": f"training of {name}", "reason": "why"}
+def crowned_over(folder, beaten, name, evaluation=None):
+    evaluation = evaluation or f"{name}-0123456789abcdef"
+    known = {"network": name, "evaluate": evaluation, "train": f"training of {name}", "reason": "why"}
     return crown(folder, beaten, **known, **OF_RUN)
 
 
-def test_without_a_file_there_is_none(tmp_path):
+def test_without_a_file_there_is_none_and_none_before_it(tmp_path):
     assert champions(tmp_path).in_use is None
     assert champions(tmp_path).to_beat == {"rolled_back": []}
     assert evaluation_of_the_champion(tmp_path, champions(tmp_path).to_beat) == {}
+    with pytest.raises(UserError, match="names no champion before the one in use"):
+        roll_back(tmp_path)
 
 
 def test_the_last_one_crowned_is_in_use_and_crowning_it_again_is_no_news(tmp_path):
@@ -36,20 +40,13 @@ def test_a_rollback_puts_the_one_before_into_use_and_the_other_never_again(tmp_p
     crowned(tmp_path, "baseline", "dropout")
     again, was = roll_back(tmp_path)
     assert (again.network, was.network) == ("baseline", "dropout")
-    assert crowned(tmp_path, "dropout") == [False]
+    assert not crowned_over(tmp_path, "baseline-0123456789abcdef", "dropout", "dropout-fedcba9876543210")
     assert champions(tmp_path).to_beat == {
         "network": "baseline",
         "evaluate": "baseline-0123456789abcdef",
         "command": OF_RUN["command"],
         "rolled_back": ["training of dropout"],
     }
-
-
-def test_the_first_has_none_before_it(tmp_path):
-    crowned(tmp_path, "baseline")
-    with pytest.raises(UserError, match="names no champion before the one in use"):
-        roll_back(tmp_path)
-    assert champions(tmp_path).in_use.network == "baseline"
 
 
 def test_of_many_that_have_beaten_the_same_champion_one_takes_its_place_and_the_others_are_told(tmp_path):
@@ -64,14 +61,7 @@ def test_of_many_that_have_beaten_the_same_champion_one_takes_its_place_and_the_
     assert told == {f"{name} {beaten}" for name in names if name != winner}
 
 
-def test_what_was_rolled_back_does_not_come_back_by_another_evaluation_of_it(tmp_path):
-    crowned(tmp_path, "baseline", "dropout")
-    roll_back(tmp_path)
-    known = {"network": "dropout", "evaluate": "dropout-fedcba9876543210", "train": "training of dropout"}
-    assert not crown(tmp_path, "baseline-0123456789abcdef", **known, reason="why", **OF_RUN)
-
-
-@pytest.mark.parametrize("put", [*OTHER_THAN_FILES.values(), sparse], ids=[*OTHER_THAN_FILES, "too large"])
+@pytest.mark.parametrize("put", [os.mkfifo, sparse])
 def test_what_is_no_such_file_is_named_without_a_wait(tmp_path, put):
     put(tmp_path / FILE)
     with pytest.raises(RunError, match=r"champion.json: (not a regular|larger than \d).*; mend it or move it away$"):

@@ -4,14 +4,8 @@ import os
 
 import pytest
 
-from tasks.pipeline.reading import NotRegular, printable, read, read_json, sha256_of
+from tasks.pipeline.reading import NotRegular, printable, read, sha256_of
 from tests.strange_files import OTHER_THAN_FILES, sparse
-
-
-def test_a_file_is_read(tmp_path):
-    (tmp_path / "file").write_bytes(b'{"count": 3}')
-    assert read(tmp_path / "file") == b'{"count": 3}'
-    assert read_json(tmp_path / "file") == {"count": 3}
 
 
 @pytest.mark.parametrize("put", OTHER_THAN_FILES.values(), ids=OTHER_THAN_FILES)

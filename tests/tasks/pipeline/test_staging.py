@@ -46,9 +46,7 @@ def test_cleaning_up_leaves_alone_what_is_called_like_a_leftover_where_nothing_w
 
 def test_what_a_killed_remover_left_is_removed_however_deep_it_is(store, artifact):
     nest(artifact.folder)
-    staged = artifact.folder.with_name(STAGED)
-    staged.mkdir()
-    artifact.folder.rename(staged / artifact.folder.name)
+    artifact.folder.rename(artifact.folder.with_name(STAGED))
     store.clean_up()
     assert made_in(store) == []
 
