@@ -26,7 +26,7 @@ from tasks.formatting import as_text, option_of, suggest
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
 from tasks.pipeline.fork_server import start_server
-from tasks.pipeline.progress import TerminalReporter, at_a_terminal, watchers
+from tasks.pipeline.progress import TerminalReporter, watchers
 from tasks.pipeline.reading import printable
 from tasks.pipeline.run_records import finalize_now, requested_again
 from tasks.pipeline.store import Store
@@ -178,7 +178,7 @@ def run_flow(dag: Dag, settings: Settings) -> Artifact:
         UserError: a node met something that the user gave and that cannot be used.
     """
     with contextlib.ExitStack() as stack:
-        if at_a_terminal():
+        if sys.stderr.isatty():
             os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
             watchers.append(stack.enter_context(TerminalReporter()))
         from flows.orchestration.ephemeral_server import prefect_api

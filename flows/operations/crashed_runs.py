@@ -30,7 +30,7 @@ def mark_crashed_runs(url: str, data_dir: Path | None = None, worker_starts: boo
     host = socket.gethostname()
     messages = [_end_run(url, run, f"its process, pid {pid} on {host}, was killed") for run, pid in dead]
     for record in records:
-        record.reported()
+        record.update(reported=True)
     # A run's tasks are reported neither by its worker nor above.
     ended = {"state": {"type": {"any_": ["CRASHED", "FAILED", "CANCELLED"]}}}
     going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}

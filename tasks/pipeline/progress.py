@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -132,11 +131,6 @@ class Background:
         while not self.over.is_set():
             self.work()
             self.over.wait(self.every)
-
-
-def at_a_terminal() -> bool:
-    """Tell whether a person watches standard error."""
-    return sys.stderr.isatty()
 
 
 @contextlib.contextmanager

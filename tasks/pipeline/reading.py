@@ -16,16 +16,11 @@ from typing import Any
 DESCRIPTION = 1 << 26  # bytes: of what describes something, such as a manifest, a run's record, a page's numbers
 
 
-class NotRegular(OSError):
-    """It is a link, a folder, a pipe or the like."""
-
-
 def open_regular(path: Path, *, follow: bool = False) -> BufferedReader:
     """Open a file for reading, where it is a regular one; a link only where it is to be followed.
 
     Raises:
-        NotRegular: it is something else.
-        OSError: it cannot be opened.
+        OSError: it is something else, or cannot be opened.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
@@ -35,7 +30,7 @@ def open_regular(path: Path, *, follow: bool = False) -> BufferedReader:
     except OSError as error:
         if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link, a socket
             raise
-    raise NotRegular(errno.EINVAL, "Not a regular file", str(path))
+    raise OSError(errno.EINVAL, "Not a regular file", str(path))
 
 
 def read(path: Path, limit: int = DESCRIPTION, *, follow: bool = False) -> bytes:

@@ -66,14 +66,12 @@ class Record:
 
     def end(self, state: str, message: str = "", **known: str) -> None:
         """Record how the run ended, and what else is known of it."""
-        with self.changing:
-            self.content |= {"state": state, "message": message, "ended": _now(), **known}
-            self._write()
+        self.update(state=state, message=message, ended=_now(), **known)
 
-    def reported(self) -> None:
-        """Record that a server knows how the run ended, or cannot be told."""
+    def update(self, **known: Any) -> None:
+        """Record what is known, such as `reported`: a server knows how the run ended, or cannot be told."""
         with self.changing:
-            self.content["reported"] = True
+            self.content |= known
             self._write()
 
     def _write(self) -> None:
@@ -107,7 +105,8 @@ def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
             raise
         finally:
             current.remove(record)
-            before = _like(data_dir, record) if record.did_nothing else None
+            alike = (other for other in _completed(data_dir) if other.keys == record.keys and other.path != path)
+            before = next(alike, None) if record.did_nothing else None
             with contextlib.suppress(FileNotFoundError):  # the disk was full from the beginning
                 if before:
                     path.unlink()
@@ -126,11 +125,6 @@ def _locked(path: Path) -> Iterator[None]:
             yield
         finally:
             lock_of(path).unlink(missing_ok=True)
-
-
-def _like(data_dir: Path, record: Record) -> Record | None:
-    alike = (other for other in records(data_dir) if other.keys == record.keys and other.path != record.path)
-    return next((other for other in alike if other.content["state"] == "completed"), None)
 
 
 def _make_newest(data_dir: Path, record: Path) -> None:
@@ -191,8 +185,11 @@ def last_asked(record: Path) -> float:
 
 def last_completed(data_dir: Path, command: str) -> Record | None:
     """Return the record of the last run that completed with the same recipe."""
-    alike = (record for record in records(data_dir) if record.content["command"] == command)
-    return next((record for record in alike if record.content["state"] == "completed"), None)
+    return next((record for record in _completed(data_dir) if record.content["command"] == command), None)
+
+
+def _completed(data_dir: Path) -> Iterator[Record]:
+    return (record for record in records(data_dir) if record.content["state"] == "completed")
 
 
 def requested_again(data_dir: Path, found: dict[str, Artifact], **known: str) -> None:

@@ -25,7 +25,6 @@ from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.reading import printable, read
 
 EXPECTED = "expected is a Keras model that takes images of 28×28×1 and gives ten probabilities"
-MODULE = "own_network"  # what the file is called as a module
 SAID = 200  # characters of another's message
 PROJECT_PACKAGES = ("flows", "tasks", "tests")
 
@@ -59,6 +58,11 @@ class UserFunction(BaseModel):
         libraries = _distributions({name for _, name in _imported(tree)})
         return cls(path=path, function=function, sha256=hashlib.sha256(content).hexdigest(), libraries=libraries)
 
+    @property
+    def module(self) -> str:
+        """What the file is called as a module."""
+        return "own_network"
+
     def load(self) -> ModuleType:
         """Run the file, which may register what its model is made of.
 
@@ -72,7 +76,7 @@ class UserFunction(BaseModel):
             raise RunError(f"network_file {describe(error)} (on {socket.gethostname()})") from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise RunError(f"{self.path} has changed since the run began; run again")
-        module = ModuleType(MODULE)
+        module = ModuleType(self.module)
         module.__file__ = str(self.path)
         sys.modules[module.__name__] = module  # where a class that is saved is looked for
         try:

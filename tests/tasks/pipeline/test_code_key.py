@@ -160,27 +160,28 @@ def real_nodes():
     return {node.label(network): (node.function.__module__, node._network_module(network)) for node, network in nodes}
 
 
+def codes(project):
+    return {label: code_digests(*filter(None, modules), project=project) for label, modules in real_nodes().items()}
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
+    """A copy of the project, and its codes."""
     folder = tmp_path_factory.mktemp("project")
     for name in ("flows", "tasks"):
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(PROJECT / "README.md", folder)
-    return folder
-
-
-def codes(project):
-    return {label: code_digests(*filter(None, modules), project=project) for label, modules in real_nodes().items()}
+    return folder, codes(folder)
 
 
 @pytest.mark.parametrize("name", REAL)
 def test_an_edit_of_the_project_reruns_what_it_concerns_and_retrains_nothing_else(project, name):
     file, old, new, reruns = REAL[name]
-    path, before = project / file, codes(project)
+    folder, before = project
+    path = folder / file
     content = path.read_text() if path.exists() else None
     try:
-        apply(project, (file, old, new))
-        after = codes(project)
+        apply(folder, (file, old, new))
+        after = codes(folder)
     finally:
         path.write_text(content) if content is not None else path.unlink()
     changed = {label for label in before if before[label] != after[label]}
@@ -189,7 +190,7 @@ def test_an_edit_of_the_project_reruns_what_it_concerns_and_retrains_nothing_els
 
 
 def test_a_network_reaches_its_own_file_and_no_other_network(project):
-    reached = codes(project)["train[dropout]"]
+    reached = project[1]["train[dropout]"]
     assert "tasks/settings/models.py" not in reached
     assert [name for name in reached if name.startswith("tasks/networks/")] == [
         "tasks/networks/__init__.py",

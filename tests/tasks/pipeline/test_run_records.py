@@ -78,7 +78,7 @@ def test_a_killed_run_is_known_by_its_lock_and_said_until_a_server_was_told(tmp_
         assert record.content["pid"] == killed
         assert record.content["state"] == "died"
         assert record.content["nodes"] == {"train[dropout]": TRAIN}
-    recover_crashed_runs(tmp_path)[0].reported()
+    recover_crashed_runs(tmp_path)[0].update(reported=True)
     assert recover_crashed_runs(tmp_path) == []
     assert [record.content["pid"] for record in records(tmp_path)] == [killed]
     assert everything_in(tmp_path / "runs") == [record.path.name]

@@ -89,15 +89,15 @@ def test_a_worker_that_is_silent_for_too_long_is_killed_and_one_that_reports_is_
 
 def test_the_time_in_which_the_parent_is_stopped_is_no_silence():
     code = """
-workers.TIMEOUT, workers.WAKE = 3, 1
-say(run(functions.be_silent, 1.5, progress=silent))
+workers.TIMEOUT, workers.WAKE = 4, 1
+say(run(functions.be_silent, 2, progress=silent))
 """
     with subprocess.Popen(
         [sys.executable, "-c", BEGIN + code], cwd=PROJECT, stdout=subprocess.PIPE, text=True
     ) as process:
         wait_until(lambda: any("forkserver" in command_of(child) for child in children_of(process.pid)), 30)
         os.kill(process.pid, signal.SIGSTOP)
-        threading.Event().wait(4)
+        threading.Event().wait(5)
         os.kill(process.pid, signal.SIGCONT)
         assert process.communicate(timeout=60)[0] == "{}\n"
 
