@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.pipeline.node import node
 from tasks.pipeline.provenance import cores
-from tasks.training.checkpoint import load_checkpoint
-from tasks.training.loop import CHECKPOINT_INTERVAL, Diverged, Training
+from tasks.training.loop import Diverged, Training
 from tasks.training.recipe import Recipe
 from tasks.training.saving import save_model
 from tasks.training.tensorflow import begin, start_tensorflow
@@ -63,26 +62,20 @@ def fit(
     checkpoints: Checkpoints,
     threads: int,
     progress: Progress,
-    checkpoint_interval: float = CHECKPOINT_INTERVAL,
 ) -> dict[str, Any]:
     """Train a model from the start or its last checkpoint, save it with its history, and return the summary.
 
     Raises:
         Diverged: the loss is no longer finite, and the recipe has no thresholds below which it is pruned.
     """
-    checkpoint, refused = load_checkpoint(checkpoints)
-    for reason in refused:
-        progress(0, recipe.epochs, f"checkpoint {reason}", True)
     with ThreadPoolExecutor(threads) as pool:
-        training = Training(model, recipe, prepared, checkpoints, checkpoint, pool, checkpoint_interval)
-        if not training.repeatable:
-            progress(0, recipe.epochs, "not reproducible: it draws without a seed, or keeps values of its own", True)
+        training = Training(model, recipe, prepared, checkpoints, pool, progress)
         try:
-            training.run(progress)
-        except Diverged as fault:
+            training.run()
+        except Diverged as error:
             if not recipe.pruning_thresholds:
                 raise
-            progress(0, 0, f"given up: {fault}", True)  # a search goes on without it
+            progress(0, 0, f"given up: {error}", True)  # a search goes on without it
     save_model(model, output / "model.keras")
     (output / "history.json").write_text(json.dumps(training.history, indent=1))
     return {

@@ -393,9 +393,3 @@ def tensorflow():
     from tasks.training.tensorflow import start_tensorflow
 
     start_tensorflow(1)
-
-
-@pytest.fixture
-def prepared(finished_run):
-    """Return the folder of its prepared splits."""
-    return next((finished_run / "data" / "prepare").glob("[!.]*"))

@@ -1,12 +1,15 @@
 """What tests have a worker do: train a small network, or call a node."""
 
+import math
+import os
 import shutil
+import signal
 from dataclasses import replace
 from importlib import import_module
 
 from tasks.pipeline.checkpoints import Checkpoints
 from tasks.train import build_model, fit
-from tasks.training.loop import CHECKPOINT_INTERVAL
+from tasks.training import loop
 from tasks.training.recipe import Recipe
 from tasks.training.tensorflow import start_tensorflow
 
@@ -23,16 +26,7 @@ RECIPE = Recipe(
 SMALL = {"filters": 4, "dense_width": 16, "dropout_rate": 0.5}
 
 
-def train_network(
-    folder,
-    prepared,
-    progress,
-    network="dropout",
-    architecture=SMALL,
-    threads=1,
-    checkpoint_interval=CHECKPOINT_INTERVAL,
-    **recipe,
-):
+def train_network(folder, prepared, progress, network="dropout", architecture=SMALL, threads=1, **recipe):
     """Fill `output` in a folder, where the checkpoints are too; return the summary."""
     start_tensorflow(threads)
     output = folder / "output"
@@ -40,8 +34,19 @@ def train_network(
     output.mkdir(parents=True)
     recipe = replace(RECIPE, **architecture, **recipe)
     model = build_model(import_module(f"tasks.networks.{network}"), recipe)
-    checkpoints = Checkpoints(folder / "checkpoints" / "dropout-0")
-    return fit(output, model, recipe, prepared, checkpoints, threads, progress, checkpoint_interval)
+    return fit(output, model, recipe, prepared, Checkpoints(folder / "checkpoints" / "dropout-0"), threads, progress)
+
+
+def train_until_killed(batches, folder, prepared, progress, **how):
+    """Do so with a checkpoint at every batch, and be killed as soon as so many are counted in all."""
+    loop.CHECKPOINT_INTERVAL = loop.PROGRESS_INTERVAL = 0
+
+    def report(done, *rest):
+        progress(done, *rest)
+        if done * math.ceil(360 / RECIPE.batch_size) >= batches:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return train_network(folder, prepared, report, **how)
 
 
 def call(node, folder, progress, **keywords):

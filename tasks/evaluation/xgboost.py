@@ -10,7 +10,7 @@ from tasks.evaluation.predictions import measure_all
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
 from tasks.pipeline.progress import Progress
-from tasks.training.trees import MODEL, THREADS, XGBOOST_DISTRIBUTION, described, flat
+from tasks.training.trees import MODEL, THREADS, XGBOOST_DISTRIBUTION, described
 
 PREDICTION_CHUNK = 5_000  # images that are predicted together
 
@@ -23,7 +23,8 @@ def evaluate(output: Path, *, train: Artifact, prepare: Artifact, progress: Prog
     booster = xgboost.Booster({"nthread": THREADS}, model_file=train.folder / MODEL)
 
     def predict(images: np.ndarray) -> Iterator[np.ndarray]:
-        for start in range(0, len(images), PREDICTION_CHUNK):
-            yield booster.inplace_predict(flat(images[start : start + PREDICTION_CHUNK]))
+        rows = images.reshape(len(images), -1)
+        for start in range(0, len(rows), PREDICTION_CHUNK):
+            yield booster.inplace_predict(rows[start : start + PREDICTION_CHUNK])
 
     return measure_all(output, prepare, predict, [described(booster)], THREADS, progress)

@@ -7,6 +7,7 @@ this training, is taken; the one before it is kept beside it.
 import hashlib
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,16 +38,15 @@ def save_checkpoint(checkpoints: Checkpoints, checkpoint: Checkpoint) -> None:
         checkpoints.remove(old)
 
 
-def load_checkpoint(checkpoints: Checkpoints) -> tuple[Checkpoint | None, list[str]]:
-    """Return the newest checkpoint that is what it was, and of each newer one, which is removed, why it was refused."""
-    refused: list[str] = []
+def load_checkpoint(checkpoints: Checkpoints, report: Callable[[str], None]) -> Checkpoint | None:
+    """Return the newest checkpoint that is what it was; of each newer one, which is removed, report why it is not."""
     for name in checkpoints.names():
         try:
-            return _decode(checkpoints.read(name), name, checkpoints.name), refused
+            return _decode(checkpoints.read(name), name, checkpoints.name)
         except (OSError, ValueError, KeyError) as error:
-            refused.append(f"{name[:16]}… refused: {getattr(error, 'strerror', None) or error}")
+            report(f"checkpoint {name[:16]}… refused: {getattr(error, 'strerror', None) or error}")
             checkpoints.remove(name)  # so that it is not counted among those that are kept
-    return None, refused
+    return None
 
 
 def _decode(content: bytes, name: str, training: str) -> Checkpoint:

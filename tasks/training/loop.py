@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import numpy as np
 from tasks.data.splits import load_split
 from tasks.pipeline.errors import RunError
 from tasks.training.augmentation import augment
-from tasks.training.checkpoint import Checkpoint, save_checkpoint
+from tasks.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from tasks.training.cross_entropy import per_sample_cross_entropy
 from tasks.training.recipe import Recipe
 
@@ -33,7 +34,7 @@ class Diverged(RunError):
 
 
 class Training:
-    """A model, its optimizer and its history, batch by batch."""
+    """A model, its optimizer and its history, batch by batch, from the start or from the last checkpoint."""
 
     def __init__(
         self,
@@ -41,63 +42,50 @@ class Training:
         recipe: Recipe,
         prepared: Path,
         checkpoints: Checkpoints,
-        checkpoint: Checkpoint | None,
         pool: ThreadPoolExecutor,
-        checkpoint_interval: float = CHECKPOINT_INTERVAL,
+        progress: Progress,
     ) -> None:
         from tasks.training.train_step import Predictor, TrainStep
 
-        self.recipe, self.checkpoints, self.checkpoint_interval = recipe, checkpoints, checkpoint_interval
+        self.recipe, self.checkpoints, self.progress = recipe, checkpoints, progress
         self.update = TrainStep(model, recipe.seed, pool, recipe.label_smoothing)
         self.predict = Predictor(model, pool)
         self.repeatable = self.update.repeatable and self.predict.repeatable
-        self.train = load_split(prepared, "train")
-        self.validation = load_split(prepared, "validation")
+        self.train, self.validation = load_split(prepared, "train"), load_split(prepared, "validation")
         self.batches = math.ceil(len(self.train[1]) / recipe.batch_size)  # in an epoch
         self.step = 0
         self.history: list[dict[str, Any]] = []  # an entry an epoch
         self.running: dict[str, float] = {}  # means over the images of this epoch so far
-        self.before = 0.0  # seconds of training that the checkpoint holds
-        if checkpoint:
-            self._restore(checkpoint)
         self.began = self.saved = self.reported = time.perf_counter()
+        if not self.repeatable:
+            self._report("not reproducible: it draws without a seed, or keeps values of its own")
+        if checkpoint := load_checkpoint(checkpoints, self._report):
+            self._restore(checkpoint)
 
     @property
     def seconds(self) -> float:
         """How long the training took, without what was lost when it was killed."""
-        return self.before + time.perf_counter() - self.began
+        return time.perf_counter() - self.began
 
-    def run(self, progress: Progress) -> None:
+    def run(self) -> None:
         """Train to the end of the last epoch, keeping a checkpoint at each epoch's end and every half minute.
 
         Raises:
             Diverged: the loss is no longer finite.
         """
-        if self.step:
-            epoch, batch = divmod(self.step, self.batches)
-            self._report(progress, f"goes on after {f'batch {batch} of ' if batch else ''}epoch {epoch + bool(batch)}")
-        while len(self.history) < self.recipe.epochs and not self.pruned:
+        epochs, bars = self.recipe.epochs, self.recipe.pruning_thresholds
+        while len(self.history) < epochs and not is_pruned(self.history, bars, epochs):
             epoch, first = divmod(self.step, self.batches)
             order = epoch_order(len(self.train[1]), self.recipe.seed, epoch)
             for batch in range(first, self.batches):
                 start = batch * self.recipe.batch_size
                 self._update(order[start : start + self.recipe.batch_size], epoch, batch)
-                self._report_now_and_then(progress)
-                if time.perf_counter() - self.saved > self.checkpoint_interval and batch + 1 < self.batches:
+                self._report()
+                if time.perf_counter() - self.saved > CHECKPOINT_INTERVAL and batch + 1 < self.batches:
                     self._save()
-            self._end_epoch(epoch, progress)
+            self._end_epoch(epoch)
             self._save()
-            self._report(progress, self._note())
-
-    @property
-    def pruned(self) -> bool:
-        """Whether validation accuracy was below its bar after a share of the epochs: of three bars, a quarter each."""
-        bars = self.recipe.pruning_thresholds
-        for place, bar in enumerate(bars, 1):
-            over = round(self.recipe.epochs * place / (len(bars) + 1))
-            if 0 < over <= len(self.history) and self.history[over - 1]["validation_accuracy"] < bar:
-                return True
-        return False
+            self._report(self._note())
 
     def _update(self, chosen: np.ndarray, epoch: int, batch: int) -> None:
         """Take one step on these images, and count them into the running figures."""
@@ -112,12 +100,12 @@ class Training:
             self.running[name] += (of_batch[name] - self.running[name]) * len(chosen) / seen
         self.step += 1
 
-    def _end_epoch(self, epoch: int, progress: Progress) -> None:
+    def _end_epoch(self, epoch: int) -> None:
         images, labels = self.validation
         chunks = []
         for chunk in self.predict(images):
             chunks.append(chunk)
-            self._report_now_and_then(progress)
+            self._report()
         probabilities = np.concatenate(chunks)
         finite = np.isfinite(probabilities).all()  # of the other classes too
         loss = float(per_sample_cross_entropy(probabilities, labels).mean()) if finite else math.nan
@@ -146,19 +134,18 @@ class Training:
         for variable, value in zip(self.update.variables, checkpoint.variables, strict=True):
             variable.assign(value)
         self.step = checkpoint.step
-        self.history = checkpoint.state["history"]
-        self.running = checkpoint.state["running"]
-        self.before = checkpoint.state["seconds"]
+        self.history, self.running = checkpoint.state["history"], checkpoint.state["running"]
+        self.began -= checkpoint.state["seconds"]
+        epoch, batch = divmod(self.step, self.batches)
+        self._report(f"goes on after {f'batch {batch} of ' if batch else ''}epoch {epoch + bool(batch)}")
 
-    def _report_now_and_then(self, progress: Progress) -> None:
+    def _report(self, milestone: str = "") -> None:
+        """Report a milestone; or how far the training is, now and then."""
         now = time.perf_counter()
-        if now - self.reported > PROGRESS_INTERVAL:
+        if milestone or now - self.reported > PROGRESS_INTERVAL:
             self.reported = now
-            self._report(progress)
-
-    def _report(self, progress: Progress, milestone: str = "") -> None:
-        history = self.history if milestone else None
-        progress(self.step / self.batches, self.recipe.epochs, milestone or self._note(), bool(milestone), history)
+            done, history = self.step / self.batches, self.history if milestone else None
+            self.progress(done, self.recipe.epochs, milestone or self._note(), bool(milestone), history)
 
     def _note(self) -> str:
         validated = f" · validation accuracy {self.history[-1]['validation_accuracy']:.4f}" if self.history else ""
@@ -169,6 +156,15 @@ class Training:
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     """Return the order of the training images in one epoch: a function of seed and epoch alone."""
     return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def is_pruned(history: list[dict[str, Any]], bars: Sequence[float], epochs: int) -> bool:
+    """Return whether validation accuracy was below its bar after a share of the epochs: of 3 bars, a quarter each."""
+    over = [round(epochs * place / (len(bars) + 1)) for place in range(1, len(bars) + 1)]
+    return any(
+        0 < epoch <= len(history) and history[epoch - 1]["validation_accuracy"] < bar
+        for epoch, bar in zip(over, bars, strict=True)
+    )
 
 
 def learning_rate_at(position: float, peak: float, schedule: str) -> float:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     import xgboost
 
@@ -28,8 +26,3 @@ def described(booster: xgboost.Booster) -> dict[str, Any]:
         "parameters": len(booster.trees_to_dataframe()),  # a threshold at each fork, a value at each leaf
         "multiply_adds": trees,
     }
-
-
-def flat(images: np.ndarray) -> np.ndarray:
-    """Return images (n, height, width, 1) as rows of pixels (n, height × width)."""
-    return images.reshape(len(images), -1)

@@ -19,7 +19,9 @@ def save(folder, *steps):
 
 
 def load(folder):
-    return load_checkpoint(Checkpoints(folder))
+    """Return the checkpoint, and what is reported of others."""
+    refused = []
+    return load_checkpoint(Checkpoints(folder), refused.append), refused
 
 
 def newest(folder):
@@ -80,7 +82,7 @@ def test_a_damaged_one_is_refused_with_its_reason_and_the_one_before_it_used(fol
     damage(damaged)
     checkpoint, (refused,) = load(folder)
     assert checkpoint.step == 1
-    assert refused.startswith("000000002-")
+    assert refused.startswith("checkpoint 000000002-")
     assert reason in refused
     assert not damaged.exists()
     save(folder, 2)  # it does not displace good ones either
