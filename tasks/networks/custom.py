@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 IMAGE, CLASSES = (28, 28, 1), 10
 ROUNDING = 0.02  # by which ten probabilities in bfloat16 may miss one
+TO_SAVE = (
+    "register layers of its own with @keras.saving.register_keras_serializable(), give them get_config, make what they "
+    "keep by add_weight, and use no Lambda"
+)
 
 
 def build(custom: UserFunction, seed: int, precision: str) -> keras.Model:
@@ -28,39 +32,34 @@ def build(custom: UserFunction, seed: int, precision: str) -> keras.Model:
         RunError: the file is no longer what it was.
         UserError: the file or the function fails, or what it returns is no such model.
     """
-    import keras
-
     model = custom.call()
-    if not isinstance(model, keras.Model):
-        raise _misfit(custom, f"returns {type(model).__name__}")
     _check_shapes(custom, model)
     _check_habits(custom, model, precision)
     begin(seed, precision)
-    if any(
-        not np.array_equal(one, other)
-        for one, other in zip(model.get_weights(), custom.call().get_weights(), strict=True)
-    ):
+    if not all(map(np.array_equal, model.get_weights(), custom.call().get_weights())):
         raise _misfit(custom, "starts from other weights each time: draw them by keras.random, or with a seed")
     given = _probabilities(custom, model)
     loaded = _load(custom, model, precision)
     again = _probabilities(custom, loaded)
     if given is not None and again is not None and not np.allclose(given, again, atol=ROUNDING):
-        raise _not_kept(custom, "gives other probabilities once it is saved and loaded")
+        raise _misfit(custom, "builds what gives other probabilities once it is saved and loaded", TO_SAVE)
     _check_training(custom, loaded)
     return model
 
 
-def _check_shapes(custom: UserFunction, model: keras.Model) -> None:
+def _check_shapes(custom: UserFunction, model: Any) -> None:
     import keras
 
+    if not isinstance(model, keras.Model):
+        raise _misfit(custom, f"returns {type(model).__name__}")
     if not model.built or not hasattr(model, "input_shape"):  # of a class of one's own, not even then
         raise _misfit(custom, "does not say what its model takes: begin it with keras.Input")
     if model.input_shape != (None, *IMAGE):
-        raise _misfit(custom, f"takes {_shape(model.input_shape)}")
-    if model.output_shape != (None, CLASSES):
-        raise _misfit(custom, f"gives {_shape(model.output_shape)}")
-    if isinstance(named := model.compute_output_spec(keras.KerasTensor((None, *IMAGE))), dict):
-        raise _misfit(custom, f"gives what it gives by name ({', '.join(named)})")
+        raise _misfit(custom, f"takes {model.input_shape}")
+    outputs = model.compute_output_spec(keras.KerasTensor((None, *IMAGE)))  # by name, where they have names
+    shapes = keras.tree.map_structure(lambda output: output.shape, outputs)
+    if shapes != (None, CLASSES):
+        raise _misfit(custom, f"gives {shapes}")
 
 
 def _check_habits(custom: UserFunction, model: keras.Model, precision: str) -> None:
@@ -106,7 +105,7 @@ def _load(custom: UserFunction, model: keras.Model, precision: str) -> keras.Mod
         except RunError:
             raise
         except Exception as error:
-            raise _not_kept(custom, f"cannot be loaded once it is saved ({said(error)})") from error
+            raise _misfit(custom, f"builds what cannot be loaded once it is saved ({said(error)})", TO_SAVE) from error
 
 
 def _check_training(custom: UserFunction, copy: keras.Model) -> None:
@@ -120,23 +119,5 @@ def _check_training(custom: UserFunction, copy: keras.Model) -> None:
         raise custom.fault(error, ", in training") from error
 
 
-def _not_kept(custom: UserFunction, what: str) -> UserError:
-    return UserError(
-        f"{custom.path}: what {custom.function} builds {what}; register layers of its own with "
-        "@keras.saving.register_keras_serializable(), give them get_config, make what they keep by add_weight, and "
-        "use no Lambda"
-    )
-
-
-def _misfit(custom: UserFunction, what: str) -> UserError:
-    return UserError(f"{custom.path}: {custom.function} {what}; {EXPECTED}")
-
-
-def _shape(shape: Any) -> str:
-    """Return what people call the shape of a model's inputs or outputs, however many there are."""
-    if isinstance(shape, dict):
-        return f"{_shape([*shape.values()])} by name ({', '.join(shape)})"
-    if isinstance(shape, list) or not all(size is None or isinstance(size, int) for size in shape):
-        return " and ".join(map(_shape, shape))
-    batch = "" if shape[0] is None else f"{shape[0]} at once of "
-    return batch + "×".join("any" if size is None else str(size) for size in shape[1:])
+def _misfit(custom: UserFunction, what: str, remedy: str = EXPECTED) -> UserError:
+    return UserError(f"{custom.path}: {custom.function} {what}; {remedy}")
