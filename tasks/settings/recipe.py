@@ -49,13 +49,13 @@ def preset_values(settings: Settings) -> dict[str, Any]:
 
 def departures(settings: Settings, article: Settings) -> tuple[str, ...]:
     """Return how these settings differ from the article's: "batch size 128 instead of 512"."""
-    found: dict[str, None] = {}
+    found = []
     for network in filter(ARTICLE.__contains__, settings.networks):
-        ours, theirs, shape = settings.resolved(network), article.resolved(network), networks()[network].shape
-        recipe = {name: getattr(theirs, name) for name in ("epochs", *Preset._fields, "validation_fraction")}
-        for name, expected in {**recipe, **shape}.items():
-            value = getattr(ours, name)
-            if value != expected and not (name in shape and value is None):
+        shape = networks()[network].shape
+        both = settings.resolved(network), article.resolved(network)
+        for name in ("epochs", *Preset._fields, "validation_fraction", *shape):
+            ours, theirs = (getattr(of, name) if getattr(of, name) is not None else shape.get(name) for of in both)
+            if ours != theirs:
                 what = f"{network}’s epochs" if name == "epochs" else name.replace("_", " ")
-                found[f"{what} {as_text(value)} instead of {as_text(expected)}"] = None
-    return tuple(found)
+                found.append(f"{what} {as_text(ours)} instead of {as_text(theirs)}")
+    return tuple(dict.fromkeys(found))

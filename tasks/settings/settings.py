@@ -72,35 +72,35 @@ class Settings(Options):
 
     @model_validator(mode="before")
     @classmethod
-    def _own_network_takes_part(cls, values: Any) -> Any:
-        file = values.get("network_file") if isinstance(values, dict) else None
-        if not isinstance(file, str):
+    def _with_recipe_file_and_own_network(cls, values: Any) -> Any:
+        if isinstance(values, dict) and (file := values.get("recipe_file")):
+            values = _recipe_in(file) | {name: value for name, value in values.items() if name != "recipe_file"}
+        if not isinstance(values, dict) or not isinstance(values.get("network_file"), str):
             return values
         names = cls._split_names(values.get("networks", cls.model_fields["networks"].default))
-        own = file.rpartition(":")[2]
+        own = values["network_file"].rpartition(":")[2]
         return values | {"networks": [*names, *([] if own in names else [own])]}
 
-    @model_validator(mode="before")
+    @field_validator(*PATH_OPTIONS, mode="before")
     @classmethod
-    def _filled_in_from_file(cls, values: Any) -> Any:  # first of all: pydantic begins with the last that is defined
-        file = values.get("recipe_file") if isinstance(values, dict) else None
-        if not file:
-            return values
-        try:
-            recipe = json.loads((PROJECT / Path(file).expanduser()).read_bytes())
-        except OSError as error:
-            raise ValueError(f"recipe_file {file}: {(error.strerror or str(error)).lower()}") from error
-        except (ValueError, RuntimeError) as error:
-            raise ValueError(f"recipe_file {file}: no JSON ({error})") from error
-        if not isinstance(recipe, dict):
-            raise ValueError(f"recipe_file {file}: holds no settings by name")  # noqa: TRY004 (pydantic's rule)
-        return recipe | {name: value for name, value in values.items() if name != "recipe_file"}
+    def _places_from_the_project(cls, path: Any, field: ValidationInfo) -> Any:
+        return _from_folder(PROJECT, path, field.field_name) if isinstance(path, str | Path) else path
+
+    @field_serializer(*PATH_OPTIONS)
+    def _as_seen_from_the_project(self, path: Path | None) -> str | None:
+        """Name no folder of this machine in what goes to another, such as a deployment's form."""
+        return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path) if path else None
+
+    @field_validator("dataset")
+    @classmethod
+    def _specification_from_the_project(cls, name: str) -> str:
+        return name if name == FASHION_MNIST.name else str(_from_folder(PROJECT, name, "dataset"))
 
     @field_validator("network_file")
     @classmethod
     def _own_network_from_the_project(cls, named: str | None) -> str | None:
         path, colon, function = (named or "").rpartition(":")
-        return f"{_from(PROJECT, Path(path), 'network_file')}:{function}" if colon else named
+        return f"{_from_folder(PROJECT, path, 'network_file')}:{function}" if colon else named
 
     @model_validator(mode="after")
     def _known_networks(self) -> Settings:
@@ -115,28 +115,6 @@ class Settings(Options):
         if len(set(self.networks)) < len(self.networks):
             raise ValueError("a network is named twice")
         return self
-
-    @field_validator("dataset", "force", *PATH_OPTIONS, mode="before")
-    @classmethod
-    def _not_empty(cls, value: Any, field: ValidationInfo) -> Any:
-        if value == "":
-            raise ValueError(f"{field.field_name} is empty; leave it out or name something")
-        return value
-
-    @field_validator("dataset")
-    @classmethod
-    def _specification_from_the_project(cls, name: str) -> str:
-        return name if name == FASHION_MNIST.name else str(_from(PROJECT, Path(name), "dataset"))
-
-    @field_serializer(*PATH_OPTIONS)
-    def _as_seen_from_the_project(self, path: Path | None) -> str | None:
-        """Name no folder of this machine in what goes to another, such as a deployment's form."""
-        return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path) if path else None
-
-    @field_validator(*PATH_OPTIONS)
-    @classmethod
-    def _places_from_the_project(cls, path: Path | None, field: ValidationInfo) -> Path | None:
-        return path and _from(PROJECT, path, field.field_name)
 
     @model_validator(mode="after")
     def _enough_images(self) -> Settings:
@@ -176,7 +154,7 @@ class Settings(Options):
         from_environment = os.environ.get("FASHION_MNIST_DIR")
         if self.source or not from_environment:
             return self.source
-        return _from(Path.cwd(), Path(from_environment), "FASHION_MNIST_DIR")
+        return _from_folder(Path.cwd(), from_environment, "FASHION_MNIST_DIR")
 
     def relocated(self, project: Path) -> Self:
         """Return these settings for this machine: what was below that folder of another's is below the project here."""
@@ -251,11 +229,26 @@ def parse_settings(values: dict[str, Any], kind: type[Settings] = Settings) -> S
         raise UserError("; ".join(_sentence(problem, kind) for problem in error.errors())) from error
 
 
-def _from(folder: Path, path: Path, name: str | None) -> Path:
+def _from_folder(folder: Path, path: str | Path, name: str | None) -> Path:
+    """Return the path that a setting of this name gives, a relative one as seen from the folder."""
+    if path == "":
+        raise UserError(f"{name} is empty; leave it out or name something")
     try:
-        return folder / path.expanduser()
+        return folder / Path(path).expanduser()
     except RuntimeError as error:
         raise UserError(f"{name} {path}: {str(error).lower()}") from error
+
+
+def _recipe_in(file: Any) -> dict[str, Any]:
+    try:
+        recipe = json.loads((PROJECT / Path(file).expanduser()).read_bytes())
+    except OSError as error:
+        raise ValueError(f"recipe_file {file}: {(error.strerror or str(error)).lower()}") from error
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"recipe_file {file}: no JSON ({error})") from error
+    if not isinstance(recipe, dict):
+        raise ValueError(f"recipe_file {file}: holds no settings by name")  # noqa: TRY004 (pydantic's rule)
+    return recipe
 
 
 def _sentence(problem: Any, kind: type[Settings]) -> str:
