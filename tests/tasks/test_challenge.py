@@ -1,5 +1,3 @@
-"""The champion: who takes its place, and on whose word; from the command line as a user challenges it."""
-
 import json
 import shutil
 
@@ -8,14 +6,15 @@ import pytest
 
 from tasks.challenge import decide, judge_challenger
 from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.champions import champions, crown
 from tests.conftest import ON_THE_FIXTURE, run_main
 
 pytestmark = pytest.mark.slow
 
 LABELS = np.repeat(np.arange(10), 100)
 CLASSES = [f"class {number}" for number in range(10)]
-CHALLENGED = (*ON_THE_FIXTURE, "--challenge", "yes")
-LONGER = (*CHALLENGED, "--networks", "logistic", "--epochs", "40", "--max-class-drop", "0.5")
+LOGISTIC = ("--networks", "logistic", "--epochs", "40")
+CHALLENGED = (*ON_THE_FIXTURE, "--challenge", "yes", *LOGISTIC, "--max-class-drop", "0.5")
 
 
 def correct(wrong_of_class):
@@ -45,7 +44,13 @@ def test_what_is_clearly_better_and_nowhere_much_worse_becomes_the_champion():
     ("challenger", "champion", "bounds", "why"),
     [
         ({0: 5}, {0: 8}, {}, "; the interval holds zero."),
-        ({0: 25}, {0: 5}, {}, "; it is clearly worse; 0.10 points are asked for; "),
+        (
+            {0: 25},
+            {0: 5},
+            {},
+            "is 2.00 points below that of the champion, old (95 % interval 1.11 to 2.88); it is clearly worse; "
+            "0.10 points are asked for; ",
+        ),
         ({0: 5}, {0: 25}, {"min_improvement": 0.03}, "; 3.00 points are asked for."),
         ({0: 0, 7: 3}, {0: 30}, {}, "; of class 7 it would recognize 3.00 points less."),
         ({0: 9}, {0: 5}, {}, "; the interval holds zero; 0.10 points are asked for; of class 0 it would"),
@@ -56,11 +61,6 @@ def test_what_is_not_stays_a_challenger_and_every_reason_is_told(challenger, cha
     assert not promoted
     assert reason.startswith("new does not become the champion: its validation accuracy is ")
     assert why in reason
-
-
-def test_a_worse_one_is_said_to_lie_below_with_the_interval_of_that():
-    _, reason = weighed({0: 25}, {0: 5})
-    assert "is 2.00 points below that of the champion, old (95 % interval 1.11 to 2.88)" in reason
 
 
 def test_a_loss_of_exactly_the_tolerance_is_no_more_than_it():
@@ -79,7 +79,7 @@ def evaluation(tmp_path, training, images="images"):
 
 
 @pytest.mark.parametrize(
-    ("champion", "to_beat", "promoted", "reason"),
+    ("of_champion", "to_beat", "promoted", "reason"),
     [
         (None, {}, True, "dropout is the first champion: there was none to beat."),
         (
@@ -93,42 +93,33 @@ def evaluation(tmp_path, training, images="images"):
         (None, {"rolled_back": ["a"]}, False, "was rolled back: it does not become it again."),
     ],
 )
-def test_without_a_champion_to_be_held_against_it_is_said_what_follows(tmp_path, champion, to_beat, promoted, reason):
+def test_without_a_champion_to_be_held_against_it_is_said_what_follows(
+    tmp_path, of_champion, to_beat, promoted, reason
+):
     prepare = Artifact(tmp_path, {"digest": "images"})
-    in_use = {"old": evaluation(tmp_path, *champion)} if champion else {}
+    in_use = {"old": evaluation(tmp_path, *of_champion)} if of_champion else {}
     found = decide("dropout", evaluation(tmp_path, "a"), prepare, in_use, {"rolled_back": [], **to_beat})
     assert found["promoted"] == promoted
     assert found["reason"].endswith(reason)
 
 
-def champions_of(folder):
-    return [of["network"] for of in json.loads((folder / "data" / "champion.json").read_text())["champions"]]
-
-
-def decision_of(folder):
-    return json.loads(max((folder / "reports").glob("*T*.json")).read_text())["verdict"]["challenge"]
-
-
-def test_runs_challenge_the_champion_and_a_rollback_lasts(finished_run, server, receiver, tmp_path):
-    shutil.copytree(finished_run / "data", tmp_path / "data")
+def test_a_run_challenges_the_champion_and_a_rollback_puts_it_back(finished_run, server, receiver, tmp_path):
+    data = shutil.copytree(finished_run / "data", tmp_path / "data")
+    (evaluated,) = (data / "evaluate").glob("baseline-*")
+    train = Artifact.at(evaluated).manifest["cache_key"]["inputs"]["train"]
+    known = {"network": "baseline", "evaluate": evaluated.name, "train": train, "reason": "first"}
+    crown(data, None, **known, recipe="fast", command="python flows/main.py")
     address, got, _ = receiver
     environment = server.environment | {"FASHION_MNIST_WEBHOOK": address}
-    told = server._replace(environment=environment)
-    logistic = run_main(tmp_path, told, *CHALLENGED, "--networks", "logistic")
-    assert logistic.returncode == 0, logistic.stderr
-    assert champions_of(tmp_path) == ["logistic"]
-    assert decision_of(tmp_path) == "logistic is the first champion: there was none to beat."
-    better = run_main(tmp_path, told, *LONGER)
-    assert better.returncode == 0, better.stderr
-    assert "logistic becomes the champion: its validation accuracy is " in decision_of(tmp_path)
-    assert champions_of(tmp_path) == ["logistic", "logistic"]
-    assert [of["event"] for of in got] == ["champion promoted"] * 2
+    done = run_main(tmp_path, server._replace(environment=environment), *CHALLENGED)
+    assert done.returncode == 0, done.stderr
+    verdict = json.loads(max((tmp_path / "reports").glob("*T*.json")).read_text())["verdict"]
+    assert "logistic becomes the champion: its validation accuracy is " in verdict["challenge"]
+    assert [of.network for of in champions(data).champions] == ["baseline", "logistic"]
+    assert [of["event"] for of in got] == ["champion promoted"]
     rolled = run_main(tmp_path, None, "--rollback")
-    assert rolled.stdout.startswith("champion: logistic (fast --networks logistic --epochs 1 ")
-    again = run_main(tmp_path, told, *LONGER)
-    assert again.returncode == 0, again.stderr
-    assert champions_of(tmp_path) == ["logistic"]
+    assert rolled.stdout.startswith("champion: baseline (fast), no longer logistic (fast --networks logistic ")
+    assert [of.network for of in champions(data).champions] == ["baseline"]
     assert run_main(tmp_path, None, "--rollback").returncode == 2
     pruned = run_main(tmp_path, None, "--prune", "1").stdout
-    kept = json.loads((tmp_path / "data" / "champion.json").read_text())["champions"][0]["evaluate"]
-    assert kept not in pruned, "the champion's evaluation is needed, however old"
+    assert evaluated.name not in pruned, "the champion's evaluation is needed, however old"

@@ -41,42 +41,28 @@ def verdict(**candidates):
     return [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in compared(candidates).verdict]
 
 
-def test_a_clear_winner_on_validation_data_is_kept_though_it_is_larger():
-    ranking, tied = rank({"small": candidate(validation=0.88, parameters=10), "large": candidate(validation=0.93)})
-    assert (ranking, tied) == (["large", "small"], [])
-
-
-def test_within_the_best_ones_interval_fewer_parameters_win():
-    candidates = {
-        "large": candidate(validation=0.920, parameters=2_000_000),
-        "small": candidate(validation=0.918, parameters=500_000),
-        "poor": candidate(validation=0.850, parameters=10),
-    }
-    ranking, tied = rank(candidates)
-    assert ranking == ["small", "large", "poor"]
-    assert tied == ["large", "small"]
-
-
-def test_of_equally_large_networks_in_a_tie_the_more_accurate_is_kept():
-    ranking, _ = rank({"second": candidate(validation=0.918), "first": candidate(validation=0.920)})
-    assert ranking == ["first", "second"]
-
-
-def test_the_order_in_which_networks_are_given_does_not_matter():
-    candidates = {f"network {number}": candidate(validation=0.90 + number / 500) for number in range(8)}
-    backwards = dict(reversed(candidates.items()))
-    assert rank(candidates) == rank(backwards)
-
-
-def test_eight_networks_are_ranked_by_validation_accuracy_below_the_one_to_keep():
-    candidates = {f"network {number}": candidate(validation=0.50 + number / 20) for number in range(8)}
-    ranking, tied = rank(candidates)
-    assert ranking == [f"network {number}" for number in range(7, -1, -1)]
-    assert tied == []
-
-
-def test_one_network_is_kept_and_tied_with_none():
-    assert rank({"alone": candidate()}) == (["alone"], [])
+@pytest.mark.parametrize(
+    ("candidates", "ranking", "tied"),
+    [
+        ({"alone": (0.91, 1000)}, ["alone"], []),
+        ({"small": (0.88, 10), "large": (0.93, 1000)}, ["large", "small"], []),
+        (
+            {"large": (0.920, 2_000_000), "small": (0.918, 500_000), "poor": (0.850, 10)},
+            ["small", "large", "poor"],
+            ["large", "small"],
+        ),
+        ({"second": (0.918, 10), "first": (0.920, 10)}, ["first", "second"], ["first", "second"]),
+        (
+            {f"network {number}": (0.50 + number / 20, 10) for number in range(8)},
+            [f"network {number}" for number in range(7, -1, -1)],
+            [],
+        ),
+    ],
+    ids=["one", "a clear winner though it is larger", "fewer parameters in a tie", "equally large in a tie", "eight"],
+)
+def test_networks_are_ranked_by_validation_accuracy_and_in_a_tie_the_smallest_is_kept(candidates, ranking, tied):
+    made = {name: candidate(validation=of, parameters=size) for name, (of, size) in candidates.items()}
+    assert rank(made) == rank(dict(reversed(made.items()))) == (ranking, tied)
 
 
 def test_one_network_is_compared_with_nothing():
@@ -139,18 +125,23 @@ def test_two_networks_that_do_equally_well_on_the_test_set_are_not_called_better
     assert sentence.endswith("McNemar p = 1).")
 
 
-def test_two_networks_that_do_equally_well_on_validation_data_are_told_so():
-    assert verdict(small=candidate(validation=0.93), large=candidate(validation=0.93, parameters=2000))[0] == (
-        "Keep small: none is better on validation data, where large reaches 93.00 % too; "
-        "nothing within its 95 % interval (large) has fewer parameters."
-    )
-
-
-def test_of_equally_large_networks_in_a_tie_none_is_called_the_smaller():
-    assert verdict(one=candidate(validation=0.921), two=candidate(validation=0.920))[0] == (
-        "Keep one: it is the better on validation data, 92.10 % against 92.00 %; "
-        "nothing within its 95 % interval (two) has fewer parameters."
-    )
+@pytest.mark.parametrize(
+    ("candidates", "sentence"),
+    [
+        (
+            {"small": candidate(validation=0.93), "large": candidate(validation=0.93, parameters=2000)},
+            "Keep small: none is better on validation data, where large reaches 93.00 % too; "
+            "nothing within its 95 % interval (large) has fewer parameters.",
+        ),
+        (
+            {"one": candidate(validation=0.921), "two": candidate(validation=0.920)},
+            "Keep one: it is the better on validation data, 92.10 % against 92.00 %; "
+            "nothing within its 95 % interval (two) has fewer parameters.",
+        ),
+    ],
+)
+def test_in_a_tie_none_is_called_the_smaller_that_is_not(candidates, sentence):
+    assert verdict(**candidates)[0] == sentence
 
 
 @pytest.mark.parametrize(
@@ -169,28 +160,17 @@ def test_the_verdict_follows_the_p_value_that_it_prints(only_second, p, explaine
     assert f"the choice of test images {explained} the difference" in sentence
 
 
-def test_eight_networks_are_compared_pair_by_pair():
-    candidates = {
-        f"network {number}": candidate(validation=0.5 + number / 20, test=0.5 + number / 20) for number in range(8)
-    }
-    comparison = compared(candidates)
-    assert len(comparison.networks) == 8
-    assert len(comparison.pairs) == 8 * 7 / 2
-    assert len({frozenset((pair.first, pair.second)) for pair in comparison.pairs}) == 28
-    assert comparison.claims == []
-    assert Comparison(**json.loads(json.dumps(comparison.model_dump(), allow_nan=False))) == comparison
+def test_networks_are_compared_pair_by_pair_and_the_test_set_never_changes_the_ranking():
+    def comparison(*accuracies):
+        tests = enumerate(accuracies)
+        return compared({f"network {n}": candidate(validation=0.80 + n / 30, test=of) for n, of in tests})
 
-
-def test_the_test_set_never_changes_the_ranking():
-    def ranking(accuracies):
-        return compared(
-            {
-                f"network {number}": candidate(validation=0.80 + number / 30, test=accuracy)
-                for number, accuracy in enumerate(accuracies)
-            }
-        ).ranking
-
-    assert ranking([0.1, 0.5, 0.9]) == ranking([0.9, 0.5, 0.1]) == ranking([0.5, 0.5, 0.5])
+    found = comparison(0.1, 0.5, 0.9)
+    assert found.ranking == comparison(0.9, 0.5, 0.1).ranking == ["network 2", "network 1", "network 0"]
+    pairs = [(2, 1), (2, 0), (1, 0)]
+    assert [(of.first, of.second) for of in found.pairs] == [(f"network {a}", f"network {b}") for a, b in pairs]
+    assert found.claims == []
+    assert Comparison(**json.loads(json.dumps(found.model_dump(), allow_nan=False))) == found
 
 
 def test_the_gap_is_training_accuracy_less_test_accuracy_with_its_interval():
