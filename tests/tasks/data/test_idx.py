@@ -16,18 +16,13 @@ def write(folder, content):
     return path
 
 
-def test_images_are_read_as_they_were_written(tmp_path):
-    images = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
-    path = write(tmp_path, idx_bytes(IMAGES, images))
-    found = read_idx(path)
+@pytest.mark.parametrize(
+    ("magic", "array"), [(IMAGES, np.arange(2 * 3 * 4).reshape(2, 3, 4)), (LABELS, np.array([9, 0, 255]))]
+)
+def test_images_and_labels_are_read_as_they_were_written(tmp_path, magic, array):
+    found = read_idx(write(tmp_path, idx_bytes(magic, array.astype(np.uint8))))
     assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, images)
-
-
-def test_labels_are_read_as_they_were_written(tmp_path):
-    labels = np.array([9, 0, 255], dtype=np.uint8)
-    path = write(tmp_path, idx_bytes(LABELS, labels))
-    np.testing.assert_array_equal(read_idx(path), labels)
+    np.testing.assert_array_equal(found, array)
 
 
 def test_another_magic_number_is_named(tmp_path):
@@ -39,13 +34,9 @@ def test_another_magic_number_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("magic", "what"),
     [
-        (0x0903, "signed bytes (type 0x09) in 3"),
         (0x0B03, "big-endian 16-bit integers (type 0x0B) in 3"),
         (0x0C01, "big-endian 32-bit integers (type 0x0C) in 1"),
-        (0x0D03, "big-endian 32-bit floats (type 0x0D) in 3"),
-        (0x0E03, "big-endian 64-bit floats (type 0x0E) in 3"),
         (0x0802, "unsigned bytes (type 0x08) in 2"),
-        (0x0804, "unsigned bytes (type 0x08) in 4"),
     ],
 )
 def test_another_element_type_or_number_of_dimensions_is_called_by_its_name(tmp_path, magic, what):
@@ -87,8 +78,3 @@ def test_a_header_that_announces_nothing_along_one_dimension_and_much_along_othe
     path = write(tmp_path, struct.pack(">IIII", IMAGES, 0, 0xFFFFFFFF, 0xFFFFFFFF))
     with pytest.raises(RunError, match=r"holds nothing: its header announces \(0, 4294967295, 4294967295\)"):
         read_idx(path)
-
-
-def test_a_file_that_is_not_there_is_an_operating_system_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        read_idx(tmp_path / "nothing")

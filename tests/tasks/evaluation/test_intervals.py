@@ -44,26 +44,11 @@ def test_mcnemar_is_scipys_exact_test(only_first, only_second):
     assert mcnemar(only_first, only_second) == pytest.approx(expected, rel=1e-9)
 
 
-def test_the_wilson_interval_stays_within_nought_and_one_and_mirrors_itself():
-    low, high = wilson_interval(20, 20)
-    assert high == pytest.approx(1.0)
-    assert [1 - high, 1 - low] == pytest.approx(wilson_interval(0, 20))
-
-
 # The approval of a prime minister in two surveys of the same 1600 people: 150 only in the first, 86 only in the
 # second; Agresti, "Categorical Data Analysis", section 10.1.1: difference 0.04, 95 % interval 0.02 to 0.06.
 # The exact p-value 3.716e-05 is that of R's exact2x2 for the same table.
 def test_mcnemar_gives_the_published_p_value():
     assert mcnemar(150, 86) == pytest.approx(3.716e-05, rel=2e-4)
-
-
-def test_mcnemar_is_the_fair_coins_tail_taken_twice():
-    assert mcnemar(1, 9) == pytest.approx(2 * (1 + 10) / 2**10)
-    assert mcnemar(0, 5) == pytest.approx(2 / 2**5)
-
-
-def test_mcnemar_does_not_ask_which_is_first():
-    assert mcnemar(9, 1) == mcnemar(1, 9)
 
 
 def test_networks_that_never_differ_do_not_differ_significantly():
@@ -82,31 +67,16 @@ def test_the_paired_interval_is_walds_with_half_counts_added():
     found = paired_difference(20, 10, 100)
     assert found.value == 0.1
     assert found.interval == pytest.approx((0.0980392 - 0.1052810, 0.0980392 + 0.1052810), abs=1e-6)
-
-
-def test_the_paired_difference_changes_its_sign_with_the_order():
-    there, back = paired_difference(30, 12, 500), paired_difference(12, 30, 500)
-    assert dict(back) == pytest.approx(dict(-there))
+    assert dict(paired_difference(10, 20, 100)) == pytest.approx(dict(-found))
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "count"), [(0, 0, 10), (5, 0, 10), (10, 0, 10), (300, 280, 10_000), (0, 1, 1)]
+    ("first", "second", "count"), [(0, 0, 10), (5, 0, 10), (10, 0, 10), (300, 280, 10_000), (0, 1, 1), (0, 200, 200)]
 )
-def test_the_paired_interval_contains_the_difference(first, second, count):
+def test_the_paired_interval_contains_the_difference_and_stays_within_what_is_possible(first, second, count):
     found = paired_difference(first, second, count)
-    assert found.low < found.high
+    assert -1 <= found.low < found.high <= 1
     assert found.low <= found.value <= found.high
-
-
-def test_the_paired_interval_stays_within_what_is_possible():
-    assert paired_difference(200, 0, 200).high == 1.0
-    assert paired_difference(0, 200, 200).low == -1.0
-
-
-def test_networks_that_never_differ_have_an_interval_around_nought():
-    found = paired_difference(0, 0, 10_000)
-    assert found.value == 0.0
-    assert found.low == -found.high < 0
 
 
 # Newcombe, Statistics in Medicine 17 (1998), 873, table II, example (a) by method 10: 56/70 − 48/80 is 0.2, interval
@@ -116,14 +86,6 @@ def test_the_difference_of_two_independent_accuracies_is_newcombes_worked_exampl
     found = difference_of(first, second)
     assert found.value == pytest.approx(0.2)
     assert found.interval == pytest.approx((0.0524, 0.3339), abs=5e-5)
-
-
-def test_the_f1_interval_is_wilsons_of_the_share_of_hits_carried_over():
-    # 80 hits, 15 false positives and 5 false negatives: F1 = 160 / 180, and the share of hits among them 80 / 100.
-    low, high = f1_score(80, 20).interval
-    share_low, share_high = wilson_interval(80, 100)
-    assert (low / (2 - low), high / (2 - high)) == pytest.approx((share_low, share_high))
-    assert low < 160 / 180 < high
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])
