@@ -1,7 +1,6 @@
 import gzip
 import os
 import shutil
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 
 from tasks.data.dataset import load_data_set
 from tasks.data.files import BYTES_CHUNK
-from tasks.data.idx import IMAGES
 from tasks.download import download, fetch
 from tasks.pipeline.errors import UserError
 from tasks.settings.settings import PROJECT
@@ -56,25 +54,11 @@ def test_compressed_files_are_taken_from_the_folder_that_the_user_names(data_set
     assert origins == {file.name: str(FIXTURE) for file in data_set.files.values()}
 
 
-def test_plain_files_are_taken_as_well(data_set, raw, tmp_path):
-    fetch(data_set, raw, plain_folder(data_set, tmp_path / "plain"), silent)
-    assert_whole(data_set, raw)
-
-
 def test_a_whole_plain_file_counts_although_a_damaged_compressed_one_lies_beside_it(data_set, raw, tmp_path):
     folder = plain_folder(data_set, tmp_path / "plain")
     for file in data_set.files.values():
         (folder / f"{file.name}.gz").write_bytes(b"<html>")
     assert set(fetch(data_set, raw, folder, silent).values()) == {str(folder)}
-
-
-def test_an_altered_plain_file_of_the_right_length_does_not_hide_the_compressed_one_beside_it(data_set, raw, tmp_path):
-    folder = plain_folder(data_set, tmp_path / "plain")
-    for file in data_set.files.values():
-        (folder / file.name).write_bytes(bytes(file.bytes))
-        shutil.copy(FIXTURE / f"{file.name}.gz", folder)
-    fetch(data_set, raw, folder, silent)
-    assert_whole(data_set, raw)
 
 
 def test_files_that_are_in_data_raw_already_need_no_source(data_set, raw):
@@ -150,41 +134,10 @@ def damaged(content):
     return lambda source: (source / f"{FIRST}.gz").write_bytes(content)
 
 
-REAL = (FIXTURE / f"{FIRST}.gz").read_bytes()
-PLAIN = gzip.decompress(REAL)
-MORE_THAN_ANNOUNCED = struct.pack(">IIII", IMAGES, 500, 28, 28) + PLAIN[16:]
-OTHER_PIXEL = PLAIN[:-1] + bytes([PLAIN[-1] ^ 1])
 DAMAGE = {
-    "truncated": (damaged(REAL[: len(REAL) // 2]), r"its gzip stream ends early \(truncated\)"),
-    "a byte altered": (
-        damaged(REAL[:5000] + bytes([REAL[5000] ^ 0xFF]) + REAL[5001:]),
-        r"its gzip data is damaged \(Error -3 while decompressing",
-    ),
     "a web page": (damaged(WEB_PAGE), "it is a web page, not IDX: it begins with '<!DOCTYPE html><html'"),
-    "a web page, compressed": (damaged(gzip.compress(WEB_PAGE)), "it is a web page, not IDX"),
-    "an error in JSON": (damaged(b'{"error": "quota"}'), "it is a web page, not IDX"),
-    "another magic number": (
-        damaged(gzip.compress(struct.pack(">II", 0x03080000, 1) + b"\0" * 90)),
-        "it is not IDX: it begins with 0x03080000",
-    ),
-    "16-bit images": (
-        damaged(gzip.compress(struct.pack(">IIII", 0x00000B03, 400, 28, 28) + bytes(2 * 28 * 28 * 400))),
-        r"it is IDX of big-endian 16-bit integers \(type 0x0B\) in 3 dimensions; expected are unsigned bytes",
-    ),
-    "counts that disagree": (
-        damaged(gzip.compress(MORE_THAN_ANNOUNCED)),
-        r"it is damaged: its header announces 392,016 bytes \(500, 28, 28\), it has 313,616",
-    ),
-    "empty": (damaged(b""), "it is empty"),
-    "empty, compressed": (damaged(gzip.compress(b"")), "it is not IDX: 0 bytes are too few for a header"),
-    "one byte too many": (damaged(gzip.compress(PLAIN + b"\0")), "it is longer than the expected 313,616 bytes"),
-    "another pixel": (damaged(gzip.compress(OTHER_PIXEL)), "its SHA-256 is .*…, expected e8df2ecfe9e9…: other data"),
     "a folder": (lambda source: ((source / f"{FIRST}.gz").unlink(), (source / FIRST).mkdir()), "[Nn]ot a regular file"),
     "a pipe": (lambda source: ((source / f"{FIRST}.gz").unlink(), os.mkfifo(source / FIRST)), "[Nn]ot a regular file"),
-    "a member after the first that is truncated": (
-        damaged(gzip.compress(PLAIN[:1000]) + gzip.compress(PLAIN[1000:])[:-20]),
-        r"its gzip stream ends early \(truncated\)",
-    ),
     "missing": (lambda source: (source / f"{FIRST}.gz").unlink(), "not there"),
 }
 
@@ -214,25 +167,13 @@ def test_what_was_fetched_before_a_failure_is_kept_for_the_next_run(data_set, ra
     assert sorted(origins.values()) == sorted([str(raw)] * 3 + [str(FIXTURE)])
 
 
-def test_a_web_page_larger_than_the_file_is_still_called_a_web_page(data_set, raw, source):
-    name = data_set.files["train_labels"].name
-    (source / f"{name}.gz").write_bytes(WEB_PAGE + b" " * 10_000)
-    with pytest.raises(UserError, match="it is a web page"):
-        fetch(data_set, raw, source, silent)
-
-
 def test_a_gzip_bomb_is_stopped_early(data_set, raw, source):
-    (source / f"{FIRST}.gz").write_bytes(gzip.compress(PLAIN + b"\0" * 200_000_000, compresslevel=1))
+    (source / f"{FIRST}.gz").write_bytes(gzip.compress(unpack(FIRST) + bytes(200_000_000), compresslevel=1))
     written = []
     with pytest.raises(UserError, match="it is longer than the expected 313,616 bytes"):
         fetch(data_set, raw, source, lambda done, *_: written.append(done))
     assert max(written) <= data_set.files["train_images"].bytes + BYTES_CHUNK
     assert list(raw.iterdir()) == []
-
-
-def test_a_folder_that_does_not_exist_is_named(data_set, raw, tmp_path):
-    with pytest.raises(UserError, match=f"{FIRST} from {tmp_path / 'nowhere'}: not there; give --source"):
-        fetch(data_set, raw, tmp_path / "nowhere", silent)
 
 
 def test_a_full_disk_is_not_held_against_a_source(data_set, raw):

@@ -1,15 +1,17 @@
 """A data set's files as browsers, archivers and other programs leave them."""
 
 import gzip
+import io
 import shutil
 import struct
 
 import pytest
 
 from tasks.data.dataset import UNKNOWN
-from tasks.data.files import with_digests_of
+from tasks.data.files import read, with_digests_of
 from tasks.download import download
-from tasks.pipeline.errors import UserError
+from tasks.pipeline.errors import RunError, UserError
+from tests import silent
 from tests.conftest import FIRST, FIXTURE, WEB_PAGE, assert_whole
 
 PLAIN = gzip.decompress((FIXTURE / f"{FIRST}.gz").read_bytes())
@@ -54,11 +56,10 @@ def taken_from(source, specified, folder):
         (FIRST, COMPRESSED),
         (f"{FIRST}.gz", PLAIN),
         ("train-images.idx3-ubyte", PLAIN),
-        ("train-images.idx3-ubyte", COMPRESSED),
         ("train-images.idx3-ubyte.gz", COMPRESSED),
         (f"{FIRST}.gz", gzip.compress(PLAIN[:1000]) + gzip.compress(b"") + gzip.compress(PLAIN[1000:])),
     ],
-    ids=["gzip without .gz", "plain with .gz", "7-Zip's name", "its name, gzip", "its name with .gz", "three members"],
+    ids=["gzip without .gz", "plain with .gz", "7-Zip's name", "its name with .gz", "three members"],
 )
 def test_a_file_is_known_by_its_content_whatever_its_name_says(data_set, specified, source, tmp_path, name, content):
     (source / name).write_bytes(content)
@@ -111,25 +112,40 @@ def test_what_follows_gzip_data_is_left_over_and_told(data_set, specified, sourc
     assert caplog.messages == ([] if specified.names_its_digests else [f"dataset: {remark}"])
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (WEB_PAGE, "it is a web page, not IDX: it begins with '<!DOCTYPE html><html'"),
-        (b"", "it is empty"),
-        (COMPRESSED[:-4], r"its gzip stream ends early \(truncated\)"),
-        (COMPRESSED[:-8] + bytes(8), r"its gzip data is damaged \(.*: incorrect data check\)"),
-        (struct.pack(">I", 0x0B03) + PLAIN[4:], "it is IDX of big-endian 16-bit integers"),
-        (gzip.compress(PLAIN + bytes(10**8), 1), "it is longer than the expected 313,616 bytes"),
-        (PLAIN[:-1], "it is damaged: its header announces 313,616 bytes .*, it has 313,615"),
-    ],
-    ids=["a web page", "empty", "truncated", "a checksum altered", "16-bit images", "a gzip bomb", "a byte short"],
-)
-def test_what_is_wrong_with_a_file_of_unknown_digest_is_known_before_it_is_downloaded(
-    data_set, source, content, sentence
-):
+OTHER_PIXEL = PLAIN[:-1] + bytes([PLAIN[-1] ^ 1])
+ALTERED = COMPRESSED[:5000] + bytes([COMPRESSED[5000] ^ 0xFF]) + COMPRESSED[5001:]
+DAMAGES = {
+    "a web page": (WEB_PAGE, "it is a web page, not IDX: it begins with '<!DOCTYPE html><html'"),
+    "a large web page": (WEB_PAGE + b" " * 10**6, "it is a web page, not IDX"),
+    "a web page, compressed": (gzip.compress(WEB_PAGE), "it is a web page, not IDX"),
+    "an error in JSON": (b'{"error": "quota"}', "it is a web page, not IDX"),
+    "empty": (b"", "it is empty"),
+    "empty, compressed": (gzip.compress(b""), "it is not IDX: 0 bytes are too few for a header"),
+    "truncated": (COMPRESSED[:-4], r"its gzip stream ends early \(truncated\)"),
+    "a second member truncated": (
+        gzip.compress(PLAIN[:1000]) + gzip.compress(PLAIN[1000:])[:-20],
+        r"its gzip stream ends early \(truncated\)",
+    ),
+    "a byte altered": (ALTERED, r"its gzip data is damaged \(Error -3 while decompressing"),
+    "a checksum altered": (COMPRESSED[:-8] + bytes(8), r"its gzip data is damaged \(.*: incorrect data check\)"),
+    "16-bit images": (struct.pack(">I", 0x0B03) + PLAIN[4:], "it is IDX of big-endian 16-bit integers"),
+    "another magic number": (struct.pack(">II", 0x03080000, 1) + bytes(90), "it is not IDX: it begins with 0x03080000"),
+    "a gzip bomb": (gzip.compress(PLAIN + bytes(10**8), 1), "it is longer than the expected 313,616 bytes"),
+    "a byte short": (PLAIN[:-1], "it is damaged: its header announces 313,616 bytes .*, it has 313,615"),
+    "another pixel": (OTHER_PIXEL, "its SHA-256 is .*…, expected e8df2ecfe9e9…: other data"),
+}
+
+
+@pytest.mark.parametrize(("content", "sentence"), DAMAGES.values(), ids=DAMAGES)
+def test_a_file_that_is_not_the_expected_one_is_refused_with_its_reason(data_set, content, sentence):
+    with pytest.raises(RunError, match=f"^{sentence}"):
+        read(io.BytesIO(content), data_set.files["train_images"], silent)
+
+
+def test_what_is_wrong_with_a_file_of_unknown_digest_is_known_before_it_is_downloaded(data_set, source):
     first = data_set.files["train_images"].model_copy(update={"sha256": UNKNOWN})
-    (source / FIRST).write_bytes(content)
-    with pytest.raises(UserError, match=f"dataset: {FIRST} in {source}: {sentence}.*; give --source a folder"):
+    (source / FIRST).write_bytes(WEB_PAGE)
+    with pytest.raises(UserError, match=f"dataset: {FIRST} in {source}: it is a web page.*; give --source a folder"):
         with_digests_of(data_set.model_copy(update={"files": data_set.files | {"train_images": first}}), source)
 
 
