@@ -2,7 +2,6 @@
 
 import errno
 import socket
-import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,16 +48,6 @@ class Answer(BaseHTTPRequestHandler):
     def cut(self, content):
         self.head(content)
         self.wfile.write(content[: len(content) // 2])
-
-    def cut_before_the_first_byte(self, content):
-        self.head(content)
-
-    def reset(self, content):
-        self.head(content)
-        self.wfile.write(content[: len(content) // 2])
-        self.wfile.flush()
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.connection.close()
 
     def hang_up(self, content):
         """Close without an answer."""
@@ -121,7 +110,7 @@ def test_a_mirror_that_is_busy_twice_is_asked_again(data_set, raw, mirror):
     ] * 2
 
 
-@pytest.mark.parametrize("plan", ["cut", "cut_before_the_first_byte", "reset", "hang_up"])
+@pytest.mark.parametrize("plan", ["cut", "hang_up"])
 def test_a_connection_that_breaks_is_tried_again(data_set, raw, mirror, plan):
     mirror.plans[f"{FIRST}.gz"] = [plan]
     fetch(mirrored(data_set, mirror.url), raw, None, silent)

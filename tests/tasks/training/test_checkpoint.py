@@ -29,6 +29,7 @@ def newest(folder):
 
 
 def test_a_checkpoint_comes_back_as_it_was(folder):
+    assert load(folder) == (None, [])
     save(folder, 12)
     checkpoint, refused = load(folder)
     assert refused == []
@@ -36,10 +37,6 @@ def test_a_checkpoint_comes_back_as_it_was(folder):
     for before, after in zip(VARIABLES, checkpoint.variables, strict=True):
         assert (after == before).all()
         assert (after.dtype, after.shape) == (before.dtype, before.shape)
-
-
-def test_where_nothing_was_kept_there_is_none(folder):
-    assert load(folder) == (None, [])
 
 
 def test_the_newest_is_taken_and_the_one_before_it_kept(folder):
@@ -54,10 +51,6 @@ def flip(path):
     path.write_bytes(content)
 
 
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:100])
-
-
 def swap(path):
     path.write_bytes(min(path.parent.iterdir()).read_bytes())
 
@@ -70,9 +63,8 @@ def in_its_place(put):
     ("damage", "reason"),
     [
         (flip, "altered since it was made"),
-        (truncate, "altered since it was made"),
         (swap, "altered since it was made"),
-        *((in_its_place(put), "refused: Not a regular file") for put in OTHER_THAN_FILES.values()),
+        (in_its_place(OTHER_THAN_FILES["a pipe"]), "refused: Not a regular file"),
         (in_its_place(sparse), "refused: Larger than 4,294,967,296 bytes"),
     ],
 )

