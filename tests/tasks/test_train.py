@@ -97,28 +97,27 @@ from tasks.training.tensorflow import environment
 from tests import silent
 from tests.training_worker import train_network
 
-folder, prepared = map(Path, sys.argv[1:])
+precision, (folder, prepared) = sys.argv[1], map(Path, sys.argv[2:])
 start_server(["keras", "tensorflow"], environment())
-for precision in ("float32", "bfloat16"):
-    train = partial(train_network, folder / precision, prepared, epochs=1, precision=precision, threads=cores())
-    run(train, progress=silent)
+how = {"epochs": 1, "precision": precision, "threads": cores()}
+run(partial(train_network, folder / "worker", prepared, **how), progress=silent)
+train_network(folder / "here", prepared, silent, **how)
 """
 
 
-def test_workers_have_the_bits_of_this_process_and_leave_nothing_where_temporary_files_are_kept(
-    train, prepared, tmp_path
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_workers_have_the_bits_of_a_fresh_python_and_leave_nothing_where_temporary_files_are_kept(
+    prepared, tmp_path, precision
 ):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    command = [sys.executable, "-c", ALONE, str(tmp_path), str(prepared.folder)]
+    command = [sys.executable, "-c", ALONE, precision, str(tmp_path), str(prepared.folder)]
     done = subprocess.run(
         command, cwd=PROJECT, env=os.environ | {"TMPDIR": str(scratch)}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert not list(scratch.iterdir())
-    for precision in ("float32", "bfloat16"):
-        _, output = train(epochs=1, precision=precision)
-        assert content_of(tmp_path / precision / "output") == content_of(output)
+    assert content_of(tmp_path / "worker" / "output") == content_of(tmp_path / "here" / "output")
 
 
 def test_a_training_that_is_killed_again_and_again_on_any_number_of_threads_ends_with_the_same_bits(prepared, tmp_path):
