@@ -101,9 +101,8 @@ def _differ(first: Measured, second: Measured, shared: float) -> dict[str, Paire
     """Return how much better the first is: of each pair of trainings on the same split with the same seed."""
     found = {}
     for split in first:
-        differences = (np.array(first[split]) - np.array(second[split])).round(
-            12
-        )  # what is left of equal ones is no spread
+        differences = np.array(first[split]) - np.array(second[split])
+        differences = differences.round(12)  # what is left of equal ones is no spread
         summary = _summary(differences, shared, lowest=-1.0)
         found[split] = PairedSummary(
             **dict(summary),

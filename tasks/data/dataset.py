@@ -138,24 +138,19 @@ def load_data_set(name_or_path: str) -> DataSet:
     """
     if name_or_path == FASHION_MNIST.name:
         return FASHION_MNIST
-    path = Path(name_or_path)
+    specification = f"dataset specification {name_or_path}"
     try:
-        content = path.read_bytes()
+        content = Path(name_or_path).read_bytes()
         data_set = DataSet.model_validate_json(content.decode(json.detect_encoding(content)))
     except OSError as error:
-        raise UserError(
-            f"dataset {name_or_path!r} is neither 'fashion-mnist' nor a readable specification: {error.strerror}"
-        ) from error
+        wanted = f"dataset {name_or_path!r} is neither 'fashion-mnist' nor a readable specification"
+        raise UserError(f"{wanted}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UserError(
-            f"dataset specification {path}: the file: it is no text in {error.encoding}; save it as UTF-8"
-        ) from error
+        raise UserError(f"{specification}: the file: it is no text in {error.encoding}; save it as UTF-8") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(
-            f"dataset specification {path}: {where}: {first['msg'].removeprefix('Value error, ')}"
-        ) from error
+        raise UserError(f"{specification}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
     if data_set.name == FASHION_MNIST.name:
-        raise UserError(f"dataset specification {path}: name: {data_set.name!r} is taken; give it another")
+        raise UserError(f"{specification}: name: {data_set.name!r} is taken; give it another")
     return data_set

@@ -56,13 +56,8 @@ class TrainStep:
         self.variables = [*model.weights, *self.first_moments, *self.second_moments]
         self._random = random_states(model)
         self._moving: list[keras.Variable] = []  # what a step changes besides the weights that are trained
-        of_part = [
-            tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
-            tf.TensorSpec((None,), tf.uint8),
-            tf.TensorSpec((len(self._random), 2), tf.int64),
-        ]
-        self._sums = tf.function(self._sums_of_part, input_signature=of_part, autograph=False)
-        self.repeatable = _is_repeatable(self._sums)
+        labels = tf.TensorSpec((None,), tf.uint8)
+        self._sums, self.repeatable = _trace(self._sums_of_part, model, self._random, labels)
 
     def __call__(self, images: np.ndarray, labels: np.ndarray, step: int, learning_rate: float) -> dict[str, float]:
         """Take step number `step`, from 0, on these images (n × height × width × 1); return mean loss and accuracy.
@@ -160,12 +155,7 @@ class Predictor:
 
     def __init__(self, model: keras.Model, pool: ThreadPoolExecutor) -> None:
         self.model, self.pool, self._random = model, pool, random_states(model)
-        of_part = [
-            tf.TensorSpec((None, *model.input_shape[1:]), tf.float32),
-            tf.TensorSpec((len(self._random), 2), tf.int64),
-        ]
-        self._predict = tf.function(self._of_part, input_signature=of_part, autograph=False)
-        self.repeatable = _is_repeatable(self._predict)
+        self._predict, self.repeatable = _trace(self._of_part, model, self._random)
 
     def __call__(self, images: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the probabilities of these images (n × height × width × 1)."""
@@ -194,9 +184,15 @@ def _mean(parts: list[tf.Tensor], images: tf.Tensor) -> tf.Tensor:
     return total / tf.cast(images, total.dtype)
 
 
-def _is_repeatable(function: Any) -> bool:
-    """Trace a function, once and by one thread; tell whether it gives the same for the same, whoever calls it when."""
-    definition = function.get_concrete_function().graph.as_graph_def()
+def _trace(function: Any, model: keras.Model, random: list[keras.Variable], *labels: tf.TensorSpec) -> tuple[Any, bool]:
+    """Trace a function of images, perhaps labels, and seeds, once and by one thread.
+
+    Return it, and whether it gives the same for the same, whoever calls it when.
+    """
+    images, seeds = (None, *model.input_shape[1:]), (len(random), 2)
+    signature = [tf.TensorSpec(images, tf.float32), *labels, tf.TensorSpec(seeds, tf.int64)]
+    traced = tf.function(function, input_signature=signature, autograph=False)
+    definition = traced.get_concrete_function().graph.as_graph_def()
     called = (node for of in definition.library.function for node in of.node_def)
     operations = {node.op for node in (*definition.node, *called)} - REPEATABLE
-    return not any((of := op_def_registry.get(name)) and of.is_stateful for name in operations)
+    return traced, not any((of := op_def_registry.get(name)) and of.is_stateful for name in operations)
