@@ -6,6 +6,7 @@ is written there: what Prefect keeps lies in the project's `data/prefect/`.
 """
 
 import os
+import signal
 import sys
 import tempfile
 import tomllib
@@ -25,12 +26,21 @@ OF_PROFILES = ("PREFECT_HOME", "PREFECT_PROFILES_PATH", "PREFECT_PROFILE")
 THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 
-def leave_python_as_it_is() -> None:
-    """Start the command anew where the environment or a flag would have Python import or run other code."""
+def prepare_python() -> None:
+    """Start the command anew where the environment or a flag would have Python import or run other code.
+
+    Exits with 2 where libraries are missing.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while there is nothing to stop, Ctrl-C just ends it
     by_flags = (sys.flags.optimize or sys.warnoptions) and sys.orig_argv[1:] != sys.argv
     if by_flags or any(map(os.environ.get, OF_PYTHON)):
         others = {name: value for name, value in os.environ.items() if name not in OF_PYTHON}
         os.execve(sys.executable, [sys.executable, *sys.argv], others)  # noqa: S606 (no shell is wanted)
+    if not find_spec("pydantic"):
+        print(
+            "error: this Python lacks libraries; `make run` makes the .venv/bin/python that has them", file=sys.stderr
+        )
+        sys.exit(2)
 
 
 def settle_environment() -> None:

@@ -5,24 +5,16 @@ python flows/main.py --preset article     # exactly the article's recipe
 python flows/main.py --help               # every setting
 """
 
-import signal
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while there is nothing to stop, Ctrl-C just ends it
-    here = Path(__file__).resolve().parent  # in which nothing is to be found by its bare name
-    sys.path[:] = [str(here.parent), *(folder for folder in sys.path if folder != str(here))]
-    from flows.environment import leave_python_as_it_is
+    sys.path[0] = str(Path(__file__).resolve().parents[1])  # in flows/, nothing is found by its bare name
+    from flows.environment import prepare_python
 
-    leave_python_as_it_is()
-
-if not find_spec("pydantic"):
-    print("error: this Python lacks libraries; `make run` makes the .venv/bin/python that has them", file=sys.stderr)
-    sys.exit(2)
+    prepare_python()
 
 from flows.models import evaluator, trainer
 from tasks.challenge import challenge

@@ -45,7 +45,7 @@ def outline(dag: Dag, settings: Settings) -> tuple[list[str], dict[str, str]]:
     def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> str:  # noqa: ARG001
         label = node.label(network)
         nodes[label] = node.name
-        forced.reason(node, network, _labels(inputs))
+        forced.reason(node, network, flatten(inputs, str))
         return label
 
     dag(visit, settings)
@@ -61,27 +61,25 @@ class Plan:
 
     steps: list[Step] = field(default_factory=list)
     kept: dict[str, Artifact] = field(default_factory=dict)  # by label; verified
-    failed_check: RunError | None = None  # of the check that failed
-    libraries: set[str] = field(default_factory=set)  # what the nodes that run, or may have to, are made with
+    failed_check: RunError | None = None
+    libraries: set[str] = field(default_factory=set)  # of the nodes that run, or may have to
 
     @property
     def complete(self) -> bool:
-        """Whether all that is asked for stands."""
+        """Whether all that is requested is up to date."""
         return len(self.kept) == len(self.steps)
 
 
 def plan(dag: Dag, settings: Settings) -> Plan:
     """Return what a run would do; without Prefect or TensorFlow."""
-    forced = ForcedReruns(settings.force)
-    found = Plan()
+    forced, found = ForcedReruns(settings.force), Plan()
 
     def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:  # noqa: ARG001
-        label, undecided = node.label(network), _labels(inputs)
-        why = forced.reason(node, network, undecided)
+        label, undecided = node.label(network), list(flatten(inputs, str))
         if found.failed_check:
             verb, why = "wait", "(a failed check stops the run)"
-        elif why:
-            verb = "run"
+        elif reason := forced.reason(node, network, undecided):
+            verb, why = "run", reason
         elif undecided:
             verb, why = "wait", f"(input {undecided[0]} may change)"
         else:
@@ -105,11 +103,9 @@ def plan(dag: Dag, settings: Settings) -> Plan:
     return found
 
 
-def flatten(inputs: dict[str, Any]) -> Iterator[Any]:
-    """Give every input, of a mapped node each."""
+def flatten(inputs: dict[str, Any], kind: type = object) -> Iterator[Any]:
+    """Give every input of this kind, of a mapped node each."""
     for given in inputs.values():
-        yield from given.values() if isinstance(given, dict) else (given,)
-
-
-def _labels(inputs: dict[str, Any]) -> list[str]:
-    return [given for given in flatten(inputs) if isinstance(given, str)]
+        yield from (
+            each for each in (given.values() if isinstance(given, dict) else (given,)) if isinstance(each, kind)
+        )

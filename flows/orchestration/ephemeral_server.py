@@ -27,13 +27,6 @@ MAX_DATABASE = 1 << 26  # bytes; a run of all nodes adds 200,000
 START_TIMEOUT = 180  # seconds: the first start makes the database, 20 s on a slow machine
 END_TIMEOUT = 5  # seconds that a server which is gone may delay the run's end
 
-_own: list[threading.Thread] = []
-
-
-def is_ephemeral() -> bool:
-    """Tell whether the server ends with the run: then nobody can look at it afterwards."""
-    return bool(_own)
-
 
 @contextlib.contextmanager
 def prefect_api(folder: Path) -> Iterator[Callable[[], None]]:
@@ -50,20 +43,34 @@ def prefect_api(folder: Path) -> Iterator[Callable[[], None]]:
             del os.environ[name]
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # the run's end would wait for its next second
-        if url:
-            _check_server(url)
-            yield lambda: None
-            _flush(url)
-        else:
-            with _own_server(folder) as (own, errors):
-                yield lambda: _wait_until_healthy(own, errors)
-                _flush(own)
+    at_once = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}  # the run's end would wait for its next second
+    with temporary_settings(at_once), _kept_server(url) if url else _own_server(folder) as (url, wait):
+        yield wait
+        _flush(url)
 
 
 @contextlib.contextmanager
-def _own_server(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Serve while the context lasts; give the API's URL and a list that errors are added to."""
+def _kept_server(url: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    once = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: 10.0}
+    try:
+        with temporary_settings(once), get_client(sync_client=True) as client:
+            if error := client.api_healthcheck():
+                raise error  # noqa: TRY301
+            client.raise_for_api_version_mismatch()
+    except Exception as error:  # no answer, or something else's, or another Prefect's
+        raise RunError(
+            f"no Prefect 3 server answers at {url} (named by PREFECT_API_URL or your Prefect profile; "
+            f"{type(error).__name__}): start one there, or run with PREFECT_API_URL= to do without"
+        ) from error
+    yield url, lambda: None
+
+
+@contextlib.contextmanager
+def _own_server(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Serve while the context lasts; give the API's URL and a function that waits until it answers."""
     from prefect import settings as known
 
     to_all(*watchers)(Event("started", LABEL, "no server is configured"))
@@ -72,19 +79,17 @@ def _own_server(folder: Path) -> Iterator[tuple[str, list[str]]]:
     database = {known.PREFECT_API_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{folder / DATABASE}"}
     its = {known.PREFECT_API_URL: url, known.PREFECT_SERVER_ANALYTICS_ENABLED: False}
     its |= dict.fromkeys((known.PREFECT_SERVER_API_AUTH_STRING, known.PREFECT_API_AUTH_STRING, known.PREFECT_API_KEY))
+    errors: list[str] = []
     with known.temporary_settings(its | database), _database_at(folder / DATABASE):
-        errors: list[str] = []
         within = contextvars.copy_context()  # with these settings
         server = threading.Thread(target=within.run, args=(_serve, listener, errors), name=LABEL, daemon=True)
         try:
             server.start()
         except RuntimeError as error:
             raise RunError(f"the run's own Prefect server did not start ({error}; see `ulimit -u`)") from error
-        _own.append(server)
         try:
-            yield url, errors
+            yield url, lambda: _wait_until_healthy(url, errors)
         finally:
-            _own.remove(server)
             logging.disable()  # Prefect reports, with a traceback, each write that its end puts off
 
 
@@ -143,20 +148,3 @@ def _flush(url: str) -> None:
         logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # that some are left is why it is drained
         APILogHandler().flush()
         EventsWorker.drain_all(timeout=END_TIMEOUT)
-
-
-def _check_server(url: str) -> None:
-    from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-
-    once = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: 10.0}
-    try:
-        with temporary_settings(once), get_client(sync_client=True) as client:
-            if error := client.api_healthcheck():
-                raise error  # noqa: TRY301
-            client.raise_for_api_version_mismatch()
-    except Exception as error:  # no answer, or something else's, or another Prefect's
-        raise RunError(
-            f"no Prefect 3 server answers at {url} (named by PREFECT_API_URL or your Prefect profile; "
-            f"{type(error).__name__}): start one there, or run with PREFECT_API_URL= to do without"
-        ) from error

@@ -5,8 +5,9 @@ is returned as a state with one sentence, not raised, so that no log shows a tra
 """
 
 import contextlib
+import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -17,20 +18,17 @@ from prefect.concurrency._leases import maintain_concurrency_lease
 from prefect.futures import PrefectFuture, as_completed
 from prefect.runtime import deployment
 from prefect.runtime import flow_run as this_run
-from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Completed, Failed
-from pydantic import ValidationError
 
+from flows.environment import URL
 from flows.operations.crashed_runs import mark_crashed_runs
 from flows.operations.notify import notify, notify_of_failure, promote_winner
-from flows.orchestration.ephemeral_server import is_ephemeral
 from flows.orchestration.server_reporting import ProgressArtifacts, show_result, sync_task_states
 from flows.orchestration.task import as_task, exception_of, failed
 from flows.orchestration.task_runners import ENGINES
 from flows.plan import Dag, ForcedReruns, flatten, outline, plan
 from flows.pruning import retain
 from tasks.pipeline import PROJECT
-from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
 from tasks.pipeline.fork_server import start_server
 from tasks.pipeline.node import Node, store_of
@@ -43,71 +41,56 @@ from tasks.reporting.publish import page_of, publish, publish_refusal
 from tasks.settings.settings import Settings
 from tasks.training.tensorflow import environment
 
+Futures = dict[PrefectFuture[Any], str]  # each with its node's label
 
-@contextlib.contextmanager
-def keep_concurrency_slot(lease: UUID, seconds: float, **_: Any) -> Iterator[None]:
+
+def keep_concurrency_slot(lease: UUID, seconds: float, **_: Any) -> contextlib.AbstractContextManager[None]:
     """Keep this run's slot in its deployment while the server answers, and go on without it when it does not.
 
     Prefect would end the run, whatever its training has cost, because the server was away for some minutes. Two runs at
     once do no harm here: each artifact has one maker.
     """
-    with maintain_concurrency_lease(lease, seconds, raise_on_lease_renewal_failure=False):
-        yield
+    return maintain_concurrency_lease(lease, seconds, raise_on_lease_renewal_failure=False)
 
 
-flow_engine.maintain_concurrency_lease = keep_concurrency_slot  # type: ignore[assignment]
+flow_engine.maintain_concurrency_lease = keep_concurrency_slot
 
 
 def as_flow(dag: Dag, kind: type[Settings]) -> Flow[..., Any]:
     """Return the Prefect flow that runs a DAG with settings of this kind."""
-
-    def recipe_of(parameters: dict[str, Any]) -> str:
-        return kind.model_validate(parameters.get("settings", {})).run_name
-
-    def on_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 (Prefect's)
-        """Notify: Prefect calls this for a run that failed or crashed; where its process was killed, in the worker."""
-        try:
-            name = recipe_of(flow_run.parameters)
-        except ValidationError:  # the state says so
-            name = flow_run.name
-        notify_of_failure(kept_server(), name, str(flow_run.id), f"{state.name}: {state.message}")
-
     default = kind()
 
     def run(settings: Settings = default) -> Any:
-        return run_flow(dag, settings)
+        try:
+            return run_all(dag, settings)
+        except (RunError, UserError) as error:
+            return failed(error)
+        except OSError as error:
+            return failed(RunError(describe(error)))
 
     run.__annotations__["settings"] = kind  # what Prefect checks parameters by
     return flow(
         name=kind.flow,
         description=(kind.__doc__ or "").partition("\n")[0],
-        flow_run_name=lambda: recipe_of(this_run.parameters),  # until its result has a key
+        # until its result has a key
+        flow_run_name=lambda: kind.model_validate(this_run.parameters.get("settings", {})).run_name,
         persist_result=False,
         on_failure=[on_failure],
         on_crashed=[on_failure],
     )(run)
 
 
-def kept_server() -> str:
-    """Return the API's URL of a server that outlives the run, empty if it has one of its own."""
-    return "" if is_ephemeral() else PREFECT_API_URL.value() or ""
-
-
-def run_flow(dag: Dag, settings: Settings) -> Any:
-    """Run the nodes that are not up to date; return an expected failure as a state with one sentence."""
-    try:
-        return run_all(dag, settings)
-    except (RunError, UserError) as error:
-        return failed(error)
-    except OSError as error:
-        return failed(RunError(describe(error)))
+def on_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 (Prefect's)
+    """Notify: Prefect calls this for a run that failed or crashed; where its process was killed, in the worker."""
+    notify_of_failure(os.environ.get(URL, ""), flow_run.name, str(flow_run.id), f"{state.name}: {state.message}")
 
 
 def run_all(dag: Dag, settings: Settings) -> State:
     """Run the nodes that are not up to date, record the run, and report how it ended."""
-    log, server = get_run_logger(), kept_server()
+    log, server = get_run_logger(), os.environ.get(URL, "")  # of a server that outlives the run
     places = (settings.data_dir, settings.reports_dir, server or "its own")
     log.info("code %s (%s), data %s, reports %s, Prefect server %s", PROJECT, commit(), *places)
+    labels, _ = outline(dag, settings)  # it raises where `force` names no node
     try:
         for message in mark_crashed_runs(server, settings.data_dir) if server else []:
             log.info("%s", message)
@@ -117,15 +100,13 @@ def run_all(dag: Dag, settings: Settings) -> State:
     if deployment.id and settings.engine == "local":
         start_server(plan(dag, settings).libraries, environment())
     before = last_completed(settings.data_dir, settings.command)
-    outline(dag, settings)  # it raises where `force` names no node
-    futures: dict[PrefectFuture[Any], str] = {}
+    futures: Futures = {}
     run = str(this_run.id) if server and not deployment.id else None  # a worker's run is known by its processes
     known = {"command": settings.command, "recipe": settings.run_name, "server": server}
     with recorded(settings.data_dir, **known, flow_run=run) as record:
-        ended = run_nodes(dag, settings, record, futures)
-        artifact: Any = ended.data
+        ended = run_nodes(dag, settings, record, futures, LivePage(settings.reports_dir, labels))
         if ended.is_completed():
-            record.end("completed", keep=artifact.summary["winner"])
+            record.end("completed", keep=ended.data.summary["winner"])
         else:
             record.end("stopped" if ended.is_cancelled() else "failed", ended.message or "")
     if deployment.id:
@@ -133,31 +114,28 @@ def run_all(dag: Dag, settings: Settings) -> State:
     if ended.is_completed():
         if settings.keep_runs:
             log.info("%s", retain(settings))
-        announce_result(artifact, settings, before)
+        announce_result(ended.data, settings, before)
     return ended
 
 
-def run_nodes(dag: Dag, settings: Settings, record: Record, futures: dict[PrefectFuture[Any], str]) -> State:
+def run_nodes(dag: Dag, settings: Settings, record: Record, futures: Futures, live: LivePage) -> State:
     """Run every node as a task, and publish the report; return the state that the flow run ends in."""
-    forced = ForcedReruns(settings.force)
+    forced, engine = ForcedReruns(settings.force), ENGINES[settings.engine](settings)
+    stopped: list[State] = []  # how the run is to end if something stops it
 
     def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
-        made_of = [futures[given] for given in flatten(inputs) if isinstance(given, PrefectFuture)]
+        made_of = [futures[given] for given in flatten(inputs, PrefectFuture)]
         task = as_task(node, network, settings, forced.reason(node, network, made_of), record.name)
         future = engine.submit(task, inputs, after)
         futures[future] = node.label(network)
         return future
 
-    stopped: list[State] = []  # how the run is to end if something stops it
-
     def stop(state: State) -> None:
         stopped.append(state)
         engine.stop()
 
-    engine = ENGINES[settings.engine](settings)
-    live = LivePage(settings.reports_dir, outline(dag, settings)[0])
     cancelled = partial(stop, Cancelled(message="cancelled from the server"))
-    shown = [] if is_ephemeral() else [ProgressArtifacts(cancelled)]
+    shown = [ProgressArtifacts(cancelled)] if os.environ.get(URL) else []
     with watching(live, *shown), time_limit(settings.time_limit, stop), engine:
         try:
             report = dag(run, settings)
@@ -175,7 +153,7 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, futures: dict[Prefec
             return failed(error)
 
 
-def announce_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
+def announce_result(artifact: Any, settings: Settings, before: Record | None) -> None:
     """Show the result on a server that is kept, and notify if the verdict keeps another network than before."""
     link = show_result(settings.run_name, artifact, page_of(artifact, settings.reports_dir))
     kept, keep = before and before.content.get("keep"), artifact.summary["winner"]
@@ -186,9 +164,9 @@ def announce_result(artifact: Artifact, settings: Settings, before: Record | Non
 
 
 @contextlib.contextmanager
-def time_limit(hours: float | None, stop: Callable[[State], None]) -> Iterator[None]:
+def time_limit(hours: float | None, stop: Callable[[State], None]) -> Any:
     """Have the run stopped after so many hours, if it lasts so long."""
-    message = f"stopped after {hours:g} hours (time_limit); what was finished is kept" if hours else ""
+    message = f"stopped after {hours or 0:g} hours (time_limit); what was finished is kept"
     timer = threading.Timer((hours or 0) * 3600, stop, [failed(RunError(message))])
     timer.daemon = True
     if hours:
@@ -199,15 +177,14 @@ def time_limit(hours: float | None, stop: Callable[[State], None]) -> Iterator[N
         timer.cancel()
 
 
-def _published(report: PrefectFuture[Any], futures: dict[PrefectFuture[Any], str], settings: Settings) -> State:
+def _published(report: PrefectFuture[Any], futures: Futures, settings: Settings) -> State:
     """Publish the report's page; return the state of the flow run."""
     store = store_of(settings)
     artifact = store.fetch(report.result())
     for future, label in futures.items():  # what later runs quote, and what they challenge
         if label == "compare_trainings" or (settings.challenge and label.startswith("evaluate[")):
             store.fetch(future.result())
-    page = publish(artifact, settings.reports_dir)
-    return Completed(message=f"report: {page}", data=artifact)
+    return Completed(message=f"report: {publish(artifact, settings.reports_dir)}", data=artifact)
 
 
 def _with_page(failure: State, settings: Settings) -> State:
@@ -218,7 +195,7 @@ def _with_page(failure: State, settings: Settings) -> State:
     return failed(RunError(f"{error}; see {publish_refusal(error.artifact, settings.reports_dir)}"))
 
 
-def wait_for(futures: dict[PrefectFuture[Any], str], record: Record) -> State | None:
+def wait_for(futures: Futures, record: Record) -> State | None:
     """Wait for all nodes and record how each ended; return the first failure."""
     failure: State | None = None
     for future in as_completed(list(futures)):

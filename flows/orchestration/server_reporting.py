@@ -4,6 +4,7 @@ Nothing here may hold a run up or fail it: if the server does not answer, the wo
 """
 
 import contextlib
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -23,10 +24,10 @@ from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.runtime import flow_run, task_run
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+from flows.environment import URL
 from flows.operations.processes import find_service
 from flows.operations.server_client import read_pages
 from flows.operations.services import PAGES_URL
-from flows.orchestration.ephemeral_server import is_ephemeral
 from flows.result_table import numbers, verdict
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
@@ -116,7 +117,7 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     """Name the flow run by recipe and key, put verdict, comparison and report beside it; return the report's link."""
     pages = next((environment[PAGES_URL] for environment in find_service("pages").values()), None)
     link = f"{pages}/{page.name}" if pages and page.parent == PROJECT / "reports" else page.as_uri()
-    if not is_ephemeral():
+    if os.environ.get(URL):  # the server outlives the run
         text = "\n\n".join([*verdict(artifact), f"[The report]({link})"])
         with client() as prefect:
             prefect.set_flow_run_name(_flow_run_id(), f"{recipe}-{artifact.key[:8]}")

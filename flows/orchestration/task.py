@@ -1,6 +1,7 @@
 """A node as a Prefect task: on this machine, or on another one of a cluster."""
 
 import traceback
+from functools import partial
 from typing import Any
 
 from prefect import Task, get_run_logger
@@ -22,23 +23,14 @@ def as_task(
     node: Node, network: str | None, settings: Settings, force_reason: str | None = None, run: str = ""
 ) -> Task[..., Any]:
     """Return the Prefect task that runs a node, even if its artifact is up to date, given a reason to."""
-    label = node.label(network)
-    submitter = None
+    label, submitter = node.label(network), None
     if settings.engine != "local":  # one arithmetic for all, whatever the other machines' processors
         submitter = (PROJECT, node.fingerprint(settings, network))
         settings = settings.model_copy(update={"precision": settings.resolved().precision})
-
-    def work(inputs: Inputs) -> Any:
-        return run_node(node, network, settings, force_reason, run, inputs, submitter)
-
     # Another try may help after a killed worker, and a run that nobody waits for where the network is down.
     retryable = WorkerCrashed | Unreachable if deployment.id else WorkerCrashed
-
-    def is_retryable(task: Any, run: Any, state: Any) -> bool:  # noqa: ARG001 (Prefect's signature)
-        return isinstance(exception_of(state), retryable)
-
     return Task(
-        work,
+        partial(run_node, node, network, settings, submitter, force_reason, run),
         name=label,
         task_run_name=label,
         description=node.function.__doc__,
@@ -47,7 +39,7 @@ def as_task(
         retries=node.retries,
         retry_delay_seconds=exponential_backoff(backoff_factor=3),
         retry_jitter_factor=0.5,
-        retry_condition_fn=is_retryable,
+        retry_condition_fn=lambda task, run, state: isinstance(exception_of(state), retryable),  # noqa: ARG005
     )
 
 
@@ -55,10 +47,10 @@ def run_node(
     node: Node,
     network: str | None,
     settings: Settings,
+    submitter: Submitter | None,
     force_reason: str | None,
     run: str,
     inputs: Inputs,
-    submitter: Submitter | None,
 ) -> Any:
     """Run a node within a Prefect task, perhaps on another machine than its submitter; return the state it ends in."""
     if stopping.is_set():

@@ -12,9 +12,9 @@ import ipaddress
 import logging
 import os
 import socket
-import threading
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -78,10 +78,9 @@ class Cluster(Engine):
             )
         super().__init__(settings)
         self.store = store_of(settings)
-        self.reporting = threading.Lock()
         self.stopped = False
         self.futures: list[PrefectFuture[Any]] = []
-        self.ended = 0
+        self.ended = count(1)
 
     def __enter__(self) -> Self:
         """Connect.
@@ -89,15 +88,17 @@ class Cluster(Engine):
         Raises:
             RunError: it does not start, or its scheduler does not answer.
         """
+        engine, where = self.settings.engine, self.settings.scheduler or "this machine"
         self.reporter = to_all(log_reporter(get_run_logger()), *watchers)
-        self.reporter(Event("started", self.settings.engine, self.settings.scheduler or "on this machine"))
+        self.reporter(Event("started", engine, where))
         try:
-            self.runner.__enter__()
+            super().__enter__()
             getattr(self.runner, "client", None)  # a Dask runner connects at the first access
         except Exception as error:  # each engine has exceptions of its own
             said = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            where = f"{self.settings.engine} at {self.settings.scheduler or 'this machine'}"
-            raise RunError(f"{where} does not answer ({said}); start it, or name another --scheduler") from error
+            raise RunError(
+                f"{engine} at {where} does not answer ({said}); start it, or name another --scheduler"
+            ) from error
         return self
 
     def submit(self, task: Task[..., Any], inputs: Any, after: Any) -> PrefectFuture[Any]:
@@ -116,19 +117,17 @@ class Cluster(Engine):
 
     def _report(self, label: str, future: PrefectFuture[Any]) -> None:
         future.wait()
+        state, ended, total = future.state, next(self.ended), len(self.futures)
         if self.stopped:
             return
-        state, engine = future.state, self.settings.engine
-        with self.reporting:
-            self.ended += 1
-            if not state.is_completed():
-                to_all(*watchers)(Event("failed", label, state.message or str(state.name)))
-                return
-            made = future.result().manifest["made"]
-            how = "kept, verified" if state.name == "Cached" else f"made in {made['seconds']:.1f} s"
-            to_all(*watchers)(Event("ended", label, how))
-            note, total = f"{self.ended} of {len(self.futures)} nodes · {label} {how}", len(self.futures)
-            self.reporter(Event("advanced", engine, note, self.ended, total, milestone=True))
+        if not state.is_completed():
+            to_all(*watchers)(Event("failed", label, state.message or str(state.name)))
+            return
+        made = future.result().manifest["made"]
+        how = "kept, verified" if state.name == "Cached" else f"made in {made['seconds']:.1f} s"
+        to_all(*watchers)(Event("ended", label, how))
+        note = f"{ended} of {total} nodes · {label} {how}"
+        self.reporter(Event("advanced", self.settings.engine, note, ended, total, milestone=True))
 
 
 class DaskEngine(Cluster):
@@ -142,14 +141,8 @@ class DaskEngine(Cluster):
         logging.getLogger("distributed").setLevel(logging.ERROR)  # below that it logs what goes well
         if self.settings.scheduler:
             return DaskTaskRunner(address=self.settings.scheduler, client_kwargs={"timeout": CONNECT_TIMEOUT})
-        here = {
-            "n_workers": cores(),
-            "threads_per_worker": 1,
-            "dashboard_address": None,
-            "silence_logs": logging.ERROR,
-            "memory_limit": 0,  # nodes run in processes that Dask does not count
-        }
-        return DaskTaskRunner(cluster_kwargs=here)
+        here = {"n_workers": cores(), "threads_per_worker": 1, "memory_limit": 0}  # nodes' processes are not counted
+        return DaskTaskRunner(cluster_kwargs={**here, "dashboard_address": None, "silence_logs": logging.ERROR})
 
 
 class RayEngine(Cluster):
