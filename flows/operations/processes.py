@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,15 +24,10 @@ def environments() -> dict[int, dict[str, str]]:
     return found
 
 
-def service_env(service: str, project: Path = PROJECT) -> dict[str, str]:
-    """Return the variable that identifies a project's service."""
-    return {SERVICE_ENV: f"{service} of {project}"}
-
-
 def find_service(service: str, project: Path = PROJECT) -> dict[int, dict[str, str]]:
     """Return the processes of a project's service and their children, each with its environment."""
-    wanted = service_env(service, project).items()
-    return {process: environment for process, environment in environments().items() if wanted <= environment.items()}
+    wanted = f"{service} of {project}"
+    return {process: its for process, its in environments().items() if its.get(SERVICE_ENV) == wanted}
 
 
 def command_of(process: int) -> str:
@@ -53,8 +49,12 @@ def terminate(find: Callable[[], Iterable[int]]) -> bool:
     return found_any
 
 
-def wait_until(is_done: Callable[[], bool], timeout: float) -> None:
-    """Wait until something is done, at most so many seconds."""
-    deadline = time.monotonic() + timeout
-    while not is_done() and time.monotonic() < deadline:
+def wait_until(is_done: Callable[[], bool], timeout: float, what: str = "") -> None:
+    """Wait until something is done, at most so many seconds; at a terminal, say for what and how long so far."""
+    began, shown = time.monotonic(), what and sys.stderr.isatty()
+    while not is_done() and (seconds := time.monotonic() - began) < timeout:
+        if shown:
+            print(f"\r{what}: {seconds:.0f} s", end="", file=sys.stderr, flush=True)
         time.sleep(0.1)
+    if shown:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -14,7 +14,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -22,8 +21,16 @@ from typing import NamedTuple
 from flows.environment import PREFECT_HOME as HOME
 from flows.environment import URL, settle_environment
 from flows.operations.crashed_runs import FLOW_RUN_ID_ENV, mark_crashed_runs
-from flows.operations.processes import command_of, find_service, service_env, terminate, wait_until
-from flows.operations.server_client import deployments, is_reachable, list_all, normalize_url, request, seconds_of
+from flows.operations.processes import SERVICE_ENV, command_of, find_service, terminate, wait_until
+from flows.operations.server_client import (
+    OUR_FLOWS,
+    deployments,
+    is_reachable,
+    list_all,
+    normalize_url,
+    request,
+    seconds_of,
+)
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.staging import write_whole
@@ -101,25 +108,21 @@ def deploy() -> str:
         RunError: the server does not answer, or Prefect refuses something.
     """
     url = server_url()
-    try:
-        request(url, f"work_pools/{POOL}")
-    except FileNotFoundError:
-        with contextlib.suppress(RunError):  # a worker that waits for the pool has just made it
-            request(url, "work_pools/", {"name": POOL, "type": "process"})
+    with contextlib.suppress(RunError):  # it is there already
+        request(url, "work_pools/", {"name": POOL, "type": "process"})
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     environment = {**ENVIRONMENT, **os.environ, URL: url}
     done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RunError(f"`prefect deploy --all` failed:\n{(done.stdout + done.stderr).strip()}")
-    names = []
-    for deployment in deployments(url):
+    found = deployments(url)
+    for deployment in found:
         # Prefect's own schema accepts any other parameter, and the run then fails.
         schema = deployment["parameter_openapi_schema"]
         schema["propertyNames"] = {"enum": list(schema["properties"])}
         request(url, f"deployments/{deployment['id']}", {"parameter_openapi_schema": schema}, "PATCH")
-        flow = request(url, f"flows/{deployment['flow_id']}")
-        names.append(f"{flow['name']}/{deployment['name']}")
-    return f"deployed to {url}: {', '.join(names)}"
+    flows = {flow["id"]: flow["name"] for flow in list_all(url, "flows", flows=OUR_FLOWS)}
+    return f"deployed to {url}: " + ", ".join(f"{flows[one['flow_id']]}/{one['name']}" for one in found)
 
 
 def start_worker() -> str:
@@ -145,12 +148,10 @@ def stop() -> str:
         wait_until(lambda: find_service("worker").keys() <= _worker().keys(), CANCEL_TIMEOUT)
     ended = []
     for name in SERVICES:
-        if terminate(partial(find_service, name)):
-            ended.append(name)
-        if name == "worker":
-            with contextlib.suppress(RunError):  # the server is away: the next worker reports them
-                for url in servers:  # the worker itself takes some seconds to report them
-                    mark_crashed_runs(url)
+        ended += [name] if terminate(partial(find_service, name)) else []
+        with contextlib.suppress(RunError):  # the server is away: the next worker reports them
+            for url in servers if name == "worker" else ():  # the worker itself takes some seconds to report them
+                mark_crashed_runs(url)
     return f"ended: {', '.join(ended)}" if ended else "nothing runs"
 
 
@@ -209,22 +210,22 @@ def _start(name: str, url: str, settings: dict[str, str]) -> None:
         process = subprocess.Popen(
             [sys.executable, "-m", *(word.format(**values) for word in service.command.split())],
             cwd=PROJECT,
-            env={**ENVIRONMENT, **os.environ, **settings, **service_env(name), "PYTHONPATH": str(PROJECT)},
+            env={
+                **ENVIRONMENT,
+                **os.environ,
+                **settings,
+                SERVICE_ENV: f"{name} of {PROJECT}",
+                "PYTHONPATH": str(PROJECT),
+            },
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # it outlives this terminal
         )
-    began = time.monotonic()
-    while service.health(url) <= before:
-        if process.poll() is not None or time.monotonic() - began > START_TIMEOUT:
-            process.kill()  # else the next call would find it and take it for ready
-            raise RunError(f"the {name} did not start; see {HOME / f'{name}.log'}")
-        if sys.stderr.isatty():
-            print(f"\rthe {name} starts: {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True)
-        time.sleep(0.2)
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    wait_until(lambda: process.poll() is not None or service.health(url) > before, START_TIMEOUT, f"the {name} starts")
+    if process.poll() is not None or service.health(url) <= before:
+        process.kill()  # else the next call would find it and take it for ready
+        raise RunError(f"the {name} did not start; see {HOME / f'{name}.log'}")
 
 
 def _check_is_free(port: int) -> None:
