@@ -54,10 +54,7 @@ def main(dag: Dag, kind: type[Settings], arguments: list[str] | None = None) -> 
     settle_environment()
     logging.raiseExceptions = False  # Prefect writes such a failure to stderr without a line's end
     try:
-        options = read_options(arguments, kind)
-        actions = {name: options.pop(name) for name in ACTIONS if name in options}
-        settings = parse_settings(options, kind)
-        outline(dag, settings)
+        settings, actions = read_command(dag, kind, arguments)
         _on_signals(_interrupt)  # until here there is nothing to stop
         status = run_command(dag, settings, actions) if actions else run(dag, settings)
     except (RunError, UserError) as error:
@@ -71,17 +68,30 @@ def main(dag: Dag, kind: type[Settings], arguments: list[str] | None = None) -> 
     _exit(status)
 
 
+def read_command(dag: Dag, kind: type[Settings], arguments: list[str] | None = None) -> tuple[Settings, dict[str, Any]]:
+    """Return the settings and the actions that the arguments name.
+
+    Raises:
+        UserError: something cannot be used.
+    """
+    options = read_options(arguments, kind)
+    actions = {name: options.pop(name) for name in ACTIONS if name in options}
+    settings = parse_settings(options, kind)
+    outline(dag, settings)
+    return settings, actions
+
+
 def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:
     """Run the study that the first argument names."""
-    given = sys.argv[1:2] or ["none"]
-    if given[0] in studies:
-        main(*studies[given[0]], sys.argv[2:])
-    if given[0] in ("-h", "--help"):
-        told = [f"{name:8}{(kind.__doc__ or '').partition(chr(10))[0]}" for name, (_, kind) in studies.items()]
+    given = next(iter(sys.argv[1:]), "none")
+    if given in studies:
+        main(*studies[given], sys.argv[2:])
+    if given in ("-h", "--help"):
+        rows = [f"{name:8}{(kind.__doc__ or '').partition(chr(10))[0]}" for name, (_, kind) in studies.items()]
         with contextlib.suppress(BrokenPipeError):  # nobody reads on
-            print("\n".join(["usage: python flows/study.py STUDY [options]; --help after it tells these\n", *told]))
+            print("\n".join(["usage: python flows/study.py STUDY [options]; --help after it tells these\n", *rows]))
         _exit(0)
-    _fail(UserError(f"no study is called {given[0]!r}{suggest(given[0], studies)}"))
+    _fail(UserError(f"no study is called {given!r}{suggest(given, studies)}"))
 
 
 def run(dag: Dag, settings: Settings) -> int:
