@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import sqlite3
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from flows.operations.server_client import request
 from tasks.data.dataset import FASHION_MNIST
 from tasks.pipeline.errors import RunError
 from tasks.settings.settings import Settings
-from tests.conftest import FORK_SERVER, PROJECT, background, leftovers, sha256_of, wait_until
+from tests.conftest import PROJECT, background, leftovers, sha256_of, wait_until
 from tests.deployed import deployed
 
 pytestmark = pytest.mark.slow
@@ -58,19 +59,21 @@ def first(copy):
 
 @pytest.fixture(scope="module")
 def scheduled(copy, first):
-    """The first three runs that a schedule of 10 s has brought, complete."""
+    """The first run that a schedule of 10 s has brought, complete."""
     copy.schedule("watch", 10, SMOKE)
-    wait_until(lambda: len(copy.runs("watch", "COMPLETED")) >= 3, 120, lambda: str(copy.runs("watch")))
+    wait_until(lambda: copy.runs("watch", "COMPLETED"), 120, lambda: str(copy.runs("watch")))
     copy.unschedule("watch")
-    return [run for run in copy.runs("watch") if run["state_type"] == "COMPLETED"]
+    return copy.runs("watch", "COMPLETED")[0]
 
 
-def test_the_commands_may_be_given_again(copy):
+def test_the_commands_may_be_given_again_and_say_which_run_died_while_nobody_could(copy, first):
+    """Such as one whose worker found the server without room for the news."""
     assert "already runs" in copy.command("make server")
-    with copy.beginning_nothing():
-        assert "fashion-mnist/nightly" in copy.command("make deploy")
-        copy.unschedule("watch")
-    assert "already runs" in copy.command("make worker")
+    ended = copy.run(first)["state"]
+    request(copy.url, f"flow_runs/{first}/set_state", {"state": {"type": "RUNNING", "name": "Running"}, "force": True})
+    assert "was killed\nthe worker already runs" in copy.command("make worker")
+    assert copy.run(first)["state_type"] == "CRASHED"
+    request(copy.url, f"flow_runs/{first}/set_state", {"state": ended, "force": True})
 
 
 def test_server_and_pages_listen_on_this_machine_only(copy):
@@ -105,12 +108,10 @@ def test_the_first_run_completes_and_is_named_by_recipe_and_key(copy, first):
     assert {"download", "train[baseline]", "train[dropout]", "evaluate[dropout]", "report"} <= tasks.keys()
 
 
-def test_each_scheduled_run_after_it_completes_with_every_task_cached(copy, first, scheduled):
-    assert len(scheduled) >= 3
-    assert {run["name"] for run in scheduled} == {copy.run(first)["name"]}
-    assert all(run["auto_scheduled"] for run in scheduled)
-    for run in scheduled:
-        assert set(copy.tasks(run["id"]).values()) == {"Cached"}
+def test_a_scheduled_run_after_it_completes_with_every_task_cached(copy, first, scheduled):
+    assert scheduled["name"] == copy.run(first)["name"]
+    assert scheduled["auto_scheduled"]
+    assert set(copy.tasks(scheduled["id"]).values()) == {"Cached"}
     assert len(list((copy.data / "runs").glob("*.json"))) == 1, "runs that did nothing fill the folder"
 
 
@@ -131,45 +132,31 @@ def test_the_trainings_progress_the_comparison_and_the_verdict_are_shown_beside_
     assert facts["verdict"][0] in shown["verdict"]["data"]
 
 
-def test_the_link_to_the_report_opens_in_a_browser(copy, first, chromium):
+def test_the_link_to_the_report_leads_to_it(copy, first):
     (link,) = re.findall(r"\((http://[^)]+)\)", copy.artifacts(first)["report"]["data"])
-    page = chromium.new_page()
-    page.goto(link)
-    assert "Which network" in page.title() or page.locator("h1").count() == 1
-    assert page.locator("section").count() >= 9
-    page.close()
+    with urllib.request.urlopen(link, timeout=10) as page:
+        assert page.read() == (copy.project / "reports" / "latest.html").read_bytes()
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("name", "given", "message"),
     [
-        ({"settings": {"epochs": 0}}, "0 is less than the minimum of 1"),
-        ({"settings": {"epoch": 3}}, "'epoch' was unexpected"),
-        ({"settings": {"networks": ["basline"]}}, "'basline' is not one of ['baseline', 'dropout', "),
-        ({"settings": {"preset": "quick"}}, "'quick' is not one of ['fast', 'article', 'smoke']"),
-        ({"settings": {"seed": "one"}}, "'one' is not of type 'integer'"),
-        ({"setings": {}}, "'setings' is not one of ['settings']"),
-        ({"epochs": 3}, "'epochs' is not one of ['settings']"),
+        ("fast", {"settings": {"epochs": 0}}, "0 is less than the minimum of 1"),
+        ("fast", {"settings": {"epoch": 3}}, "'epoch' was unexpected"),
+        ("fast", {"settings": {"networks": ["basline"]}}, "'basline' is not one of ['baseline', 'dropout', "),
+        ("fast", {"settings": {"preset": "quick"}}, "'quick' is not one of ['fast', 'article', 'smoke']"),
+        ("fast", {"settings": {"seed": "one"}}, "'one' is not of type 'integer'"),
+        ("fast", {"setings": {}}, "'setings' is not one of ['settings']"),
+        ("fast", {"epochs": 3}, "'epochs' is not one of ['settings']"),
+        ("seeds", {"settings": {"seeds": 1}}, "1 is less than the minimum of 2"),
     ],
 )
-def test_a_parameter_that_makes_no_sense_is_refused_before_there_is_a_run(copy, given, message):
-    before = len(copy.runs("fast"))
+def test_a_parameter_that_makes_no_sense_is_refused_before_there_is_a_run(copy, name, given, message):
+    before = len(copy.runs(name))
     content = {"parameters": given, "state": {"type": "SCHEDULED"}}
     with pytest.raises(RunError, match=re.escape(message)):
-        request(copy.url, f"deployments/{copy.deployment('fast')['id']}/create_flow_run", content)
-    assert len(copy.runs("fast")) == before
-
-
-def test_a_study_is_a_deployment_of_its_own_with_settings_of_its_own(copy, first):
-    identifier = copy.deployment("seeds")["id"]
-    content = {"parameters": {"settings": {"seeds": 1}}, "state": {"type": "SCHEDULED"}}
-    with pytest.raises(RunError, match="1 is less than the minimum of 2"):
-        request(copy.url, f"deployments/{identifier}/create_flow_run", content)
-    run = copy.start("seeds", SMOKE | {"networks": ["dropout"], "seeds": 2})
-    assert copy.ended(run)["state_name"] == "Completed"
-    tasks = copy.tasks(run)
-    assert tasks["train[dropout, seed 0]"] == "Cached", "the first run has trained it"
-    assert tasks["train[dropout, seed 1]"] == tasks["report_study"] == "Completed"
+        request(copy.url, f"deployments/{copy.deployment(name)['id']}/create_flow_run", content)
+    assert len(copy.runs(name)) == before
 
 
 def test_every_setting_has_help_with_bounds_and_choices_in_the_form(copy):
@@ -189,36 +176,21 @@ def test_the_status_is_well_where_all_is(copy, scheduled):
     assert re.search(r"^nightly +next 20\d\d-\d\d-\d\d 02:00 UTC", printed, re.MULTILINE)
 
 
-def test_a_run_that_is_cancelled_ends_as_cancelled_with_its_children(copy, first):
-    run = copy.start("fast", LONG)
-    wait_until(lambda: list(copy.data.glob("checkpoints/*/*")), 60, lambda: str(copy.run(run)["state"]))
-    request(copy.url, f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
-    assert copy.ended(run)["state_name"] == "Cancelled"
-    wait_until(lambda: not [line for line in copy.processes("worker").values() if FORK_SERVER in line], 10)
-    assert leftovers(copy.data) == []
-    assert not {"Running", "Pending"} & set(copy.tasks(run).values())
-
-
-def test_make_worker_tells_of_a_run_that_died_while_nobody_could(copy, first):
-    """Such as one whose worker found the server without room for the news."""
-    request(copy.url, f"flow_runs/{first}/set_state", {"state": {"type": "RUNNING", "name": "Running"}, "force": True})
-    assert "was killed\nthe worker already runs" in copy.command("make worker")
-    assert copy.run(first)["state_type"] == "CRASHED"
-
-
-def test_nothing_runs_after_the_last_command_and_what_ran_was_cancelled(copy, scheduled):
+def test_nothing_runs_after_the_last_command_and_what_ran_was_cancelled_with_its_children(copy, scheduled):
     assert COMMANDS[6:] == ["make stop", "unset PREFECT_API_URL"]
     run = copy.start("fast", LONG)
-    wait_until(lambda: copy.run(run)["state_type"] == "RUNNING", 60, lambda: str(copy.run(run)["state"]))
+    wait_until(lambda: list(copy.data.glob("checkpoints/*/*")), 60, lambda: str(copy.run(run)["state"]))
     printed = copy.command(COMMANDS[6])
     assert printed == "ended: worker, server, pages\n"
     for service in ("server", "worker", "pages"):
         assert copy.processes(service) == {}
     assert copy.command(COMMANDS[6]) == "nothing runs\n"
+    assert leftovers(copy.data) == []
     with contextlib.closing(sqlite3.connect(copy.data / "prefect" / "prefect.db")) as database:
         states = dict(database.execute("select id, state_type from flow_run where state_type <> 'SCHEDULED'"))
+        tasks = {state for (state,) in database.execute("select state_type from task_run")}
     assert states[run] == "CANCELLED"
-    assert not {"RUNNING", "PENDING", "CANCELLING"} & set(states.values())
+    assert not {"RUNNING", "PENDING", "CANCELLING"} & {*states.values(), *tasks}
 
 
 def test_make_says_who_is_in_the_way_of_a_port(tmp_path):

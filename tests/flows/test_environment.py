@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from flows.operations.server_client import send
-from tests.conftest import ON_THE_FIXTURE, PROJECT
+from tasks.data.dataset import FASHION_MNIST
+from tasks.download import fetch
+from tasks.settings.settings import Settings
+from tests import silent
+from tests.conftest import PROJECT
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +66,9 @@ def settled(**environment):
     return json.loads(done.stdout)
 
 
-def test_a_run_depends_on_nothing_that_the_user_has_set_for_others_and_leaves_that_alone(tmp_path, proxy):
+def test_the_smoke_preset_on_the_real_data_depends_on_nothing_that_the_user_has_set_for_others_and_leaves_that_alone(
+    tmp_path, proxy
+):
     address, asked = proxy
     home, others = tmp_path / "home", tmp_path / "others"
     (home / ".prefect").mkdir(parents=True)
@@ -89,9 +95,11 @@ def test_a_run_depends_on_nothing_that_the_user_has_set_for_others_and_leaves_th
         "PYTHONPATH": str(others),
         "GIT_DIR": str(tmp_path / "another.git"),
     }
-    places = ["--data-dir", "data", "--reports-dir", "reports", "--networks", "logistic"]
+    raw = PROJECT / "data" / "raw" / FASHION_MNIST.name
+    fetch(FASHION_MNIST, raw, Settings().source_folder, silent)
+    options = ["--preset", "smoke", "--source", str(raw), "--data-dir", "data", "--reports-dir", "reports"]
     done = subprocess.run(
-        [sys.executable, "-O", "-W", "error", str(PROJECT / "flows" / "main.py"), *ON_THE_FIXTURE, *places],
+        [sys.executable, "-O", "-W", "error", str(PROJECT / "flows" / "main.py"), *options],
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], **hostile},
         capture_output=True,
@@ -99,6 +107,9 @@ def test_a_run_depends_on_nothing_that_the_user_has_set_for_others_and_leaves_th
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("\nKeep ")
+    assert "Only 2,000 of the 60,000 training images were used" in done.stdout
+    assert "limit 2000 instead of none" in (tmp_path / "reports" / "latest.html").read_text(encoding="utf-8")
     assert asked == []
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
 

@@ -7,18 +7,19 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
-from flows.cli import read_options
+from flows.actions import run_command
+from flows.cli import read_command, read_options
+from flows.main import dag
 from flows.operations.processes import command_of
-from tasks.data.dataset import FASHION_MNIST
-from tasks.download import fetch
 from tasks.pipeline.run_records import recover_crashed_runs
 from tasks.settings.settings import PROJECT, Settings
-from tests import silent
 from tests.conftest import (
     ON_THE_FIXTURE,
     ask,
@@ -32,7 +33,6 @@ from tests.conftest import (
     wait_until,
     workers_of,
 )
-from tests.faults.together import run_together
 
 pytestmark = pytest.mark.slow
 
@@ -64,57 +64,28 @@ def test_the_same_run_again_ends_at_once_without_prefect_or_tensorflow(finished_
     assert imported.isdisjoint({"prefect", "tensorflow", "keras", "great_expectations", "pandas", "matplotlib"})
 
 
-@pytest.fixture
-def copied_run(finished_run, tmp_path):
-    """A copy of the finished run's data, to add to and to damage."""
-    shutil.copytree(finished_run / "data", tmp_path / "data")
-    return tmp_path
+def test_plan_verify_and_prune_answer_and_change_nothing(finished_run, tmp_path, capsys):
+    data = shutil.copytree(finished_run / "data", tmp_path / "data")
 
+    def answer(*options):
+        places = ["--data-dir", str(data), "--reports-dir", str(tmp_path / "reports")]
+        status = run_command(dag, *read_command(dag, Settings, [*ON_THE_FIXTURE, *places, *options]))
+        return status, capsys.readouterr().out
 
-def test_an_edit_that_changes_no_byte_of_the_result_stops_at_its_node(copied_run, server):
-    project = copied_run / "project"
-    for folder in ("flows", "tasks"):
-        shutil.copytree(PROJECT / folder, project / folder)
-    prepare = project / "tasks" / "prepare.py"
-    prepare.write_text(prepare.read_text().replace("cut", "end_of_training"))
-    done = run_main(copied_run, server, *ON_THE_FIXTURE, program=(str(project / "flows" / "main.py"),))
-    assert done.returncode == 0, done.stderr
-    assert "prepare starts: code: tasks/prepare.py changed" in done.stderr
-    for label in ("download", "validate", "train[baseline]", "train[dropout]", "evaluate[dropout]", "compare"):
-        assert f"{label} kept, verified" in done.stderr
-
-
-def test_plan_verify_and_prune_answer_and_change_nothing(copied_run):
-    before = everything_in(copied_run / "data")
-    plan = run_main(copied_run, None, *ON_THE_FIXTURE, "--plan", "--epochs", "2")
-    assert re.search(r"^prepare +keep +[0-9a-f]{16} verified$", plan.stdout, flags=re.MULTILINE)
-    assert re.search(r"^train\[dropout\] +run +epochs 1 → 2$", plan.stdout, flags=re.MULTILINE)
-    verify = run_main(copied_run, None, "--verify")
-    assert verify.stdout.startswith("9 of 9 artifacts verified, ")
-    prune = run_main(copied_run, None, "--prune")
-    assert prune.stdout == "0 to remove, 0 bytes\n"
-    assert [done.returncode for done in (plan, verify, prune)] == [0, 0, 0]
-    assert everything_in(copied_run / "data") == before
-    (history,) = (copied_run / "data").glob("train/dropout-*/history.json")
+    before = everything_in(data)
+    status, planned = answer("--plan", "--epochs", "2")
+    assert status == 0
+    assert re.search(r"^prepare +keep +[0-9a-f]{16} verified$", planned, flags=re.MULTILINE)
+    assert re.search(r"^train\[dropout\] +run +epochs 1 → 2$", planned, flags=re.MULTILINE)
+    status, verified = answer("--verify")
+    assert (status, verified.partition(",")[0]) == (0, "9 of 9 artifacts verified")
+    assert answer("--prune") == (0, "0 to remove, 0 bytes\n")
+    assert everything_in(data) == before
+    (history,) = data.glob("train/dropout-*/history.json")
     history.write_text("[]")
-    verify = run_main(copied_run, None, "--verify")
-    assert verify.returncode == 1
-    assert verify.stdout.startswith(f"train/{history.parent.name}: history.json truncated to 2 of ")
-
-
-def test_the_smoke_preset_runs_on_the_real_data_with_a_server_of_its_own(tmp_path):
-    raw = PROJECT / "data" / "raw" / FASHION_MNIST.name
-    fetch(FASHION_MNIST, raw, Settings().source_folder, silent)
-    done = run_main(tmp_path, None, "--preset", "smoke", "--source", str(raw))
-    assert done.returncode == 0, done.stderr
-    (prepared,) = (tmp_path / "data" / "prepare").glob("*/manifest.json")
-    assert json.loads(prepared.read_text())["summary"]["images"] == {"train": 1800, "validation": 200, "test": 2000}
-    assert done.stdout.startswith("\nKeep ")
-    assert "Only 2,000 of the 60,000 training images were used" in done.stdout
-    page = (tmp_path / "reports" / "latest.html").read_text(encoding="utf-8")
-    assert "Only 2,000 of the 60,000 training images were used" in page
-    assert "Does dropout cure the overfitting?" in page
-    assert "limit 2000 instead of none" in page
+    status, verified = answer("--verify")
+    assert status == 1
+    assert verified.startswith(f"train/{history.parent.name}: history.json truncated to 2 of ")
 
 
 def test_every_setting_is_an_option():
@@ -125,26 +96,15 @@ def test_every_setting_is_an_option():
         assert read_options([f"--{name.replace('_', '-')}", "x"]).keys() == {name}
 
 
-@pytest.mark.usefixtures("prepared_run")
-def test_a_child_killed_once_is_started_again(tmp_path, server):
-    with start_main(tmp_path, server, *ON_THE_FIXTURE, "--networks", "dropout") as process:
-        os.kill(training_child(process), signal.SIGKILL)
-        output, errors = process.communicate(timeout=400)
-    assert process.returncode == 0, errors
-    assert "its process was killed by SIGKILL (out of memory?)" in errors
-    assert output.startswith("\nOnly dropout was trained")
-    assert leftovers(tmp_path / "data") == []
-
-
-def test_at_a_terminal_ctrl_c_leaves_one_line(tmp_path, server):
+def test_at_a_terminal_ctrl_c_ends_it_with_its_children_and_one_line(tmp_path):
     screen, terminal = os.openpty()
     shown = []
-    options = [*ON_THE_FIXTURE, "--networks", "dropout"]
-    with start_main(tmp_path, server, *options, stderr=terminal) as process:
+    with start_main(tmp_path, None, *ON_THE_FIXTURE, "--networks", "dropout", stderr=terminal) as process:
         os.close(terminal)
         reader = threading.Thread(target=read_screen, args=(screen, shown))
         reader.start()
         training_child(process)
+        children = [*children_of(process.pid), *workers_of(process.pid)]
         before = len(shown)
         os.kill(process.pid, signal.SIGINT)
         process.wait(60)
@@ -155,6 +115,9 @@ def test_at_a_terminal_ctrl_c_leaves_one_line(tmp_path, server):
     assert [line for line in lines if line and not line.startswith(("train[", "evaluate[", "Prefect server"))] == [
         "stopped; what was finished is kept, run the same command to go on"
     ]
+    assert len(children) >= 2
+    wait_until(lambda: not any(map(command_of, children)), 2)
+    assert leftovers(tmp_path / "data") == []
 
 
 def read_screen(screen, shown):
@@ -174,81 +137,58 @@ def test_ctrl_c_before_anything_runs_ends_it_without_a_traceback(tmp_path):
     assert "Traceback" not in errors
 
 
-def test_ctrl_c_ends_it_with_its_children_and_one_line(tmp_path):
-    with start_main(tmp_path, None, *ON_THE_FIXTURE) as process:
-        training_child(process)
-        children = [*children_of(process.pid), *workers_of(process.pid)]
-        os.kill(process.pid, signal.SIGINT)
-        errors = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
-    assert len(children) >= 2
-    wait_until(lambda: not any(map(command_of, children)), 2)
-    assert errors.splitlines()[-1] == "stopped; what was finished is kept, run the same command to go on"
-    assert not re.search("Traceback|Retry|SIGKILL", errors)
-    assert leftovers(tmp_path / "data") == []
-
-
-@pytest.mark.usefixtures("prepared_run")
-def test_ctrl_c_ends_it_though_nobody_reads_its_line(tmp_path, server):
+def test_a_run_that_is_stopped_ends_though_nobody_reads_its_line():
     reader, writer = os.pipe()
-    with start_main(tmp_path, server, *ON_THE_FIXTURE, "--networks", "dropout", stderr=writer) as process:
-        os.close(writer)
-        training_child(process)
-        os.close(reader)
-        os.kill(process.pid, signal.SIGINT)
-        assert process.wait(10) == 130
-    assert leftovers(tmp_path / "data") == []
+    os.close(reader)
+    stop = [sys.executable, "-c", "from flows.cli import _stop; _stop()"]
+    assert subprocess.run(stop, cwd=PROJECT, stderr=writer, check=False).returncode == 130
+    os.close(writer)
 
 
 @pytest.mark.usefixtures("prepared_run")
-def test_a_run_that_was_killed_leaves_no_process_and_goes_on_when_started_again(tmp_path, server):
-    options = (*ON_THE_FIXTURE, "--networks", "dropout", "--seed", "11")
+def test_a_killed_worker_is_tried_again_and_a_killed_run_goes_on_to_the_same_bits(finished_run, tmp_path, server):
+    options = (*ON_THE_FIXTURE, "--networks", "dropout")
     with start_main(tmp_path, server, *options) as process:
-        child = training_child(process)
-        os.kill(child, signal.SIGSTOP)  # or it may end before the server hears that it began
+        first = training_child(process)
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: not command_of(first), 5)
+        second = training_child(process)
+        os.kill(second, signal.SIGSTOP)  # or it may end before the server hears that it began
         wait_until(lambda: server_knows_of_training(tmp_path, server), 60)
-        os.kill(child, signal.SIGCONT)
+        os.kill(second, signal.SIGCONT)
         children = [*children_of(process.pid), *workers_of(process.pid)]
         process.kill()
-        process.wait()
+        errors = process.communicate()[1]
         wait_until(lambda: not any(command_of(child) for child in children), 5)
+    assert "its process was killed by SIGKILL (out of memory?)" in errors
     (killed,) = recover_crashed_runs(tmp_path / "data")
     again = run_main(tmp_path, server, *options)
     assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith("\nOnly dropout was trained")
     assert "prepare kept, verified" in again.stderr
+    models = [list(folder.glob("data/train/dropout-*/model.keras")) for folder in (finished_run, tmp_path)]
+    assert len({path.read_bytes() for paths in models for path in paths}) == 1
     assert leftovers(tmp_path / "data") == []
     assert recover_crashed_runs(tmp_path / "data") == []
     (run,) = ask(server, "flow_runs", flow_runs={"id": {"any_": [killed.content["flow_run"]]}})
     told = f"its process, pid {process.pid} on {socket.gethostname()}, was killed"
     assert (run["state_type"], run["state"]["message"]) == ("CRASHED", told)
     tasks = ask(server, "task_runs", flow_runs={"id": {"any_": [run["id"]]}})
-    assert {task["name"]: task["state_type"] for task in tasks if "train" in task["name"]} == {
-        "train[dropout]": "CRASHED"
-    }
+    assert [task["state_type"] for task in tasks if task["name"] == "train[dropout]"] == ["CRASHED"]
     assert not {task["state_type"] for task in tasks} & {"RUNNING"}
-
-
-def test_two_runs_at_the_same_time_make_each_artifact_once(tmp_path, server):
-    made, waited = run_together(tmp_path, server, 2)
-    assert set(made.values()) == {1}
-    assert len(made) == 9
-    assert any(re.search(r"waiting for pid \d+ on this host, which makes ", line) for line in waited)
 
 
 def test_a_server_that_goes_away_gets_one_sentence_and_what_was_finished_is_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")  # it would ask for a minute and a half
-    options = (*ON_THE_FIXTURE, "--networks", "dropout")
     (tmp_path / "home").mkdir()
     with prefect_server(tmp_path / "home") as server:
-        process = start_main(tmp_path, server, *options)
+        process = start_main(tmp_path, server, *ON_THE_FIXTURE, "--networks", "dropout")
         training_child(process)
     with process:
         errors = process.communicate(timeout=400)[1]
     assert process.returncode == 1
     assert errors.splitlines()[-1].startswith("error: the run broke off (ConnectError: ")
-    again = run_main(tmp_path, None, *options)
-    assert again.returncode == 0, again.stderr
-    assert "train[dropout] starts" not in again.stderr
+    assert list(tmp_path.glob("data/train/dropout-*"))
 
 
 def server_knows_of_training(folder, server):

@@ -1,37 +1,33 @@
-"""A search as a user meets it, on the fixture: run, asked for again, widened, killed; and its page."""
+"""A search as a user meets it, on the fixture: run, requested again, widened; and its page."""
 
 import json
-import os
 import re
 import shutil
-import signal
 from dataclasses import replace
 from functools import partial
 
 import pytest
 
-from flows.operations.processes import command_of
+from flows import study
+from flows.cli import read_command
+from flows.main import dag
+from flows.plan import plan
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.remote_store import RemoteStore
 from tasks.report_study import report_study
 from tasks.reporting.index import render_index
 from tasks.reporting.search import Search, render
-from tasks.settings.settings import parse_settings
+from tasks.settings.settings import Settings, parse_settings
 from tasks.settings.studies import SearchStudy
 from tests.conftest import (
     FIXTURE,
     ON_THE_FIXTURE,
     PROJECT,
     SPECIFICATION,
-    assert_refused,
-    children_of,
     copy_of_prepared,
     everything_in,
     run_main,
-    start_main,
-    wait_until,
-    workers_of,
 )
 from tests.machines import bucket_known
 
@@ -66,6 +62,12 @@ def numbers(searched):
     return Search.model_validate_json(twin.read_text())
 
 
+def planned(searched, *options):
+    """Return what a search in this folder would do to each node."""
+    settings, _ = read_command(study.search, SearchStudy, [*ASKED, "--data-dir", str(searched / "data"), *options])
+    return {label: verb for label, verb, _ in plan(study.search, settings).steps}
+
+
 def test_a_search_ends_with_verdict_table_and_a_page_of_its_own_and_opens_no_test_set(searched):
     output = (searched / "output").read_text()
     ranking = ranking_of(searched)
@@ -76,14 +78,17 @@ def test_a_search_ends_with_verdict_table_and_a_page_of_its_own_and_opens_no_tes
     assert "6 trials of logistic" in render_index(searched / "reports")
 
 
-def test_the_same_search_again_ends_at_once_and_one_trial_more_trains_only_that(searched, server, tmp_path):
+def test_the_same_search_again_ends_at_once_and_one_trial_more_trains_only_that(searched):
     again = run_main(searched, None, *ASKED, "--trials", "6", program=SEARCH)
     assert again.stdout == (searched / "output").read_text()
-    shutil.copytree(searched / "data", tmp_path / "data")
-    more = run_main(tmp_path, server, *ASKED, "--trials", "7", program=SEARCH)
-    assert more.returncode == 0, more.stderr
-    trained = [len(list((folder / "data" / "train").glob("logistic-*"))) for folder in (searched, tmp_path)]
-    assert trained == [6, 7]
+    trials = {label: verb for label, verb in planned(searched, "--trials", "7").items() if label.startswith("train")}
+    kept = {f"train[logistic, trial {number}]": "keep" for number in range(1, 7)}
+    assert trials == kept | {"train[logistic, trial 7]": "run"}
+
+
+def test_no_further_round_begins_when_the_minutes_are_over(searched):
+    trials = [label for label in planned(searched, "--trials", "9", "--minutes", "0.001") if label.startswith("train")]
+    assert len(trials) == 5, "those of the first round"
 
 
 def test_a_machine_that_trained_nothing_asks_for_the_same_trials_as_those_that_did(searched, tmp_path):
@@ -102,24 +107,11 @@ def test_a_machine_that_trained_nothing_asks_for_the_same_trials_as_those_that_d
     assert everything_in(tmp_path / "mine" / "train") == everything_in(searched / "data" / "train")
 
 
-@pytest.mark.usefixtures("prepared_run")
-def test_a_search_that_is_killed_ends_with_the_same_trials(searched, server, tmp_path):
-    with start_main(tmp_path, server, *ASKED, "--trials", "3", program=SEARCH) as run:
-        wait_until(lambda: list((tmp_path / "data").glob("train/logistic-*")), 120)
-        children = [*children_of(run.pid), *workers_of(run.pid)]
-        os.kill(run.pid, signal.SIGKILL)
-    wait_until(lambda: not any(map(command_of, children)), 20)
-    done = run_main(tmp_path, server, *ASKED, "--trials", "3", program=SEARCH)
-    assert done.returncode == 0, done.stderr
-    first_three = [of for of in ranking_of(searched)["trials"] if of["name"] in ("trial 1", "trial 2", "trial 3")]
-    assert ranking_of(tmp_path)["trials"] == first_three
-
-
-def test_the_winner_is_a_recipe_that_a_run_takes_from_its_file(searched, server):
+def test_the_winner_is_a_recipe_that_a_run_takes_from_its_file(searched):
     (path,) = (searched / "data" / "rank_trials").glob("*/recipe.json")
     recipe = json.loads(path.read_text())
-    planned = run_main(searched, server, "--source", str(FIXTURE), "--recipe-file", str(path), "--plan").stdout
-    steps = dict(line.split()[:2] for line in planned.splitlines())
+    given = ["--source", str(FIXTURE), "--recipe-file", str(path), "--data-dir", str(searched / "data")]
+    steps = {label: verb for label, verb, _ in plan(dag, read_command(dag, Settings, given)[0]).steps}
     assert steps.keys() >= {"train[logistic]", "evaluate[logistic]"}
     assert "train[baseline]" not in steps, "the recipe names its network"
     assert steps["download"] == "keep", "and the data set that it was searched on"
@@ -127,13 +119,6 @@ def test_the_winner_is_a_recipe_that_a_run_takes_from_its_file(searched, server)
     given = {"dataset": str(SPECIFICATION.relative_to(PROJECT)), "epochs": 1, "batch_size": 32}
     named = {"preset": "fast", "networks": ["logistic"], "precision": recipe["precision"]}
     assert recipe == named | given | best
-
-
-def test_no_further_round_begins_when_the_minutes_are_over(searched, server, tmp_path):
-    shutil.copytree(searched / "data", tmp_path / "data")
-    done = run_main(tmp_path, server, *ASKED, "--trials", "6", "--minutes", "0.01", program=SEARCH)
-    assert done.returncode == 0, done.stderr
-    assert "is the highest of 5" in done.stdout or "Keep trial 1" in done.stdout
 
 
 def test_the_page_is_made_of_its_numbers_alone(numbers, searched):
@@ -179,16 +164,3 @@ def test_a_hostile_name_stays_text(numbers):
     page = render(Search.model_validate(told))
     assert "<script>alert" not in page
     assert "<b>no" not in page
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        (("--networks", "dropout,baseline"), "networks is ('dropout', 'baseline'): tuple should have at most 1 item"),
-        (("--network", "xgboost"), "a search varies one of baseline, dropout, logistic, residual, not 'xgboost'"),
-        (("--trials", "1"), "trials is '1': input should be greater than or equal to 2"),
-        (("--recipe-file", "/nowhere.json"), "recipe_file /nowhere.json: no such file or directory"),
-    ],
-)
-def test_what_cannot_be_searched_is_refused_in_a_sentence(tmp_path, given, said):
-    assert_refused(run_main(tmp_path, None, *given, program=SEARCH), said)
