@@ -3,7 +3,6 @@
 import base64
 import os
 import time
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,25 +25,20 @@ def deployments(url: str) -> list[dict[str, Any]]:
 
 def list_all(url: str, path: str, page: int = PAGE, **filters: Any) -> list[dict[str, Any]]:
     """Return all items at a path that pass the filters, read page by page; it raises what `request` does."""
-    return read_pages(lambda **part: request(url, f"{path}/filter", {**filters, **part}), page)
-
-
-def read_pages(read: Callable[..., list[Any]], page: int = PAGE) -> list[Any]:
-    """Return the items of all pages; `read` takes a page's `limit` and `offset`."""
-    items: list[Any] = []
-    while len(more := read(limit=page, offset=len(items))) == page:
+    items: list[dict[str, Any]] = []
+    while len(more := request(url, f"{path}/filter", {**filters, "limit": page, "offset": len(items)})) == page:
         items += more
     return items + more
 
 
-def request(url: str, path: str, content: Any = None, method: str | None = None) -> Any:
+def request(url: str, path: str, content: Any = None, method: str | None = None, timeout: float = 30) -> Any:
     """Return the server's reply: to a GET, or to a POST if there is content, or to another method.
 
     Raises:
         FileNotFoundError: the server has no such thing.
         RunError: it refuses, or does not answer.
     """
-    how = {"json": content, "headers": _authorization()}
+    how = {"json": content, "headers": _authorization(), "timeout": timeout}
     for pause in PAUSES:
         try:
             response = send(method or ("GET" if content is None else "POST"), f"{url}/{path}", **how)
@@ -71,7 +65,7 @@ def is_reachable(address: str, timeout: float = 10) -> bool:
         return False
 
 
-def send(method: str, address: str, timeout: float = 30, **how: Any) -> "httpx.Response":
+def send(method: str, address: str, timeout: float, **how: Any) -> "httpx.Response":
     """Send one HTTP request and return the response.
 
     Raises:

@@ -3,57 +3,34 @@
 Nothing here may hold a run up or fail it: if the server does not answer, the work goes on.
 """
 
-import contextlib
+import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
-import httpx
-from prefect import Task, get_run_logger
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect import get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.runtime import flow_run, task_run
-from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import PREFECT_API_URL
 
 from flows.environment import URL
 from flows.operations.processes import find_service
-from flows.operations.server_client import read_pages
+from flows.operations.server_client import list_all, request
 from flows.operations.services import PAGES_URL
 from flows.result_table import numbers, verdict
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError
 from tasks.pipeline.progress import Background, Event
-
-if TYPE_CHECKING:
-    from prefect.client.orchestration import SyncPrefectClient
 
 INTERVAL = 5.0  # seconds between two reports of progress
 CANCEL_GRACE = 3  # reports during which the worker may cancel the run itself
 SERVER_WAIT = 86400  # seconds: a server that is away for longer does not learn how a run has ended
 ATTEMPTS = 10  # half a second apart, until the server knows the states of the tasks by itself
-
-
-@contextlib.contextmanager
-def client(
-    timeout: float = INTERVAL, warning: str = "the server did not take a report (%s)"
-) -> Iterator["SyncPrefectClient"]:
-    """Have Prefect's client, without retries; where the server does not answer or refuses, log it and go on."""
-    once = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: timeout}
-    try:
-        with temporary_settings(once), get_client(sync_client=True) as prefect:
-            yield prefect
-    except (httpx.HTTPError, PrefectException) as error:
-        if warning:
-            get_run_logger().warning(warning, type(error).__name__)
 
 
 class ProgressArtifacts:
@@ -66,12 +43,12 @@ class ProgressArtifacts:
         """Have `cancel` called if the worker does not cancel the run in time."""
         self.cancel = cancel
         self.cancelling_polls = 0  # in a row
-        self.newest: dict[str, tuple[float, str]] = {}  # by label: percent, note
-        self.shown: dict[str, tuple[float, str]] = {}
+        self.newest: dict[str, dict[str, Any]] = {}  # by label: data (percent) and description
+        self.shown: dict[str, dict[str, Any]] = {}
         self.tasks: dict[str, str] = {}  # task runs
-        self.artifacts: dict[str, UUID] = {}
+        self.artifacts: dict[str, str] = {}
+        self.url, self.flow_run = _api(), str(flow_run.id)
         self.writer = Background("progress artifacts", self._show, INTERVAL)
-        self.flow_run = _flow_run_id()
 
     def __enter__(self) -> "ProgressArtifacts":
         self.writer.start()
@@ -83,47 +60,59 @@ class ProgressArtifacts:
 
     def __call__(self, event: Event) -> None:
         """Take in how far a training is, and how it ended."""
-        label = event.label
+        label, last = event.label, self.newest.get(event.label)
         if event.kind == "started":
             self.tasks[label] = str(task_run.id)  # this is called within it; a cluster's own start is in none
         elif event.kind == "advanced" and label.startswith("train[") and event.total:
-            self.newest[label] = (100 * event.done / event.total, event.note)
-        elif label in self.newest:
-            share, note = self.newest[label]
-            self.newest[label] = (share, event.note) if event.kind == "failed" else (100, f"{note} · {event.note}")
+            self.newest[label] = {"data": 100 * event.done / event.total, "description": event.note}
+        elif last and event.kind == "failed":
+            self.newest[label] = last | {"description": event.note}
+        elif last:
+            self.newest[label] = {"data": 100.0, "description": f"{last['description']} · {event.note}"}
 
     def _show(self) -> None:
         """Send the server what is new; if it does not answer, it gets that with the next report."""
-        with client(warning="") as prefect:
-            for label, (share, note) in dict(self.newest).items():
-                if self.shown.get(label) == (share, note):
-                    continue
-                news: dict[str, Any] = {"data": share, "description": note}
-                if label in self.artifacts:
-                    prefect.update_artifact(self.artifacts[label], ArtifactUpdate(**news))
-                else:
+        try:
+            for label, news in self.newest.copy().items():
+                if label not in self.artifacts:
                     key = re.sub("[^a-z0-9]+", "-", f"progress-of-{label.lower()}").strip("-")
-                    of = {"flow_run_id": self.flow_run, "task_run_id": UUID(self.tasks[label])}
-                    created = ArtifactCreate(key=key, type="progress", **of, **news)
-                    self.artifacts[label] = prefect.create_artifact(created).id
-                self.shown[label] = (share, note)
-            state = prefect.read_flow_run(self.flow_run).state
-            self.cancelling_polls = self.cancelling_polls + 1 if state and state.is_cancelling() else 0
-            if self.cancelling_polls > CANCEL_GRACE:
-                self.cancel()
+                    of = {"flow_run_id": self.flow_run, "task_run_id": self.tasks[label]}
+                    created = self._request("artifacts/", {"key": key, "type": "progress", **of, **news})
+                    self.artifacts[label], self.shown[label] = created["id"], news
+                elif self.shown[label] != news:
+                    self._request(f"artifacts/{self.artifacts[label]}", news, "PATCH")
+                    self.shown[label] = news
+            state = self._request(f"flow_runs/{self.flow_run}")["state_type"]
+        except (RunError, FileNotFoundError):
+            return
+        self.cancelling_polls = self.cancelling_polls + 1 if state == "CANCELLING" else 0
+        if self.cancelling_polls > CANCEL_GRACE:
+            self.cancel()
+
+    def _request(self, *what: Any) -> Any:
+        return request(self.url, *what, timeout=INTERVAL)
 
 
 def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     """Name the flow run by recipe and key, put verdict, comparison and report beside it; return the report's link."""
     pages = next((environment[PAGES_URL] for environment in find_service("pages").values()), None)
     link = f"{pages}/{page.name}" if pages and page.parent == PROJECT / "reports" else page.as_uri()
-    if os.environ.get(URL):  # the server outlives the run
-        text = "\n\n".join([*verdict(artifact), f"[The report]({link})"])
-        with client() as prefect:
-            prefect.set_flow_run_name(_flow_run_id(), f"{recipe}-{artifact.key[:8]}")
-            create_table_artifact(numbers(artifact), "comparison", "Accuracies; the gap is after training.")
-            create_markdown_artifact(text, "verdict", "Which network to keep, and why.")
-            create_link_artifact(link, "The report", "report", "The page of this result.")
+    url, run = os.environ.get(URL), str(flow_run.id)
+    if not url:  # the server ends with the run
+        return link
+    text = "\n\n".join([*verdict(artifact), f"[The report]({link})"])
+    shown = (
+        ("comparison", "table", json.dumps(numbers(artifact)), "Accuracies; the gap is after training."),
+        ("verdict", "markdown", text, "Which network to keep, and why."),
+        ("report", "markdown", f"[The report]({link})", "The page of this result."),
+    )
+    try:
+        request(url, f"flow_runs/{run}", {"name": f"{recipe}-{artifact.key[:8]}"}, "PATCH")
+        for key, kind, data, description in shown:
+            of = {"flow_run_id": run, "key": key, "type": kind}
+            request(url, "artifacts/", {**of, "data": data, "description": description})
+    except (RunError, FileNotFoundError) as error:
+        get_run_logger().warning("the server did not take a report (%s)", error)
     return link
 
 
@@ -133,31 +122,39 @@ def sync_task_states(ended: dict[UUID, tuple[str, State[Any]]]) -> None:
     Prefect sends tasks' states in passing, and drops what it cannot deliver for a while. A server whose disk was full
     may answer and yet store nothing until it is started again; so this waits until it stores something.
     """
-    run, deadline, attempts = _flow_run_id(), time.monotonic() + SERVER_WAIT, 0
+    url, run, deadline = _api(), str(flow_run.id), time.monotonic() + SERVER_WAIT
     known: dict[UUID, bool] = {}  # whether it has ended
-    warning = "the server stores nothing (%s): it gets the run's final states when it does"
+    attempts, warning = 0, "the server stores nothing (%s): it gets the run's final states when it does"
     while attempts < ATTEMPTS and time.monotonic() < deadline:
-        pause = INTERVAL
-        with client(warning=warning) as prefect:
-            try:
-                prefect.set_flow_run_name(run, prefect.read_flow_run(run).name)
-            except ObjectNotFound:  # it has forgotten the run
-                return
-            of_run = FlowRunFilter(id=FlowRunFilterId(any_=[run]))
-            tasks = read_pages(partial(prefect.read_task_runs, flow_run_filter=of_run))
-            known = {task.id: bool(task.state and task.state.is_final()) for task in tasks}
-            if all(known.get(identifier) for identifier in ended):
-                return
-            attempts, pause = attempts + 1, 0.5
-        warning = warning if pause < INTERVAL else ""  # once is enough
-        time.sleep(pause)
-    for identifier, (name, state) in ended.items():
-        with client() as prefect:
+        try:
+            request(url, f"flow_runs/{run}", {"name": request(url, f"flow_runs/{run}")["name"]}, "PATCH")
+            tasks = list_all(url, "task_runs", flow_runs={"id": {"any_": [run]}})
+        except FileNotFoundError:  # it has forgotten the run
+            return
+        except RunError as error:
+            if warning:
+                get_run_logger().warning(warning, error)
+            warning = ""  # once is enough
+            time.sleep(INTERVAL)
+            continue
+        known = {
+            UUID(task["id"]): task["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") for task in tasks
+        }
+        if all(known.get(identifier) for identifier in ended):
+            return
+        attempts += 1
+        time.sleep(0.5)
+    try:
+        for identifier, (name, state) in ended.items():
+            final = {"type": state.type.value, "name": state.name, "message": state.message}
             if identifier not in known:
-                prefect.create_task_run(Task(sync_task_states, name=name), run, name, id=identifier, name=name)
-            if not known.get(identifier):
-                prefect.set_task_run_state(identifier, state, force=True)
+                of = {"id": str(identifier), "flow_run_id": run, "name": name}
+                request(url, "task_runs/", {**of, "task_key": name, "dynamic_key": name, "state": final})
+            elif not known[identifier]:
+                request(url, f"task_runs/{identifier}/set_state", {"state": final, "force": True})
+    except (RunError, FileNotFoundError) as error:
+        get_run_logger().warning("the server did not take a report (%s)", error)
 
 
-def _flow_run_id() -> UUID:
-    return UUID(str(flow_run.id))
+def _api() -> str:
+    return PREFECT_API_URL.value() or ""
