@@ -53,14 +53,6 @@ def names(items, store):
     return [str(item.folder.relative_to(store.data_dir)) for item in items]
 
 
-def test_verifying_tells_how_much_is_as_it_was(store):
-    for seed in (1, 2):
-        make(store, seed)
-    faults, told = damaged(store.data_dir)
-    assert faults == []
-    assert told.startswith("2 of 2 artifacts verified, 36 bytes in ")
-
-
 def test_verifying_names_each_damage_and_changes_nothing(store):
     first, second, _ = (make(store, seed) for seed in (1, 2, 3))
     (first.folder / "numbers.txt").unlink()
@@ -77,15 +69,20 @@ def test_verifying_names_each_damage_and_changes_nothing(store):
     assert everything_in(store.data_dir) == before
 
 
-def test_verifying_looks_at_artifacts_and_at_nothing_else(store):
-    make(store, 1)
-    for folder in ("raw/fashion-mnist", "runs", "checkpoints/dropout-0", "prepare/damaged-0-1", "prepare/.staging-0"):
-        (store.data_dir / folder).mkdir(parents=True)
-    (store.data_dir / "notes.txt").write_text("mine")
+def test_what_the_store_has_not_made_is_not_its_to_verify_or_list(store):
+    run(store, make(store, 1))
+    for name in ("raw/set", "checkpoints/dropout-0/1", "prepare/damaged-0-1/file", "prepare/.staging-0/file"):
+        (store.data_dir / name).parent.mkdir(parents=True)
+    for name in ("notes.txt", "photos/a.jpg", "work/thesis.tex", "prepare/notes", ".git/objects"):
+        path = store.data_dir / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+        age(path)
     assert damaged(store.data_dir)[1].startswith("1 of 1 ")
+    assert spare(store, 1) == []
 
 
-def test_what_none_of_the_last_runs_needs_is_listed_and_then_removed(store):
+def test_what_none_of_the_last_runs_needs_is_listed_and_removed_though_no_folder_can_be_made(store, monkeypatch):
     first, second, third = (make(store, seed) for seed in (1, 2, 3))
     for artifact in (first, second, third):
         run(store, artifact)
@@ -95,7 +92,10 @@ def test_what_none_of_the_last_runs_needs_is_listed_and_then_removed(store):
     assert names(spare(store, 1), store) == sorted(f"prepare/{a.key}" for a in (first, second))
     assert item.why == "needed by none of the last 1 runs"
     assert item.bytes > 18
-    remove(spare(store, 1), store.data_dir)
+    items = spare(store, 1)
+    monkeypatch.setattr(os, "mkdir", full)
+    remove(items, store.data_dir)
+    monkeypatch.undo()
     assert list(store.artifacts()) == [third.folder]
     assert isinstance(store.find(replace(CACHE_KEY, settings={"seed": 3})), Artifact)
 
@@ -109,17 +109,6 @@ def test_a_run_retains_what_it_has_made_though_the_clock_was_ahead_before(store,
     run(store, after, command=settings.command)
     retain(settings)
     assert list(store.artifacts()) == [after.folder]
-
-
-def test_what_is_not_needed_is_removed_though_no_folder_can_be_made(store, monkeypatch):
-    old, new = make(store, 1), make(store, 2)
-    run(store, new)
-    items = spare(store, 1)
-
-    monkeypatch.setattr(os, "mkdir", full)
-    remove(items, store.data_dir.parent / "reports")
-    assert not old.folder.exists()
-    assert list(store.artifacts()) == [new.folder]
 
 
 def test_a_checkpoint_is_spared_while_the_run_that_left_it_is_recent(store):
@@ -143,9 +132,12 @@ def test_nothing_is_pruned_while_a_run_is_at_work_and_a_dead_one_does_not_stop_i
     run(store)
     age(artifact.folder)
     assert len(spare(store, 1)) == 1
-    refused = pytest.raises(RunError, match=f"^a run is at work in {store.data_dir}; prune when it has ended$")
-    with recorded(store.data_dir, command="", flow_run=None), refused, no_run_at_work(store.data_dir):
-        pass
+    settings = Settings(data_dir=store.data_dir, reports_dir=store.data_dir, keep_runs=1)
+    with recorded(store.data_dir, command="", flow_run=None):
+        busy = f"a run is at work in {store.data_dir}; prune when it has ended"
+        assert retain(settings) == f"nothing was removed: {busy}"
+        with pytest.raises(RunError, match=f"^{busy}$"), no_run_at_work(store.data_dir):
+            pass
 
 
 def test_runs_that_came_to_nothing_do_not_push_out_what_a_good_one_needs(store):
@@ -154,29 +146,13 @@ def test_runs_that_came_to_nothing_do_not_push_out_what_a_good_one_needs(store):
     for _ in range(10):
         with recorded(store.data_dir, command="", flow_run=None) as record:
             record.end("failed")
-    assert spare(store, 1) == []
-
-
-def test_what_was_made_since_the_last_run_began_is_spared_though_no_record_names_it(store):
-    run(store)
-    store.make(CACHE_KEY, produce)
+    store.make(CACHE_KEY, produce)  # since the last run began
     assert spare(store, 1) == []
 
 
 def test_nothing_is_unneeded_where_no_run_is_known_to_have_completed(store, artifact):
     with pytest.raises(RunError, match="so nothing is known to be unneeded$"):
         spare(store, 1)
-
-
-def test_what_the_store_has_not_made_is_not_its_to_list(store):
-    run(store)
-    for name in ("photos/a.jpg", "work/thesis.tex", "prepare/notes", ".git/objects"):
-        path = store.data_dir / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("mine")
-        age(path)
-    assert spare(store, 1) == []
-    assert damaged(store.data_dir)[0] == []
 
 
 def test_folders_in_folders_are_told_and_removed_however_deep_they_are(store):
@@ -271,15 +247,6 @@ def test_a_run_that_is_asked_for_again_and_again_does_not_hold_up_what_goes(stor
     run(store, first, kept=True, command=settings.command)
     retain(settings)
     assert list(store.artifacts()) == [first.folder], second
-
-
-def test_a_run_retains_all_while_another_is_at_work(store, tmp_path):
-    for seed in (1, 2):
-        run(store, make(store, seed), command=Settings().command)
-    with recorded(store.data_dir, command="", flow_run=None):
-        told = retain(Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep_runs=1))
-    assert told.startswith("nothing was removed: a run is at work in ")
-    assert len(list(store.artifacts())) == 2
 
 
 def test_a_run_that_begins_waits_for_what_is_being_removed(store):
