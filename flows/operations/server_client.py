@@ -65,7 +65,7 @@ def is_reachable(address: str, timeout: float = 10) -> bool:
         return False
 
 
-def send(method: str, address: str, timeout: float, **how: Any) -> "httpx.Response":
+def send(method: str, address: str, timeout: float = 30, **how: Any) -> "httpx.Response":
     """Send one HTTP request and return the response.
 
     Raises:

@@ -37,6 +37,11 @@ def state_of(url, run):
     return request(url, f"flow_runs/{run}")["state_type"]
 
 
+def running_task(url, run):
+    task = {"flow_run_id": run, "task_key": "t", "dynamic_key": "0", "name": "train", "state": {"type": "RUNNING"}}
+    return f"task_runs/{request(url, 'task_runs/', task)['id']}"
+
+
 @pytest.fixture(autouse=True)
 def nobody_else(url):
     """Leave no run to another test."""
@@ -48,23 +53,21 @@ def nobody_else(url):
 @pytest.mark.parametrize(("state", "end"), [("RUNNING", "crashed"), ("CANCELLING", "cancelled")])
 def test_a_run_that_no_process_carries_crashes_with_its_tasks_or_is_cancelled_as_it_was_to_be(url, state, end):
     run = ghost(url, state)
-    task = {"flow_run_id": run, "task_key": "t", "dynamic_key": "0", "name": "train", "state": {"type": "RUNNING"}}
-    made = request(url, "task_runs/", task)
+    task = running_task(url, run)
     (told,) = mark_crashed_runs(url)
     assert re.search(f"{end}: its process, pid .+ on {socket.gethostname()}, was killed$", told)
     assert state_of(url, run) == end.upper()
-    assert request(url, f"task_runs/{made['id']}")["state_type"] == "CRASHED"
+    assert request(url, task)["state_type"] == "CRASHED"
     assert mark_crashed_runs(url) == []
 
 
 @pytest.mark.parametrize("state", ["CRASHED", "FAILED", "CANCELLED"])
 def test_the_tasks_of_a_run_that_has_ended_end_too(url, state):
     run = ghost(url, "RUNNING")
-    task = {"flow_run_id": run, "task_key": "t", "dynamic_key": "0", "name": "train", "state": {"type": "RUNNING"}}
-    made = request(url, "task_runs/", task)
+    task = running_task(url, run)
     request(url, f"flow_runs/{run}/set_state", {"state": {"type": state}, "force": True})
     assert mark_crashed_runs(url) == []
-    assert request(url, f"task_runs/{made['id']}")["state_type"] == "CRASHED"
+    assert request(url, task)["state_type"] == "CRASHED"
 
 
 def test_a_run_that_a_process_carries_is_left_alone(url):
@@ -101,32 +104,17 @@ def test_a_run_that_comes_to_its_end_while_others_are_told_of_is_left_as_it_is(u
     assert sorted([state_of(url, first), state_of(url, second)]) == ["COMPLETED", "CRASHED"]
 
 
-def test_a_run_that_is_about_to_be_started_is_dead_only_where_no_worker_was(url):
-    run = ghost(url, "PENDING")
+def test_a_run_that_is_about_to_be_started_is_dead_only_where_no_worker_was_and_on_this_host(url):
+    run, elsewhere = ghost(url, "PENDING"), ghost(url, "RUNNING", "elsewhere")
     assert mark_crashed_runs(url) == []
     assert len(mark_crashed_runs(url, worker_starts=True)) == 1
-    assert state_of(url, run) == "CRASHED"
-
-
-def test_the_run_of_another_host_is_its_own(url):
-    run = ghost(url, "RUNNING", "elsewhere")
-    assert mark_crashed_runs(url, worker_starts=True) == []
-    assert state_of(url, run) == "RUNNING"
-    request(url, f"flow_runs/{run}", method="DELETE")
+    assert (state_of(url, run), state_of(url, elsewhere)) == ("CRASHED", "RUNNING")
 
 
 @pytest.mark.parametrize(("of_another_server", "kept"), [(True, 1), (False, 0)])
 def test_a_run_by_hand_is_kept_in_mind_until_its_own_server_is_told(url, tmp_path, of_another_server, kept):
-    note = {
-        "state": "died",
-        "began": "2026-01-01",
-        "pid": 1,
-        "host": "",
-        "command": "",
-        "nodes": {},
-        "flow_run": str(uuid4()),
-    }
-    note["server"] = "http://elsewhere/api" if of_another_server else url
+    note = {"state": "died", "began": "2026-01-01", "pid": 1, "host": "", "command": "", "nodes": {}}
+    note |= {"flow_run": str(uuid4()), "server": "http://elsewhere/api" if of_another_server else url}
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "20260101T000000000000-1.died.json").write_text(json.dumps(note))
     mark_crashed_runs(url, tmp_path)

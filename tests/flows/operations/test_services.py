@@ -12,7 +12,6 @@ from flows.operations import services as module
 from flows.operations.processes import SERVICE_ENV, find_service
 from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.settings import PROJECT
-from tests.conftest import ON_THE_FIXTURE
 
 pytestmark = pytest.mark.slow
 
@@ -59,10 +58,11 @@ def test_a_port_that_is_none_gets_a_sentence(home, monkeypatch, given):
         module.start_server()
 
 
-def test_a_word_that_is_no_service_gets_a_sentence():
-    done = subprocess.run([sys.executable, "-m", "flows.operations.services", "strat"], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "invalid choice: 'strat' (choose from" in done.stderr
+def test_a_word_that_is_no_service_gets_a_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["services", "strat"])
+    with pytest.raises(SystemExit, match="2"):
+        module.main()
+    assert "invalid choice: 'strat' (choose from" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:4200/api", "nonsense"])
@@ -75,7 +75,6 @@ def test_an_address_that_is_none_gets_a_sentence(monkeypatch, url):
 @pytest.mark.parametrize(
     "command",
     [
-        ("flows/main.py", *ON_THE_FIXTURE),
         ("flows/main.py", "--status"),
         ("-m", "flows.operations.services", "deploy"),
     ],

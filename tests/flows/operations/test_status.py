@@ -8,12 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from flows.actions import run_command
+from flows.main import dag
 from flows.operations import status as module
 from flows.operations.server_client import request
 from flows.operations.status import status
 from tasks.pipeline.run_records import recorded
 from tasks.settings.settings import Settings
-from tests.conftest import killed_at_work, run_main, wait_until
+from tests.conftest import killed_at_work, wait_until
 from tests.flows.operations.test_crashed_runs import create, deployment, ghost
 
 
@@ -47,32 +49,19 @@ def test_where_nothing_is_scheduled_only_the_last_run_counts(told, tmp_path):
     assert wrong == []
 
 
-def test_a_folder_in_which_no_run_has_ended_is_not_well(told, tmp_path):
-    assert told()[1] == [f"no run has ended in {tmp_path / 'data'} yet"]
+def test_where_something_is_wrong_the_command_says_so_and_returns_1(told, tmp_path, capsys):
+    assert run_command(dag, Settings(data_dir=tmp_path / "data"), {"status": True}) == 1
+    assert f"no run has ended in {tmp_path / 'data'} yet" in capsys.readouterr().out
+    assert not (tmp_path / "data").exists()
 
 
-def test_a_run_that_failed_is_said_with_its_reason(told, tmp_path):
-    run(tmp_path)
-    run(tmp_path, "failed", message="train[dropout]: the loss is nan\nand more")
+def test_how_the_last_run_ended_is_said_on_one_line_and_that_one_is_at_work(told, tmp_path):
+    run(tmp_path, "failed", message="\x1b[2Jthe loss is nan\nand more", keep="dropout)\nserver  none")
     how, wrong = told()
-    assert how["last run"].startswith("failed")
-    assert wrong == ["the last run failed: train[dropout]: the loss is nan"]
-
-
-def test_what_a_record_says_is_shown_on_one_line(told, tmp_path):
-    run(tmp_path, "failed", message="\x1b[2Jall is well", keep="dropout)\nserver  none")
-    how, wrong = told()
-    assert how["last run"].endswith(r"(fast, verdict: keep dropout)\nserver  none)")
-    assert wrong == [r"the last run failed: \x1b[2Jall is well"]
-
-
-def test_a_run_that_was_killed_is_said(told, tmp_path):
+    assert re.fullmatch(r"failed \d s ago \(fast, verdict: keep dropout\)\\nserver  none\)", how["last run"])
+    assert wrong == [r"the last run failed: \x1b[2Jthe loss is nan"]
     killed_at_work(tmp_path / "data")
     assert told()[1] == ["the last run died: its process was killed"]
-
-
-def test_a_run_at_work_is_said(told, tmp_path):
-    run(tmp_path)
     with recorded(tmp_path / "data", command="", flow_run=None):
         assert told()[0]["now"] == "a run is at work"
 
@@ -96,23 +85,23 @@ def test_a_server_that_was_used_here_and_does_not_run_is_said(told, tmp_path):
     assert wrong.startswith("no Prefect server runs here: start one with `make server`")
 
 
-def test_the_next_run_of_each_schedule_is_said(told, url):
+def test_the_next_run_of_each_schedule_is_said_and_that_no_worker_is_there(told, url):
     wait_until(lambda: "next" in told(url)[0]["nightly"], 60)
-    how, _ = told(url)
+    how, wrong = told(url)
     assert re.fullmatch(r"next 20\d\d-\d\d-\d\d 02:00 UTC, in \d+ \w+; has not run", how["nightly"])
     assert how["fast"] == "not scheduled; has not run"
-
-
-def test_that_no_worker_is_there_is_said(told, url):
-    how, wrong = told(url)
     assert how["worker"] == "none"
     assert "no worker is there to run what is due; start one with `make worker`" in wrong
 
 
-def test_a_run_that_should_have_begun_and_did_not_is_said(told, url):
+def test_a_run_that_should_have_begun_and_did_not_is_said_unless_it_waits_for_its_slot(told, url):
     due = (datetime.now(UTC) - timedelta(hours=5)).isoformat()
     late = create(url, "fast", type="SCHEDULED", state_details={"scheduled_time": due})
     assert "fast should have begun 5 h ago and did not: no worker takes its runs up" in told(url)[1]
+    soon = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
+    waits = {"type": "SCHEDULED", "name": "AwaitingConcurrencySlot", "state_details": {"scheduled_time": soon}}
+    request(url, f"flow_runs/{late}/set_state", {"state": waits, "force": True})
+    assert not any(wrong.startswith("fast should have begun") for wrong in told(url)[1])
     request(url, f"flow_runs/{late}", method="DELETE")
 
 
@@ -148,16 +137,6 @@ def test_a_deployment_whose_last_run_crashed_is_said_until_one_goes_well(told, u
     assert re.search(r"last run Completed \d+ s ago$", told(url)[0]["watch"])
 
 
-def test_a_run_that_waits_for_its_slot_is_not_late(told, url):
-    due = (datetime.now(UTC) - timedelta(hours=5)).isoformat()
-    waiting = create(url, "fast", type="SCHEDULED", state_details={"scheduled_time": due})
-    soon = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
-    again = {"type": "SCHEDULED", "name": "AwaitingConcurrencySlot", "state_details": {"scheduled_time": soon}}
-    request(url, f"flow_runs/{waiting}/set_state", {"state": again, "force": True})
-    assert not any(wrong.startswith("fast should have begun") for wrong in told(url)[1])
-    request(url, f"flow_runs/{waiting}", method="DELETE")
-
-
 def test_a_deployment_whose_runs_are_all_cancelled_is_said(told, url):
     cancelled = {"state": {"type": "CANCELLED", "name": "Cancelled", "message": "limit reached"}, "force": True}
     for times in (2, 1):
@@ -186,11 +165,3 @@ def test_too_little_room_is_said(told, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MIN_FREE", 1 << 60)
     (wrong,) = told()[1]
     assert re.fullmatch(r"only [\d.]+ GB are free in .+/data", wrong)
-
-
-def test_the_command_ends_with_status_1_where_something_is_wrong(tmp_path):
-    done = run_main(tmp_path, None, "--status")
-    assert done.returncode == 1
-    assert f"no run has ended in {tmp_path / 'data'} yet" in done.stdout
-    assert done.stderr == ""
-    assert not (tmp_path / "data").exists()

@@ -1,9 +1,7 @@
 """What a server that is kept is told of a run, and what whoever is to know is told."""
 
-import json
 import socket
 import sqlite3
-import subprocess
 import threading
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -14,18 +12,15 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.states import Completed, Failed
 
+from flows.cli import read_options
 from flows.operations.notify import WEBHOOK
 from flows.operations.server_client import request
-from flows.orchestration.flow import keep_concurrency_slot
+from flows.orchestration.flow import announce_result, keep_concurrency_slot
 from flows.orchestration.server_reporting import ProgressArtifacts, sync_task_states
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.run_records import last_completed
+from tasks.settings.settings import parse_settings
 from tests.conftest import ON_THE_FIXTURE, ask, run_main, wait_until
-
-
-@pytest.fixture
-def copied(finished_run, tmp_path):
-    """The finished run's data, to be run on."""
-    subprocess.run(["cp", "-a", str(finished_run / "data"), str(tmp_path / "data")], check=True)
-    return tmp_path
 
 
 def test_a_task_of_whose_end_the_server_has_not_heard_is_told_at_the_end(server):
@@ -107,18 +102,26 @@ def test_a_run_goes_on_that_cannot_keep_its_slot(server, caplog):
         wait_until(lambda: "Execution will continue" in caplog.text, 30)  # anything else would be raised here
 
 
-def test_a_verdict_that_names_another_network_than_before_is_told_once(copied, server, receiver):
+def test_a_verdict_that_names_another_network_than_before_is_told(finished_run, server, receiver, monkeypatch):
     address, got, _ = receiver
-    (record,) = (copied / "data" / "runs").glob("*.json")
-    content = json.loads(record.read_text())
-    record.write_text(json.dumps(content | {"keep": "another"}))
-    notified = server._replace(environment=server.environment | {WEBHOOK: address})
-    for _ in range(2):
-        done = run_main(copied, notified, *ON_THE_FIXTURE, "--force", "report")
-        assert done.returncode == 0, done.stderr
+    monkeypatch.setenv(WEBHOOK, address)
+    places = ("--data-dir", str(finished_run / "data"), "--reports-dir", str(finished_run / "reports"))
+    settings = parse_settings(read_options([*ON_THE_FIXTURE, *places]))
+    report = Artifact.at(next((finished_run / "data" / "report").glob("[!.]*")))
+    before = last_completed(settings.data_dir, settings.command)
+
+    @flow(persist_result=False)
+    def ending():
+        announce_result(report, settings, before)
+        keep, before.content["keep"] = before.content["keep"], "another"
+        announce_result(report, settings, before)
+        return keep
+
+    with temporary_settings({PREFECT_API_URL: server.url, PREFECT_LOGGING_TO_API_ENABLED: False}):
+        keep = ending()
     (told,) = got
     assert told["event"] == "verdict changed"
-    assert told["text"].startswith(f"the verdict has changed: keep {content['keep']}, no longer another (fast ")
+    assert told["text"].startswith(f"the verdict has changed: keep {keep}, no longer another (fast ")
     assert told["report"].startswith("file://")
     assert told["report"].endswith(".html")
 
