@@ -70,19 +70,6 @@ def kill_child(copy: Deployed, flow: int) -> str:
     return "the child was killed"
 
 
-def out_of_memory(copy: Deployed, flow: int) -> str:
-    """Take the training's memory away: the kernel ends it."""
-    group = Path("/sys/fs/cgroup/memory/fashion-mnist-faults")
-    group.mkdir()
-    (group / "memory.limit_in_bytes").write_text(str(4 << 20))
-    child = the_training(copy)
-    (group / "cgroup.procs").write_text(str(child))
-    wait_until(lambda: not command_of(child), 60)
-    wait_until(lambda: not (group / "cgroup.procs").read_text(), 10)
-    group.rmdir()
-    return "the kernel ended the child for want of memory"
-
-
 def kill_flow(copy: Deployed, flow: int) -> str:
     """End the run's own process."""
     os.kill(flow, signal.SIGKILL)
@@ -158,30 +145,6 @@ def fill_disk(copy: Deployed, flow: int) -> str:
     time.sleep(EVERY)
     ballast.unlink()
     return "no room for some seconds"
-
-
-def redeploy(copy: Deployed, flow: int) -> str:
-    """Change the deployment while its run is at work."""
-    path = copy.project / "prefect.yaml"
-    content = path.read_text()
-    path.write_text(content.replace("The fast recipe again", "The fast recipe once more"))
-    copy.command("make deploy")
-    copy.schedule("watch", EVERY, RECIPE)
-    path.write_text(content)
-    return "the deployment was changed"
-
-
-def second_worker(copy: Deployed, flow: int) -> str:
-    """Have two workers at the same pool."""
-    environment = copy.environment | {"PREFECT_API_URL": copy.url}
-    command = (sys.executable, "-m", "prefect", "worker", "start", "--pool", "fashion-mnist", "--name", "second")
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        time.sleep(3 * EVERY)
-    finally:
-        process.kill()  # it alone: what it runs goes on
-        process.wait()
-    return f"two workers for {3 * EVERY} s"
 
 
 def step_clock(seconds: int) -> Callable[[Deployed, int], str]:
@@ -280,7 +243,6 @@ def worker_log(copy: Deployed) -> str:
 
 FAULTS: dict[str, tuple[str, Callable[[Deployed, int], str]]] = {
     "child killed": ("train", kill_child),
-    "out of memory": ("train", out_of_memory),
     "run killed": ("train", kill_flow),
     "worker killed": ("train", kill_worker),
     "worker terminated": ("train", terminate_worker),
@@ -291,8 +253,6 @@ FAULTS: dict[str, tuple[str, Callable[[Deployed, int], str]]] = {
     "cancelled after the server was away": ("train", cancel_after_outage),
     "database deleted": ("train", lose_database),
     "disk full": ("train", fill_disk),
-    "deployment changed": ("train", redeploy),
-    "two workers": ("train", second_worker),
     "clock an hour ahead": ("train", step_clock(3600)),
     "clock an hour back": ("train", step_clock(-3600)),
     "source away": ("download", no_source),

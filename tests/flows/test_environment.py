@@ -121,22 +121,20 @@ def test_the_smoke_preset_on_the_real_data_depends_on_nothing_that_the_user_has_
         ({"PREFECT_PROFILE": "home"}, {}),
         ({"PREFECT_PROFILE": "local"}, {"PREFECT_API_URL": "http://127.0.0.1:4200/api"}),  # as Prefect itself has it
         ({"PREFECT_PROFILE": "not there"}, {}),
+        ({"PREFECT_PROFILES_PATH": "damaged.toml"}, {}),
+        ({"PREFECT_PROFILES_PATH": "not there"}, {}),
         ({"PREFECT_API_URL": ""}, {}),
         ({"PREFECT_API_URL": "http://127.0.0.1:8/api"}, AT_WORK | {"PREFECT_API_URL": "http://127.0.0.1:8/api"}),
     ],
 )
 def test_the_environment_or_else_the_active_profile_names_the_server(tmp_path, given, named):
     (tmp_path / "profiles.toml").write_text(PROFILES)
+    (tmp_path / "damaged.toml").write_text("no TOML =")
+    if "PREFECT_PROFILES_PATH" in given:
+        given |= {"PREFECT_PROFILES_PATH": str(tmp_path / given["PREFECT_PROFILES_PATH"])}
     found = settled(HOME=str(tmp_path), PREFECT_HOME=str(tmp_path), **given)
     assert found.pop("PREFECT_HOME") == str(PROJECT / "data" / "prefect")
     assert {name: value for name, value in found.items() if name.startswith("PREFECT")} == named
-
-
-@pytest.mark.parametrize("kept", ["", "no TOML ="])
-def test_where_no_profile_can_be_read_none_names_a_server(tmp_path, kept):
-    (tmp_path / "profiles.toml").write_text(kept)
-    assert "PREFECT_API_URL" not in settled(PREFECT_PROFILES_PATH=str(tmp_path / "profiles.toml"))
-    assert "PREFECT_API_URL" not in settled(PREFECT_HOME=str(tmp_path / "not there"))
 
 
 def test_this_machine_is_asked_directly_and_a_proxy_that_nothing_here_speaks_to_is_left_out():

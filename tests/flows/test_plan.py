@@ -55,14 +55,18 @@ def reasons(steps, verb):
 
 def test_a_plan_after_a_run_keeps_everything_verified_and_changes_nothing(settings):
     before = everything_in(settings().data_dir)
-    steps = plan(dag, settings()).steps
-    assert [label for label, _, _ in steps] == NODES
+    found = plan(dag, settings())
+    steps = found.steps
+    assert [label for label, _, _ in steps] == list(found.kept) == NODES
     assert verbs(steps) == ["keep"] * 9
+    assert found.complete
     assert all(why.endswith(" verified") and len(why) == 25 for _, _, why in steps)
     assert everything_in(settings().data_dir) == before
 
 
 def test_a_changed_setting_is_named_and_what_comes_after_waits(settings):
+    fewer = plan(dag, settings("--networks", "dropout")).steps
+    assert verbs(fewer) == ["keep"] * 5 + ["run", "wait"], "no training again for one network less"
     steps = plan(dag, settings("--epochs", "2")).steps
     assert verbs(steps) == ["keep"] * 3 + ["run"] * 2 + ["wait"] * 4
     assert reasons(steps, "run") == dict.fromkeys(["train[baseline]", "train[dropout]"], "epochs 1 → 2")
@@ -90,17 +94,6 @@ def test_a_changed_file_is_named(settings, monkeypatch):
     assert reasons(steps, "run") == {"train[baseline]": "code: tasks/networks/baseline.py changed"}
 
 
-def test_another_network_alone_needs_no_training_again(settings):
-    steps = plan(dag, settings("--networks", "dropout")).steps
-    assert [label for label, verb, _ in steps if verb == "keep"] == [
-        "download",
-        "validate",
-        "prepare",
-        "train[dropout]",
-        "evaluate[dropout]",
-    ]
-
-
 def test_where_there_is_nothing_only_the_first_node_is_decided(tmp_path):
     steps = plan(dag, parse_settings({"data_dir": str(tmp_path / "data")})).steps
     assert verbs(steps) == ["run"] + ["wait"] * 8
@@ -118,16 +111,7 @@ def test_where_there_is_nothing_only_the_first_node_is_decided(tmp_path):
 )
 def test_the_libraries_are_those_of_the_nodes_that_run_or_may_have_to(settings, options, libraries):
     assert plan(dag, settings(*options)).libraries == libraries
-
-
-def test_tensorflow_is_ahead_where_a_training_is(settings):
     assert "tensorflow" in plan(dag, settings("--force", "train[dropout]")).libraries
-
-
-def test_a_run_has_nothing_to_do_only_where_every_artifact_stands(settings):
-    assert plan(dag, settings()).complete
-    assert list(plan(dag, settings()).kept) == NODES
-    assert not plan(dag, settings("--force", "report")).complete
 
 
 def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):

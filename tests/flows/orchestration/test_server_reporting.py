@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import pytest
 from prefect import flow, flow_engine, task
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
