@@ -29,6 +29,7 @@ from flows.orchestration.task_runners import ENGINES
 from flows.plan import Dag, ForcedReruns, flatten, outline, plan
 from flows.pruning import retain
 from tasks.pipeline import PROJECT
+from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
 from tasks.pipeline.fork_server import start_server
 from tasks.pipeline.node import Node, store_of
@@ -53,7 +54,7 @@ def keep_concurrency_slot(lease: UUID, seconds: float, **_: Any) -> contextlib.A
     return maintain_concurrency_lease(lease, seconds, raise_on_lease_renewal_failure=False)
 
 
-flow_engine.maintain_concurrency_lease = keep_concurrency_slot
+flow_engine.maintain_concurrency_lease = keep_concurrency_slot  # type: ignore[assignment]
 
 
 def as_flow(dag: Dag, kind: type[Settings]) -> Flow[..., Any]:
@@ -105,8 +106,9 @@ def run_all(dag: Dag, settings: Settings) -> State:
     known = {"command": settings.command, "recipe": settings.run_name, "server": server}
     with recorded(settings.data_dir, **known, flow_run=run) as record:
         ended = run_nodes(dag, settings, record, futures, LivePage(settings.reports_dir, labels))
+        report: Any = ended.data
         if ended.is_completed():
-            record.end("completed", keep=ended.data.summary["winner"])
+            record.end("completed", keep=report.summary["winner"])
         else:
             record.end("stopped" if ended.is_cancelled() else "failed", ended.message or "")
     if deployment.id:
@@ -114,7 +116,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
     if ended.is_completed():
         if settings.keep_runs:
             log.info("%s", retain(settings))
-        announce_result(ended.data, settings, before)
+        announce_result(report, settings, before)
     return ended
 
 
@@ -153,7 +155,7 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, futures: Futures, li
             return failed(error)
 
 
-def announce_result(artifact: Any, settings: Settings, before: Record | None) -> None:
+def announce_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
     """Show the result on a server that is kept, and notify if the verdict keeps another network than before."""
     link = show_result(settings.run_name, artifact, page_of(artifact, settings.reports_dir))
     kept, keep = before and before.content.get("keep"), artifact.summary["winner"]

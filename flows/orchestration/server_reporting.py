@@ -89,8 +89,8 @@ class ProgressArtifacts:
         if self.cancelling_polls > CANCEL_GRACE:
             self.cancel()
 
-    def _request(self, *what: Any) -> Any:
-        return request(self.url, *what, timeout=INTERVAL)
+    def _request(self, path: str, content: Any = None, method: str | None = None) -> Any:
+        return request(self.url, path, content, method, timeout=INTERVAL)
 
 
 def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
