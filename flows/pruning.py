@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.pipeline.artifact import Artifact, Miss, verify
+from tasks.pipeline.artifact import Miss, verify
 from tasks.pipeline.champions import champions
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.run_records import Record, last_asked, records, recover_crashed_runs
@@ -36,13 +36,16 @@ def damaged(data_dir: Path) -> tuple[list[str], str]:
     """
     if not data_dir.is_dir():
         raise UserError(f"data_dir {data_dir} is not a folder")
-    began = time.perf_counter()
-    found = {folder: verify(folder, folder.parent.name) for folder in Store(data_dir).artifacts()}
+    began, errors, good, size = time.perf_counter(), [], 0, 0
+    for folder in Store(data_dir).artifacts():
+        found = verify(folder, folder.parent.name)
+        if isinstance(found, Miss):
+            errors.append(f"{folder.relative_to(data_dir)}: {found.reason}")
+        else:
+            good += 1
+            size += sum(file["bytes"] for file in found.manifest["files"].values())
     seconds = time.perf_counter() - began
-    errors = [f"{folder.relative_to(data_dir)}: {it.reason}" for folder, it in found.items() if isinstance(it, Miss)]
-    good = [artifact for artifact in found.values() if isinstance(artifact, Artifact)]
-    size = sum(file["bytes"] for artifact in good for file in artifact.manifest["files"].values())
-    summary = f"{len(good)} of {len(found)} artifacts verified, {size:,} bytes in {seconds:.1f} s"
+    summary = f"{good} of {good + len(errors)} artifacts verified, {size:,} bytes in {seconds:.1f} s"
     return errors, f"{summary}; a run that needs a damaged one makes it again" if errors else summary
 
 
@@ -72,16 +75,15 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
     store = Store(data_dir)
     recover_crashed_runs(data_dir)
     recent = _recent(data_dir, runs, command)
-    if not recent:
+    counted = [record for record in recent if command in (None, record.content["command"])]
+    completed = sum(record.content["state"] == "completed" for record in counted)
+    if not completed:
         raise RunError(f"no run is known to have completed in {data_dir}, so nothing is known to be unneeded")
     needed = {key for record in recent for key in record.keys.values()}
     needed |= {champion.evaluate.rpartition("-")[2] for champion in champions(data_dir).champions}
-    counted = [record for record in recent if command in (None, record.content["command"])]
     since = min(map(_began, counted))
-    completed = sum(record.content["state"] == "completed" for record in counted)
-    spare = f"needed by none of the last {completed} runs"
     candidates = [
-        *((folder, spare) for folder in store.artifacts()),
+        *((folder, f"needed by none of the last {completed} runs") for folder in store.artifacts()),
         *((folder, "of a training that was not taken up again") for folder in store.checkpoint_folders()),
         *((folder, "set aside as damaged") for folder in data_dir.glob(f"*/{DAMAGED}*-*") if is_node(folder.parent)),
     ]
@@ -125,11 +127,10 @@ def _recent(data_dir: Path, runs: int, command: str | None) -> list[Record]:
     found, completed = [], 0
     for record in records(data_dir):
         counts = command in (None, record.content["command"])
-        if counts and completed == runs:
-            continue
-        found.append(record)
-        completed += counts and record.content["state"] == "completed"
-    return found if completed else []
+        if not counts or completed < runs:
+            found.append(record)
+            completed += counts and record.content["state"] == "completed"
+    return found
 
 
 def remove(items: list[Unneeded], reports_dir: Path) -> None:

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 PAGE = (PROJECT / "docs" / "deployments.md").read_text()
 COMMANDS = re.findall(r"^(?!```).+$", PAGE.partition("## Commands\n\n```\n")[2].partition("```")[0], re.MULTILINE)
 STUDIES = ("seeds", "folds", "search")
+COMPLETED = {"type": "COMPLETED", "name": "Completed"}
 SMOKE = {"preset": "smoke"}
 LONG = {"preset": "smoke", "networks": ["dropout"], "epochs": 1000}
 
@@ -69,11 +70,10 @@ def scheduled(copy, first):
 def test_the_commands_may_be_given_again_and_say_which_run_died_while_nobody_could(copy, first):
     """Such as one whose worker found the server without room for the news."""
     assert "already runs" in copy.command("make server")
-    ended = copy.run(first)["state"]
     request(copy.url, f"flow_runs/{first}/set_state", {"state": {"type": "RUNNING", "name": "Running"}, "force": True})
     assert "was killed\nthe worker already runs" in copy.command("make worker")
     assert copy.run(first)["state_type"] == "CRASHED"
-    request(copy.url, f"flow_runs/{first}/set_state", {"state": ended, "force": True})
+    request(copy.url, f"flow_runs/{first}/set_state", {"state": COMPLETED, "force": True})
 
 
 def test_server_and_pages_listen_on_this_machine_only(copy):
