@@ -44,6 +44,13 @@ lint: .venv/extras
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports --no-cache
+	@for file in tasks/reporting/*.css; do .venv/bin/css-beautify $(STYLE) $$file | diff $$file - || exit 1; done
+	@for file in tasks/reporting/*.js; do .venv/bin/js-beautify $(SCRIPT) $$file | diff $$file - || exit 1; done
+
+# how the page's style and scripts are written: with -r, the formatters do it themselves
+STYLE = --indent-size=2 --end-with-newline --space-around-combinator \
+	--disable-newline-between-rules --disable-selector-separator-newline
+SCRIPT = --indent-size=2 --end-with-newline --brace-style=preserve-inline
 
 extras: .venv/extras
 

@@ -14,17 +14,16 @@ if (one("#comparison")) {
   const [older, newer] = [one("#older"), one("#newer")];
   const compare = () => {
     const [from, to] = [runs[older.value], runs[newer.value]];
-    const rows = ["settings", "values"].flatMap((kind) =>
-      Object.keys({ ...from[kind], ...to[kind] })
-        .filter((name) => from[kind][name] !== to[kind][name])
-        .map((name) => {
-          const row = document.createElement("tr");
-          row.innerHTML = '<th scope="row"></th><td></td><td></td>';
-          const texts = [name, from[kind][name] ?? "–", to[kind][name] ?? "–"];
-          texts.forEach((text, place) => (row.cells[place].textContent = text));
-          return row;
-        }),
-    );
+    const rows = ["settings", "values"].flatMap((kind) => {
+      const names = Object.keys({ ...from[kind], ...to[kind] });
+      return names.filter((name) => from[kind][name] !== to[kind][name]).map((name) => {
+        const row = document.createElement("tr");
+        row.innerHTML = '<th scope="row"></th><td></td><td></td>';
+        const texts = [name, from[kind][name] ?? "–", to[kind][name] ?? "–"];
+        texts.forEach((text, place) => (row.cells[place].textContent = text));
+        return row;
+      });
+    });
     one("#from").textContent = from.title;
     one("#to").textContent = to.title;
     one("#moved").replaceChildren(...rows);

@@ -1,5 +1,6 @@
-// What the page does beyond standing there: contents that follow, cells that show their images, epochs that can be read.
+// What the page does: contents that follow, cells that show their images, epochs that can be read.
 "use strict";
+const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 const one = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const make = (kind, className, ...content) => {
@@ -10,19 +11,16 @@ const make = (kind, className, ...content) => {
 
 function followContents() {
   const links = new Map(all(".contents a").map((link) => [link.hash.slice(1), link]));
-  const observer = new IntersectionObserver(
-    (entries) => {
-      for (const entry of entries) {
-        if (!entry.isIntersecting) continue;
-        links.forEach((link) => link.removeAttribute("aria-current"));
-        const link = links.get(entry.target.id);
-        link.setAttribute("aria-current", "true");
-        const list = link.closest("ol");
-        if (list.scrollWidth > list.clientWidth) list.scrollLeft = link.offsetLeft - list.offsetLeft - 20;
-      }
-    },
-    { rootMargin: "-15% 0px -80% 0px" },
-  );
+  const follow = (entries) => {
+    for (const entry of entries.filter((entry) => entry.isIntersecting)) {
+      links.forEach((link) => link.removeAttribute("aria-current"));
+      const link = links.get(entry.target.id);
+      link.setAttribute("aria-current", "true");
+      const list = link.closest("ol");
+      if (list.scrollWidth > list.clientWidth) list.scrollLeft = link.offsetLeft - list.offsetLeft - 20;
+    }
+  };
+  const observer = new IntersectionObserver(follow, { rootMargin: "-15% 0px -80% 0px" });
   all("main > section").forEach((section) => observer.observe(section));
 }
 
@@ -41,7 +39,8 @@ function showCells() {
     one("strong", made).append(className(label));
     one("small", made).textContent = `test ${index}`;
     byNetwork.forEach((choices, place) => {
-      const chip = make("span", `chip n${place}`);
+      const chip = make("span", "chip");
+      chip.style.cssText = `--own:var(--network-${place % 8});clip-path:var(--shape-${place % 8})`;
       chip.setAttribute("aria-hidden", "true");
       const shown = choices.flatMap((of, rank) => [rank ? ", " : "", choice(of, label)]);
       one(".choices", made).append(make("li", "", chip, make("span", "unseen", `${names[place]}: `), ...shown));
@@ -70,10 +69,12 @@ function showCells() {
       const which = label === predicted ? "least sure" : "surest";
       target.replaceChildren(...put(`${what} by ${names[matrix]}`, counts[0], shown, which));
     } else {
-      const only = (here) => pictures.filter((picture) => predicts(picture, here) && !predicts(picture, 1 - here)).sort(byConfidence(here));
-      const filled = [0, 1].filter((here) => counts[here]);
+      const only = (here) => {
+        const found = pictures.filter((picture) => predicts(picture, here) && !predicts(picture, 1 - here));
+        return put(`${what} only by ${names[here]}`, counts[here], found.sort(byConfidence(here)), "surest");
+      };
       const neither = counts[0] + counts[1] ? [] : put(`${what} only by ${names[0]}, only by ${names[1]}`, 0, []);
-      target.replaceChildren(...neither, ...filled.flatMap((here) => put(`${what} only by ${names[here]}`, counts[here], only(here), "surest")));
+      target.replaceChildren(...neither, ...[0, 1].filter((here) => counts[here]).flatMap(only));
     }
     target.scrollTop = 0;
     target.scrollIntoView({ block: "nearest" });
@@ -85,16 +86,16 @@ function showCells() {
     buttons.forEach((button, place) => (button.tabIndex = place ? -1 : 0)); // one stop each; arrows move within
     matrix.addEventListener("click", (event) => event.target.closest("button") && show(event.target.closest("button")));
     matrix.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+      const step = STEPS[event.key];
       if (!step || event.target.tagName !== "BUTTON") return;
       event.preventDefault();
-      let [row, column] = [+event.target.dataset.true, +event.target.dataset.predicted];
-      for (let next; (row += step[0]), (column += step[1]), row >= 0 && column >= 0 && row < classes.length && column < classes.length; ) {
-        if (!(next = one(`[data-true="${row}"][data-predicted="${column}"]`, matrix))) continue;
-        buttons.forEach((button) => (button.tabIndex = -1));
-        next.tabIndex = 0;
-        return next.focus();
-      }
+      const [row, column] = [+event.target.dataset.true, +event.target.dataset.predicted];
+      const ahead = classes.map((_, far) => [row + (far + 1) * step[0], column + (far + 1) * step[1]]);
+      const next = ahead.map(([i, j]) => one(`[data-true="${i}"][data-predicted="${j}"]`, matrix)).find(Boolean);
+      if (!next) return;
+      buttons.forEach((button) => (button.tabIndex = -1));
+      next.tabIndex = 0;
+      next.focus();
     });
   }
 }
