@@ -135,7 +135,8 @@ def _wait_until_healthy(url: str, errors: list[str]) -> None:
     """Wait for the first answer: the socket listens already, so one request waits for the server by itself."""
     if not is_reachable(f"{url}/health", START_TIMEOUT):
         reasons = [line for error in errors for line in error.splitlines() if "Error: " in line]
-        raise RunError(f"the run's own Prefect server did not start ({reasons[-1] if reasons else 'no reason given'})")
+        reason = reasons[-1] if reasons else f"no answer in {START_TIMEOUT} s; if this machine is busy, run again"
+        raise RunError(f"the run's own Prefect server did not start ({reason})")
     to_all(*watchers)(Event("ended", LABEL, f"at {url.removesuffix('/api')} while the run lasts"))
 
 

