@@ -11,43 +11,33 @@ from tasks.pipeline.reading import read_json
 from tasks.pipeline.store import NAME, NOT_MADE, Store
 
 SHOWN = 3  # differences that are named; the others are counted
+GONE = object()
 SAID = ("settings", "versions")  # whose values mean something to people; the others are digests
 
 
 def why_not_made(store: Store, cache_key: CacheKey) -> str:
     """Return what differs from the most similar artifact of the node and its network, the newest of several."""
     wanted = json.loads(json.dumps(asdict(cache_key)))
-    found = list(_compared(store, wanted))
-    if not found:
-        return NOT_MADE
-    fewest = min(len(different) for different, _ in found)
-    told, _ = max((pair for pair in found if len(pair[0]) == fewest), key=lambda pair: pair[1])
-    more = [f"and {len(told) - SHOWN} more"] if len(told) > SHOWN else []
-    return "; ".join(told[:SHOWN] + more) or NOT_MADE
+    newest_first = sorted(_compared(store, wanted), key=lambda pair: pair[1], reverse=True)
+    fewest = min((different for different, _ in newest_first), key=len, default=[])
+    more = [f"and {len(fewest) - SHOWN} more"] if len(fewest) > SHOWN else []
+    return "; ".join(fewest[:SHOWN] + more) or NOT_MADE
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return in words what differs between two identities of one node: settings, versions, code, inputs."""
-
-    def changed(part: str) -> Iterator[tuple[str, str]]:
+    """Return in words what differs between two cache keys of one node: settings, versions, code, inputs."""
+    found = []
+    for part, prefix in (("settings", ""), ("versions", ""), ("code", "code: "), ("inputs", "input ")):
         for name in sorted(before[part].keys() | now[part].keys()):
-            if name not in now[part]:
-                yield name, "is gone"
-            elif name not in before[part]:
-                yield name, "is new"
-            elif before[part][name] != now[part][name]:
-                yield name, _change(before[part][name], now[part][name]) if part in SAID else "changed"
-
-    return [
-        *(f"{name.replace('_', ' ')} {how}" for name, how in changed("settings")),
-        *(f"{name} {how}" for name, how in changed("versions")),
-        *(f"code: {name} {how}" for name, how in changed("code")),
-        *(f"input {name} {how}" for name, how in changed("inputs")),
-    ]
+            old, new = before[part].get(name, GONE), now[part].get(name, GONE)
+            if old != new:
+                how = "is gone" if new is GONE else "is new" if old is GONE else _change(part, old, new)
+                found.append(f"{prefix}{name.replace('_', ' ') if part == 'settings' else name} {how}")
+    return found
 
 
-def _change(old: Any, new: Any) -> str:
-    if isinstance(old, dict | list) or isinstance(new, dict | list):
+def _change(part: str, old: Any, new: Any) -> str:
+    if part not in SAID or isinstance(old, dict | list) or isinstance(new, dict | list):
         return "changed"
     return f"{'none' if old is None else old} → {'none' if new is None else new}"
 

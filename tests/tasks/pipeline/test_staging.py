@@ -1,19 +1,26 @@
-"""What lies where things are made: nothing of it is in the way, and nothing is removed but what was made here."""
+"""What lies where things are made: one maker a key, what a kill leaves, and nothing removed but what was made here."""
 
 import contextlib
+import multiprocessing
 import os
 import shutil
+import signal
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tasks.pipeline.artifact import Miss
+from tasks.pipeline import store as module
+from tasks.pipeline.artifact import Artifact, Miss
 from tasks.pipeline.staging import LOCKS, PREFIX, remove
-from tests.conftest import CACHE_KEY, everything_in, produce, set_aside
+from tasks.pipeline.store import NEW, Store
+from tests.conftest import CACHE_KEY, everything_in, full, produce, set_aside
 from tests.strange_files import OTHER_THAN_FILES, nest
 
+WHOLE = ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
 STAGED = f"{PREFIX}{CACHE_KEY.key}"
+SPAWN = multiprocessing.get_context("spawn")
 
 
 def made_in(store):
@@ -112,3 +119,126 @@ def test_a_damaged_artifact_is_set_aside_though_its_node_s_folder_is_on_another_
         assert store.make(CACHE_KEY, produce) == (store.find(CACHE_KEY), True)
         (aside,) = set_aside(store)
         assert (aside / "numbers.txt").read_text() == "one two threE"
+
+
+def make_and_tell(data_dir, started, may_end, made):
+    """Make the artifact, or wait for whoever does; tell whether it was made here."""
+
+    def produce_when_told(folder, lock):
+        started.set()
+        assert may_end.wait(60)
+        return produce(folder)
+
+    made.put(Store(data_dir).make(CACHE_KEY, produce_when_told)[1])
+
+
+def make_and_be_killed(data_dir, function, when):
+    """Make the artifact and be killed as soon as a function of the store is called so many times."""
+    real, calls = getattr(module, function), []
+
+    def kill(*arguments, **keywords):
+        calls.append(arguments)
+        if len(calls) == when:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **keywords)
+
+    setattr(module, function, kill)
+    Store(data_dir).make(CACHE_KEY, produce, force=True)
+
+
+def killed(store, function="put_manifest", when=1):
+    maker = SPAWN.Process(target=make_and_be_killed, args=(store.data_dir, function, when))
+    maker.start()
+    maker.join()
+    assert maker.exitcode == -signal.SIGKILL
+
+
+@contextlib.contextmanager
+def maker(store):
+    """Have a process that makes the artifact: the process, and what lets it end."""
+    started, may_end, made = SPAWN.Event(), SPAWN.Event(), SPAWN.Queue()
+    process = SPAWN.Process(target=make_and_tell, args=(store.data_dir, started, may_end, made))
+    process.start()
+    assert started.wait(60)
+    yield process, may_end
+    process.join()
+
+
+def test_whoever_waits_is_told_for_whom_and_a_reader_does_not_wait(store):
+    told = []
+
+    def waiting(holder):
+        assert told or store.find(CACHE_KEY).reason == "not made before"
+        told.append(holder)
+        may_end.set()
+
+    with maker(store) as (process, may_end):
+        artifact, here = store.make(CACHE_KEY, produce, waiting=waiting)
+    assert not here
+    assert artifact == store.find(CACHE_KEY)
+    assert set(told) == {f"pid {process.pid} on this host, which makes prepare"}
+
+
+def test_threads_that_make_the_same_key_make_it_once(store):
+    with ThreadPoolExecutor(8) as pool:
+        made = [pool.submit(store.make, CACHE_KEY, produce) for _ in range(8)]
+    assert sorted(each.result()[1] for each in made) == [False] * 7 + [True]
+
+
+def test_what_a_killed_maker_left_is_swept_and_a_living_ones_is_not(store):
+    with maker(store) as (process, _):
+        store.clean_up()
+        assert made_in(store) == [STAGED]
+        process.kill()
+    store.clean_up()
+    assert made_in(store) == []
+
+
+def test_what_is_half_made_is_not_taken_and_goes_though_no_folder_can_be_made(store, monkeypatch):
+    killed(store)
+    assert everything_in(store.data_dir / "prepare" / STAGED / NEW) == WHOLE[1:]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "mkdir", full)
+        store.clean_up()
+    assert made_in(store) == []
+    assert store.make(CACHE_KEY, produce)[1]
+
+
+@pytest.mark.parametrize("again", [Store.clean_up, lambda store: store.make(CACHE_KEY, produce)], ids=["swept", "made"])
+@pytest.mark.parametrize("before", ["nothing", "damaged", "whole"])
+def test_what_a_killed_maker_had_finished_but_for_its_place_is_put_there(store, again, before):
+    old = None if before == "nothing" else store.make(CACHE_KEY, produce)[0]
+    if before == "damaged":
+        (old.folder / "numbers.txt").write_text("one two threE")
+    store.checkpoints(CACHE_KEY).write("1.npz", b"")
+    killed(store, "fsync", len(WHOLE) + 1)  # the last before the renaming brings the folder itself to the disk
+    assert store.find(CACHE_KEY) == old if before == "whole" else isinstance(store.find(CACHE_KEY), Miss)
+    assert store.checkpoints(CACHE_KEY).names() == ["1.npz"]
+    again(store)
+    found = store.find(CACHE_KEY)
+    assert isinstance(found, Artifact)
+    assert found != old
+    assert [name for name in made_in(store) if not name.startswith("damaged-")] == [CACHE_KEY.key]
+    assert len(set_aside(store)) == (before == "damaged")
+    assert not store.checkpoints(CACHE_KEY).folder.exists()
+
+
+def test_one_asked_for_afresh_stands_until_the_new_one_does(store, artifact):
+    def look(folder, lock):
+        assert store.find(CACHE_KEY) == artifact
+        return {**produce(folder), "count": 4}
+
+    renewed, here = store.make(CACHE_KEY, look, force=True)
+    assert here
+    assert store.find(CACHE_KEY) == renewed != artifact
+    assert made_in(store) == [CACHE_KEY.key]
+
+
+def test_checkpoints_outlive_a_making_that_fails_and_go_when_it_is_made(store, artifact):
+    store.checkpoints(CACHE_KEY).write("1.npz", b"")
+    with pytest.raises(OSError, match="No space"):
+        store.make(CACHE_KEY, full, force=True)
+    store.clean_up()
+    assert store.checkpoints(CACHE_KEY).names() == ["1.npz"]
+    store.make(CACHE_KEY, produce, force=True)
+    assert not store.checkpoints(CACHE_KEY).folder.exists()
