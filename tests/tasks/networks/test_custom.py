@@ -57,13 +57,13 @@ def of_nothing():
 
 
 def by_name():
-    model = around()
-    return keras.Model(model.input, {"kind": model.output})
+    image = keras.Input((28, 28, 1))
+    return keras.Model(image, {"kind": around()(image)})
 
 
 def of_two_outputs():
-    model = around()
-    return keras.Model(model.input, [model.output, layers.Dense(2)(model.output)])
+    image = keras.Input((28, 28, 1))
+    return keras.Model(image, [around()(image), layers.Dense(2)(layers.Flatten()(image))])
 
 
 class Subclassed(keras.Model):
