@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -66,12 +67,15 @@ def test_networks_are_ranked_by_validation_accuracy_and_in_a_tie_the_smallest_is
 
 
 def test_one_network_is_compared_with_nothing():
-    comparison = compared({"alone": candidate(test=0.9)})
+    comparison = compared({"alone": candidate(train=0.99, test=0.9)})
     assert (comparison.winner, comparison.pairs, comparison.tied) == ("alone", [], [])
     assert verdict(alone=candidate(test=0.9)) == [
         "Only alone was trained: nothing to compare.",
         "It reaches 90.00 % on the test set.",
     ]
+    gap = comparison.networks["alone"].gap  # training accuracy less test accuracy
+    assert gap.value == pytest.approx(0.09)
+    assert gap.interval == pytest.approx((0.0841, 0.0961), abs=2e-4)
 
 
 def test_two_networks_get_a_verdict_with_its_certainty():
@@ -91,27 +95,15 @@ def test_two_networks_get_a_verdict_with_its_certainty():
     assert second.endswith("the choice of test images hardly explains the difference between these two trainings.")
 
 
-def test_a_tie_is_reported_with_both_accuracies_and_a_small_difference_may_be_chance():
-    correct = np.zeros((2, 10_000), bool)
-    correct[:, :9000] = True
-    correct[0, :10] = False
-    correct[1, :12] = False
-    correct[1, :3] = True
+def test_a_tie_is_reported_with_both_accuracies():
     candidates = {
-        "baseline": candidate(validation=0.920, parameters=2000, correct=correct[0]),
-        "dropout": candidate(validation=0.918, parameters=1000, correct=correct[1]),
+        "baseline": candidate(validation=0.920, parameters=2000),
+        "dropout": candidate(validation=0.918, parameters=1000),
     }
-    comparison = compared(candidates)
-    first, second = verdict(**candidates)
-    assert first == (
+    assert verdict(**candidates)[0] == (
         "Keep dropout: its validation accuracy, 91.80 %, lies within baseline’s 95 % interval around 92.00 %, "
         "and it has fewer parameters."
     )
-    assert second.endswith(
-        "the choice of test images may explain the difference between these two trainings: "
-        "by them, the two cannot be told apart."
-    )
-    assert comparison.pairs[0].p > 0.05
 
 
 def test_a_network_kept_by_validation_that_does_worse_on_the_test_set_is_told_so():
@@ -145,7 +137,8 @@ def test_in_a_tie_none_is_called_the_smaller_that_is_not(candidates, sentence):
 
 
 @pytest.mark.parametrize(
-    ("only_second", "p", "explained"), [(180, 0.051, "may explain"), (178, 0.040, "hardly explains")]
+    ("only_second", "p", "explained"),
+    [(180, 0.051, r"may explain .*: by them, the two cannot be told apart\."), (178, 0.040, r"hardly explains .*s\.")],
 )
 def test_the_verdict_follows_the_p_value_that_it_prints(only_second, p, explained):
     correct = np.ones((2, 10_000), bool)
@@ -155,9 +148,8 @@ def test_the_verdict_follows_the_p_value_that_it_prints(only_second, p, explaine
     (pair,) = compared(candidates).pairs
     assert pair.p == pytest.approx(p, abs=6e-4)
     assert pair.difference.low > 0
-    sentence = verdict(**candidates)[1]
-    assert f"McNemar p = {p:.2g})" in sentence
-    assert f"the choice of test images {explained} the difference" in sentence
+    expected = rf"McNemar p = {p:.2g}\); the choice of test images {explained}"
+    assert re.search(f"{expected}$", verdict(**candidates)[1])
 
 
 def test_networks_are_compared_pair_by_pair_and_the_test_set_never_changes_the_ranking():
@@ -171,12 +163,6 @@ def test_networks_are_compared_pair_by_pair_and_the_test_set_never_changes_the_r
     assert [(of.first, of.second) for of in found.pairs] == [(f"network {a}", f"network {b}") for a, b in pairs]
     assert found.claims == []
     assert Comparison(**json.loads(json.dumps(found.model_dump(), allow_nan=False))) == found
-
-
-def test_the_gap_is_training_accuracy_less_test_accuracy_with_its_interval():
-    gap = compared({"alone": candidate(train=0.99, test=0.90)}).networks["alone"].gap
-    assert gap.value == pytest.approx(0.09)
-    assert gap.interval == pytest.approx((0.0841, 0.0961), abs=2e-4)
 
 
 def test_the_node_compares_what_was_trained_and_evaluated(tmp_path):

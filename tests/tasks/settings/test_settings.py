@@ -62,16 +62,8 @@ def test_a_value_that_cannot_be_used_is_refused_in_one_sentence(values, message)
     assert refusal(**values) == message
 
 
-def test_no_network_at_all_is_refused():
-    assert refusal(networks=()).startswith("networks is (): ")
-
-
 def test_a_preset_whose_limit_is_larger_than_the_data_is_held_to_the_data():
     assert "leaves 0 to train on" in refusal(preset="smoke", dataset=str(SPECIFICATION), validation_fraction=0.999)
-
-
-def test_several_faults_are_told_together():
-    assert refusal(epochs=0, limit=5).count("; ") == 1
 
 
 def test_networks_are_given_as_a_list_or_separated_by_commas():
@@ -103,17 +95,6 @@ def test_what_is_set_stands_against_every_preset(preset):
     assert resolved.precision == "bfloat16"
 
 
-def test_epochs_stand_beside_each_network():
-    settings = Settings(preset="fast")
-    assert (settings.resolved("baseline").epochs, settings.resolved("dropout").epochs) == (3, 16)
-    assert settings.resolved().epochs is None
-
-
-def test_resolving_twice_changes_nothing():
-    resolved = Settings(preset="smoke").resolved("baseline")
-    assert resolved.resolved("baseline") == resolved
-
-
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [("avx2 avx512f", "float32"), ("avx512f avx512_bf16", "bfloat16"), ("amx_tile amx_bf16", "bfloat16")],
@@ -121,10 +102,8 @@ def test_resolving_twice_changes_nothing():
 def test_automatic_precision_becomes_one_that_the_processor_has(monkeypatch, tmp_path, flags, expected):
     (tmp_path / "cpuinfo").write_text(f"flags : {flags}")
     monkeypatch.setattr(presets, "PROCESSOR", tmp_path / "cpuinfo")
-    for asked in (Settings(), Settings(precision="auto"), Settings(preset="article", precision="auto")):
-        assert asked.resolved().precision == expected
-    assert Settings(precision="float32").resolved().precision == "float32"
-    assert Settings(precision="bfloat16").resolved().precision == "bfloat16"
+    for given in (Settings(), Settings(preset="article", precision="auto")):
+        assert given.resolved().precision == expected
 
 
 def test_a_relative_path_starts_at_the_project_and_others_are_taken_as_they_are(tmp_path, monkeypatch):
@@ -157,7 +136,6 @@ def test_the_home_of_nobody_is_refused():
             {"preset": "article", "batch_size": 512, "validation_fraction": 0.2},
             "--preset article --validation-fraction 0.2",
         ),
-        ({"preset": "article", "networks": "residual"}, "--preset article --networks residual"),
         (
             {"preset": "article", "networks": "residual", "augmentation": "none", "tta": "none"},
             "--preset article --networks residual --augmentation none --tta none",
@@ -166,7 +144,6 @@ def test_the_home_of_nobody_is_refused():
             {"preset": "article", "networks": "residual,dropout", "label_smoothing": 0},
             "--preset article --networks residual,dropout --label-smoothing 0.0",
         ),
-        ({"preset": "article", "augmentation": "none", "tta": "none"}, "--preset article"),
     ],
 )
 def test_the_command_that_makes_the_same_again_names_all_that_differs_from_the_preset(values, options):
