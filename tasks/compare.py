@@ -6,7 +6,6 @@ difference of the gaps and other differences; between the first two, the differe
 the article's claims hold.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -20,7 +19,7 @@ from tasks.evaluation.comparison import Comparison, NetworkResult
 from tasks.evaluation.intervals import difference_of, proportion
 from tasks.evaluation.metrics import Metrics
 from tasks.evaluation.models import Estimate
-from tasks.evaluation.paired import PairwiseResult, Predictions, compare_classes, differ
+from tasks.evaluation.paired import Predictions, compare_classes, differ
 from tasks.evaluation.probabilities import load_probabilities
 from tasks.formatting import INTERVAL, interval, join_words, p_value, percent, points
 from tasks.pipeline.artifact import Artifact
@@ -67,17 +66,18 @@ def compare_networks(candidates: dict[str, Candidate], labels: dict[str, np.ndar
     pairs = [differ(a, predictions[a], b, predictions[b]) for a, b in combinations(ranking, 2)]
     first, *others = (predictions[name].predicted for name in ranking)
     classes = candidates[ranking[0]].probabilities["test"].shape[1]
-    return Comparison(
+    comparison = Comparison(
         winner=ranking[0],
         ranking=ranking,
         tied=tied,
-        verdict=_verdict(ranking, tied, results, pairs),
+        verdict=[],
         networks=results,
         pairs=pairs,
         classes=compare_classes(labels["test"], first, others[0], classes) if others else [],
         claims=[hold_claim(name, results[name]) for name in ARTICLE if name in results],
         overfitting_reduction=overfitting_reduction(results, pairs),
     )
+    return comparison.model_copy(update={"verdict": _verdict(comparison)})
 
 
 def rank(candidates: dict[str, Candidate]) -> tuple[list[str], list[str]]:
@@ -108,15 +108,13 @@ def _result(candidate: Candidate, images: int) -> NetworkResult:
     )
 
 
-def _verdict(
-    ranking: list[str], tied: list[str], results: dict[str, NetworkResult], pairs: Sequence[PairwiseResult]
-) -> list[str]:
+def _verdict(of: Comparison) -> list[str]:
     """Return two sentences: which network to keep by the rule, and what the test set then showed."""
-    winner = ranking[0]
-    test = percent(results[winner].accuracy["test"].value)
-    if len(ranking) == 1:
+    winner = of.winner
+    test = percent(of.networks[winner].accuracy["test"].value)
+    if not of.pairs:
         return [f"Only {winner} was trained: nothing to compare.", f"It reaches {test} on the test set."]
-    pair = pairs[0]
+    pair = of.pairs[0]
     second = (
         f"On the test set it reaches {test}, {_against(pair.difference.value)} {pair.second} "
         f"({interval(*pair.difference.interval)}, McNemar p = {p_value(pair.p)})"
@@ -125,21 +123,21 @@ def _verdict(
         explained = "hardly explains" if pair.p < SIGNIFICANT else "may explain"
         second += f"; the choice of test images {explained} the difference between these two trainings"
         second += "" if pair.p < SIGNIFICANT else ": by them, the two cannot be told apart"
-    return [f"Keep {winner}: {_why(ranking, tied, results)}.", f"{second}."]
+    return [f"Keep {winner}: {_why(of)}.", f"{second}."]
 
 
-def _why(ranking: list[str], tied: list[str], results: dict[str, NetworkResult]) -> str:
+def _why(of: Comparison) -> str:
     """Return what the rule found on the validation data."""
-    winner, others = ranking[0], [name for name in tied if name != ranking[0]]
-    validation = {name: result.accuracy["validation"].value for name, result in results.items()}
+    winner, second, others = of.winner, of.ranking[1], [name for name in of.tied if name != of.winner]
+    validation = {name: result.accuracy["validation"].value for name, result in of.networks.items()}
     accuracy = {name: percent(share) for name, share in validation.items()}
-    if others and tied[0] != winner:
-        within = f"its validation accuracy, {accuracy[winner]}, lies within {tied[0]}’s"
-        return f"{within} {INTERVAL} around {accuracy[tied[0]]}, and it has fewer parameters"
-    better = "the better" if len(results) == 2 else "the best"
-    best = f"it is {better} on validation data, {accuracy[winner]} against {accuracy[ranking[1]]}"
-    if validation[winner] == validation[ranking[1]]:
-        best = f"none is better on validation data, where {ranking[1]} reaches {accuracy[winner]} too"
+    if others and of.tied[0] != winner:
+        within = f"its validation accuracy, {accuracy[winner]}, lies within {of.tied[0]}’s"
+        return f"{within} {INTERVAL} around {accuracy[of.tied[0]]}, and it has fewer parameters"
+    better = "the better" if len(validation) == 2 else "the best"
+    best = f"it is {better} on validation data, {accuracy[winner]} against {accuracy[second]}"
+    if validation[winner] == validation[second]:
+        best = f"none is better on validation data, where {second} reaches {accuracy[winner]} too"
     return f"{best}; nothing within its {INTERVAL} ({join_words(others)}) has fewer parameters" if others else best
 
 

@@ -72,15 +72,16 @@ def compare_over(
         *(of.second for of in pairs if of.first == ranking[0] and of.accuracy["validation"].mean.low <= 0),
     ]
     winner = ranking[0] if len(members) <= FEW else min(tied, key=lambda name: parameters[name])
-    return StudyResults(
+    study = StudyResults(
         kind=kind,
         members=members,
         winner=winner,
         tied=tied if len(tied) > 1 else [],
-        verdict=_verdict(kind, tied, winner, {name: networks[name] for name in ranking}, pairs),
+        verdict=[],
         networks={name: networks[name] for name in ranking},
         pairs=pairs,
     )
+    return study.model_copy(update={"verdict": _verdict(study)})
 
 
 def _mean(network: StudiedNetwork) -> float:
@@ -113,17 +114,15 @@ def _differ(first: Measured, second: Measured, shared: float) -> dict[str, Paire
     return found
 
 
-def _verdict(
-    kind: str, tied: list[str], winner: str, networks: dict[str, StudiedNetwork], pairs: list[StudiedPair]
-) -> list[str]:
+def _verdict(study: StudyResults) -> list[str]:
     """Return the sentences: which network to keep by the rule, and what the test set shows, if it was opened."""
-    best, *others = networks
+    best, *others = study.networks
     if not others:
-        mean = percent(_mean(networks[best]))
+        mean = percent(_mean(study.networks[best]))
         return [f"Only {best} was trained: nothing to compare.", f"Its mean validation accuracy is {mean}."]
-    sentences = _on_validation(kind, tied, winner, networks, pairs)
-    if "test" in networks[best].accuracy:
-        sentences += [_on_the_test_set(winner, name, pairs) for name in networks if name != winner]
+    sentences = _on_validation(study, best)
+    if "test" in study.networks[best].accuracy:
+        sentences += [_on_the_test_set(study, name) for name in study.networks if name != study.winner]
     if len(others) > 1:
         sentences.append(
             "Each interval is of its own pair: of many, one that excludes zero by chance is to be expected."
@@ -131,44 +130,34 @@ def _verdict(
     return sentences
 
 
-def _on_validation(
-    kind: str, tied: list[str], winner: str, networks: dict[str, StudiedNetwork], pairs: list[StudiedPair]
-) -> list[str]:
-    best = tied[0]
-    mean = {name: percent(_mean(network)) for name, network in networks.items()}
-    against = {pair.second: pair.accuracy["validation"] for pair in pairs if pair.first == best}
-    count = len(networks[best].accuracy["validation"].values)
-    over = f"over {count} {kind}s"
-    if len(tied) == 1:
-        second = next(iter(against))
-        found = against[second]
+def _on_validation(study: StudyResults, best: str) -> list[str]:
+    tied, winner, many = study.tied[1:], study.winner, f"{len(study.members)} {study.kind}s"
+    mean = {name: percent(_mean(network)) for name, network in study.networks.items()}
+    against = {pair.second: pair.accuracy["validation"] for pair in study.pairs if pair.first == best}
+    keep = f"Keep {winner}: over {many}, its mean validation accuracy"
+    if not tied:
+        second, found = next(iter(against.items()))
         by = f"{points(found.mean.value)} points higher ({interval(*found.mean.interval)})"
         return [
-            f"Keep {best}: {over}, its mean validation accuracy is {mean[best]}, {by} than that of "
-            f"{second}, and higher in {found.better} of {count}."
+            f"{keep} is {mean[best]}, {by} than that of {second}, and higher in {found.better} of {len(study.members)}."
         ]
-    if count <= FEW:
-        rest = join_words([f"{name} ({mean[name]})" for name in tied[1:]])
-        return [
-            f"Keep {best}: {over}, its mean validation accuracy of {mean[best]} is the highest; {count} {kind}s are too"
-            f" few to tell it from that of {rest}."
-        ]
-    fewer = "it has fewer parameters" if len(tied) == 2 else "nothing else of which that holds has fewer parameters"
+    if len(study.members) <= FEW:
+        rest = join_words([f"{name} ({mean[name]})" for name in tied])
+        return [f"{keep} of {mean[best]} is the highest; {many} are too few to tell it from that of {rest}."]
+    fewer = "it has fewer parameters" if len(tied) == 1 else "nothing else of which that holds has fewer parameters"
     why = f"cannot be told from the highest, that of {best} ({mean[best]}), and {fewer}"
     if winner == best:
-        why = f"is the highest, and nothing that cannot be told from it ({join_words(tied[1:])}) has fewer parameters"
-    sentences = [f"Keep {winner}: {over}, its mean validation accuracy of {mean[winner]} {why}."]
-    if required := against[tied[1]].required:
-        many = f"about {required} {kind}s would show it"
-        sentences.append(f"If {best} is as much better than {tied[1]} as it was here, {many}.")
+        why = f"is the highest, and nothing that cannot be told from it ({join_words(tied)}) has fewer parameters"
+    sentences = [f"{keep} of {mean[winner]} {why}."]
+    if required := against[tied[0]].required:
+        show = f"about {required} {study.kind}s would show it"
+        sentences.append(f"If {best} is as much better than {tied[0]} as it was here, {show}.")
     return sentences
 
 
-def _on_the_test_set(winner: str, other: str, pairs: list[StudiedPair]) -> str:
-    pair = next(pair for pair in pairs if {pair.first, pair.second} == {winner, other})
-    mean = pair.accuracy["test"].mean if pair.first == winner else -pair.accuracy["test"].mean
+def _on_the_test_set(study: StudyResults, other: str) -> str:
+    pair = next(pair for pair in study.pairs if {pair.first, pair.second} == {study.winner, other})
+    mean = pair.accuracy["test"].mean if pair.first == study.winner else -pair.accuracy["test"].mean
     better = "better" if mean.low > 0 else "worse" if mean.high < 0 else "neither clearly better nor clearly worse"
-    return (
-        f"On the test set, {winner} is {better} than {other}: {points(mean.value)} points on average "
-        f"({interval(*mean.interval)})."
-    )
+    by = f"{points(mean.value)} points on average ({interval(*mean.interval)})"
+    return f"On the test set, {study.winner} is {better} than {other}: {by}."

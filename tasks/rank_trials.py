@@ -54,12 +54,8 @@ def ranked(network: str, trials: dict[str, Trial], space: Space, images: int, co
         trials=[
             TrialResult(
                 name=name,
-                settings=trials[name].settings,
                 accuracy=proportion(trials[name].accuracy, images) if trials[name].accuracies else None,
-                accuracies=trials[name].accuracies,
-                pruned=trials[name].pruned,
-                seconds=trials[name].seconds,
-                parameters=trials[name].parameters,
+                **{field: of for field, of in vars(trials[name]).items() if field != "epochs"},
             )
             for name in order
         ],
