@@ -22,7 +22,6 @@ import tensorflow as tf
 from keras import layers
 
 mine = keras.saving.register_keras_serializable("mine")
-GENERATOR = keras.random.SeedGenerator(0)
 
 
 def around(*middle, image=(28, 28, 1), kind=keras.Sequential, activation="softmax", **batch):
@@ -99,40 +98,6 @@ class OnlyInTraining(layers.Layer):
 
 def failing_in_training():
     return around(OnlyInTraining())
-
-
-@mine
-class PerImage(layers.Layer):
-    def call(self, images):
-        self.add_loss(keras.ops.mean(images, axis=(1, 2, 3)))
-        return images
-
-
-def with_a_loss_per_image():
-    return around(PerImage())
-
-
-@mine
-class Elsewhere(layers.Layer):
-    def call(self, images, training=False):
-        return images + keras.random.normal((28, 28, 1), seed=GENERATOR) if training else images
-
-
-def drawing_elsewhere():
-    return around(Elsewhere())
-
-
-@mine
-class Cell(layers.Layer):
-    state_size = 1
-
-    def call(self, row, states):
-        drawn = keras.random.normal((keras.ops.shape(row)[0], 1))
-        return drawn, [drawn]
-
-
-def drawing_in_a_loop():
-    return around(layers.Reshape((28, 28)), layers.RNN(Cell()))
 
 
 @mine
@@ -261,12 +226,6 @@ def test_a_network_of_ones_own_is_trained_and_reported_like_any_other(tmp_path, 
             "failing_in_training",
             f", line {line_of('in bold')}, in call, in training: ValueError: what Keras writes in bold; expected is",
         ),
-        (
-            "with_a_loss_per_image",
-            ", in training: ValueError: add_loss is given a loss for each image; give it their mean",
-        ),
-        ("drawing_elsewhere", ", in training: ValueError: draws or keeps values by what the model does not know; make"),
-        ("drawing_in_a_loop", ", in training: ValueError: draws or keeps values within a loop, such as in the cell of"),
         ("with_its_own_step", "with_its_own_step has a train_step of its own, which is not used here; expected is"),
         ("of_narrow_weights", "of_narrow_weights has weights in bfloat16, which are float32 here"),
         ("of_another_policy", "of_another_policy changes Keras' dtype policy, which is --precision's to set"),

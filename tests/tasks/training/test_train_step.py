@@ -261,6 +261,35 @@ def test_what_draws_without_a_seed_of_keras_or_keeps_what_it_does_not_know_is_no
     assert not train_step.TrainStep(network, 0, pool).repeatable
 
 
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("elsewhere", "draws or keeps values by what the model does not know; make that an attribute"),
+        ("in a loop", "draws or keeps values within a loop, such as in the cell of an RNN"),
+        ("a loss", "add_loss is given a loss for each image; give it their mean"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused(train_step, pool, kind, sentence):
+    import keras
+    import tensorflow as tf
+
+    generator = keras.random.SeedGenerator(0)
+
+    def add_a_loss(images):
+        network.layers[1].add_loss(keras.ops.mean(images, axis=1))
+        return images
+
+    network = noisy(
+        {
+            "elsewhere": lambda images: keras.random.normal(keras.ops.shape(images), seed=generator),
+            "in a loop": lambda images: tf.map_fn(lambda image: drawn_by_keras(image), images),
+            "a loss": add_a_loss,
+        }[kind]
+    )
+    with pytest.raises(ValueError, match=sentence):
+        train_step.TrainStep(network, 0, pool)
+
+
 def test_what_is_dropped_differs_with_part_step_and_seed_and_with_nothing_else(train_step, pool):
     update = train_step.TrainStep(small(two_dropouts), 0, pool)
 
