@@ -98,43 +98,38 @@ class SearchStudy(Study):
 
     @cached_property
     def space(self) -> Space:
-        """What is varied, and within which bounds."""
-        return space_of(self, self.networks[0])
+        """What is varied, and within which bounds: what the network takes and these settings leave open."""
+        network = networks()[self.networks[0]]
+        usual = network.epochs[self.preset]
+        whole: Space = {
+            "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
+            "batch_size": {"choices": [64, 128, 256, 512]},
+            "epochs": {"low": max(1, usual // 4), "high": max(2, usual * 5 // 4)},
+            "filters": {"low": 8, "high": 64, "step": 8},
+            "dense_width": {"low": 32, "high": 256, "step": 32},
+            "dropout_rate": {"low": 0.0, "high": 0.7, "step": 0.05},
+        }
+        takes = {"learning_rate", "batch_size", "epochs", *network.shape}
+        return {name: of for name, of in whole.items() if name in takes and getattr(self, name) is None}
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """What the preset and the network itself say of that: what the best trial is to beat."""
+        (network,) = self.networks
+        resolved, shape = self.resolved(network), networks()[network].shape
+        return {name: shape[name] if name in shape else getattr(resolved, name) for name in self.space}
 
     def next_variants(self, finished: dict[str, Artifact]) -> list[Variant]:
         """Return the trials of the next round, by what has come of those before; none when it is over."""
-        (network,) = self.networks
         store = store_of(self)
         before = [Trial.of(store.fetch(train), self.space) for train in finished.values()]
         if self.minutes and sum(trial.seconds for trial in before) >= 60 * self.minutes:
             return []
         count = min(BATCH, self.trials - len(before))
-        usual = defaults_of(self, network, self.space)
-        asked = next_settings(self.space, usual, before, count, self.seed) if count else []
+        asked = next_settings(self.space, self.defaults, before, count, self.seed) if count else []
         bars = median_thresholds(before)
         numbered = enumerate(asked, len(before) + 1)
         return [Variant(f"trial {n}", {**of, "pruning_thresholds": bars if n > 1 else ()}) for n, of in numbered]
-
-
-def space_of(settings: Settings, network: str) -> Space:
-    """Return what there is to vary: what the network takes and these settings leave open."""
-    usual = networks()[network].epochs[settings.preset]
-    whole: Space = {
-        "learning_rate": {"low": 3e-4, "high": 1e-2, "log": True},
-        "batch_size": {"choices": [64, 128, 256, 512]},
-        "epochs": {"low": max(1, usual // 4), "high": max(2, usual * 5 // 4)},
-        "filters": {"low": 8, "high": 64, "step": 8},
-        "dense_width": {"low": 32, "high": 256, "step": 32},
-        "dropout_rate": {"low": 0.0, "high": 0.7, "step": 0.05},
-    }
-    takes = {"learning_rate", "batch_size", "epochs", *networks()[network].shape}
-    return {name: of for name, of in whole.items() if name in takes and getattr(settings, name) is None}
-
-
-def defaults_of(settings: Settings, network: str, space: Space) -> dict[str, Any]:
-    """Return what the preset and the network itself say: what the best trial is to beat."""
-    resolved, shape = settings.resolved(network), networks()[network].shape
-    return {name: shape[name] if name in shape else getattr(resolved, name) for name in space}
 
 
 def newest_study(settings: Settings) -> dict[str, Artifact]:

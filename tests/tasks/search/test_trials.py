@@ -2,10 +2,9 @@ import pytest
 
 from tasks.search.trials import MIN_FINISHED, Trial, median_thresholds, next_settings, study_of
 from tasks.settings.settings import parse_settings
-from tasks.settings.studies import SearchStudy, defaults_of, space_of
+from tasks.settings.studies import SearchStudy
 
-SPACE = space_of(SearchStudy(), "dropout")
-USUAL = defaults_of(SearchStudy(), "dropout", SPACE)
+SPACE, USUAL = SearchStudy().space, SearchStudy().defaults
 
 
 def tried(settings, accuracies, epochs=4):
@@ -25,8 +24,8 @@ def some(count):
 def test_what_the_network_takes_and_nobody_has_set_is_varied():
     assert list(SPACE) == ["learning_rate", "batch_size", "epochs", "filters", "dense_width", "dropout_rate"]
     left = parse_settings({"learning_rate": 0.001, "filters": 16}, SearchStudy)
-    assert list(space_of(left, "dropout")) == ["batch_size", "epochs", "dense_width", "dropout_rate"]
-    assert list(space_of(left, "logistic")) == ["batch_size", "epochs"]
+    assert list(left.space) == ["batch_size", "epochs", "dense_width", "dropout_rate"]
+    assert list(SearchStudy(networks=("logistic",), learning_rate=0.001).space) == ["batch_size", "epochs"]
     assert list(left.read(["space"], None)["space"]) == list(left.space), (
         "what is filled in later is varied all the same"
     )
