@@ -34,7 +34,7 @@ RUN_OPTIONS = (
 CLUSTERS = {"dask": "prefect_dask", "ray": "prefect_ray"}  # by what Prefect has for each
 
 
-class Settings(Options):
+class Settings(Options, use_attribute_docstrings=False):  # to look for them takes time, and these have none
     """Compare networks on Fashion-MNIST: which should I keep, and why?
 
     These settings are what a run does; of the recipe, what is left unset is the preset's.
