@@ -62,8 +62,7 @@ def validate(output: Path, *, download: Artifact, data_set: DataSet) -> dict[str
     (output / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False), encoding="utf-8")
     pictures: dict[str, Any] = offenders(results, arrays)
     np.savez(output / "offenders.npz", **pictures)
-    failed = [r["failure"] for r in results if not r["success"]]
-    return {"expectations": len(results), "failed": failed}
+    return {"expectations": len(results), "failed": [r["failure"] for r in results if not r["success"]]}
 
 
 def offenders(results: list[dict[str, Any]], arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -204,15 +203,14 @@ def _expect(frames: dict[str, "pd.DataFrame"], checks: list[Check]) -> list[dict
     source = context.data_sources.add_pandas("images")
     results: dict[int, dict[str, Any]] = {}
     for name, frame in frames.items():
-        suite = gx.ExpectationSuite(name)
-        for position, check in enumerate(checks):
-            if check.split == name:
-                meta = {"position": position}
-                of_type = getattr(expectations, check.expectation)
-                suite.add_expectation(of_type(**check.arguments, severity=check.severity, meta=meta))
+        of_frame = [
+            getattr(expectations, of.expectation)(**of.arguments, severity=of.severity, meta={"position": position})
+            for position, of in enumerate(checks)
+            if of.split == name
+        ]
         definition = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
         outcome = definition.get_batch(batch_parameters={"dataframe": frame}).validate(
-            suite,
+            gx.ExpectationSuite(name, of_frame),
             result_format={
                 "result_format": "SUMMARY",
                 "partial_unexpected_count": 3,

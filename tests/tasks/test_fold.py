@@ -49,12 +49,6 @@ def test_images_and_labels_are_those_of_the_indices_and_no_test_image_is_among_t
     assert not list(folder.glob("test*"))
 
 
-def test_the_folds_are_shuffled_by_the_seed():
-    labels = np.arange(40) % 4
-    assert list(folds_of(labels, 5)) == list(folds_of(labels, 5))
-    assert sorted(folds_of(labels, 5)) == sorted(list(range(1, 6)) * 8)
-
-
 def test_a_class_that_is_smaller_than_the_folds_is_refused():
     with pytest.raises(RunError, match=r"^class 1 has 2 images, too few for 3 folds; ask for fewer$"):
         folds_of(np.array([0, 0, 0, 1, 1]), 3)

@@ -28,27 +28,20 @@ def differences_of(pair):
     return {"test_accuracy": pair.difference, **pair.differences}
 
 
-def test_each_difference_is_that_of_the_two_networks_metrics(pair):
-    a, b = ({split: measure(by[split], LABELS[split]) for split in LABELS} for by in (A, B))
-    accuracies = [{split: of[split].accuracy.value for split in of} for of in (a, b)]
-    for split, found in differences_of(pair).items():
-        if split.endswith("_accuracy"):
-            assert found.value == pytest.approx(
-                np.subtract(*(of[split.removesuffix("_accuracy")] for of in accuracies))
-            )
-    cross_entropies = [of["test"].cross_entropy for of in (a, b)]
-    assert pair.differences["cross_entropy"].value == pytest.approx(cross_entropies[0] - cross_entropies[1])
-    errors = [of["test"].calibration.calibration_error for of in (a, b)]
-    assert pair.differences["calibration_error"].value == pytest.approx(errors[0] - errors[1])
-    gaps = [of["train"] - of["test"] for of in accuracies]
-    assert pair.differences["gap"].value == pytest.approx(gaps[0] - gaps[1])
+def test_each_difference_is_that_of_the_two_networks_metrics_and_lies_within_its_interval(pair):
+    def values(probabilities):
+        measured = {split: measure(probabilities[split], of) for split, of in LABELS.items()}
+        accuracies = {f"{split}_accuracy": of.accuracy.value for split, of in measured.items()}
+        return accuracies | {
+            "gap": accuracies["train_accuracy"] - accuracies["test_accuracy"],
+            "cross_entropy": measured["test"].cross_entropy,
+            "calibration_error": measured["test"].calibration.calibration_error,
+        }
 
-
-def test_each_difference_lies_within_its_interval(pair):
-    differences = differences_of(pair)
-    assert len(differences) == 6
-    for of in differences.values():
-        assert of.low < of.value < of.high
+    a, b = values(A), values(B)
+    found = differences_of(pair)
+    assert {name: of.value for name, of in found.items()} == pytest.approx({name: a[name] - b[name] for name in a})
+    assert all(of.low < of.value < of.high for of in found.values())
 
 
 def test_the_other_way_round_every_difference_changes_its_sign(pair):
