@@ -7,6 +7,7 @@ import numpy as np
 
 from tasks.evaluation.models import Estimate
 
+BOOTSTRAP_SAMPLES = 20_000
 NORMAL_95 = 1.959963984540054  # two-sided 95 % quantile of the standard normal distribution
 
 
@@ -84,11 +85,13 @@ def t_interval(values: np.ndarray, shared: float = 0.0) -> Estimate:
 
 
 def bootstrap_mean(values: np.ndarray) -> Estimate:
-    """Return the mean of values (n), and its 95 % percentile interval over resamples, which suit any distribution.
+    """Return the mean of values (n), and its 95 % percentile interval over resamples, always the same ones.
 
     Of a handful of values it is too narrow: they can be drawn in few ways. Efron and Tibshirani (1993), chapter 13.
     """
-    means = resampled_counts(np.ones(len(values), np.int64)) @ values / len(values)
+    count = len(values)
+    draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=BOOTSTRAP_SAMPLES)
+    means = draws @ values / count
     low, high = np.quantile(means, [0.025, 0.975]).tolist()
     return Estimate(value=float(values.mean()), low=low, high=high)
 
@@ -128,11 +131,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
         adjusted[place] = largest
     return adjusted
-
-
-def resampled_counts(counts: np.ndarray, times: int = 20_000) -> np.ndarray:
-    """Return counts (kinds) as they might be of other images (times × kinds), always the same draws.
-
-    The bootstrap: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 6.
-    """
-    return np.random.default_rng(0).multinomial(counts.sum(), counts / counts.sum(), size=times)

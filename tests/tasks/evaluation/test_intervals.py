@@ -12,7 +12,6 @@ from tasks.evaluation.intervals import (
     paired_mean_difference,
     proportion,
     required_sample_size,
-    resampled_counts,
     t_interval,
     wilson_interval,
 )
@@ -111,16 +110,6 @@ def test_p_values_are_adjusted_by_holms_procedure():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, 0.7]) == [1.0, 1.0]
     assert holm([0.04]) == [0.04]
-
-
-def test_resampled_counts_are_of_as_many_images_and_always_the_same():
-    counts = np.array([70, 25, 5])
-    drawn = resampled_counts(counts)
-    assert drawn.shape == (20_000, 3)
-    assert (drawn.sum(axis=1) == 100).all()
-    assert drawn.mean(axis=0) == pytest.approx(counts, rel=0.05)
-    assert drawn[:, 0].std() == pytest.approx(np.sqrt(100 * 0.7 * 0.3), rel=0.05)
-    assert (resampled_counts(counts) == drawn).all()
 
 
 @pytest.mark.parametrize("values", [[0.92, 0.93], [0.921, 0.925, 0.93, 0.918, 0.929]])
