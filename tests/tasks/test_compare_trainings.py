@@ -60,13 +60,14 @@ def test_of_more_that_are_tied_only_the_best_is_said_to_be_undistinguished():
     )
 
 
-@pytest.mark.parametrize("by", [0.005, 0.0009, 0.1])
+@pytest.mark.parametrize("by", [0.0, 0.0009, 0.1])
 def test_differences_that_are_all_the_same_tell_nothing_apart(by):
     second = [0.82, 0.83, 0.84]
     study = compared(first=measured(BIG, [value + by for value in second]), second=measured(SMALL, second))
-    assert (study.winner, study.tied) == ("second", ["first", "second"])
+    assert (study.winner, sorted(study.tied)) == ("second", ["first", "second"])
     found = study.pairs[0].accuracy["validation"]
     assert (found.mean.interval, found.deviation, found.required) == ((-1.0, 1.0), 0.0, None)
+    assert len(study.verdict) == 1, "no number of seeds is promised"
 
 
 def test_trainings_with_the_same_seed_are_compared_and_the_interval_is_scipys():
@@ -107,11 +108,3 @@ def test_a_network_alone_gets_its_mean():
     study = compared(only=measured(BIG, [0.92, 0.94]))
     assert said(study)[1] == "Its mean validation accuracy is 93.00 %."
     assert study.pairs == []
-
-
-def test_equal_networks_are_tied_and_no_number_of_seeds_is_promised():
-    same = [0.92, 0.93, 0.94]
-    study = compared(first=measured(BIG, same), second=measured(SMALL, same))
-    assert study.winner == "second"
-    assert len(study.verdict) == 1
-    assert study.pairs[0].accuracy["validation"].required is None
