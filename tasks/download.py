@@ -72,27 +72,19 @@ def fetch(data_set: DataSet, raw: Path, source_folder: Path | None, progress: Pr
         if not os.access(raw, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(raw))
         with staging(raw, f"{raw}") as (scratch, _):
-            sources = _sources(data_set, raw, source_folder, scratch / "debian", progress)
+            sources = [*map(_folder, (raw, *([source_folder] if source_folder else data_set.folders)))]
+            if not source_folder:
+                sources += map(_mirror, data_set.mirrors)
+            if data_set.debian_package and not source_folder:
+                sources.append(_debian(data_set.debian_package, scratch / "debian", progress))
             for file in missing:
                 origins[file.name] = _fetch_file(file, raw, scratch, sources, source_folder, progress)
     return origins
 
 
-def _sources(
-    data_set: DataSet, raw: Path, source_folder: Path | None, unpacked: Path, progress: Progress
-) -> list[Source]:
-    """Return the sources in the order in which they are tried."""
-    if source_folder:
-        return [_folder(raw), _folder(source_folder)]
-    sources = [_folder(raw), *map(_folder, data_set.folders), *map(_mirror, data_set.mirrors)]
-    return sources + ([_debian(data_set.debian_package, unpacked, progress)] if data_set.debian_package else [])
-
-
 def _fetch_file(
     file: DataFile, raw: Path, scratch: Path, sources: list[Source], source_folder: Path | None, progress: Progress
 ) -> str:
-    if is_whole(file_in(raw, file), file):  # another run has fetched it meanwhile
-        return str(raw)
     faults, kind = [], RunError
     for source in sources:
         try:
