@@ -26,13 +26,6 @@ def unpack(name):
     return gzip.decompress((FIXTURE / f"{name}.gz").read_bytes())
 
 
-def plain_folder(data_set, folder):
-    folder.mkdir(parents=True)
-    for file in data_set.files.values():
-        (folder / file.name).write_bytes(unpack(file.name))
-    return folder
-
-
 def download_as_anyone(data, output):
     """Run the node over the fixture without root's rights; return its last line of complaint."""
     script = "import sys; from tests.tasks.test_download import into; into(*sys.argv[1:])"
@@ -67,20 +60,12 @@ def test_what_is_whole_in_data_raw_stays_and_the_user_s_folder_comes_before_a_sy
     assert_whole(data_set, raw)
 
 
-def test_a_whole_plain_file_counts_although_a_damaged_compressed_one_lies_beside_it(data_set, raw, tmp_path):
-    folder = plain_folder(data_set, tmp_path / "plain")
-    for file in data_set.files.values():
-        (folder / f"{file.name}.gz").write_bytes(b"<html>")
-    assert set(fetch(data_set, raw, folder, silent).values()) == {str(folder)}
-
-
-@pytest.mark.parametrize("compressed", [True, False], ids=["compressed", "plain"])
 def test_files_that_someone_puts_into_data_raw_are_used_as_they_are_though_nothing_may_be_written_there(
-    data_set, raw, tmp_path, compressed
+    data_set, raw, tmp_path
 ):
     data, output = tmp_path / "data", tmp_path / "artifact"
     output.mkdir()
-    shutil.copytree(FIXTURE, raw) if compressed else plain_folder(data_set, raw)
+    shutil.copytree(FIXTURE, raw)
     for folder in (raw, data / "raw", data):
         folder.chmod(0o555)
     before = sorted(data.rglob("*"))
