@@ -143,15 +143,16 @@ def start_worker() -> str:
 
 def stop() -> str:
     """End what was started here: the runs, then their worker, then the server, which records how they end."""
-    servers = _cancel_runs() if _worker() else set()
-    if servers:
+    url = _api_of("worker")
+    if _worker() and _cancel_runs(url):
         wait_until(lambda: find_service("worker").keys() <= _worker().keys(), CANCEL_TIMEOUT)
     ended = []
     for name in SERVICES:
-        ended += [name] if terminate(partial(find_service, name)) else []
-        with contextlib.suppress(RunError):  # the server is away: the next worker reports them
-            for url in servers if name == "worker" else ():  # the worker itself takes some seconds to report them
-                mark_crashed_runs(url)
+        if terminate(partial(find_service, name)):
+            ended.append(name)
+        if name == "worker" and url:
+            with contextlib.suppress(RunError):  # the server is away: the next worker reports them
+                mark_crashed_runs(url)  # the worker itself takes some seconds to do so
     return f"ended: {', '.join(ended)}" if ended else "nothing runs"
 
 
@@ -189,16 +190,13 @@ def _worker() -> dict[int, dict[str, str]]:
     return {process: its for process, its in find_service("worker").items() if "worker start" in command_of(process)}
 
 
-def _cancel_runs() -> set[str]:
-    """Have the worker's runs cancelled, as in Prefect's UI; return the servers that do so."""
+def _cancel_runs(url: str) -> bool:
+    """Have the worker's runs cancelled, as in Prefect's UI; return whether there are any and their server does so."""
     cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling", "message": "make stop"}}
-    runs = {(its[URL], its[FLOW_RUN_ID_ENV]) for its in find_service("worker").values() if FLOW_RUN_ID_ENV in its}
-    servers = set()
-    for url, run in runs:
-        with contextlib.suppress(RunError, FileNotFoundError):  # the server is away: they end with their worker
-            request(url, f"flow_runs/{run}/set_state", cancelling)
-            servers.add(url)
-    return servers
+    runs = {its[FLOW_RUN_ID_ENV] for its in find_service("worker").values() if FLOW_RUN_ID_ENV in its}
+    with contextlib.suppress(RunError, FileNotFoundError):  # the server is away: they end with their worker
+        return any([request(url, f"flow_runs/{run}/set_state", cancelling) for run in runs])
+    return False
 
 
 def _start(name: str, url: str, settings: dict[str, str]) -> None:

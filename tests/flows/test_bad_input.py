@@ -26,7 +26,7 @@ from tasks.data.idx import LABELS
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.staging import LOCKS
 from tasks.settings.settings import PROJECT, Settings
-from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy
+from tasks.settings.studies import FoldStudy, SearchStudy
 from tests.conftest import FIRST, FIXTURE, ON_THE_FIXTURE, SPECIFICATION, assert_refused, leftovers, run_main
 from tests.fixtures.make_fixtures import idx_bytes
 
@@ -34,14 +34,12 @@ pytestmark = pytest.mark.slow
 
 # Options: what is wrong with a value, see tests/tasks/settings/test_settings.py
 
-RUN, SEEDS = (dag, Settings), (study.seeds, SeedStudy)
-FOLDS, SEARCH = (study.folds, FoldStudy), (study.search, SearchStudy)
+RUN, FOLDS, SEARCH = (dag, Settings), (study.folds, FoldStudy), (study.search, SearchStudy)
 
 
 @pytest.mark.parametrize(
     ("command", "options", "sentence"),
     [
-        (RUN, ["--networks", "baseline,droput"], "no network is called 'droput'; did you mean 'dropout'?"),
         (RUN, ["--epoch", "3"], "no option is called '--epoch'; did you mean '--epochs'?"),
         (RUN, ["--epochs"], "argument --epochs: expected one argument; see --help"),
         (RUN, ["--force", "trian"], "force: no node is called 'trian'; did you mean 'train'?"),
@@ -50,12 +48,8 @@ FOLDS, SEARCH = (study.folds, FoldStudy), (study.search, SearchStudy)
         (RUN, ["--keep=3"], "--keep is called --keep-runs now"),
         (RUN, ["--inference", "mirrored"], "--inference is called --tta now"),
         (RUN, ["--verfy"], "no option is called '--verfy'; did you mean '--verify'?"),
-        (SEEDS, ["--seeds", "1"], "seeds is '1': input should be greater than or equal to 2"),
         (FOLDS, ["--seeds", "3"], "no option is called '--seeds'; did you mean '--seed'?"),
-        (FOLDS, ["--validation-fraction", "0.2"], "no option is called '--validation-fraction'"),
-        (SEARCH, ["--networks", "dropout,baseline"], "networks is ('dropout', 'baseline'): tuple should have at most"),
         (SEARCH, ["--network", "xgboost"], "a search varies one of baseline, dropout, logistic, residual, not 'xgb"),
-        (SEARCH, ["--trials", "1"], "trials is '1': input should be greater than or equal to 2"),
         (SEARCH, ["--recipe-file", "/nowhere.json"], "recipe_file /nowhere.json: no such file or directory"),
     ],
 )
