@@ -193,10 +193,12 @@ def _worker() -> dict[int, dict[str, str]]:
 def _cancel_runs(url: str) -> bool:
     """Have the worker's runs cancelled, as in Prefect's UI; return whether there are any and their server does so."""
     cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling", "message": "make stop"}}
-    runs = {its[FLOW_RUN_ID_ENV] for its in find_service("worker").values() if FLOW_RUN_ID_ENV in its}
-    with contextlib.suppress(RunError, FileNotFoundError):  # the server is away: they end with their worker
-        return any([request(url, f"flow_runs/{run}/set_state", cancelling) for run in runs])
-    return False
+    cancelled = False
+    for run in {its.get(FLOW_RUN_ID_ENV) for its in find_service("worker").values()} - {None}:
+        with contextlib.suppress(RunError, FileNotFoundError):  # the server is away: they end with their worker
+            request(url, f"flow_runs/{run}/set_state", cancelling)
+            cancelled = True
+    return cancelled
 
 
 def _start(name: str, url: str, settings: dict[str, str]) -> None:
