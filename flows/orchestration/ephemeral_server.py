@@ -76,11 +76,14 @@ def _own_server(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     to_all(*watchers)(Event("started", LABEL, "no server is configured"))
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
-    database = {known.PREFECT_API_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{folder / DATABASE}"}
-    its = {known.PREFECT_API_URL: url, known.PREFECT_SERVER_ANALYTICS_ENABLED: False}
-    its |= dict.fromkeys((known.PREFECT_SERVER_API_AUTH_STRING, known.PREFECT_API_AUTH_STRING, known.PREFECT_API_KEY))
+    its = {
+        known.PREFECT_API_URL: url,
+        known.PREFECT_API_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{folder / DATABASE}",
+        known.PREFECT_SERVER_ANALYTICS_ENABLED: False,
+        **dict.fromkeys((known.PREFECT_SERVER_API_AUTH_STRING, known.PREFECT_API_AUTH_STRING, known.PREFECT_API_KEY)),
+    }
     errors: list[str] = []
-    with known.temporary_settings(its | database), _database_at(folder / DATABASE):
+    with known.temporary_settings(its), _database_at(folder / DATABASE):
         within = contextvars.copy_context()  # with these settings
         server = threading.Thread(target=within.run, args=(_serve, listener, errors), name=LABEL, daemon=True)
         try:
