@@ -28,13 +28,17 @@ class Sprite:
     @classmethod
     def of(cls, pictures: dict[tuple[str, int], np.ndarray]) -> "Sprite":
         """Return the sprite of these pictures, uint8 (height, width), dark on light as garments are shown."""
+        from PIL import Image
+
         height, width = np.max([picture.shape for picture in pictures.values()] or [(1, 1)], axis=0).tolist()
         rows = max(1, math.ceil(len(pictures) / COLUMNS))
         sheet = np.zeros((rows, height, COLUMNS, width), np.uint8)
         for place, picture in enumerate(pictures.values()):
             sheet[place // COLUMNS, : picture.shape[0], place % COLUMNS, : picture.shape[1]] = picture
         places = {name: place for place, name in enumerate(pictures)}
-        return cls(_png(255 - sheet.reshape(rows * height, COLUMNS * width)), rows, places)
+        buffer = io.BytesIO()
+        Image.fromarray(255 - sheet.reshape(rows * height, COLUMNS * width)).save(buffer, "PNG")
+        return cls(f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}", rows, places)
 
     def place(self, file: str, index: int) -> tuple[int, int]:
         """Return the column and the row where a picture stands."""
@@ -44,15 +48,6 @@ class Sprite:
     def style(self, file: str, index: int) -> str:
         """Return what shifts the sprite to a picture."""
         return "--x:{};--y:{}".format(*self.place(file, index))
-
-
-def _png(sheet: np.ndarray) -> str:
-    """Return grey levels (height, width), uint8, as a PNG in a data URI."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(sheet).save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 class Templates:

@@ -1,13 +1,17 @@
 """The index: all runs in `reports/`, newest first; its script compares any two of them."""
 
-import math
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from tasks.evaluation.models import Share
 from tasks.formatting import as_text, in_unit
 from tasks.pipeline.reading import read_json
 from tasks.reporting import LATEST, PAGES
 from tasks.reporting.html import Templates
+
+SHARES = TypeAdapter(dict[str, Share])
 
 
 def render_index(reports_dir: Path) -> str:
@@ -36,18 +40,17 @@ def _entry(page: Path) -> dict[str, Any]:
     entry |= {"accuracy": {}, "settings": {}, "values": {}}
     try:
         data = read_json(page.with_suffix(".json"))
-        kinds = {"failed": _of_validation_failure, "members": _of_study, "trials": _of_study}
-        return entry | next((of for key, of in kinds.items() if key in data), _of_run)(data)
+        if "failed" in data:
+            return entry | {"verdict": f"Data refused: {data['failed'][0]['failure']}", "data_set": data["data_set"]}
+        return entry | (_of_study if {"members", "trials"} & data.keys() else _of_run)(data)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        missing = isinstance(error, FileNotFoundError)
-        return entry | {
-            "verdict": f"Its numbers {'are missing' if missing else 'cannot be read'}; the page may still be."
-        }
+        why = "are missing" if isinstance(error, FileNotFoundError) else "cannot be read"
+        return entry | {"verdict": f"Its numbers {why}; the page may still be."}
 
 
 def _of_run(data: dict[str, Any]) -> dict[str, Any]:
     epochs = ", ".join(f"{name} {len(history)}" for name, history in data["learning"]["histories"].items())
-    accuracy = data["side_by_side"]["test_accuracy"]
+    accuracy = SHARES.validate_python(data["side_by_side"]["test_accuracy"])
     nodes = data["provenance"]["nodes"].items()
     settings = {f"{label}: {name}": as_text(value) for label, node in nodes for name, value in node["settings"].items()}
     return {
@@ -55,7 +58,7 @@ def _of_run(data: dict[str, Any]) -> dict[str, Any]:
         "data_set": data["head"]["data_set"],
         "trained_on": f"{data['verdict']['images']['train']:,} images; epochs: {epochs}",
         "networks": list(accuracy),
-        "accuracy": {name: _finite(share) for name, share in accuracy.items()},
+        "accuracy": accuracy,
         "settings": settings | {name: str(version) for name, version in data["provenance"]["versions"].items()},
         "values": {
             f"{network}: {name.replace('_', ' ')}": in_unit(of["value"], row["unit"])
@@ -65,27 +68,17 @@ def _of_run(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_validation_failure(data: dict[str, Any]) -> dict[str, Any]:
-    return {"verdict": f"Data refused: {data['failed'][0]['failure']}", "data_set": data["data_set"]}
-
-
 def _of_study(data: dict[str, Any]) -> dict[str, Any]:
     entry = {"verdict": data["verdict"][0], "data_set": data["data_set"]}
     if "trials" in data:
         tried = f"{len(data['trials'])} trials of {data['network']}"
         return entry | {"trained_on": tried, "networks": [data["network"]]}
-    means = {name: of["accuracy"].get("test") for name, of in data["networks"].items()}
+    means = {name: of["accuracy"]["test"]["mean"] for name, of in data["networks"].items() if "test" in of["accuracy"]}
     return entry | {
         "trained_on": f"{len(data['members'])} {data['kind']}s",
         "networks": list(data["networks"]),
-        "accuracy": {name: _finite(of["mean"]["value"]) for name, of in means.items() if of},
+        "accuracy": SHARES.validate_python({name: mean["value"] for name, mean in means.items()}),
     }
-
-
-def _finite(share: Any) -> float:
-    if not math.isfinite(share):
-        raise ValueError("not a share")
-    return float(share)
 
 
 def _sparkline(values: list[float]) -> dict[str, Any]:

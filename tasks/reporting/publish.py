@@ -8,9 +8,7 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.reading import read
 from tasks.pipeline.staging import clean_up, write_whole
-
-LATEST, LIVE, INDEX = "latest.html", "live.html", "index.html"
-PAGES = "[0-9]*T[0-9]*-*.html"  # the pages of results
+from tasks.reporting import INDEX, LATEST, LIVE, PAGES
 
 
 def publish(artifact: Artifact, reports_dir: Path) -> Path:

@@ -75,7 +75,7 @@ def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
             panel.plot([best], [lowest], "o", color=colour, markersize=13, markerfacecolor="none")
     panel.set(title=title, xlim=(0.5, last + 0.5))
     count_epochs(panel)
-    if of_very_different_lengths(numbers):
+    if last > 8 * min(map(len, filter(None, numbers.histories.values()))):  # else the shortest curve were a stroke
         panel.set(xscale="log", xlim=(0.9, last * 1.1))
         panel.xaxis.set_major_formatter("{x:g}")
     panel.grid()
@@ -89,12 +89,6 @@ def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
     return _with_epochs(
         as_svg(figure, f"curves-{quantity}", f"{title}, by epoch", f"{description}."), panel, figure, last
     )
-
-
-def of_very_different_lengths(numbers: Numbers) -> bool:
-    """Whether the shortest curve would be a stroke at the edge, were the epochs equally far apart."""
-    lengths = [len(history) for history in numbers.histories.values() if history]
-    return max(lengths) > 8 * min(lengths)
 
 
 def _with_epochs(svg: Markup, panel: Any, figure: Any, last: int) -> Markup:
