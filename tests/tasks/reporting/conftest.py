@@ -14,41 +14,34 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.progress import Event
 from tasks.reporting.data import Run, gather
 from tasks.reporting.live import LivePage
-from tasks.reporting.page import render, report_data_of, sprite_of
+from tasks.reporting.page import render, render_section, report_data_of, sprite_of, templates_for
 from tasks.reporting.publish import publish
 from tests.conftest import wait_until
 
 HOSTILE = '<script>document.title = "taken"</script>"&\' \N{RIGHT-TO-LEFT OVERRIDE}אב' + "x" * 200
-
-
-def artifact(folder):
-    return Artifact(folder, json.loads((folder / "manifest.json").read_text()))
+MAPPED = [f"{node}[{network}]" for node in ("train", "evaluate") for network in ("baseline", "dropout")]
+FIGURES = {"accuracy": 0.8, "validation_accuracy": 0.7, "loss": 0.5, "validation_loss": 0.6, "learning_rate": 0.001}
+EPOCHS = [{"epoch": epoch, **FIGURES} for epoch in (1, 2)]
 
 
 @pytest.fixture(scope="session")
-def gathered(finished_run):
+def made(finished_run):
+    """The artifacts of the finished run, by label."""
+    found = [Artifact.at(path.parent) for path in (finished_run / "data").glob("*/[!.]*/manifest.json")]
+    return {artifact.manifest["label"]: artifact for artifact in found}
+
+
+def gathered(made, data_set, **study):
     """Gather the finished run as if its data set were this one."""
-    data = finished_run / "data"
-
-    def one(kind):
-        return artifact(next((data / kind).glob("[!.]*")))
-
-    def each(kind):
-        return {name: artifact(next((data / kind).glob(f"{name}-*"))) for name in ("baseline", "dropout")}
-
-    def gathered(data_set, study=lambda train: {}):
-        mapped = [made for kind in ("train", "evaluate") for made in each(kind).values()]
-        made = [one("download"), one("validate"), one("prepare"), *mapped, one("compare")]
-        asked = {"command": "python flows/main.py", "departures": ("epochs 4 instead of 20",)}
-        return gather(made, study(each("train")), {}, data_set=data_set, **asked)
-
-    return gathered
+    artifacts = [made[label] for label in ("download", "validate", "prepare", *MAPPED, "compare")]
+    asked = {"command": "python flows/main.py", "departures": ("epochs 4 instead of 20",)}
+    return gather(artifacts, study, {}, data_set=data_set, **asked)
 
 
 @pytest.fixture(scope="session")
-def run(gathered, data_set) -> Run:
+def run(made, data_set) -> Run:
     """The finished run, as if the fixture, a part of it, were Fashion-MNIST itself."""
-    return gathered(data_set.model_copy(update={"name": "fashion-mnist"}))
+    return gathered(made, data_set.model_copy(update={"name": "fashion-mnist"}))
 
 
 @pytest.fixture(scope="session")
@@ -56,15 +49,17 @@ def report_data(run):
     return report_data_of(run)
 
 
-@pytest.fixture(scope="session")
-def html(run, report_data):
-    return render(report_data, sprite_of(report_data, run.images))
-
-
 def page_of(run):
     """Return a run's page."""
     report_data = report_data_of(run)
     return render(report_data, sprite_of(report_data, run.images))
+
+
+def sections_of(run, *sections):
+    """Return sections of a run's page, one after the other."""
+    report_data = report_data_of(run)
+    templates = templates_for(report_data, sprite_of(report_data, run.images))
+    return "".join(render_section(section, report_data, templates) for section in sections)
 
 
 def made_up(run, probabilities):
@@ -131,61 +126,51 @@ def visit(chromium):
 
 
 @pytest.fixture(scope="session")
-def report(html, tmp_path_factory):
+def report(run, report_data, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(html, encoding="utf-8")
+    path.write_text(render(report_data, sprite_of(report_data, run.images)), encoding="utf-8")
     return path
 
 
 @pytest.fixture(scope="session")
 def odd(run, tmp_path_factory):
-    """The page of eight networks, one of them and one class with a hostile name."""
-    names = [HOSTILE, *(f"network {number}" for number in range(7))]
+    """The page of eight networks, with hostile names wherever a user may give one."""
+    names = [HOSTILE, "$x^2$ & <b>", *(f"network {number}" for number in range(6))]
     networks = {name: sharp(run, place, 1 + place / 4) for place, name in enumerate(names)}
-    data_set = run.data_set.model_copy(update={"class_names": (*run.data_set.class_names[:9], HOSTILE)})
+    classes = (*run.data_set.class_names[:9], HOSTILE)
+    data_set = run.data_set.model_copy(update={"class_names": classes, "licence": HOSTILE})
+    hostile = {"data_set": data_set, "command": HOSTILE, "departures": (HOSTILE,)}
     path = tmp_path_factory.mktemp("odd") / "report.html"
-    path.write_text(page_of(dataclasses.replace(made_up(run, networks), data_set=data_set)), encoding="utf-8")
+    path.write_text(page_of(dataclasses.replace(made_up(run, networks), **hostile)), encoding="utf-8")
     return path
 
 
 @pytest.fixture(scope="session")
-def reports(finished_run, tmp_path_factory):
-    """A folder with the pages of two results, their index, and a live page."""
-    folder = tmp_path_factory.mktemp("reports")
-    first = artifact_of(finished_run)
+def reports(made, tmp_path_factory):
+    """A folder with the pages of two results and their index."""
+    folder, other = tmp_path_factory.mktemp("reports"), tmp_path_factory.mktemp("other")
+    first = made["report"]
     publish(first, folder)
-    other = tmp_path_factory.mktemp("other")
     shutil.copy(first.folder / "report.html", other)
-    report_data = json.loads((first.folder / "report.json").read_text())
+    report_data = first.json("report.json")
     report_data["provenance"]["nodes"]["prepare"]["settings"]["seed"] = 7
-    report_data["side_by_side"]["rows"]["test_accuracy"]["values"]["dropout"]["value"] = 0.5
-    report_data["side_by_side"]["test_accuracy"]["dropout"] = 0.5
-    del report_data["side_by_side"]["test_accuracy"]["baseline"]
-    del report_data["side_by_side"]["rows"]["gap"]
+    side_by_side = report_data["side_by_side"]
+    side_by_side["rows"]["test_accuracy"]["values"]["dropout"]["value"] = 0.5
+    side_by_side["test_accuracy"] = {"dropout": 0.5}
+    del side_by_side["rows"]["gap"]
     (other / "report.json").write_text(json.dumps(report_data))
-    made = first.manifest["made"] | {"at": "2099-01-02T03:04:05+00:00"}
-    publish(Artifact(other, first.manifest | {"key": "0123456789abcdef", "made": made}), folder)
+    made_later = first.manifest["made"] | {"at": "2099-01-02T03:04:05+00:00"}
+    publish(Artifact(other, first.manifest | {"key": "0123456789abcdef", "made": made_later}), folder)
     return folder
 
 
-def artifact_of(finished_run):
-    (folder,) = (finished_run / "data" / "report").glob("[!.]*")
-    return Artifact(folder, json.loads((folder / "manifest.json").read_text()))
-
-
 @pytest.fixture(scope="session")
-def study(two_seeds):
-    """The page of a study of two seeds."""
-    return two_seeds / "reports" / "latest-seeds.html"
-
-
-@pytest.fixture(scope="session")
-def live(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("live")
-    with LivePage(folder, ["download", "train[dropout]", "report"]) as page:
-        epoch = {"epoch": 1, "accuracy": 0.8, "validation_accuracy": 0.7, "loss": 0.5, "validation_loss": 0.6}
-        page(Event("ended", "download", "kept"))
-        page(Event("started", "train[dropout]", "not made before"))
-        page(Event("advanced", "train[dropout]", "epoch 1/4", 1, 4, True, [epoch | {"learning_rate": 0.001}]))
-        wait_until(lambda: page.path.exists() and "epoch 1/4" in page.path.read_text(), 20)
-    return folder / "live.html"
+def pages(report, odd, reports, two_seeds, tmp_path_factory):
+    """A page of each kind."""
+    with LivePage(tmp_path_factory.mktemp("live"), ["download", "train[dropout]", "report"]) as live:
+        live(Event("ended", "download", "kept"))
+        live(Event("started", "train[dropout]", "not made before"))
+        live(Event("advanced", "train[dropout]", "epoch 1/4", 1, 4, True, EPOCHS[:1]))
+        wait_until(lambda: live.path.exists() and "epoch 1/4" in live.path.read_text(), 20)
+    study = two_seeds / "reports" / "latest-seeds.html"
+    return {"report": report, "odd": odd, "index": reports / "index.html", "live": live.path, "study": study}

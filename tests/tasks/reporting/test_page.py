@@ -2,7 +2,9 @@
 
 import copy
 import dataclasses
+import functools
 import json
+import operator
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,12 +15,14 @@ import pytest
 
 from tasks.evaluation.models import Estimate
 from tasks.formatting import percent
+from tasks.pipeline.artifact import Artifact
 from tasks.reporting.page import ReportData, name_of, render, render_section, report_data_of, sprite_of, templates_for
 from tasks.reporting.sections import SECTIONS
 from tasks.settings.settings import PROJECT
-from tests.tasks.reporting.conftest import HOSTILE, made_up, page_of, sharp
+from tests.tasks.reporting.conftest import HOSTILE, gathered, made_up, sections_of, sharp
 
 SCHEMA = PROJECT / "docs" / "report.schema.json"
+verdict, side_by_side, learning, failures, disagreement, calibration, _, networks, provenance = SECTIONS
 
 
 class Text(HTMLParser):
@@ -54,6 +58,16 @@ class Text(HTMLParser):
         return re.sub(r"\s+", " ", " ".join(self.texts))
 
 
+def text_of(run, *sections):
+    """Return sections of a run's page as they are read."""
+    return Text(sections_of(run, *sections)).whole
+
+
+@pytest.fixture(scope="module")
+def html(report):
+    return report.read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def text(html):
     return Text(html).whole
@@ -68,36 +82,36 @@ def test_the_sections_stand_in_their_order_and_the_verdict_leads(html, text, run
         assert sentence.replace("\N{NO-BREAK SPACE}", " ") in text
 
 
+def test_a_section_is_a_module_with_a_template_of_its_name():
+    folder = Path(SECTIONS[0].__file__).parent
+    modules = {path.stem for path in folder.glob("[a-z]*.py")}
+    assert {name_of(section) for section in SECTIONS} == modules
+    assert {path.name.removesuffix(".html.j2") for path in folder.glob("*.j2")} == modules
+
+
 def test_the_page_is_made_of_its_numbers_alone(run, report_data, html):
     read_back = ReportData.model_validate_json(report_data.model_dump_json())
     assert render(read_back, sprite_of(read_back, run.images)) == html
 
 
 def leaves(value, path=()):
-    """Give the path of every number in the report_data."""
-    if isinstance(value, dict):
-        for key, part in value.items():
-            yield from leaves(part, (*path, key))
-    elif isinstance(value, list):
-        for key, part in enumerate(value):
+    """Give the path of every number in the report data."""
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
             yield from leaves(part, (*path, key))
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield path
 
 
 def changed(content, path):
-    """Return the report_data's content with another number in one place."""
+    """Return the report data's content with another number in one place."""
     content = copy.deepcopy(content)
     *way, last = path
-    part = content
-    for key in way:
-        part = part[key]
-    whole = isinstance(part[last], int)
-    part[last] = (
-        (part[last] - 1 if part[last] > 0 else 1)
-        if whole
-        else (part[last] / 3 if part[last] > 0.3 else part[last] + 0.5)
-    )
+    part = functools.reduce(operator.getitem, way, content)
+    if isinstance(part[last], int):
+        part[last] = part[last] - 1 if part[last] > 0 else 1
+    else:
+        part[last] = part[last] / 3 if part[last] > 0.3 else part[last] + 0.5
     return content
 
 
@@ -144,16 +158,18 @@ def test_another_number_in_the_report_data_is_another_page(run, report_data, mon
     assert unseen == []
 
 
-def test_every_figure_of_the_networks_stands_on_the_page(text, run):
-    text = text.replace("\N{NO-BREAK SPACE}", " ")
+def test_every_figure_and_every_expectation_stands_on_the_page(text, run):
     for name, result in run.comparison.networks.items():
         assert name in text
+        assert f"{result.parameters:,}" in text
         for split in ("train", "validation", "test"):
             assert percent(result.accuracy[split].value).replace("\N{NO-BREAK SPACE}", " ") in text
-        assert f"{result.parameters:,}" in text
+    assert run.expectations
+    for result in run.expectations:
+        assert result["sentence"] in text
 
 
-def test_the_twin_is_as_its_schema_says_and_the_schema_is_that_of_the_code(report_data):
+def test_the_report_data_is_as_its_schema_says_and_the_schema_is_that_of_the_code(report_data):
     content = json.loads(report_data.model_dump_json())
     schema = json.loads(SCHEMA.read_text())
     assert schema == ReportData.model_json_schema(), "run `make schema`"
@@ -162,33 +178,30 @@ def test_the_twin_is_as_its_schema_says_and_the_schema_is_that_of_the_code(repor
         jsonschema.validate(content | {"made_up": 1}, schema)
 
 
-def test_the_same_run_gives_the_same_bytes(run, html):
-    assert page_of(run) == html
-
-
-def test_the_page_asks_the_network_for_nothing(html):
+def test_the_page_asks_the_network_for_nothing_and_its_figures_are_named_and_described(html):
     read = Text(html)
     assert "default-src 'none'" in html
     assert {target for target in read.loads if not target.startswith("#")} == {"index.html"}  # a link beside it
     assert set(re.findall(r"url\(['\"]?(\w+:|#)", html)) <= {"data:", "#"}
-
-
-def test_ids_are_unique_and_figures_have_a_name_and_a_description(html):
-    read = Text(html)
     assert len(read.ids) == len(set(read.ids))
-    assert len(read.figures) == 8  # decision, scale, three of learning, two of reliability, the DAG
-    for figure in read.figures:
-        assert figure["role"] == "img"
-        assert figure["aria-label"]
-    assert len(re.findall(r"<svg[^>]*><title>[^<]+</title><desc>[^<]+</desc>", html)) == 8
+    assert read.figures
+    assert all(figure["role"] == "img" and figure["aria-label"] for figure in read.figures)
+    assert len(re.findall(r"<svg[^>]*><title>[^<]+</title><desc>[^<]+</desc>", html)) == len(read.figures)
 
 
-def test_what_the_article_says_of_fashion_mnist_is_not_held_against_another_data_set(gathered, data_set, text):
+def test_what_the_article_says_of_fashion_mnist_is_not_compared_with_another_data_set(made, data_set, text):
     assert "Does dropout cure the overfitting?" in text
     assert "The article’s two images" in text
-    other = Text(page_of(gathered(data_set))).whole
+    other = text_of(gathered(made, data_set), verdict, side_by_side, disagreement)
     assert "article’s" not in other
     assert "ResNet" not in other
+
+
+@pytest.mark.parametrize(("other", "quoted"), [({}, True), ({"train[dropout, seed 0]": "of other code"}, False)])
+def test_a_study_is_quoted_if_these_very_trainings_are_among_its_own(made, data_set, other, quoted):
+    inputs = {f"train[{name}, seed 0]": made[f"train[{name}]"].digest for name in ("baseline", "dropout")}
+    study = Artifact(Path(), {"cache_key": {"inputs": inputs | other}})
+    assert bool(gathered(made, data_set, seed=study).study) == quoted
 
 
 def test_the_articles_two_images_stand_with_each_networks_probabilities(run, report_data, text):
@@ -202,87 +215,59 @@ def test_the_articles_two_images_stand_with_each_networks_probabilities(run, rep
             assert f"{probability:.5f}" in text
 
 
-def test_every_expectation_stands_on_the_page(run, text):
-    assert run.expectations
-    for result in run.expectations:
-        assert result["sentence"] in text
-
-
 def test_the_brightness_is_the_mean_and_deviation_of_all_pixels(run, report_data):
     for file, images in run.images.items():
         found = report_data.data.brightness[file]
         assert (found.mean, found.deviation) == pytest.approx((images.mean(), images.std()))
 
 
-def test_how_the_recipe_departs_from_the_articles_is_told(run, text):
-    assert "This run’s recipe is not the article’s: epochs 4 instead of 20." in text
-    assert "recipe is not" not in page_of(dataclasses.replace(run, departures=()))
-
-
-def test_images_that_were_left_out_are_told_beside_the_verdict(run, html):
+def test_what_a_reader_must_know_is_said_beside_the_verdict(run, html):
+    departs = "This run’s recipe is not the article’s"
+    assert f"{departs}: epochs 4 instead of 20." in html
     assert 'id="caution"' not in html
-    partial = run.data_set.model_copy(update={"counts": {"train": 60_000, "test": 10_000}})
-    assert 'id="caution">Only 400 of the 60,000 training images were used: ' in page_of(
-        dataclasses.replace(run, data_set=partial)
-    )
-
-
-def test_a_network_that_gives_other_results_each_time_is_told_beside_the_verdict(run):
     manifests = copy.deepcopy(run.manifests)
     manifests["train[dropout]"]["summary"]["repeatable"] = False
-    assert 'id="caution">Results of dropout are not reproducible: ' in page_of(
-        dataclasses.replace(run, manifests=manifests)
-    )
+    partial = run.data_set.model_copy(update={"counts": {"train": 60_000, "test": 10_000}})
+    other = sections_of(dataclasses.replace(run, departures=(), data_set=partial, manifests=manifests), verdict)
+    assert departs not in other
+    assert 'id="caution">Only 400 of the 60,000 training images were used: ' in other
+    assert "Results of dropout are not reproducible: " in other
 
 
-def test_names_cannot_run_script_and_long_or_reversed_ones_do_no_harm(run):
-    names = (HOSTILE, *run.data_set.class_names[1:])
-    data_set = run.data_set.model_copy(update={"class_names": names, "licence": HOSTILE})
-    hostile = made_up(run, {HOSTILE: sharp(run, 1), "$x^2$ & <b>": sharp(run, 2)})
-    page = page_of(dataclasses.replace(hostile, data_set=data_set, command=HOSTILE, departures=(HOSTILE,)))
+def test_names_cannot_run_script_and_eight_networks_with_long_or_reversed_ones_have_a_page(odd):
+    page = odd.read_text(encoding="utf-8")
     assert page.count("<script") == 2  # its own, and its data
-    assert "<script>document.title" not in page
     assert HOSTILE[:41] in Text(page).whole
+    assert page.count('class="matrix"') == 9  # eight, and the difference of the first two
 
 
 def test_one_network_is_compared_with_nothing(run):
-    page = page_of(made_up(run, {"alone": sharp(run, 1)}))
-    text = Text(page).whole
+    text = text_of(made_up(run, {"alone": sharp(run, 1)}), *SECTIONS)
     assert "Only alone was trained: nothing to compare." in text
     assert "One network has nobody to disagree with." in text
     assert "Difference:" not in text
 
 
-def test_a_contestant_that_reads_no_settings_has_a_page_alone(run):
+def test_a_model_that_reads_no_settings_has_a_page_alone(run):
     alone = made_up(run, {"xgboost": sharp(run, 1)})
     for label in ("train[xgboost]", "evaluate[xgboost]"):
         alone.manifests[label]["cache_key"]["settings"] = {}
-    assert "depth and step are the library’s defaults" in page_of(alone)
-
-
-def test_eight_networks_stand_side_by_side(run):
-    eight = made_up(run, {f"network {number}": sharp(run, number, 1 + number / 4) for number in range(8)})
-    page = page_of(eight)
-    assert len(eight.pairs) == 7
-    assert page.count('class="matrix"') == 9  # eight, and the difference of the first two
-    assert len(report_data_of(eight).failures.pictures) <= 200
+    assert "depth and step are the library’s defaults" in sections_of(alone, networks)
 
 
 def test_a_network_at_chance_is_shown_as_that(run):
-    constant = np.full((len(run.labels), 10), 0.1)
-    both = made_up(run, {"good": sharp(run, 1, 5.0), "constant": constant})
-    text = Text(page_of(both)).whole
+    both = made_up(run, {"good": sharp(run, 1, 5.0), "constant": np.full((len(run.labels), 10), 0.1)})
     rows = report_data_of(both).failures.classes["constant"]
     assert [row.precision is None for row in rows] == [False] + [True] * 9  # all are called the first class
-    assert "undefined" not in text  # but for the title of the dash
+    assert "undefined" not in text_of(both, failures)  # but for the title of the dash
 
 
 def test_two_networks_that_agree_perfectly_do_not_differ_significantly(run):
     same = made_up(run, {"one": sharp(run, 1), "two": sharp(run, 1)})
-    text = Text(page_of(same)).whole
+    text = text_of(same, verdict, failures)
     assert "McNemar p = 1" in text
-    assert report_data_of(same).side_by_side.rows["test_accuracy"].best is None
     assert "finds clearly more of no class, and no class clearly less" in text
+    assert report_data_of(same).side_by_side.rows["test_accuracy"].best is None
 
 
 @pytest.mark.parametrize(("p", "significant"), [(0.051, False), (0.049, True)])
@@ -290,33 +275,31 @@ def test_what_is_not_significant_by_the_verdict_has_no_mark_though_its_interval_
     barely = {"difference": Estimate(value=0.01, low=0.0001, high=0.02), "p": p}
     pairs = [pair.model_copy(update=barely) for pair in run.comparison.pairs]
     other = dataclasses.replace(run, comparison=run.comparison.model_copy(update={"pairs": pairs}))
-    assert report_data_of(other).side_by_side.rows["test_accuracy"].significant == significant
+    assert side_by_side.numbers(other).rows["test_accuracy"].significant == significant
 
 
 def test_multiply_adds_that_are_not_known_of_a_layer_are_claimed_of_no_network(run):
     layers = {name: [*of, of[0] | {"multiply_adds": None}] for name, of in run.layers.items()}
     unknown = dataclasses.replace(run, layers=layers)
-    assert "multiply_adds" not in report_data_of(unknown).side_by_side.rows
-    assert "multiply-adds not counted" in page_of(unknown)
+    assert "multiply_adds" not in side_by_side.numbers(unknown).rows
+    assert "multiply-adds not counted" in sections_of(unknown, networks)
 
 
 def test_whether_a_network_is_overconfident_is_reported_with_its_interval(run):
     probabilities = sharp(run, 1)
     correct = probabilities.argmax(axis=1) == run.labels
     surer = np.where(probabilities == probabilities.max(axis=1, keepdims=True), 0.99, 0.01 / 9)
-    text = Text(page_of(made_up(run, {"one": surer}))).whole
     over = f"{100 * (0.99 - correct.mean()):.2f}"
-    assert f": too sure ({over} points, 95 % interval " in text
+    assert f": too sure ({over} points, 95 % interval " in text_of(made_up(run, {"one": surer}), calibration)
 
 
 def test_a_network_that_is_always_right_makes_no_error(run):
-    text = Text(page_of(made_up(run, {"perfect": sharp(run, 1, 50.0), "other": sharp(run, 2)}))).whole
-    assert "makes no error" in text
+    perfect = made_up(run, {"perfect": sharp(run, 1, 50.0), "other": sharp(run, 2)})
+    assert "makes no error" in text_of(perfect, failures)
 
 
 def test_without_any_epoch_on_record_nothing_is_drawn(run):
-    none = dataclasses.replace(run, histories={name: [] for name in run.names})
-    text = Text(page_of(none)).whole
+    text = text_of(dataclasses.replace(run, histories={name: [] for name in run.names}), learning, side_by_side)
     assert "No epoch is on record" in text
     assert "s an epoch here" not in text
 
@@ -324,26 +307,13 @@ def test_without_any_epoch_on_record_nothing_is_drawn(run):
 def test_each_machine_and_commit_is_named_with_what_was_made_of_it(run, report_data):
     ((_, made_here),) = report_data.provenance.machines.items()
     assert made_here[2:5] == ["prepare", "train[baseline]", "train[dropout]"]
+    assert not any(node.kept for node in report_data.provenance.nodes.values())
+    elsewhere = {"processor": "a laptop's", "commit": "commit 0123456789ab, tree clean"}
     manifests = copy.deepcopy(run.manifests)
-    manifests["train[dropout]"]["made"] |= {"processor": "a laptop's", "commit": "commit 0123456789ab, tree clean"}
-    elsewhere = dataclasses.replace(run, manifests=manifests)
-    text = Text(page_of(elsewhere)).whole
+    manifests["train[dropout]"]["made"] |= elsewhere | {"run": "an earlier one", "at": "2026-01-01T00:00:00+00:00"}
+    other = dataclasses.replace(run, manifests=manifests)
+    text = text_of(other, provenance)
     assert "a laptop&#39;s" not in text
     assert re.search(r"a laptop's, \d+ cores, .*? \(train\[dropout\]\)", text)
     assert "commit 0123456789ab, tree clean (train[dropout])" in text
-
-
-def test_what_an_earlier_run_made_is_told_as_kept(run, report_data):
-    assert not any(node.kept for node in report_data.provenance.nodes.values())
-    manifests = copy.deepcopy(run.manifests)
-    for label in ("download", "train[baseline]"):
-        manifests[label]["made"] |= {"run": "an earlier one", "at": "2026-01-01T00:00:00+00:00"}
-    nodes = report_data_of(dataclasses.replace(run, manifests=manifests)).provenance.nodes
-    assert [label for label, node in nodes.items() if node.kept] == ["download", "train[baseline]"]
-
-
-def test_a_section_is_a_module_with_a_template_of_its_name():
-    folder = Path(SECTIONS[0].__file__).parent
-    modules = {path.stem for path in folder.glob("[a-z]*.py")}
-    assert {name_of(section) for section in SECTIONS} == modules
-    assert {path.name.removesuffix(".html.j2") for path in folder.glob("*.j2")} == modules
+    assert [label for label, node in provenance.numbers(other).nodes.items() if node.kept] == ["train[dropout]"]

@@ -13,7 +13,7 @@ from tasks.reporting.publish import publish, publish_refusal
 from tasks.reporting.validation_failure import render
 from tasks.validate import check_images, offenders
 from tests.conftest import FIXTURE, run_main
-from tests.tasks.reporting.conftest import HOSTILE, artifact_of
+from tests.tasks.reporting.conftest import HOSTILE
 
 
 @pytest.fixture
@@ -41,10 +41,12 @@ def test_it_says_what_failed_on_which_images_with_their_pictures(refused):
     for picture in ("test image 3", "test image 5", "test image 8", "train image 7"):
         assert f'aria-label="{picture}"' in page
     assert "train must have 400 images" in page  # what was met
+    refused.manifest["cache_key"]["settings"]["data_set"]["name"] = HOSTILE
+    assert "<script" not in render(refused)
 
 
-def test_it_stands_as_the_newest_page_and_in_the_index_and_earlier_ones_stay(refused, finished_run, tmp_path):
-    publish(artifact_of(finished_run), tmp_path / "reports")
+def test_it_is_the_newest_page_and_in_the_index_and_earlier_ones_stay(refused, made, tmp_path):
+    publish(made["report"], tmp_path / "reports")
     before = {path.name for path in (tmp_path / "reports").iterdir()}
     page = publish_refusal(refused, tmp_path / "reports")
     assert page.name == "20260102T030405-01234567.html"
@@ -53,11 +55,6 @@ def test_it_stands_as_the_newest_page_and_in_the_index_and_earlier_ones_stay(ref
     index = (page.parent / "index.html").read_text()
     assert "Data refused: train labels must be 0–9" in index
     assert "Keep " in index
-
-
-def test_a_hostile_name_cannot_run_script(refused):
-    refused.manifest["cache_key"]["settings"]["data_set"]["name"] = HOSTILE
-    assert "<script" not in render(refused)
 
 
 def test_a_run_whose_data_is_refused_ends_with_the_page_and_so_does_the_next(server, data_set, tmp_path):
