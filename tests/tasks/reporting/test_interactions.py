@@ -68,7 +68,7 @@ def test_a_cell_of_the_difference_counts_images_that_are_not_on_the_page(visit, 
     (tmp_path / "cut.html").write_text(render(cut, sprite_of(report_data, run.images)), encoding="utf-8")
     page = visit(tmp_path / "cut.html")
     page.locator(f'[data-matrix="difference"] [data-true="{label}"][data-predicted="{predicted}"]').click()
-    told = [f"{images(count)}; none of them is on this page" for count in only[:, label, predicted] if count]
+    told = [f"{images(count)}; none of them is on this page" for count in only[:, label, predicted].tolist() if count]
     assert page.locator("#cell .note").all_inner_texts() == told
 
 
