@@ -246,7 +246,7 @@ def _for_people(check: Check, outcome: dict[str, Any]) -> dict[str, Any]:
         named = ", ".join(f"index {index} is {value}".removesuffix(" is True") for index, value in values)
         found = f"{observed} ({named}{', …' if offending > 3 else ''})"
     else:
-        found = f"found {observed:.6g}" if isinstance(observed, float) else f"found {observed}"
+        found = f"found {round(observed, 2) if isinstance(observed, float) else observed}"
     return {
         "split": check.split,
         "severity": check.severity,
