@@ -8,6 +8,8 @@ import operator
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from textwrap import dedent
+from types import ModuleType
 
 import jsonschema
 import numpy as np
@@ -317,3 +319,15 @@ def test_each_machine_and_commit_is_named_with_what_was_made_of_it(run, report_d
     assert re.search(r"a laptop's, \d+ cores, .*? \(train\[dropout\]\)", text)
     assert "commit 0123456789ab, tree clean (train[dropout])" in text
     assert [label for label, node in provenance.numbers(other).nodes.items() if node.kept] == ["train[dropout]"]
+
+
+def test_the_section_that_contributing_adds_can_be_rendered(run, report_data):
+    chapter = (PROJECT / "CONTRIBUTING.md").read_text().partition("## Add a section")[2]
+    code, template = map(dedent, re.findall(r" *```(?:python|jinja)\n(.*?) *```", chapter, re.DOTALL)[:2])
+    section = ModuleType("confidence")
+    exec(code, vars(section))  # noqa: S102 (our own page)
+    numbers = section.numbers(run)
+    templates = templates_for(report_data, sprite_of(report_data, run.images))
+    values = templates.shared | {"numbers": numbers, "plots": section.plots(numbers)}
+    rendered = templates.environment.from_string(template).render(values)
+    assert "<title>Mean confidence</title>" in rendered
