@@ -20,7 +20,7 @@ from tests.strange_files import OTHER_THAN_FILES, nest
 
 WHOLE = ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
 STAGED = f"{PREFIX}{CACHE_KEY.key}"
-SPAWN = multiprocessing.get_context("spawn")
+FORK = multiprocessing.get_context("fork")
 
 
 def made_in(store):
@@ -121,17 +121,6 @@ def test_a_damaged_artifact_is_set_aside_though_its_node_s_folder_is_on_another_
         assert (aside / "numbers.txt").read_text() == "one two threE"
 
 
-def make_and_tell(data_dir, started, may_end, made):
-    """Make the artifact, or wait for whoever does; tell whether it was made here."""
-
-    def produce_when_told(folder, lock):
-        started.set()
-        assert may_end.wait(60)
-        return produce(folder)
-
-    made.put(Store(data_dir).make(CACHE_KEY, produce_when_told)[1])
-
-
 def make_and_be_killed(data_dir, function, when):
     """Make the artifact and be killed as soon as a function of the store is called so many times."""
     real, calls = getattr(module, function), []
@@ -147,7 +136,7 @@ def make_and_be_killed(data_dir, function, when):
 
 
 def killed(store, function="put_manifest", when=1):
-    maker = SPAWN.Process(target=make_and_be_killed, args=(store.data_dir, function, when))
+    maker = FORK.Process(target=make_and_be_killed, args=(store.data_dir, function, when))
     maker.start()
     maker.join()
     assert maker.exitcode == -signal.SIGKILL
@@ -156,8 +145,14 @@ def killed(store, function="put_manifest", when=1):
 @contextlib.contextmanager
 def maker(store):
     """Have a process that makes the artifact: the process, and what lets it end."""
-    started, may_end, made = SPAWN.Event(), SPAWN.Event(), SPAWN.Queue()
-    process = SPAWN.Process(target=make_and_tell, args=(store.data_dir, started, may_end, made))
+    started, may_end = FORK.Event(), FORK.Event()
+
+    def produce_when_told(folder, lock):
+        started.set()
+        assert may_end.wait(60)
+        return produce(folder)
+
+    process = FORK.Process(target=store.make, args=(CACHE_KEY, produce_when_told))
     process.start()
     assert started.wait(60)
     yield process, may_end
