@@ -39,19 +39,16 @@ pytestmark = pytest.mark.slow
 NODES = ["download", "validate", "prepare", "train", "train", "evaluate", "evaluate", "compare", "report"]
 
 
-def test_a_run_ends_with_verdict_table_and_report(finished_run):
+def test_a_run_ends_with_verdict_table_report_and_an_artifact_of_every_node(finished_run):
     output = (finished_run / "output").read_text()
     page = finished_run / "reports" / "latest.html"
     assert output.startswith("\nKeep ")
     assert re.search(r"^network +train +validation +test +gap +parameters +seconds$", output, flags=re.MULTILINE)
     assert f"Report: {page}" in output
     assert page.read_text().startswith("<!doctype html>")
-    assert leftovers(finished_run / "data") == []
-
-
-def test_every_node_leaves_an_artifact_with_its_manifest(finished_run):
     manifests = [json.loads(path.read_text()) for path in (finished_run / "data").glob("*/*/manifest.json")]
     assert sorted(manifest["node"] for manifest in manifests) == sorted(NODES)
+    assert leftovers(finished_run / "data") == []
 
 
 def test_the_same_run_again_ends_at_once_without_prefect_or_tensorflow(finished_run, server):
