@@ -1,6 +1,5 @@
 """The status: what is said, and what counts as wrong; asked of a real server that has the deployments and no worker."""
 
-import os
 import re
 import time
 from datetime import UTC, datetime, timedelta
@@ -64,18 +63,6 @@ def test_how_the_last_run_ended_is_said_on_one_line_and_that_one_is_at_work(told
     assert told()[1] == ["the last run died: its process was killed"]
     with recorded(tmp_path / "data", command="", flow_run=None):
         assert told()[0]["now"] == "a run is at work"
-
-
-def test_the_time_of_a_run_that_found_everything_done_counts(told, tmp_path):
-    run(tmp_path)
-    (record,) = (tmp_path / "data" / "runs").glob("*.json")
-    long_ago = time.time() - 3 * 86400
-    os.utime(record, (long_ago, long_ago))
-    assert told()[0]["last run"].startswith("completed 3 days ago")
-    with recorded(tmp_path / "data", command="python flows/main.py --preset fast", flow_run=None) as again:
-        again.node("report", "k1", True, {"why": "", "seconds": 0.0})
-        again.end("completed")
-    assert re.match(r"completed \d s ago", told()[0]["last run"])
 
 
 def test_a_server_that_was_used_here_and_does_not_run_is_said(told, tmp_path):
