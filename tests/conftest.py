@@ -1,27 +1,21 @@
-"""What several test files share: the fixture's data set, a Prefect server, the command line as a user runs it."""
+"""Fixtures that several test files share, and what they are made of."""
 
-import contextlib
 import errno
 import json
 import multiprocessing
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from playwright.sync_api import sync_playwright
 
-from flows.operations.processes import command_of
 from tasks.data.dataset import DataSet, load_data_set
 from tasks.download import fetch
 from tasks.pipeline.artifact import Artifact
@@ -32,10 +26,9 @@ from tasks.pipeline.staging import LOCKS, lock
 from tasks.pipeline.store import Store
 from tasks.settings.settings import PROJECT
 from tests import silent
+from tests.programs import FIXTURE, ON_THE_FIXTURE, SPECIFICATION, Server, prefect_server, run_main
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FIXTURE = Path(__file__).parent / "fixtures" / "fashion-mnist-600"
-SPECIFICATION = FIXTURE / "dataset.json"
 FIRST = "train-images-idx3-ubyte"  # the file that is fetched first
 WEB_PAGE = b"<!DOCTYPE html><html><body>Sign in to the network</body></html>"
 
@@ -60,13 +53,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"server", "chromium"} & {*getattr(item, "fixturenames", ())}:
             item.add_marker(pytest.mark.slow)
-
-
-class Server(NamedTuple):
-    """A Prefect server that runs while the tests do."""
-
-    url: str
-    environment: dict[str, str]
 
 
 @pytest.fixture(scope="session")
@@ -149,45 +135,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real Prefect server with a home of its own, for all its tests."""
     with prefect_server(tmp_path_factory.mktemp("prefect")) as server:
         yield server
-
-
-def free_port() -> int:
-    """Return a port that is free, as the next two are, and that the system gives to nobody who asks for any port."""
-    while True:
-        port = random.randrange(10_000, 30_000)  # the system's own begin at 32,768, or at 49,152
-        with contextlib.suppress(OSError), contextlib.ExitStack() as sockets:
-            for each in range(port, port + 3):
-                sockets.enter_context(socket.create_server(("127.0.0.1", each)))
-            return port
-
-
-@contextlib.contextmanager
-def background(*command: str | Path, log: Path = Path(os.devnull), **options: Any) -> Iterator[None]:
-    """Have a program run while the context lasts, with all that it starts; what it says goes to the log."""
-    with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, **options)
-    try:
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-@contextlib.contextmanager
-def prefect_server(home: Path) -> Iterator[Server]:
-    """Have a Prefect server while the context lasts."""
-    port = free_port()
-    environment = os.environ | {
-        "PREFECT_HOME": str(home),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-    }
-    options = ("--host", "127.0.0.1", "--port", str(port), "--no-ui")
-    log = home / "server.log"
-    with background(sys.executable, "-m", "prefect", "server", "start", *options, log=log, env=environment):
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/api/health"), 180, lambda: log.read_text())
-        yield Server(environment["PREFECT_API_URL"], environment)
 
 
 @pytest.fixture(scope="session")
@@ -280,111 +227,6 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])  # its pages are ours
         yield browser
         browser.close()
-
-
-ON_THE_FIXTURE = ("--dataset", str(SPECIFICATION), "--source", str(FIXTURE), "--epochs", "1", "--batch-size", "32")
-
-
-# What a command needs before it to be refused what an ordinary user is refused, root or not.
-WITHOUT = "-dac_override,-dac_read_search"
-AS_ANYONE = ("setpriv", f"--bounding-set={WITHOUT}", f"--inh-caps={WITHOUT}") if os.geteuid() == 0 else ()
-
-
-def start_main(
-    folder: Path,
-    server: Server | None,
-    *options: str,
-    stderr: int = subprocess.PIPE,
-    before: tuple[str, ...] = (),
-    program: tuple[str, ...] = ("main.py",),
-) -> "subprocess.Popen[str]":
-    """Start the command line as a user does, its data and reports in this folder, from another working directory."""
-    home = str(folder.parent / "prefect")  # one for all tests: only the first makes the database
-    environment = server.environment if server else os.environ | {"PREFECT_HOME": home}
-    folders = ["--data-dir", str(folder / "data"), "--reports-dir", str(folder / "reports")]
-    return subprocess.Popen(
-        [*before, sys.executable, str(PROJECT / "flows" / program[0]), *program[1:], *folders, *options],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def run_main(
-    folder: Path, server: Server | None, *options: str, **how: tuple[str, ...]
-) -> "subprocess.CompletedProcess[str]":
-    """Run the command line to its end."""
-    with start_main(folder, server, *options, **how) as process:
-        output, errors = process.communicate(timeout=400)
-    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
-
-
-def assert_refused(done: "subprocess.CompletedProcess[str]", sentence: str, status: int = 2) -> None:
-    """It ended with this status and one line, which begins so."""
-    assert done.returncode == status
-    assert done.stderr.startswith(f"error: {sentence}")
-    assert len(done.stderr.splitlines()) == 1
-
-
-def leftovers(folder: Path) -> list[Path]:
-    """Return what a run should not have left in its data and reports folders; locks stay."""
-    return [path for path in folder.rglob("*") if path.name.startswith(".") and path.name != LOCKS]
-
-
-def children_of(process: int) -> list[int]:
-    """Return the process's children, as the kernel lists them."""
-    children: list[int] = []
-    for thread in Path(f"/proc/{process}/task").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            children += map(int, (thread / "children").read_text().split())
-    return children
-
-
-FORK_SERVER = "multiprocessing.forkserver"  # in the command line of the server and of the workers that it has forked
-
-
-def workers_of(process: int) -> list[int]:
-    """Return the workers of a run."""
-    servers = [child for child in children_of(process) if FORK_SERVER in command_of(child)]
-    return [worker for server in servers for worker in children_of(server)]
-
-
-def trains(process: int) -> bool:
-    """Tell whether a worker holds the lock of a training."""
-    with contextlib.suppress(OSError):
-        return any("/train/.locks/" in str(held.readlink()) for held in Path(f"/proc/{process}/fd").iterdir())
-    return False
-
-
-def answers(url: str) -> bool:
-    """Tell whether a server answers there."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as response:
-            return response.status == 200
-    except OSError:
-        return False
-
-
-def ask(server: Server, path: str, **filters: object) -> list[dict]:
-    """Return what the Prefect server lists under a path, such as `task_runs`."""
-    request = urllib.request.Request(
-        f"{server.url}/{path}/filter", data=json.dumps(filters).encode(), headers={"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return json.load(response)
-
-
-def wait_until(condition, seconds: float, describe=str) -> None:
-    """Return as soon as the condition holds; fail after so many seconds."""
-    import time
-
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {describe()}"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typing import Any
 from flows.operations.processes import command_of, find_service
 from flows.operations.server_client import list_all, request
 from flows.operations.services import POOL
-from tests.conftest import PROJECT, free_port, wait_until
+from tests.programs import PROJECT, free_port, wait_until
 
 COPIED = ("Makefile", "flows", "prefect.yaml", "pyproject.toml", "requirements.lock", "setup.sh", "tasks")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, background, free_port, wait_until
+from tests.programs import PROJECT, background, free_port, wait_until
 
 BIN = Path(sys.executable).parent
 SERVERS = {  # with conditional writes, as S3 has them, and without

@@ -1,13 +1,16 @@
 """The short form of the damages; `python -m tests.faults` is the long one, and kills runs at random besides."""
 
 import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from flows.cli import read_options
-from tasks.settings.settings import parse_settings
-from tests.conftest import ON_THE_FIXTURE
+from tasks.settings.settings import PROJECT, parse_settings
 from tests.faults.damages import DAMAGES, damage_again_and_again
+from tests.programs import ON_THE_FIXTURE
 
 pytestmark = pytest.mark.slow
 
@@ -18,3 +21,9 @@ def test_no_artifact_that_was_damaged_at_random_is_served(tmp_path, finished_run
     done, served = damage_again_and_again(settings, count=40, seed=0)
     assert served == []
     assert done.keys() == {damage.__name__ for damage in DAMAGES}
+
+
+def test_a_run_is_killed_at_the_call_of_the_file_layer_that_is_named(tmp_path):
+    command = [sys.executable, "-m", "tests.faults.killed", "mkdir", "1", "after", "--data-dir", str(tmp_path / "data")]
+    done = subprocess.run([*command, *ON_THE_FIXTURE], cwd=PROJECT, check=False, timeout=100)
+    assert done.returncode == -signal.SIGKILL

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.conftest import PROJECT
+from tests.programs import PROJECT
 
 pytestmark = pytest.mark.slow
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from tests.benchmarks.figures import pairwise, printed_by
 from tests.benchmarks.throughput import RAW
-from tests.conftest import Server, prefect_server
 from tests.machines import Machine, bucket_server, dask_scheduler
+from tests.programs import Server, prefect_server
 
 SEEDS, LIMIT, PAIRS, EMPTY = 8, 6_000, 3, 200
 STUDY = ("--seeds", str(SEEDS), "--networks", "dropout", "--limit", str(LIMIT), "--epochs", "3", "--source", str(RAW))

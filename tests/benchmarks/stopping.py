@@ -10,8 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.conftest import ON_THE_FIXTURE, start_main
 from tests.flows.test_main import training_child
+from tests.programs import ON_THE_FIXTURE, start_main
 
 LIMIT = 2  # seconds
 

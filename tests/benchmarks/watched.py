@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.conftest import children_of
+from tests.programs import children_of
 
 EVERY = 0.05  # seconds between two looks at the memory
 

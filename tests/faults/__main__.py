@@ -7,13 +7,13 @@ from pathlib import Path
 
 from flows.cli import read_options
 from tasks.settings.settings import parse_settings
-from tests.conftest import ON_THE_FIXTURE, prefect_server, run_main
 from tests.faults.damages import damage_again_and_again
 from tests.faults.inflicted import FAULTS
 from tests.faults.kills import kill_again_and_again
 from tests.faults.scheduled import disturb
 from tests.faults.study import kill_a_study
 from tests.faults.together import run_together
+from tests.programs import ON_THE_FIXTURE, prefect_server, run_main
 
 
 def main() -> int:

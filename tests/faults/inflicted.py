@@ -14,8 +14,8 @@ from typing import Any
 from flows.operations.processes import command_of
 from flows.operations.server_client import request, seconds_of
 from tasks.pipeline.errors import RunError
-from tests.conftest import FORK_SERVER, background, trains, wait_until
 from tests.deployed import Deployed
+from tests.programs import FORK_SERVER, background, trains, wait_until
 
 RECIPE: dict[str, Any] = {"preset": "smoke", "networks": ["dropout"], "epochs": 40, "dataset": "dataset.json"}
 CLOCK = Path(__file__).with_name("clock.c")

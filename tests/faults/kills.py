@@ -13,8 +13,8 @@ from pathlib import Path
 
 from flows.operations.processes import command_of
 from tasks.pipeline.run_records import records
-from tests.conftest import FORK_SERVER, ON_THE_FIXTURE, PROJECT, Server, leftovers, start_main, wait_until, workers_of
 from tests.faults.killed import FUNCTIONS
+from tests.programs import FORK_SERVER, ON_THE_FIXTURE, PROJECT, Server, leftovers, start_main, wait_until, workers_of
 
 OPTIONS = (*ON_THE_FIXTURE, "--networks", "dropout", "--epochs", "2", "--batch-size", "16")
 ORDER = ("download", "validate", "prepare", "train", "evaluate", "compare", "report")

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks.data.dataset import FASHION_MNIST
-from tests.conftest import FORK_SERVER, PROJECT, leftovers, wait_until
 from tests.deployed import Deployed, deployed
 from tests.faults.inflicted import EVERY, FAULTS, NODES, RECIPE, answered, clock_of, paused, the
 from tests.faults.kills import ORPHANS_END_WITHIN
+from tests.programs import FORK_SERVER, PROJECT, leftovers, wait_until
 
 WORTH_A_LOOK = ("goes on after", "was killed", "slot away", "does not answer", "Retry")  # in the log
 

@@ -5,8 +5,8 @@ import random
 import time
 from pathlib import Path
 
-from tests.conftest import ON_THE_FIXTURE, Server, leftovers, run_main, start_main, wait_until
 from tests.faults.kills import Fault, running_in
+from tests.programs import ON_THE_FIXTURE, Server, leftovers, run_main, start_main, wait_until
 
 SEEDS = ("study.py", "seeds")
 OPTIONS = (*ON_THE_FIXTURE, "--seeds", "3", "--epochs", "10", "--batch-size", "16")

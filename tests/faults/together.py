@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from tasks.pipeline.run_records import records
-from tests.conftest import ON_THE_FIXTURE, Server, leftovers, start_main
+from tests.programs import ON_THE_FIXTURE, Server, leftovers, start_main
 
 
 def run_together(folder: Path, server: Server, runs: int) -> tuple[Counter[str], list[str]]:

@@ -27,8 +27,9 @@ from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.staging import LOCKS
 from tasks.settings.settings import PROJECT, Settings
 from tasks.settings.studies import FoldStudy, SearchStudy
-from tests.conftest import FIRST, FIXTURE, ON_THE_FIXTURE, SPECIFICATION, assert_refused, leftovers, run_main
+from tests.conftest import FIRST
 from tests.fixtures.make_fixtures import idx_bytes
+from tests.programs import FIXTURE, ON_THE_FIXTURE, SPECIFICATION, assert_refused, leftovers, run_main
 
 pytestmark = pytest.mark.slow
 

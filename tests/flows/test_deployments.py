@@ -14,8 +14,9 @@ from flows.operations.server_client import request
 from tasks.data.dataset import FASHION_MNIST
 from tasks.pipeline.errors import RunError
 from tasks.settings.settings import Settings
-from tests.conftest import PROJECT, background, sha256_of, wait_until
+from tests.conftest import sha256_of
 from tests.deployed import deployed
+from tests.programs import PROJECT, background, wait_until
 
 pytestmark = pytest.mark.slow
 

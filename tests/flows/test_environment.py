@@ -13,7 +13,7 @@ from tasks.data.dataset import FASHION_MNIST
 from tasks.download import fetch
 from tasks.settings.settings import Settings
 from tests import silent
-from tests.conftest import PROJECT
+from tests.programs import PROJECT
 
 pytestmark = pytest.mark.slow
 

@@ -20,11 +20,11 @@ from flows.main import dag
 from flows.operations.processes import command_of
 from tasks.pipeline.run_records import recover_crashed_runs
 from tasks.settings.settings import PROJECT, Settings
-from tests.conftest import (
+from tests.conftest import everything_in
+from tests.programs import (
     ON_THE_FIXTURE,
     ask,
     children_of,
-    everything_in,
     leftovers,
     prefect_server,
     run_main,

@@ -12,8 +12,8 @@ from flows.main import dag
 from flows.plan import plan
 from tasks.data.idx import IMAGES, LABELS
 from tasks.settings.settings import Settings
-from tests.conftest import assert_refused, run_main
 from tests.fixtures.make_fixtures import idx_bytes
+from tests.programs import assert_refused, run_main
 
 NAMES = {f"{split}_{kind}": f"{split}-{kind}" for split in ("train", "test") for kind in ("images", "labels")}
 QUICKLY = ("--networks", "logistic", "--epochs", "8", "--batch-size", "32")

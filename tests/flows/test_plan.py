@@ -18,7 +18,8 @@ from tasks.settings.settings import parse_settings
 from tasks.settings.studies import SeedStudy
 from tasks.train import train
 from tasks.validate import validate
-from tests.conftest import ON_THE_FIXTURE, everything_in
+from tests.conftest import everything_in
+from tests.programs import ON_THE_FIXTURE
 
 NODES = [
     "download",

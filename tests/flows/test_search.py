@@ -20,16 +20,9 @@ from tasks.reporting.index import render_index
 from tasks.reporting.search import Search, render
 from tasks.settings.settings import Settings, parse_settings
 from tasks.settings.studies import SearchStudy
-from tests.conftest import (
-    FIXTURE,
-    ON_THE_FIXTURE,
-    PROJECT,
-    SPECIFICATION,
-    copy_of_prepared,
-    everything_in,
-    run_main,
-)
+from tests.conftest import copy_of_prepared, everything_in
 from tests.machines import bucket_known
+from tests.programs import FIXTURE, ON_THE_FIXTURE, PROJECT, SPECIFICATION, run_main
 
 SEARCH = ("study.py", "search")
 NODES = ("validate", "rank_trials")

@@ -12,7 +12,7 @@ from flows.main import dag
 from flows.plan import plan
 from tasks.settings.settings import Settings, parse_settings
 from tasks.settings.studies import SeedStudy, newest_study
-from tests.conftest import ON_THE_FIXTURE, ask, leftovers, run_main
+from tests.programs import ON_THE_FIXTURE, ask, leftovers, run_main
 
 SEEDS, FOLDS = ("study.py", "seeds"), ("study.py", "folds")
 

@@ -7,7 +7,7 @@ import pytest
 from tasks.challenge import decide, judge_challenger
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.champions import champions, crown
-from tests.conftest import ON_THE_FIXTURE, run_main
+from tests.programs import ON_THE_FIXTURE, run_main
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,8 @@ from tasks.download import download, fetch
 from tasks.pipeline.errors import UserError
 from tasks.settings.settings import PROJECT
 from tests import silent
-from tests.conftest import AS_ANYONE, FIRST, FIXTURE, SPECIFICATION, WEB_PAGE, assert_whole, full
+from tests.conftest import FIRST, WEB_PAGE, assert_whole, full
+from tests.programs import AS_ANYONE, FIXTURE, SPECIFICATION
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pytest
 from tasks.download import fetch
 from tasks.pipeline.errors import RunError, Unreachable, UserError
 from tests import silent
-from tests.conftest import FIRST, FIXTURE, WEB_PAGE, assert_whole
+from tests.conftest import FIRST, WEB_PAGE, assert_whole
+from tests.programs import FIXTURE
 
 
 class Mirror(ThreadingHTTPServer):

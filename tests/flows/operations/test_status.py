@@ -14,8 +14,9 @@ from flows.operations.server_client import request
 from flows.operations.status import status
 from tasks.pipeline.run_records import recorded
 from tasks.settings.settings import Settings
-from tests.conftest import killed_at_work, wait_until
+from tests.conftest import killed_at_work
 from tests.flows.operations.test_crashed_runs import create, deployment, ghost
+from tests.programs import wait_until
 
 
 @pytest.fixture

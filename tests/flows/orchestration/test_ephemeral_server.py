@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from flows.orchestration.ephemeral_server import DATABASE, MAX_DATABASE, _database_at
-from tests.conftest import PROJECT
+from tests.programs import PROJECT
 from tests.strange_files import OTHER_THAN_FILES, sparse
 
 pytestmark = pytest.mark.slow

@@ -19,7 +19,7 @@ from flows.orchestration.server_reporting import ProgressArtifacts, sync_task_st
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.run_records import last_completed
 from tasks.settings.settings import parse_settings
-from tests.conftest import ON_THE_FIXTURE, ask, run_main, wait_until
+from tests.programs import ON_THE_FIXTURE, ask, run_main, wait_until
 
 
 def test_a_task_of_whose_end_the_server_has_not_heard_is_told_at_the_end(server):

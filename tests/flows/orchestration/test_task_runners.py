@@ -14,8 +14,8 @@ from flows.orchestration.task_runners import DaskEngine, is_loopback, localize
 from tasks.download import download
 from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.settings import PROJECT, Settings
-from tests.conftest import FIXTURE, SPECIFICATION, ask, children_of, free_port, run_main, wait_until
 from tests.machines import Machine, bucket_server, dask_scheduler
+from tests.programs import FIXTURE, SPECIFICATION, ask, children_of, free_port, run_main, wait_until
 
 pytestmark = pytest.mark.slow
 

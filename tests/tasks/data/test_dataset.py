@@ -4,7 +4,7 @@ import pytest
 
 from tasks.data.dataset import FASHION_MNIST, load_data_set
 from tasks.pipeline.errors import UserError
-from tests.conftest import SPECIFICATION
+from tests.programs import SPECIFICATION
 
 
 def written(folder, change):

@@ -12,7 +12,8 @@ from tasks.data.files import read, with_digests_of
 from tasks.download import download
 from tasks.pipeline.errors import RunError, UserError
 from tests import silent
-from tests.conftest import FIRST, FIXTURE, WEB_PAGE, assert_whole
+from tests.conftest import FIRST, WEB_PAGE, assert_whole
+from tests.programs import FIXTURE
 
 PLAIN = gzip.decompress((FIXTURE / f"{FIRST}.gz").read_bytes())
 COMPRESSED = gzip.compress(PLAIN)

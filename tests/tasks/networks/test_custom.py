@@ -12,7 +12,7 @@ from tasks.pipeline.user_module import UserFunction
 from tasks.settings.settings import parse_settings
 from tasks.train import train
 from tasks.training.tensorflow import begin
-from tests.conftest import ON_THE_FIXTURE, run_main
+from tests.programs import ON_THE_FIXTURE, run_main
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,9 @@ from tasks.pipeline.artifact import Artifact, Miss
 from tasks.pipeline.errors import RunError, Unreachable
 from tasks.pipeline.remote_store import Remote, RemoteStore
 from tasks.pipeline.store import Store
-from tests.conftest import CACHE_KEY, free_port, produce, set_aside
+from tests.conftest import CACHE_KEY, produce, set_aside
 from tests.machines import SERVERS, bucket_known
+from tests.programs import free_port
 
 
 @pytest.fixture(scope="module", params=sorted(SERVERS))

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.conftest import PROJECT
+from tests.programs import PROJECT
 
 NODE = """
 import os, shutil

@@ -19,7 +19,7 @@ from tasks.pipeline.errors import RunError, UserError, WorkerCrashed
 from tasks.pipeline.workers import run
 from tests import silent
 from tests import worker_functions as functions
-from tests.conftest import PROJECT, children_of, wait_until
+from tests.programs import PROJECT, children_of, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from tasks.pipeline.progress import Event
 from tasks.reporting.live import EVERY, REFRESH, LivePage
 from tasks.reporting.page import render, sprite_of
 from tasks.reporting.publish import publish
-from tests.conftest import wait_until
+from tests.programs import wait_until
 from tests.tasks.reporting.conftest import page_of
 
 EACH_CELL = """(buttons) => buttons.map((button) => {

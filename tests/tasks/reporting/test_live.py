@@ -5,7 +5,7 @@ import pytest
 from tasks.pipeline.progress import Event
 from tasks.reporting import live as module
 from tasks.reporting.live import LivePage
-from tests.conftest import wait_until
+from tests.programs import wait_until
 from tests.tasks.reporting.conftest import EPOCHS
 
 

@@ -12,7 +12,7 @@ from tasks.pipeline.reading import sha256_of
 from tasks.reporting.publish import publish, publish_refusal
 from tasks.reporting.validation_failure import render
 from tasks.validate import check_images, offenders
-from tests.conftest import FIXTURE, run_main
+from tests.programs import FIXTURE, run_main
 from tests.tasks.reporting.conftest import HOSTILE
 
 

@@ -11,7 +11,7 @@ from tasks.pipeline.errors import UserError
 from tasks.settings import presets
 from tasks.settings.presets import PRESETS
 from tasks.settings.settings import PATH_OPTIONS, PROJECT, Settings, parse_settings
-from tests.conftest import SPECIFICATION
+from tests.programs import SPECIFICATION
 
 
 def refusal(**values):

@@ -8,7 +8,7 @@ from tasks.pipeline.errors import UserError
 from tasks.pipeline.store import Store
 from tasks.settings.settings import Settings, parse_settings
 from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy, newest_study
-from tests.conftest import ON_THE_FIXTURE
+from tests.programs import ON_THE_FIXTURE
 
 
 def test_a_study_of_more_networks_has_the_recipe_of_a_run_of_fewer():
