@@ -1,7 +1,7 @@
 """Validate: prove that the data is what the comparison takes it for, before anything is trained on it.
 
 Takes the downloaded IDX files. Makes `results.json`: each expectation with its severity, a sentence for people, what
-was observed, and the first offending images; and `offenders.npz`, these images, uint8, by split and index
+was observed, and the first offending images; and `failing_samples.npz`, these images, uint8, by split and index
 (`test-88`). A failed `critical` expectation stops the run; a `warning` goes into the report.
 
 Great Expectations checks a frame of one row an image, and one frame of facts about the whole; a column for each
@@ -40,7 +40,7 @@ class Check(NamedTuple):
     sentence: str  # "train labels must be 0–9"
     expectation: str
     arguments: dict[str, Any]
-    offence: str = "are not"  # what the offenders are: "3 of 400 are not"
+    offence: str = "are not"  # what they are that fail: "3 of 400 are not"
 
 
 def stop_if_critical(artifact: Artifact) -> None:
@@ -60,14 +60,14 @@ def validate(output: Path, *, download: Artifact, data_set: DataSet) -> dict[str
     identical = all(sha256_of(paths[role]) == file.sha256 for role, file in data_set.files.items())
     results = check_images(arrays, data_set, identical)
     (output / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False), encoding="utf-8")
-    pictures: dict[str, Any] = offenders(results, arrays)
-    np.savez(output / "offenders.npz", **pictures)
+    pictures: dict[str, Any] = failing_samples(results, arrays)
+    np.savez(output / "failing_samples.npz", **pictures)
     return {"expectations": len(results), "failed": [r["failure"] for r in results if not r["success"]]}
 
 
-def offenders(results: list[dict[str, Any]], arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def failing_samples(results: list[dict[str, Any]], arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the images that the results name, uint8 (height, width), by split and index."""
-    named = {(result["split"], int(offender["index"])) for result in results for offender in result["offenders"]}
+    named = {(result["split"], int(sample["index"])) for result in results for sample in result["failing_samples"]}
     return {f"{s}-{i}": np.clip(arrays[f"{s}_images"][i], 0, 255).astype(np.uint8) for s, i in sorted(named)}
 
 
@@ -221,16 +221,16 @@ def _expect(frames: dict[str, "pd.DataFrame"], checks: list[Check]) -> list[dict
             position = result["expectation_config"]["meta"]["position"]
             if name == "both":
                 result["result"]["observed_value"] = frame[checks[position].arguments["column"]].item()
-            results[position] = _for_people(checks[position], result)
+            results[position] = _summarize(checks[position], result)
     return [results[position] for position in range(len(checks))]
 
 
-def _for_people(check: Check, outcome: dict[str, Any]) -> dict[str, Any]:
-    """Return what one expectation showed: observed value, offenders, and a sentence if it failed."""
+def _summarize(check: Check, outcome: dict[str, Any]) -> dict[str, Any]:
+    """Return what one expectation showed: observed value, failing samples, and a sentence if it failed."""
     result = outcome["result"]
     column = check.arguments.get("column")
     rows = result.get("partial_unexpected_index_list") or []
-    offenders = [{"index": row["index"], "value": row[column]} for row in rows if check.split != "both"]
+    failing_samples = [{"index": row["index"], "value": row[column]} for row in rows if check.split != "both"]
     offending = result.get("unexpected_count", 0)
     absent = result.get("partial_missing_list")
     observed = result.get("observed_value") if absent is None else f"{len(absent)} missing"
@@ -241,8 +241,8 @@ def _for_people(check: Check, outcome: dict[str, Any]) -> dict[str, Any]:
         found = f"could not be checked ({problem})"
     elif absent:
         found = f"found no {', '.join(map(str, absent))}"
-    elif offenders:
-        values = [(o["index"], "missing" if o["value"] is None else o["value"]) for o in offenders]
+    elif failing_samples:
+        values = [(o["index"], "missing" if o["value"] is None else o["value"]) for o in failing_samples]
         named = ", ".join(f"index {index} is {value}".removesuffix(" is True") for index, value in values)
         found = f"{observed} ({named}{', …' if offending > 3 else ''})"
     else:
@@ -255,6 +255,6 @@ def _for_people(check: Check, outcome: dict[str, Any]) -> dict[str, Any]:
         "success": outcome["success"],
         "observed": observed,
         "offending": offending,
-        "offenders": offenders,
+        "failing_samples": failing_samples,
         "failure": None if outcome["success"] else f"{check.sentence}: {found}",
     }

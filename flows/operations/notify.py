@@ -11,7 +11,7 @@ from typing import Any
 
 from flows.operations.server_client import send
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.champions import crown
+from tasks.pipeline.champions import promote
 from tasks.settings.settings import Settings
 
 WEBHOOK = "FASHION_MNIST_WEBHOOK"
@@ -43,7 +43,7 @@ def promote_winner(report: Artifact, settings: Settings, link: str | None = None
         network, reason = decision["network"], decision["reason"]
         made = {"evaluate": decision["evaluate"], "train": decision["train"], "reason": reason}
         of_run = {"recipe": settings.run_name, "command": settings.command}
-        if crown(settings.data_dir, decision["beaten"], network=network, **made, **of_run):
+        if promote(settings.data_dir, decision["beaten"], network=network, **made, **of_run):
             notify("champion promoted", f"{reason} {link or ''}".strip(), champion=network, report=link)
 
 

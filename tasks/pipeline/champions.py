@@ -41,14 +41,14 @@ class Champions(BaseModel):
     rolled_back: list[str] = []
 
     @property
-    def in_use(self) -> Champion | None:
+    def current(self) -> Champion | None:
         """The last one."""
         return self.champions[-1] if self.champions else None
 
     @property
     def to_beat(self) -> dict[str, Any]:
         """What a challenge must know of them."""
-        known = self.in_use.model_dump(include={"network", "evaluate", "command"}) if self.in_use else {}
+        known = self.current.model_dump(include={"network", "evaluate", "command"}) if self.current else {}
         return {**known, "rolled_back": self.rolled_back}
 
 
@@ -74,7 +74,7 @@ def evaluation_of_the_champion(data_dir: Path, to_beat: dict[str, Any]) -> dict[
     return {to_beat["network"]: found} if isinstance(found, Artifact) else {}
 
 
-def crown(data_dir: Path, beaten: str | None, **champion: str) -> bool:
+def promote(data_dir: Path, beaten: str | None, **champion: str) -> bool:
     """Put a network into use in place of that of the evaluation which it has beaten, unless it is; tell whether it was.
 
     Raises:
@@ -82,7 +82,7 @@ def crown(data_dir: Path, beaten: str | None, **champion: str) -> bool:
     """
     new = Champion(since=datetime.now(UTC).isoformat(timespec="seconds"), **champion)
     with _to_change(data_dir) as known:
-        in_use = known.in_use and known.in_use.evaluate
+        in_use = known.current and known.current.evaluate
         if new.evaluate == in_use or new.train in known.rolled_back:
             return False
         if in_use != beaten:

@@ -22,6 +22,6 @@ def numbers(artifact: Artifact) -> dict[str, Any]:
 
 def render(artifact: Artifact) -> str:
     """Return the page, with the pictures of the first images that fail."""
-    with np.load(artifact.folder / "offenders.npz", allow_pickle=False) as offenders:
-        pictures = {(name.split("-")[0], int(name.split("-")[1])): offenders[name] for name in offenders.files}
+    with np.load(artifact.folder / "failing_samples.npz", allow_pickle=False) as saved:
+        pictures = {(name.split("-")[0], int(name.split("-")[1])): saved[name] for name in saved.files}
     return Templates(sprite=Sprite.of(pictures)).page("validation_failure.html.j2", **numbers(artifact))

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.challenge import decide, judge_challenger
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.champions import champions, crown
+from tasks.pipeline.champions import champions, promote
 from tests.programs import ON_THE_FIXTURE, run_main
 
 pytestmark = pytest.mark.slow
@@ -108,7 +108,7 @@ def test_a_run_challenges_the_champion_and_a_rollback_puts_it_back(finished_run,
     (evaluated,) = (data / "evaluate").glob("baseline-*")
     train = Artifact.at(evaluated).manifest["cache_key"]["inputs"]["train"]
     known = {"network": "baseline", "evaluate": evaluated.name, "train": train, "reason": "first"}
-    crown(data, None, **known, recipe="fast", command="python flows/main.py")
+    promote(data, None, **known, recipe="fast", command="python flows/main.py")
     address, got, _ = receiver
     environment = server.environment | {"FASHION_MNIST_WEBHOOK": address}
     done = run_main(tmp_path, server._replace(environment=environment), *CHALLENGED)

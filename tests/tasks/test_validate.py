@@ -116,8 +116,9 @@ def test_a_damage_fails_its_expectations(arrays, data_set, damage, failures):
         assert not results[sentence]["success"]
         assert results[sentence]["failure"].startswith(f"{sentence}: {found}")
     if damage is some_images_and_labels:
-        assert results["train labels must be 0–9"]["offending"] == 4
-        assert results["train labels must be 0–9"]["offenders"] == [{"index": at, "value": 11} for at in (5, 9, 17)]
+        labels = results["train labels must be 0–9"]
+        assert labels["offending"] == 4
+        assert labels["failing_samples"] == [{"index": at, "value": 11} for at in (5, 9, 17)]
 
 
 def test_every_expectation_is_shown_able_to_fail(passed):

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tasks.pipeline.champions import FILE, champions, crown, evaluation_of_the_champion, roll_back
+from tasks.pipeline.champions import FILE, champions, evaluation_of_the_champion, promote, roll_back
 from tasks.pipeline.errors import RunError, UserError
 from tests.strange_files import sparse
 
@@ -18,11 +18,11 @@ def crowned(folder, *names):
 def crowned_over(folder, beaten, name, evaluation=None):
     evaluation = evaluation or f"{name}-0123456789abcdef"
     known = {"network": name, "evaluate": evaluation, "train": f"training of {name}", "reason": "why"}
-    return crown(folder, beaten, **known, **OF_RUN)
+    return promote(folder, beaten, **known, **OF_RUN)
 
 
 def test_without_a_file_there_is_none_and_none_before_it(tmp_path):
-    assert champions(tmp_path).in_use is None
+    assert champions(tmp_path).current is None
     assert champions(tmp_path).to_beat == {"rolled_back": []}
     assert evaluation_of_the_champion(tmp_path, champions(tmp_path).to_beat) == {}
     with pytest.raises(UserError, match="names no champion before the one in use"):
@@ -31,7 +31,7 @@ def test_without_a_file_there_is_none_and_none_before_it(tmp_path):
 
 def test_the_last_one_crowned_is_in_use_and_crowning_it_again_is_no_news(tmp_path):
     assert crowned(tmp_path, "baseline", "dropout", "dropout") == [True, True, False]
-    assert champions(tmp_path).in_use.network == "dropout"
+    assert champions(tmp_path).current.network == "dropout"
     assert [champion.network for champion in champions(tmp_path).champions] == ["baseline", "dropout"]
     assert list(tmp_path.glob("[!.]*")) == [tmp_path / FILE], "something half-written"
 

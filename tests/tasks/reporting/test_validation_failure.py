@@ -11,7 +11,7 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.reading import sha256_of
 from tasks.reporting.publish import publish, publish_refusal
 from tasks.reporting.validation_failure import render
-from tasks.validate import check_images, offenders
+from tasks.validate import check_images, failing_samples
 from tests.programs import FIXTURE, run_main
 from tests.tasks.reporting.conftest import HOSTILE
 
@@ -27,7 +27,7 @@ def refused(run, data_set, tmp_path):
     folder = tmp_path / "validate"
     folder.mkdir()
     (folder / "results.json").write_text(json.dumps(results))
-    np.savez(folder / "offenders.npz", **offenders(results, arrays))
+    np.savez(folder / "failing_samples.npz", **failing_samples(results, arrays))
     cache_key = {"settings": {"data_set": {"name": "fashion-mnist-600"}}}
     made = {"at": "2026-01-02T03:04:05+00:00"}
     return Artifact(folder, {"cache_key": cache_key, "made": made, "key": "0123456789abcdef"})

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.cli import read_options
-from tasks.pipeline.champions import crown
+from tasks.pipeline.champions import promote
 from tasks.pipeline.errors import UserError
 from tasks.settings import presets
 from tasks.settings.presets import PRESETS
@@ -168,7 +168,7 @@ def test_a_network_of_ones_own_takes_part_beside_those_of_a_recipe_file(tmp_path
 
 def test_what_a_run_asks_of_its_own_machine_goes_with_the_settings_to_another(tmp_path):
     of_one = {"network": "dropout", "evaluate": "dropout-0123456789abcdef", "train": "digest", "reason": "why"}
-    crown(tmp_path, None, **of_one, recipe="fast", command="python flows/main.py")
+    promote(tmp_path, None, **of_one, recipe="fast", command="python flows/main.py")
     (tmp_path / "my.py").write_text("def tiny():\n    return None\n")
     shutil.copy(SPECIFICATION, tmp_path)
     given = {"network_file": f"{tmp_path / 'my.py'}:tiny", "dataset": str(tmp_path / "dataset.json")}
