@@ -1,7 +1,11 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 import pytest
 
-from tasks.evaluate import layers_of
+from tasks.evaluate import layers_of, mean_over_flips
 from tasks.settings.models import networks
+from tests.tasks.training.test_train_step import IMAGES, small, two_dropouts
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -45,3 +49,16 @@ def test_of_several_outputs_the_first_is_told_and_of_any_size_no_cost_is_claimed
 def test_the_layers_parameters_add_up_to_the_networks(name):
     model = networks()[name].build()
     assert sum(layer["parameters"] for layer in layers_of(model)) == model.count_params()
+
+
+def test_the_probabilities_are_the_models_own_in_the_order_of_the_images_or_the_mean_with_their_mirror_images():
+    from tasks.training.train_step import Predictor
+
+    model = small(two_dropouts)
+    images = np.concatenate([IMAGES] * 4)
+    expected, mirrored = (model.predict(of, verbose=0) for of in (images, images[:, :, ::-1]))
+    with ThreadPoolExecutor(2) as pool:
+        predict = Predictor(model, pool)
+        own, with_flips = (np.concatenate(list(of(images))) for of in (predict, mean_over_flips(predict)))
+    assert own == pytest.approx(expected, abs=1e-6)
+    assert with_flips == pytest.approx((expected + mirrored) / 2, abs=1e-6)

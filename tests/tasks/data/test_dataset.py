@@ -96,7 +96,7 @@ def test_what_is_no_specification_is_refused(tmp_path):
             "two of the files have one name: .*; name a file for each",
         ),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_specification_with_a_fault_names_the_field(tmp_path, change, message):
     with pytest.raises(UserError, match=message):

@@ -3,7 +3,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tasks.evaluate import mean_over_flips
 from tasks.settings.models import networks
 
 pytestmark = pytest.mark.slow
@@ -301,15 +300,3 @@ def test_what_is_dropped_differs_with_part_step_and_seed_and_with_nothing_else(t
     assert len(set(losses)) == 4
     assert loss(0, 0) == losses[0]
     assert loss(0, 0, 2 * MIN_MICROBATCH) != losses[0], "the second part's masks are those of the first"
-
-
-def test_the_probabilities_are_the_models_own_in_the_order_of_the_images_or_the_mean_with_their_mirror_images(
-    train_step, pool
-):
-    model = small(two_dropouts)
-    images = np.concatenate([IMAGES] * 4)
-    predict = train_step.Predictor(model, pool)
-    expected, mirrored = (model.predict(of, verbose=0) for of in (images, images[:, :, ::-1]))
-    assert np.concatenate(list(predict(images))) == pytest.approx(expected, abs=1e-6)
-    found = np.concatenate(list(mean_over_flips(predict)(images)))
-    assert found == pytest.approx((expected + mirrored) / 2, abs=1e-6)
