@@ -99,12 +99,15 @@ def test_a_process_that_does_not_start_is_told_with_its_log(home, monkeypatch):
 
 
 def test_what_another_project_has_started_is_not_ours(home, monkeypatch):
-    (home / "worker.log").touch()
-    helps = module.Service("http.server --help", lambda url: "usage" in (home / "worker.log").read_text())
-    monkeypatch.setitem(module.SERVICES, "worker", helps)
+    serves = module.Service("http.server 0 --bind 127.0.0.1", lambda url: len(find_service("worker", home)))
+    monkeypatch.setitem(module.SERVICES, "worker", serves)
+    monkeypatch.setattr(module, "PROJECT", home)
     module._start("worker", "", {})
-    assert find_service("worker", PROJECT.parent) == {}
-    assert os.environ.get(SERVICE_ENV) is None
+    try:
+        assert find_service("worker") == {}
+        assert os.environ.get(SERVICE_ENV) is None
+    finally:
+        assert module.terminate(lambda: find_service("worker", home))
 
 
 def test_what_is_worked_on_is_the_worker_s_own_clone(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ import logging
 import os
 from pathlib import Path
 from prefect import flow, settings, task
+from flows.cli import _exit
 from flows.orchestration.ephemeral_server import prefect_api
 
 @flow
@@ -29,6 +30,7 @@ with settings.temporary_settings(one), prefect_api(Path(os.environ["PREFECT_HOME
     logging.disable()
     many_tasks()
 print("ended")
+_exit(0)  # as the command ends: without waiting for threads
 """
 
 

@@ -7,10 +7,16 @@ import pytest
 
 from tasks.evaluation.models import Estimate
 from tasks.reporting.page import report_data_of
-from tasks.reporting.sections import SECTIONS
+from tasks.reporting.sections import (
+    SECTIONS,
+    calibration,
+    failures,
+    learning,
+    networks,
+    side_by_side,
+    verdict,
+)
 from tests.tasks.reporting.conftest import HOSTILE, Text, made_up, sections_of, sharp, text_of
-
-verdict, side_by_side, learning, failures, disagreement, calibration, _, networks, provenance = SECTIONS
 
 
 def test_names_cannot_run_script_and_eight_networks_with_long_or_reversed_ones_have_a_page(odd):

@@ -17,12 +17,17 @@ import pytest
 from tasks.formatting import percent
 from tasks.pipeline.artifact import Artifact
 from tasks.reporting.page import ReportData, name_of, render, render_section, sprite_of, templates_for
-from tasks.reporting.sections import SECTIONS
+from tasks.reporting.sections import (
+    SECTIONS,
+    disagreement,
+    provenance,
+    side_by_side,
+    verdict,
+)
 from tasks.settings.settings import PROJECT
 from tests.tasks.reporting.conftest import Text, gathered, sections_of, text_of
 
 SCHEMA = PROJECT / "docs" / "report.schema.json"
-verdict, side_by_side, learning, failures, disagreement, calibration, _, networks, provenance = SECTIONS
 
 
 @pytest.fixture(scope="module")
