@@ -7,7 +7,7 @@ is returned as a state with one sentence, not raised, so that no log shows a tra
 import contextlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -166,7 +166,7 @@ def announce_result(artifact: Artifact, settings: Settings, before: Record | Non
 
 
 @contextlib.contextmanager
-def time_limit(hours: float | None, stop: Callable[[State], None]) -> Any:
+def time_limit(hours: float | None, stop: Callable[[State], None]) -> Iterator[None]:
     """Have the run stopped after so many hours, if it lasts so long."""
     message = f"stopped after {hours or 0:g} hours (time_limit); what was finished is kept"
     timer = threading.Timer((hours or 0) * 3600, stop, [failed(RunError(message))])

@@ -69,7 +69,7 @@ class Record:
         self.update(state=state, message=message, ended=_now(), **known)
 
     def update(self, **known: Any) -> None:
-        """Record what is known, such as `reported`: a server knows how the run ended, or cannot be told."""
+        """Record what is known, such as `reported`: no server is still to learn how the run ended."""
         with self.changing:
             self.content |= known
             self._write()

@@ -44,10 +44,10 @@ print(json.dumps(many()))
 
 def main() -> None:
     """Measure, and print."""
-    told: dict[str, list[float]] = {}
+    measured: dict[str, list[float]] = {}
 
     def tell(name: str, value: float) -> None:
-        told.setdefault(name, []).append(value)
+        measured.setdefault(name, []).append(value)
         print(f"{name}: {value:.4g}", flush=True)
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -67,7 +67,7 @@ def main() -> None:
                     seconds = printed_by("-c", EMPTY_TASKS, engine, str(EMPTY), **server.environment)
                     tell(f"{engine}: milliseconds an empty task", 1000 * seconds / EMPTY)
     print(f"\nratio {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
-    print(json.dumps({name: statistics.median(values) for name, values in told.items()}, indent=1))
+    print(json.dumps({name: statistics.median(values) for name, values in measured.items()}, indent=1))
 
 
 def _study(server: Server, folder: Path, workers: int) -> dict[str, float]:

@@ -20,19 +20,19 @@ from tests.programs import wait_until
 
 
 @pytest.fixture
-def told(tmp_path, monkeypatch):
+def status_of(tmp_path, monkeypatch):
     """Ask for the status of a data folder; return the rows as a dictionary, and what is wrong."""
     monkeypatch.setattr(module, "DATABASE", tmp_path / "prefect.db")
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setattr(module, "MIN_FREE", 0)
 
-    def told(url=None):
+    def status_of(url=None):
         if url:
             monkeypatch.setenv("PREFECT_API_URL", url)
         how, wrong = status(Settings(data_dir=tmp_path / "data"))
         return dict(how), wrong
 
-    return told
+    return status_of
 
 
 def run(tmp_path, state="completed", **known):
@@ -41,73 +41,73 @@ def run(tmp_path, state="completed", **known):
         record.end(state, **known)
 
 
-def test_where_nothing_is_scheduled_only_the_last_run_counts(told, tmp_path):
+def test_where_nothing_is_scheduled_only_the_last_run_counts(status_of, tmp_path):
     run(tmp_path, keep="dropout")
-    how, wrong = told()
+    how, wrong = status_of()
     assert re.fullmatch(r"completed \d s ago \(fast, verdict: keep dropout\)", how["last run"])
     assert how["server"] == "none: nothing is scheduled"
     assert wrong == []
 
 
-def test_where_something_is_wrong_the_command_says_so_and_returns_1(told, tmp_path, capsys):
+def test_where_something_is_wrong_the_command_says_so_and_returns_1(status_of, tmp_path, capsys):
     assert run_command(dag, Settings(data_dir=tmp_path / "data"), {"status": True}) == 1
     assert f"no run has ended in {tmp_path / 'data'} yet" in capsys.readouterr().out
     assert not (tmp_path / "data").exists()
 
 
-def test_how_the_last_run_ended_is_said_on_one_line_and_that_one_is_at_work(told, tmp_path):
+def test_how_the_last_run_ended_is_said_on_one_line_and_that_one_is_at_work(status_of, tmp_path):
     run(tmp_path, "failed", message="\x1b[2Jthe loss is nan\nand more", keep="dropout)\nserver  none")
-    how, wrong = told()
+    how, wrong = status_of()
     assert re.fullmatch(r"failed \d s ago \(fast, verdict: keep dropout\)\\nserver  none\)", how["last run"])
     assert wrong == [r"the last run failed: \x1b[2Jthe loss is nan"]
     killed_at_work(tmp_path / "data")
-    assert told()[1] == ["the last run died: its process was killed"]
+    assert status_of()[1] == ["the last run died: its process was killed"]
     with recorded(tmp_path / "data", command="", flow_run=None):
-        assert told()[0]["now"] == "a run is at work"
+        assert status_of()[0]["now"] == "a run is at work"
 
 
-def test_a_server_that_was_used_here_and_does_not_run_is_said(told, tmp_path):
+def test_a_server_that_was_used_here_and_does_not_run_is_said(status_of, tmp_path):
     run(tmp_path)
     (tmp_path / "prefect.db").touch()
-    (wrong,) = told()[1]
+    (wrong,) = status_of()[1]
     assert wrong.startswith("no Prefect server runs here: start one with `make server`")
 
 
-def test_the_next_run_of_each_schedule_is_said_and_that_no_worker_is_there(told, url):
-    wait_until(lambda: "next" in told(url)[0]["nightly"], 60)
-    how, wrong = told(url)
+def test_the_next_run_of_each_schedule_is_said_and_that_no_worker_is_there(status_of, url):
+    wait_until(lambda: "next" in status_of(url)[0]["nightly"], 60)
+    how, wrong = status_of(url)
     assert re.fullmatch(r"next 20\d\d-\d\d-\d\d 02:00 UTC, in \d+ \w+; has not run", how["nightly"])
     assert how["fast"] == "not scheduled; has not run"
     assert how["worker"] == "none"
     assert "no worker is there to run what is due; start one with `make worker`" in wrong
 
 
-def test_a_run_that_should_have_begun_and_did_not_is_said_unless_it_waits_for_its_slot(told, url):
+def test_a_run_that_should_have_begun_and_did_not_is_said_unless_it_waits_for_its_slot(status_of, url):
     due = (datetime.now(UTC) - timedelta(hours=5)).isoformat()
     late = create(url, "fast", type="SCHEDULED", state_details={"scheduled_time": due})
-    assert "fast should have begun 5 h ago and did not: no worker takes its runs up" in told(url)[1]
+    assert "fast should have begun 5 h ago and did not: no worker takes its runs up" in status_of(url)[1]
     soon = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
     waits = {"type": "SCHEDULED", "name": "AwaitingConcurrencySlot", "state_details": {"scheduled_time": soon}}
     request(url, f"flow_runs/{late}/set_state", {"state": waits, "force": True})
-    assert not any(wrong.startswith("fast should have begun") for wrong in told(url)[1])
+    assert not any(wrong.startswith("fast should have begun") for wrong in status_of(url)[1])
     request(url, f"flow_runs/{late}", method="DELETE")
 
 
-def test_a_schedule_that_never_fires_is_said(told, url, monkeypatch):
+def test_a_schedule_that_never_fires_is_said(status_of, url, monkeypatch):
     identifier = deployment(url, "fast")["id"]
     never = {"schedule": {"cron": "0 0 30 2 *", "timezone": "UTC"}, "active": True}
     (made,) = request(url, f"deployments/{identifier}/schedules", [never])
     monkeypatch.setattr(module, "LATE_AFTER", -1)  # it was deployed a moment ago
     wrong = "fast has a schedule, but no run is planned: it never fires, or the server does not plan it"
-    assert wrong in told(url)[1]
+    assert wrong in status_of(url)[1]
     request(url, f"deployments/{identifier}/schedules/{made['id']}", method="DELETE")
-    assert wrong not in told(url)[1]
+    assert wrong not in status_of(url)[1]
 
 
-def test_a_schedule_that_waits_for_a_clock_that_was_put_back_is_said(told, url, monkeypatch):
-    wait_until(lambda: "next" in told(url)[0]["watch"], 60)
+def test_a_schedule_that_waits_for_a_clock_that_was_put_back_is_said(status_of, url, monkeypatch):
+    wait_until(lambda: "next" in status_of(url)[0]["watch"], 60)
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: time.time() - 3600))
-    (wrong,) = [wrong for wrong in told(url)[1] if wrong.startswith("watch ")]
+    (wrong,) = [wrong for wrong in status_of(url)[1] if wrong.startswith("watch ")]
     assert re.fullmatch(
         r"watch is to begin every 15 min, but its next run is planned in \d+ min: was the clock put back\? "
         "`make stop server deploy worker` plans anew",
@@ -115,41 +115,43 @@ def test_a_schedule_that_waits_for_a_clock_that_was_put_back_is_said(told, url, 
     )
 
 
-def test_a_deployment_whose_last_run_crashed_is_said_until_one_goes_well(told, url):
+def test_a_deployment_whose_last_run_crashed_is_said_until_one_goes_well(status_of, url):
     crashed = {"state": {"type": "CRASHED", "name": "Crashed", "message": "its process was killed"}, "force": True}
     request(url, f"flow_runs/{create(url, 'watch', type='PENDING')}/set_state", crashed)
-    assert any(re.match(r"the last run of watch \([\w-]+\) crashed: its process was killed", w) for w in told(url)[1])
+    assert any(
+        re.match(r"the last run of watch \([\w-]+\) crashed: its process was killed", w) for w in status_of(url)[1]
+    )
     completed = {"state": {"type": "COMPLETED", "name": "Completed"}, "force": True}
     request(url, f"flow_runs/{create(url, 'watch', type='PENDING')}/set_state", completed)
-    assert not any("of watch" in wrong for wrong in told(url)[1])
-    assert re.search(r"last run Completed \d+ s ago$", told(url)[0]["watch"])
+    assert not any("of watch" in wrong for wrong in status_of(url)[1])
+    assert re.search(r"last run Completed \d+ s ago$", status_of(url)[0]["watch"])
 
 
-def test_a_deployment_whose_runs_are_all_cancelled_is_said(told, url):
+def test_a_deployment_whose_runs_are_all_cancelled_is_said(status_of, url):
     cancelled = {"state": {"type": "CANCELLED", "name": "Cancelled", "message": "limit reached"}, "force": True}
     for times in (2, 1):
-        assert not any("were cancelled" in wrong for wrong in told(url)[1])
+        assert not any("were cancelled" in wrong for wrong in status_of(url)[1])
         for _ in range(times):
             request(url, f"flow_runs/{create(url, 'nightly', type='PENDING')}/set_state", cancelled)
-    assert "the last 3 runs of nightly were cancelled: limit reached" in told(url)[1]
+    assert "the last 3 runs of nightly were cancelled: limit reached" in status_of(url)[1]
 
 
-def test_a_deployment_that_the_server_does_not_know_is_said(told, url, tmp_path, monkeypatch):
+def test_a_deployment_that_the_server_does_not_know_is_said(status_of, url, tmp_path, monkeypatch):
     specification = tmp_path / "prefect.yaml"
     specification.write_text("deployments: [{name: nightly}, {entrypoint: a.b, 'name': weekly}]  # - name: never")
     monkeypatch.setattr(module, "SPECIFICATION", specification)
-    assert "the server does not know weekly; put them there with `make deploy`" in told(url)[1]
+    assert "the server does not know weekly; put them there with `make deploy`" in status_of(url)[1]
 
 
-def test_a_run_whose_process_is_gone_is_said(told, url):
+def test_a_run_whose_process_is_gone_is_said(status_of, url):
     run = ghost(url, "RUNNING")
     name = request(url, f"flow_runs/{run}")["name"]
-    assert f"{name} is running for the server, but its process is gone" in told(url)[1]
+    assert f"{name} is running for the server, but its process is gone" in status_of(url)[1]
     request(url, f"flow_runs/{run}", method="DELETE")
 
 
-def test_too_little_room_is_said(told, tmp_path, monkeypatch):
+def test_too_little_room_is_said(status_of, tmp_path, monkeypatch):
     run(tmp_path)
     monkeypatch.setattr(module, "MIN_FREE", 1 << 60)
-    (wrong,) = told()[1]
+    (wrong,) = status_of()[1]
     assert re.fullmatch(r"only [\d.]+ GB are free in .+/data", wrong)

@@ -9,7 +9,6 @@ pytestmark = pytest.mark.slow
 
 GENERATOR = np.random.default_rng(0)
 MIN_MICROBATCH = 32  # images of a part at least, in float32
-
 IMAGES = GENERATOR.random((2 * MIN_MICROBATCH + 7, 28, 28, 1), dtype=np.float32)
 LABELS = GENERATOR.integers(0, 10, len(IMAGES)).astype(np.uint8)
 
@@ -222,8 +221,7 @@ def drawn_in_a_loop(images):
 def drawn_by_numpy(images):
     import tensorflow as tf
 
-    drawn = tf.py_function(lambda: np.random.default_rng().random(784, np.float32), [], "float32")
-    return tf.ensure_shape(drawn, [784]) + images
+    return images + tf.ensure_shape(tf.py_function(lambda: GENERATOR.random(784, np.float32), [], "float32"), [784])
 
 
 def test_noise_of_keras_without_a_seed_is_other_in_each_part_and_step_and_the_same_in_each_training(train_step, pool):
