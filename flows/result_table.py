@@ -16,8 +16,8 @@ def summary(artifact: Artifact, page: Path) -> str:
 
 
 def verdict(artifact: Artifact) -> list[str]:
-    """Return the verdict of a report and its caution, a sentence each."""
-    return [*artifact.summary["verdict"], *filter(None, [artifact.summary["caution"]])]
+    """Return the verdict of a report, and what may undercut it."""
+    return [*artifact.summary["verdict"], *filter(None, [artifact.summary["warning"], artifact.summary["caution"]])]
 
 
 def numbers(artifact: Artifact) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Challenge: is this run's network to take the place of the one in use? Decided on validation data alone.
+"""Challenge: should this run's network replace the champion? Decided on validation data alone.
 
 Takes the comparison, the evaluations, the prepared splits and the champion's evaluation, if there is a champion. Makes
 `decision.json`: whether it is promoted and why, the difference, and the class that would lose most.
@@ -12,8 +12,7 @@ import numpy as np
 
 from tasks.data.dataset import DataSet
 from tasks.data.splits import load_labels
-from tasks.evaluation.intervals import paired_difference
-from tasks.evaluation.paired import discordant
+from tasks.evaluation.paired import compare_correct
 from tasks.evaluation.probabilities import load_probabilities
 from tasks.formatting import interval, points
 from tasks.pipeline.artifact import Artifact
@@ -59,17 +58,17 @@ def decide(
 ) -> dict[str, Any]:
     """Return whether a network is promoted, and why, by its evaluation and that of the one in use, if any."""
     if _training(evaluate) in to_beat["rolled_back"]:
-        return _rejected(f"{winner} was the champion and was rolled back: it does not become it again.")
+        return _rejected(f"{winner} was rolled back, so it does not become the champion again.")
     if "network" not in to_beat:
         return {"promoted": True, "reason": f"{winner} is the first champion: there was none to beat."}
     name = to_beat["network"]
     if to_beat["evaluate"] == evaluate.folder.name:
-        return _rejected(f"{winner} is the champion already.")
+        return _rejected(f"{winner} is already the champion.")
     if name not in champion:
-        remedy = f"make its evaluation again ({to_beat['command']})"
-        return _rejected(f"{winner} cannot be held against the champion, {name}: {remedy}.")
+        remedy = f"its evaluation is gone; rebuild it with {to_beat['command']}"
+        return _rejected(f"{winner} cannot be compared with the champion, {name}: {remedy}.")
     if champion[name].manifest["cache_key"]["inputs"]["prepare"] != prepare.digest:
-        return _rejected(f"{winner} cannot be held against the champion, {name}: it was validated on other images.")
+        return _rejected(f"{winner} cannot be compared with the champion, {name}: it was validated on other images.")
     labels = load_labels(prepare.folder, "validation")
     both = (evaluate, champion[name])
     correct, champions = (load_probabilities(of.folder, "validation").argmax(axis=1) == labels for of in both)
@@ -95,26 +94,26 @@ def judge_challenger(
     min_improvement: float,
     max_class_drop: float,
 ) -> dict[str, Any]:
-    """Return the decision, by on which of the same validation images (n) each is correct, and these images' labels (n).
+    """Return the decision, by which of the same validation images (n, bool) each predicts correctly, and their labels.
 
-    Promoted is what is better by `min_improvement`, with an interval that excludes zero, and whose recall drops in no
-    class by more than `max_class_drop`.
+    The challenger is promoted if the paired difference counts by the rule (`tasks/evaluation/rule.py`), is at least
+    `min_improvement`, and recall drops in no class by more than `max_class_drop`.
     """
-    difference = paired_difference(*discordant(correct, champions_correct), len(labels))
+    difference = compare_correct(correct, champions_correct).difference
     fewer, images = champions_correct.astype(int) - correct, np.bincount(labels, minlength=len(class_names))
     lost = np.bincount(labels, weights=fewer, minlength=len(class_names))  # one division, or 2 % may be above 2 %
     losses = {name: float(lost[number] / images[number]) for number, name in enumerate(class_names) if images[number]}
     worst, loss = max(losses.items(), key=lambda item: item[1])
     shown, where = (-difference, "below") if difference.value < 0 else (difference, "above")
     result = (
-        f"its validation accuracy is {points(shown.value)} points {where} that of the champion, {champion} "
+        f"its validation accuracy is {points(shown.value)} points {where} the champion’s, {champion} "
         f"({interval(*shown.interval)})"
     )
-    unclear = "it is clearly worse" if difference.high < 0 else "the interval holds zero"
+    unclear = "that is significantly lower" if difference.significant else "that is within noise"
     objections = [
         *([unclear] if difference.low <= 0 else []),
-        *([f"{points(min_improvement)} points are asked for"] if difference.value < min_improvement else []),
-        *([f"of {worst} it would recognize {points(loss)} points less"] if loss > max_class_drop else []),
+        *([f"{points(min_improvement)} points are required"] if difference.value < min_improvement else []),
+        *([f"recall of {worst} would drop by {points(loss)} points"] if loss > max_class_drop else []),
     ]
     becomes = "does not become" if objections else "becomes"
     return {

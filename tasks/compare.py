@@ -14,18 +14,19 @@ from typing import Any
 import numpy as np
 
 from tasks.data.splits import SPLITS, load_labels
-from tasks.evaluation.article import ARTICLE, hold_claim, overfitting_reduction
+from tasks.evaluation.article import ARTICLE, check_claim, overfitting_reduction
 from tasks.evaluation.comparison import Comparison, NetworkResult
 from tasks.evaluation.intervals import difference_of, proportion
 from tasks.evaluation.metrics import Metrics
 from tasks.evaluation.models import Estimate
-from tasks.evaluation.paired import Predictions, compare_classes, differ
+from tasks.evaluation.paired import PairwiseDifferences, Predictions, compare_classes, compare_correct, differ
 from tasks.evaluation.probabilities import load_probabilities
-from tasks.formatting import INTERVAL, interval, join_words, p_value, percent, points
+from tasks.evaluation.rule import Choice, choose, headline
+from tasks.formatting import count, interval, p_value, percent, points
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
 
-SIGNIFICANT = 0.05  # the p-value that goes with 95 % intervals
+STUDY = "python flows/study.py seeds --seeds 5"
 
 
 @dataclass(frozen=True)
@@ -55,45 +56,33 @@ def compare(
     }
     comparison = compare_networks(candidates, labels)
     (output / "comparison.json").write_text(comparison.model_dump_json(indent=1), encoding="utf-8")
-    return {"winner": comparison.winner, "verdict": comparison.verdict}
+    return {"winner": comparison.winner, "verdict": comparison.verdict, "warning": comparison.warning}
 
 
 def compare_networks(candidates: dict[str, Candidate], labels: dict[str, np.ndarray]) -> Comparison:
     """Return the verdict on candidates, by the images' labels (n) of each split, the same for all networks."""
-    ranking, tied = rank(candidates)
-    results = {name: _result(candidates[name], len(labels["train"])) for name in ranking}
-    predictions = {name: Predictions.of(candidates[name].probabilities, labels) for name in ranking}
-    pairs = [differ(a, predictions[a], b, predictions[b]) for a, b in combinations(ranking, 2)]
-    first, *others = (predictions[name].predicted for name in ranking)
-    classes = candidates[ranking[0]].probabilities["test"].shape[1]
-    comparison = Comparison(
-        winner=ranking[0],
-        ranking=ranking,
-        tied=tied,
-        verdict=[],
+    predictions = {name: Predictions.of(candidates[name].probabilities, labels) for name in candidates}
+    correct = {name: of.correct["validation"] for name, of in predictions.items()}
+    accuracy = {name: of.accuracy["validation"].value for name, of in candidates.items()}
+    parameters = {name: of.parameters for name, of in candidates.items()}
+    choice = choose(accuracy, parameters, lambda a, b: compare_correct(correct[a], correct[b]).difference)
+    results = {name: _result(candidates[name], len(labels["train"])) for name in choice.ranking}
+    pairs = [differ(a, predictions[a], b, predictions[b]) for a, b in combinations(choice.ranking, 2)]
+    first, *others = (predictions[name].predicted for name in choice.ranking)
+    classes = candidates[choice.winner].probabilities["test"].shape[1]
+    of_winner = pairs[: len(others)]
+    return Comparison(
+        winner=choice.winner,
+        ranking=choice.ranking,
+        tied=choice.tied,
+        verdict=_verdict(choice, results, of_winner, {split: len(of) for split, of in labels.items()}),
+        warning=_warning(of_winner),
         networks=results,
         pairs=pairs,
         classes=compare_classes(labels["test"], first, others[0], classes) if others else [],
-        claims=[hold_claim(name, results[name]) for name in ARTICLE if name in results],
+        claims=[check_claim(name, results[name]) for name in ARTICLE if name in results],
         overfitting_reduction=overfitting_reduction(results, pairs),
     )
-    return comparison.model_copy(update={"verdict": _verdict(comparison)})
-
-
-def rank(candidates: dict[str, Candidate]) -> tuple[list[str], list[str]]:
-    """Return the names, the winner first, and those within the best one's 95 % interval, if there are others.
-
-    By validation accuracy; those within that interval are tied, and among them fewer parameters wins.
-    """
-
-    def accuracy(name: str) -> float:
-        return candidates[name].accuracy["validation"].value
-
-    by_accuracy = sorted(candidates, key=lambda name: (-accuracy(name), candidates[name].parameters, name))
-    floor = candidates[by_accuracy[0]].accuracy["validation"].low
-    tied = [name for name in by_accuracy if accuracy(name) >= floor]
-    winner = min(tied, key=lambda name: (candidates[name].parameters, -accuracy(name)))
-    return [winner, *(name for name in by_accuracy if name != winner)], tied if len(tied) > 1 else []
 
 
 def _result(candidate: Candidate, images: int) -> NetworkResult:
@@ -108,40 +97,47 @@ def _result(candidate: Candidate, images: int) -> NetworkResult:
     )
 
 
-def _verdict(of: Comparison) -> list[str]:
-    """Return two sentences: which network to keep by the rule, and what the test set then showed."""
-    winner = of.winner
-    test = percent(of.networks[winner].accuracy["test"].value)
-    if not of.pairs:
-        return [f"Only {winner} was trained: nothing to compare.", f"It reaches {test} on the test set."]
-    pair = of.pairs[0]
-    second = (
-        f"On the test set it reaches {test}, {_against(pair.difference.value)} {pair.second} "
-        f"({interval(*pair.difference.interval)}, McNemar p = {p_value(pair.p)})"
+def _verdict(
+    choice: Choice, results: dict[str, NetworkResult], pairs: list[PairwiseDifferences], images: dict[str, int]
+) -> list[str]:
+    """Return what to keep by the rule, what would break a tie, and what the test set then showed."""
+    winner = choice.winner
+    test = f"On the {count(images['test'])} test images it scores {percent(results[winner].accuracy['test'].value)}"
+    if not pairs:
+        return [f"Only {winner} was trained: nothing to compare.", f"{test}."]
+    accuracy = {name: of.accuracy["validation"].value for name, of in results.items()}
+    parameters = {name: of.parameters for name, of in results.items()}
+    sentences = [headline(choice, accuracy, parameters, f"{count(images['validation'])} validation images")]
+    if choice.tied:
+        scores = ", ".join(f"{name} {percent(accuracy[name])}" for name in choice.tied)
+        sentences.append(f"Validation accuracy: {scores}. To break the tie, use more images, or more seeds: {STUDY}.")
+    return [*sentences, f"{test}, {_against(pairs[0])}"]
+
+
+def _against(pair: PairwiseDifferences) -> str:
+    """Return how the winner's test accuracy compares with that of the next, and what chance has to do with it."""
+    difference = pair.test.difference
+    if difference.value == 0:
+        return f"as many as {pair.second} ({interval(*difference.interval)})."
+    where = "above" if difference.value > 0 else "below"
+    shown = difference if difference.value > 0 else -difference
+    certainty = f"{interval(*shown.interval)}, McNemar {p_value(pair.test.p)}"
+    how = f"{points(shown.value)} points {where} {pair.second} ({certainty})"
+    chance = "very unlikely to" if pair.test.p < 0.001 else "unlikely to" if pair.test.significant else "enough to"
+    return f"{how}. Chance in the choice of test images is {chance} explain the difference."
+
+
+def _warning(pairs: list[PairwiseDifferences]) -> str | None:
+    """Return what to know if the test set shows that another network is better than the one that the rule keeps."""
+    better = [pair for pair in pairs if pair.test.significant and pair.test.difference.value < 0]
+    if not better:
+        return None
+    found = "; ".join(
+        f"{pair.second} scores {points(-pair.test.difference.value)} points more "
+        f"({interval(*(-pair.test.difference).interval)}, McNemar {p_value(pair.test.p)})"
+        for pair in better
     )
-    if pair.difference.value:
-        explained = "hardly explains" if pair.p < SIGNIFICANT else "may explain"
-        second += f"; the choice of test images {explained} the difference between these two trainings"
-        second += "" if pair.p < SIGNIFICANT else ": by them, the two cannot be told apart"
-    return [f"Keep {winner}: {_why(of)}.", f"{second}."]
-
-
-def _why(of: Comparison) -> str:
-    """Return what the rule found on the validation data."""
-    winner, second, others = of.winner, of.ranking[1], [name for name in of.tied if name != of.winner]
-    validation = {name: result.accuracy["validation"].value for name, result in of.networks.items()}
-    accuracy = {name: percent(share) for name, share in validation.items()}
-    if others and of.tied[0] != winner:
-        within = f"its validation accuracy, {accuracy[winner]}, lies within {of.tied[0]}’s"
-        return f"{within} {INTERVAL} around {accuracy[of.tied[0]]}, and it has fewer parameters"
-    better = "the better" if len(validation) == 2 else "the best"
-    best = f"it is {better} on validation data, {accuracy[winner]} against {accuracy[second]}"
-    if validation[winner] == validation[second]:
-        best = f"none is better on validation data, where {second} reaches {accuracy[winner]} too"
-    return f"{best}; nothing within its {INTERVAL} ({join_words(others)}) has fewer parameters" if others else best
-
-
-def _against(difference: float) -> str:
-    if difference == 0:
-        return "as much as"
-    return f"{points(abs(difference))} points {'better' if difference > 0 else 'worse'} than"
+    return (
+        f"The test set contradicts this choice: {found}. The rule never looks at the test set, so the choice stays; "
+        f"before you act on it, validate on more images or train more seeds: {STUDY}."
+    )

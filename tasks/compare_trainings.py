@@ -5,7 +5,7 @@ training, with their mean, deviation and interval; each pair's differences; the 
 alone.
 """
 
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ import numpy as np
 from tasks.data.splits import SPLITS
 from tasks.evaluation.intervals import bootstrap_mean, required_sample_size, t_interval
 from tasks.evaluation.models import Estimate
+from tasks.evaluation.rule import Choice, choose, headline
 from tasks.evaluation.studies import PairedSummary, StudiedNetwork, StudiedPair, StudyResults, Summary
 from tasks.formatting import interval, join_words, percent, points
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
 
-FEW = 2  # trainings of each network: their intervals cover nearly everything, so the higher mean wins
+FEW = 2  # trainings of each network: their intervals cover nearly everything, so size does not decide a tie
 
 Measured = dict[str, list[float]]  # by split: a network's accuracies, in the order of the members
 
@@ -43,17 +44,13 @@ def compare_trainings(
     parameters = {network: train[f"{network}, {members[0]}"].summary["parameters"] for network in networks}
     results = compare_over(kind, members, measured, parameters)
     (output / "study.json").write_text(results.model_dump_json(indent=1), encoding="utf-8")
-    return {"winner": results.winner, "verdict": results.verdict}
+    return {"winner": results.winner, "verdict": results.verdict, "warning": results.warning}
 
 
 def compare_over(
     kind: str, members: list[str], measured: dict[str, Measured], parameters: dict[str, int]
 ) -> StudyResults:
-    """Return the comparison of networks by their accuracies.
-
-    The highest mean validation accuracy wins. Networks whose difference from it is not significant are tied with it,
-    and of these the one with the fewest parameters wins; of two trainings each, the highest mean wins all the same.
-    """
+    """Return the comparison of networks by their accuracies, the means of which the rule compares."""
     shared = 1 / (len(members) - 1) if kind == "fold" else 0.0
     networks = {
         name: StudiedNetwork(
@@ -62,26 +59,21 @@ def compare_over(
         )
         for name in measured
     }
-    ranking = sorted(networks, key=lambda name: (-_mean(networks[name]), parameters[name]))
-    pairs = [
-        StudiedPair(first=a, second=b, accuracy=_differ(measured[a], measured[b], shared))
-        for a, b in combinations(ranking, 2)
-    ]
-    tied = [
-        ranking[0],
-        *(of.second for of in pairs if of.first == ranking[0] and of.accuracy["validation"].mean.low <= 0),
-    ]
-    winner = ranking[0] if len(members) <= FEW else min(tied, key=lambda name: parameters[name])
-    study = StudyResults(
+    means = {name: _mean(network) for name, network in networks.items()}
+    differences = {(a, b): _differ(measured[a], measured[b], shared) for a, b in permutations(networks, 2)}
+    choice = choose(means, parameters, lambda a, b: differences[a, b]["validation"].mean, len(members) > FEW)
+    pairs = [StudiedPair(first=a, second=b, accuracy=differences[a, b]) for a, b in combinations(choice.ranking, 2)]
+    of_winner = pairs[: len(networks) - 1]
+    return StudyResults(
         kind=kind,
         members=members,
-        winner=winner,
-        tied=tied if len(tied) > 1 else [],
-        verdict=[],
-        networks={name: networks[name] for name in ranking},
+        winner=choice.winner,
+        tied=choice.tied,
+        verdict=_verdict(choice, means, parameters, of_winner, f"{len(members)} {kind}s"),
+        warning=_warning(of_winner),
+        networks={name: networks[name] for name in choice.ranking},
         pairs=pairs,
     )
-    return study.model_copy(update={"verdict": _verdict(study)})
 
 
 def _mean(network: StudiedNetwork) -> float:
@@ -114,50 +106,50 @@ def _differ(first: Measured, second: Measured, shared: float) -> dict[str, Paire
     return found
 
 
-def _verdict(study: StudyResults) -> list[str]:
-    """Return the sentences: which network to keep by the rule, and what the test set shows, if it was opened."""
-    best, *others = study.networks
-    if not others:
-        mean = percent(_mean(study.networks[best]))
-        return [f"Only {best} was trained: nothing to compare.", f"Its mean validation accuracy is {mean}."]
-    sentences = _on_validation(study, best)
-    if "test" in study.networks[best].accuracy:
-        sentences += [_on_the_test_set(study, name) for name in study.networks if name != study.winner]
-    if len(others) > 1:
+def _verdict(
+    choice: Choice, means: dict[str, float], parameters: dict[str, int], pairs: list[StudiedPair], trainings: str
+) -> list[str]:
+    """Return what to keep by the rule, how sure that is, and what the test set shows, if it was opened."""
+    winner = choice.winner
+    if not pairs:
+        mean = percent(means[winner])
+        return [f"Only {winner} was trained: nothing to compare.", f"Its mean validation accuracy is {mean}."]
+    sentences = [headline(choice, means, parameters, trainings)]
+    validation = pairs[0].accuracy["validation"]
+    if choice.tied:
         sentences.append(
-            "Each interval is of its own pair: of many, one that excludes zero by chance is to be expected."
+            f"Mean validation accuracy: {', '.join(f'{name} {percent(means[name])}' for name in choice.tied)}."
         )
-    return sentences
+        leader = next(pair for pair in pairs if pair.second in choice.tied).accuracy["validation"]
+        if leader.required:
+            kind = trainings.partition(" ")[2]
+            sentences.append(
+                f"If the true difference is as large as measured, about {leader.required} {kind} would show it."
+            )
+    else:
+        higher = f"On validation {winner} is higher than {pairs[0].second} in {validation.better} of {trainings}"
+        sentences.append(f"{higher}, on average by {interval_of(validation.mean)}.")
+    return sentences + [_on_the_test_set(pair) for pair in pairs if "test" in pair.accuracy]
 
 
-def _on_validation(study: StudyResults, best: str) -> list[str]:
-    tied, winner, many = study.tied[1:], study.winner, f"{len(study.members)} {study.kind}s"
-    mean = {name: percent(_mean(network)) for name, network in study.networks.items()}
-    against = {pair.second: pair.accuracy["validation"] for pair in study.pairs if pair.first == best}
-    keep = f"Keep {winner}: over {many}, its mean validation accuracy"
-    if not tied:
-        second, found = next(iter(against.items()))
-        by = f"{points(found.mean.value)} points higher ({interval(*found.mean.interval)})"
-        return [
-            f"{keep} is {mean[best]}, {by} than that of {second}, and higher in {found.better} of {len(study.members)}."
-        ]
-    if len(study.members) <= FEW:
-        rest = join_words([f"{name} ({mean[name]})" for name in tied])
-        return [f"{keep} of {mean[best]} is the highest; {many} are too few to tell it from that of {rest}."]
-    fewer = "it has fewer parameters" if len(tied) == 1 else "nothing else of which that holds has fewer parameters"
-    why = f"cannot be told from the highest, that of {best} ({mean[best]}), and {fewer}"
-    if winner == best:
-        why = f"is the highest, and nothing that cannot be told from it ({join_words(tied)}) has fewer parameters"
-    sentences = [f"{keep} of {mean[winner]} {why}."]
-    if required := against[tied[0]].required:
-        show = f"about {required} {study.kind}s would show it"
-        sentences.append(f"If {best} is as much better than {tied[0]} as it was here, {show}.")
-    return sentences
+def interval_of(mean: Estimate) -> str:
+    """Return a mean difference with its interval."""
+    return f"{points(mean.value)} points ({interval(*mean.interval)})"
 
 
-def _on_the_test_set(study: StudyResults, other: str) -> str:
-    pair = next(pair for pair in study.pairs if {pair.first, pair.second} == {study.winner, other})
-    mean = pair.accuracy["test"].mean if pair.first == study.winner else -pair.accuracy["test"].mean
-    better = "better" if mean.low > 0 else "worse" if mean.high < 0 else "neither clearly better nor clearly worse"
-    by = f"{points(mean.value)} points on average ({interval(*mean.interval)})"
-    return f"On the test set, {study.winner} is {better} than {other}: {by}."
+def _on_the_test_set(pair: StudiedPair) -> str:
+    mean = pair.accuracy["test"].mean
+    where, shown = ("below", -mean) if mean.value < 0 else ("above", mean)
+    noise = "" if mean.significant else ", which is within noise"
+    return f"On the test set {pair.first} averages {interval_of(shown)} {where} {pair.second}{noise}."
+
+
+def _warning(pairs: list[StudiedPair]) -> str | None:
+    """Return what to know if the test set shows that another network is better than the one that the rule keeps."""
+    better = [of.second for of in pairs if "test" in of.accuracy and of.accuracy["test"].mean.high < 0]
+    if not better:
+        return None
+    return (
+        f"The test set contradicts this choice: {join_words(better)} scores significantly higher there. The rule never "
+        "looks at the test set, so the choice stays; train more seeds before you act on it."
+    )

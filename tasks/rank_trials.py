@@ -9,8 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tasks.evaluation.intervals import difference_of, proportion
-from tasks.formatting import as_text, interval, option_of, percent, points
+from tasks.evaluation.intervals import proportion
+from tasks.evaluation.paired import compare_correct
+from tasks.evaluation.rule import Choice, choose, headline
+from tasks.formatting import as_text, count, interval, option_of, percent, points
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
 from tasks.search.results import SearchResults, TrialResult
@@ -35,32 +37,43 @@ def rank_trials(
     trials = {name: Trial.of(made, space) for name, made in train.items()}
     results = ranked(networks[0], trials, space, prepare.summary["images"]["validation"], command_of_a_run)
     (output / "trials.json").write_text(results.model_dump_json(indent=1), encoding="utf-8")
-    recipe = recipe_of_a_run | results.trials[0].settings
+    recipe = recipe_of_a_run | trials[results.winner].settings
     (output / "recipe.json").write_text(json.dumps(recipe, indent=1), encoding="utf-8")
-    return {"winner": results.winner, "verdict": results.verdict}
+    return {"winner": results.winner, "verdict": results.verdict, "warning": None}
 
 
 def ranked(network: str, trials: dict[str, Trial], space: Space, images: int, command_of_a_run: str) -> SearchResults:
     """Return the ranking of a network's trials, the first with its default recipe, validated on so many images.
 
-    A trial that was given up ranks below all that were not.
+    The rule chooses among the trials that were not given up; the others come last.
     """
-    order = sorted(trials, key=lambda name: (trials[name].pruned, -trials[name].accuracy))
-    default, best = next(iter(trials)), trials[order[0]].settings.items()
+    finished = {name: trial for name, trial in trials.items() if not trial.pruned}
+    choice = choose(
+        {name: trial.accuracy for name, trial in finished.items()},
+        {name: trial.parameters for name, trial in finished.items()},
+        lambda a, b: compare_correct(finished[a].correct, finished[b].correct).difference,
+    )
+    pruned = sorted(trials.keys() - finished.keys(), key=lambda name: -trials[name].accuracy)
     return SearchResults(
         network=network,
-        winner=order[0],
-        verdict=_verdict(network, order[0], default, trials, images),
+        winner=choice.winner,
+        tied=choice.tied,
+        verdict=_verdict(network, choice, finished, next(iter(trials)), images),
         trials=[
             TrialResult(
                 name=name,
                 accuracy=proportion(trials[name].accuracy, images) if trials[name].accuracies else None,
-                **{field: of for field, of in vars(trials[name]).items() if field != "epochs"},
+                **{field: of for field, of in vars(trials[name]).items() if field not in ("epochs", "correct")},
             )
-            for name in order
+            for name in [*choice.ranking, *pruned]
         ],
         importance=importance(list(trials.values()), space),
-        command_of_the_best=" ".join([command_of_a_run, *(f"{option_of(name)} {as_text(v)}" for name, v in best)]),
+        command_of_the_best=" ".join(
+            [
+                command_of_a_run,
+                *(f"{option_of(name)} {as_text(v)}" for name, v in trials[choice.winner].settings.items()),
+            ]
+        ),
     )
 
 
@@ -78,17 +91,21 @@ def importance(trials: list[Trial], space: Space) -> dict[str, float]:
     return get_param_importances(study_of(finished, space), evaluator=evaluator)
 
 
-def _verdict(network: str, best: str, default: str, trials: dict[str, Trial], images: int) -> list[str]:
-    accuracy = trials[best].accuracy
-    pruned = sum(trial.pruned for trial in trials.values())
-    of = f"the {len(trials) - pruned} that were trained to their end, of {len(trials)}" if pruned else len(trials)
-    first = f"Keep {best}: its validation accuracy, {percent(accuracy)}, is the highest of {of}"
-    if best == default:
-        return [f"{first}; it is {network}’s usual recipe, and no other was better."]
-    difference = difference_of(proportion(accuracy, images), proportion(trials[default].accuracy, images))
-    by = f"{points(difference.value)} points above {network}’s usual recipe ({interval(*difference.interval)})"
-    by += ", from which these images do not tell it apart" if difference.low <= 0 else ""
+def _verdict(network: str, choice: Choice, finished: dict[str, Trial], default: str, images: int) -> list[str]:
+    """Return which trial to keep by the rule, how it compares with the default recipe, and what undercuts that."""
+    accuracy = {name: trial.accuracy for name, trial in finished.items()}
+    if len(finished) == 1:
+        return [f"Keep {default}, {network}’s default recipe: no other trial was trained to its end."]
+    parameters = {name: trial.parameters for name, trial in finished.items()}
+    sentences = [headline(choice, accuracy, parameters, f"{count(images)} validation images", str)]
+    if choice.winner == default:
+        return [*sentences, f"{default} is {network}’s default recipe: nothing needs to change."]
+    found = compare_correct(finished[choice.winner].correct, finished[default].correct).difference
+    noise = "" if found.significant else ", which is within noise"
     return [
-        f"{first}, {by}.",
-        "It was chosen on these validation images, so it flatters; train it with other seeds before you believe it.",
+        *sentences,
+        f"{network}’s default recipe ({default}) has {percent(accuracy[default])}: a paired difference of "
+        f"{points(found.value)} points ({interval(*found.interval)}){noise}.",
+        "The search chose among trials on these validation images, so the best accuracy is optimistic: train the "
+        "recipe with other seeds before you rely on it.",
     ]

@@ -26,7 +26,7 @@ def report(
     challenge: dict[str, Artifact],
     data_set: DataSet,
     command: str,
-    departures: tuple[str, ...],
+    departures: tuple[tuple[str, str, str], ...],
 ) -> dict[str, Any]:
     """Fill the artifact with the page and its numbers; return what the command line prints at the end."""
     from tasks.reporting.data import gather
@@ -45,6 +45,7 @@ def report(
     return {
         "winner": run.comparison.winner,
         "verdict": run.comparison.verdict,
+        "warning": run.comparison.warning,
         "caution": run.caution,
         "networks": rows,
         "challenge": run.decision,

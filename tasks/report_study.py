@@ -25,15 +25,15 @@ def report_study(
     data_set: DataSet,
     kind: str,
     command: str,
-    departures: tuple[str, ...],
+    departures: tuple[tuple[str, str, str], ...],
     limit: int | None,
 ) -> dict[str, Any]:
     """Fill the artifact with the page and its numbers; return what the command line prints at the end."""
     from tasks.reporting import search, study
 
     unrepeatable = [of.manifest["network"] for of in train.values() if not of.summary.get("repeatable", True)]
-    warning = caution(limit, data_set.counts["train"], *unrepeatable[:1])
-    settings = {"data_set": data_set.name, "command": command, "caution": warning}
+    unsure = caution(limit, data_set.counts["train"], *unrepeatable[:1])
+    settings = {"data_set": data_set.name, "command": command, "caution": unsure}
     found: search.Search | study.Study
     if kind == "trial":
         found = search.numbers(validate, train, results, **settings)
@@ -43,5 +43,6 @@ def report_study(
         page = study.render(found)
     (output / "report.json").write_text(found.model_dump_json(), encoding="utf-8")
     (output / "report.html").write_text(page, encoding="utf-8")
-    summary = {"winner": found.winner, "verdict": found.verdict, "caution": warning}
+    contradicted = results.summary["warning"]
+    summary = {"winner": found.winner, "verdict": found.verdict, "warning": contradicted, "caution": unsure}
     return summary | {"study": kind, "networks": found.rows}

@@ -1,8 +1,9 @@
 """Train: fit one network to the prepared images.
 
-Takes the prepared splits and a recipe. Makes `model.keras` and `history.json`: for each epoch, loss and accuracy on
-train (running, dropout active) and validation (inference mode), and the learning rate. A loss that is not finite ends
-it. A training that was killed goes on from its last checkpoint, to the same bits. Nothing here sees the test set.
+Takes the prepared splits and a recipe. Makes `model.keras`; `history.json`: for each epoch, loss and accuracy on train
+(running, dropout active) and validation (inference mode), and the learning rate; and `validation_correct.npy`: which
+validation images it predicts correctly at the end (bool, n), by which trials of a search are compared. A loss that is
+not finite ends it. A killed training resumes from its last checkpoint, to the same bits. Nothing here sees the test set.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tasks.pipeline.node import node
 from tasks.pipeline.provenance import cores
 from tasks.training.loop import Diverged, Training
-from tasks.training.recipe import Recipe
+from tasks.training.recipe import VALIDATION_CORRECT, Recipe
 from tasks.training.saving import save_model
 from tasks.training.tensorflow import begin, start_tensorflow
 
@@ -76,6 +79,7 @@ def fit(
             if not recipe.pruning_thresholds:
                 raise
             progress(0, 0, f"given up: {error}", True)  # a search goes on without it
+        np.save(output / VALIDATION_CORRECT, training.validation_correct())
     save_model(model, output / "model.keras")
     (output / "history.json").write_text(json.dumps(training.history, indent=1))
     return {

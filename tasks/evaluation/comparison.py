@@ -15,7 +15,7 @@ class NetworkResult(Model):
 
 
 class Claim(Model):
-    """What the article says of a network, held against what was measured."""
+    """What the article claims about a network, and what was measured."""
 
     network: str
     claim: str
@@ -37,7 +37,8 @@ class Comparison(Model):
     winner: str
     ranking: list[str]  # the winner first, the others by validation accuracy
     tied: list[str]
-    verdict: list[str]
+    verdict: list[str]  # the first says what to keep
+    warning: str | None  # the test set shows another network to be better
     networks: dict[str, NetworkResult]  # as ranked
     pairs: list[PairwiseDifferences]
     classes: list[ClassDifference]  # of the first two networks

@@ -10,23 +10,36 @@ from tasks.evaluation.models import Count, Estimate, Model, Share
 from tasks.training.cross_entropy import per_sample_cross_entropy
 
 BOOTSTRAP_SAMPLES = 500  # of the images, for the calibration error
+SIGNIFICANT = 0.05  # the p-value that goes with 95% intervals
 
 
-class PairwiseResult(Model):
-    """The difference of two networks' test accuracies, first minus second, on the same images."""
+class PairedAccuracy(Model):
+    """The difference of two networks' accuracies on the same images of one split, first minus second."""
 
-    first: str
-    second: str
     difference: Estimate
     only_first_correct: Count
     only_second_correct: Count
     p: Share  # McNemar's, exact
 
+    @property
+    def significant(self) -> bool:
+        """Whether the interval excludes zero and McNemar's test agrees."""
+        return self.difference.significant and self.p < SIGNIFICANT
+
+
+class PairwiseResult(Model):
+    """The differences of two networks' accuracies, first minus second."""
+
+    first: str
+    second: str
+    validation: PairedAccuracy
+    test: PairedAccuracy
+
 
 class PairwiseDifferences(PairwiseResult):
     """Their other differences too, first minus second."""
 
-    differences: dict[str, Estimate]  # validation and train accuracy, gap, cross-entropy, calibration error
+    differences: dict[str, Estimate]  # train accuracy, gap, cross-entropy, calibration error
 
 
 class ClassDifference(ClassScores):
@@ -70,25 +83,29 @@ def _drawn_calibration_errors(probabilities: np.ndarray, labels: np.ndarray) -> 
 
 def differ(first: str, a: Predictions, second: str, b: Predictions) -> PairwiseDifferences:
     """Return by how much the first network is above the second."""
-    only_a, only_b = discordant(a.correct["test"], b.correct["test"])
-    accuracy = {
-        split: paired_difference(*discordant(a.correct[split], b.correct[split]), len(a.correct[split]))
-        for split in a.correct
-    }
+    accuracy = {split: compare_correct(a.correct[split], b.correct[split]) for split in ("train", "validation", "test")}
     return PairwiseDifferences(
         first=first,
         second=second,
-        difference=accuracy["test"],
-        only_first_correct=only_a,
-        only_second_correct=only_b,
-        p=mcnemar(only_a, only_b),
+        validation=accuracy["validation"],
+        test=accuracy["test"],
         differences={
-            "validation_accuracy": accuracy["validation"],
-            "train_accuracy": accuracy["train"],
-            "gap": difference_of(accuracy["train"], accuracy["test"]),
+            "train_accuracy": accuracy["train"].difference,
+            "gap": difference_of(accuracy["train"].difference, accuracy["test"].difference),
             "cross_entropy": paired_mean_difference(a.cross_entropy, b.cross_entropy),
             "calibration_error": _basic_bootstrap(a.calibration_errors - b.calibration_errors),
         },
+    )
+
+
+def compare_correct(first: np.ndarray, second: np.ndarray) -> PairedAccuracy:
+    """Return the difference of two networks' accuracies, by whether each is correct on the same images (n, bool)."""
+    only_first, only_second = discordant(first, second)
+    return PairedAccuracy(
+        difference=paired_difference(only_first, only_second, len(first)),
+        only_first_correct=only_first,
+        only_second_correct=only_second,
+        p=mcnemar(only_first, only_second),
     )
 
 

@@ -41,6 +41,7 @@ class StudyResults(Model):
     members: list[str]
     winner: str
     tied: list[str]
-    verdict: list[str]
+    verdict: list[str]  # the first says what to keep
+    warning: str | None  # the test set shows another network to be better
     networks: dict[str, StudiedNetwork]  # the best first
     pairs: list[StudiedPair]

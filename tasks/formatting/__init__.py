@@ -4,9 +4,8 @@ import difflib
 from datetime import datetime
 from typing import Any
 
-INTERVAL = "95\N{NO-BREAK SPACE}% interval"
-SMALLEST = 1e-300  # what is smaller, computers take for nothing
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SPACE = "\N{NO-BREAK SPACE}"  # between a number and its unit
+LISTED = 4  # names at most, before "and 5 others"
 
 
 def count(number: int | None) -> str:
@@ -15,8 +14,25 @@ def count(number: int | None) -> str:
 
 
 def percent(share: float, decimals: int = 2) -> str:
-    """Return a share as per cent, the sign never on a line of its own."""
-    return f"{100 * share:.{decimals}f}\N{NO-BREAK SPACE}%"
+    """Return a share as per cent."""
+    return f"{100 * share:.{decimals}f}%"
+
+
+def size(number: float) -> str:
+    """Return a large number rounded: 18.6 M, 0.49 M, 29 k, 4,972."""
+    if number >= 100_000:
+        return f"{number / 1e6:.{1 if number >= 1e6 else 2}f}{SPACE}M"
+    return f"{number / 1e3:.0f}{SPACE}k" if number >= 10_000 else f"{number:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it: 8 min 12 s, 2 h 5 min, 4.3 s."""
+    if seconds < 60:
+        return f"{seconds:.1f}{SPACE}s" if seconds < 9.95 else f"{seconds:.0f}{SPACE}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min")] if hours else [(minutes, "min"), (rest, "s")]
+    return SPACE.join(f"{number}{SPACE}{unit}" for number, unit in parts)
 
 
 def points(share: float) -> str:
@@ -26,7 +42,7 @@ def points(share: float) -> str:
 
 def interval(low: float, high: float) -> str:
     """Return the interval of a difference of shares, in percentage points."""
-    return f"{INTERVAL} {points(low)} to {points(high)}"
+    return f"95%{SPACE}CI {points(low)} to {points(high)}"
 
 
 def signed(number: float, decimals: int) -> str:
@@ -38,20 +54,17 @@ def in_unit(value: float, unit: str) -> str:
     """Return a figure with as many digits as its unit deserves; shares as per cent or points, bytes as megabytes."""
     if unit == "%":
         return percent(value)
-    scale, decimals = {"points": (100, 2), "nats": (1, 4), "s": (1, 1), "ms": (1, 3), "bytes": (1e-6, 2)}.get(
-        unit, (1, 0)
-    )
+    if unit == "s":
+        return duration(value)
+    if not unit:
+        return size(value)
+    scale, decimals = {"points": (100, 2), "nats": (1, 4), "ms": (1, 3), "bytes": (1e-6, 2)}[unit]
     return f"{scale * value:,.{decimals}f}".replace("-", "−")
 
 
 def p_value(p: float) -> str:
-    """Return a p-value with two digits, a small one as a power of ten."""
-    if p >= 0.001:
-        return f"{p:.2g}"
-    if p < SMALLEST:
-        return "10⁻³⁰⁰ or less"
-    digits, exponent = f"{p:.1e}".split("e")
-    return f"{digits}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{str(int(exponent)).translate(_RAISED)}"
+    """Return a p-value for a sentence or a cell: p = 0.24, p < 0.001."""
+    return f"p{SPACE}<{SPACE}0.001" if p < 0.001 else f"p{SPACE}={SPACE}{p:.2g}"
 
 
 def moment(of_time: str, to: str = "minutes") -> str:
@@ -60,24 +73,25 @@ def moment(of_time: str, to: str = "minutes") -> str:
 
 
 def caution(used: int | None, available: int, unrepeatable: str = "") -> str | None:
-    """Return what a reader must know before believing a figure: what was left out, and which network is not repeatable.
-
-    That can be the user's own alone.
-    """
-    told = []
+    """Return what may undercut every number: that images were left out, that a user's own network is not repeatable."""
+    found = []
     if used not in (None, available):
-        shares = f"Only {used:,} of the {available:,} training images were used"
-        told.append(f"{shares}: with all of them, accuracies and ranking may be others.")
-    if unrepeatable:
-        told.append(
-            f"Results of {unrepeatable} are not reproducible: it draws without a seed, or keeps values that Keras does "
-            "not know."
+        found.append(
+            f"This run used only {used:,} of the {available:,} training images; with all of them, accuracies and "
+            "ranking could change."
         )
-    return " ".join(told) or None
+    if unrepeatable:
+        found.append(
+            f"Results of {unrepeatable} are not reproducible: it uses randomness without a seed, or state that Keras "
+            "does not track."
+        )
+    return " ".join(found) or None
 
 
-def join_words(names: list[str]) -> str:
-    """Return names as a sentence lists them."""
+def join_words(names: list[str], most: int = LISTED) -> str:
+    """Return names as a sentence lists them, so many at most."""
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} others"]
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 

@@ -1,6 +1,7 @@
 """What the page is made of, gathered from the artifacts of a run."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +25,7 @@ class Run:
 
     data_set: DataSet
     command: str  # reproduces the page
-    departures: tuple[str, ...]  # of the recipe from the article's
+    departures: tuple[tuple[str, str, str], ...]  # of the recipe from the article's
     comparison: Comparison
     study: Artifact | None  # of seeds, in which this run's trainings have part
     decision: dict[str, Any] | None  # on the champion, if it was challenged
@@ -53,6 +54,12 @@ class Run:
     def summary(self) -> dict[str, dict[str, Any]]:
         """What each node says of its artifact, and measured when it made it, by label."""
         return {label: of["summary"] | of["made"]["measured"] for label, of in self.manifests.items()}
+
+    @cached_property
+    def spans(self) -> dict[str, tuple[float, float]]:
+        """When each node's process started and ended, in seconds, by label."""
+        ends = {label: (datetime.fromisoformat(of["made"]["at"]), of["made"]) for label, of in self.manifests.items()}
+        return {label: (end.timestamp() - made["seconds"], end.timestamp()) for label, (end, made) in ends.items()}
 
     @property
     def is_fashion_mnist(self) -> bool:

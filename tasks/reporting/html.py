@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tasks.formatting import count, in_unit, join_words, moment, p_value, percent, points, signed
+from tasks.formatting import count, duration, in_unit, join_words, moment, p_value, percent, points, signed, size
 from tasks.pipeline.code_key import read_data
+from tasks.reporting.plots import slot
 
 BESIDE = Path(__file__).parent
 COLUMNS = 50  # of the sprite
@@ -64,7 +65,7 @@ class Templates:
             lstrip_blocks=True,
         )
         self.environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # and keys in their order
-        shown = (count, percent, points, signed, join_words, p_value, in_unit, moment)
+        shown = (count, duration, percent, points, signed, size, join_words, p_value, in_unit, moment, slot)
         self.environment.filters |= {of.__name__: of for of in shown}
         self.shared = {"sprite": None, "columns": COLUMNS, **shared}
 

@@ -7,6 +7,7 @@ too, so that it is recognized without colour.
 import io
 import re
 import threading
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 TEXT = "#123456"  # replaced by the page's text colour when the SVG is written
 MUTED = "#654321"  # for what is less important
-MARKERS = "osD^vpX*"  # by the network's place, as the chips in style.css
+NAMED = ("baseline", "dropout", "logistic", "residual", "xgboost")  # with a colour and a shape of their own
+MARKERS = "osD^vpX*"  # by slot, as the chips in style.css
+SLOTS = len(MARKERS)
 WIDTH = 5.3  # inches, of which an SVG unit is the seventy-second part: a phone shows it nearly unscaled
 STYLE = {
     "svg.fonttype": "none",
@@ -50,9 +53,14 @@ STYLE = {
 _alone = threading.RLock()
 
 
-def look(place: int) -> tuple[str, str]:
-    """Return what stands for the colour of the network at this place, and its marker."""
-    return f"#00ff{place % 8:02x}", MARKERS[place % len(MARKERS)]
+def slot(name: str) -> int:
+    """Return the place of a network's colour and shape in the style: always the same for the same name."""
+    return NAMED.index(name) if name in NAMED else len(NAMED) + zlib.crc32(name.encode()) % (SLOTS - len(NAMED))
+
+
+def look(name: str) -> tuple[str, str]:
+    """Return what stands for the colour of this network, and its marker."""
+    return f"#00ff{slot(name):02x}", MARKERS[slot(name)]
 
 
 def new_figure(height: float, panels: int = 1, **grid: Any) -> tuple["Figure", Any]:
@@ -124,6 +132,7 @@ class Interval:
     values: Sequence[float] = ()
     look: tuple[str, str] = (TEXT, "o")  # colour and marker
     hollow: bool = False
+    note: str = ""  # at the end of the row
 
 
 @dataclass(frozen=True)
@@ -150,6 +159,7 @@ def interval_plot(name: str, title: str, description: str, *panels: Panel, lengt
             axis.axvspan(100 * panel.band.low, 100 * panel.band.high, color=MUTED, alpha=0.13, linewidth=0)
         for place, row in enumerate(panel.rows):
             _draw_row(axis, place, row)
+            axis.text(1.01, place, row.note, transform=axis.get_yaxis_transform(), va="center", fontsize=10)
         axis.set_yticks(range(len(panel.rows)), [plain(short(row.name, length)) for row in panel.rows])
         axis.set_ylim(len(panel.rows) - 0.4, -0.6)
         axis.tick_params(axis="y", length=0)

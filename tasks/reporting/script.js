@@ -25,7 +25,7 @@ function followContents() {
 }
 
 function showCells() {
-  const { names, classes, pictures, correct_shown: correctShown } = JSON.parse(one("#pictures").textContent);
+  const { names, slots, classes, pictures, correct_shown: correctShown } = JSON.parse(one("#pictures").textContent);
   const target = one("#cell");
 
   const className = (index) => make("bdi", "", classes[index]); // it may be written from right to left
@@ -40,7 +40,7 @@ function showCells() {
     one("small", made).textContent = `test ${index}`;
     byNetwork.forEach((choices, place) => {
       const chip = make("span", "chip");
-      chip.style.cssText = `--own:var(--network-${place % 8});clip-path:var(--shape-${place % 8})`;
+      chip.style.cssText = `--own:var(--network-${slots[place]});clip-path:var(--shape-${slots[place]})`;
       chip.setAttribute("aria-hidden", "true");
       const shown = choices.flatMap((of, rank) => [rank ? ", " : "", choice(of, label)]);
       one(".choices", made).append(make("li", "", chip, make("span", "unseen", `${names[place]}: `), ...shown));

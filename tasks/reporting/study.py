@@ -50,7 +50,7 @@ class Study(Provenance, StudyResults):
     """Every number of the page of seeds or folds."""
 
     trainings: dict[str, Trainings]  # by network
-    departures: tuple[str, ...]
+    departures: tuple[tuple[str, str, str], ...]
 
     @property
     def rows(self) -> dict[str, dict[str, Any]]:
@@ -108,7 +108,7 @@ def render(study: Study) -> str:
 def _accuracies(study: Study) -> Markup:
     """Draw each training's validation accuracy, and the mean with its interval."""
     found = {name: network.accuracy["validation"] for name, network in study.networks.items()}
-    rows = [Interval(name, of.mean, of.values, look(place)) for place, (name, of) in enumerate(found.items())]
+    rows = [Interval(name, of.mean, of.values, look(name)) for name, of in found.items()]
     means = "; ".join(f"{name} {percent(of.mean.value)}" for name, of in found.items())
     panel = Panel("validation accuracy, % (this decides)", rows)
     title = "Validation accuracy of every training"
@@ -135,8 +135,8 @@ def _differences(study: Study) -> Markup:
 def _bands(study: Study) -> Markup:
     """Draw each network's validation accuracy by epoch: the mean, and from the lowest to the highest."""
     figure, panel = new_figure(3.3)
-    for place, (name, trainings) in enumerate(study.trainings.items()):
-        colour, marker = look(place)
+    for name, trainings in study.trainings.items():
+        colour, marker = look(name)
         curves = [[epoch["validation_accuracy"] for epoch in history] for history in trainings.histories]
         by_epoch = [
             [of for of in each if of is not None] for each in zip_longest(*curves)

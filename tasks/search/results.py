@@ -21,7 +21,8 @@ class SearchResults(Model):
     kind: str = "trial"  # what its members differ in
     network: str
     winner: str
-    verdict: list[str]
+    tied: list[str]
+    verdict: list[str]  # the first says what to keep
     trials: list[TrialResult]  # the best first
     importance: dict[str, Share]
     command_of_the_best: str

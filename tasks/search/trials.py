@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.training.recipe import VALIDATION_CORRECT
+
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
@@ -37,6 +39,7 @@ class Trial:
     pruned: bool
     seconds: float
     parameters: int
+    correct: np.ndarray  # which validation images its network predicts correctly at its end (n)
 
     @classmethod
     def of(cls, train: Artifact, space: Space) -> Trial:
@@ -49,6 +52,7 @@ class Trial:
             pruned=facts["pruned"],
             seconds=train.measured["seconds"],
             parameters=facts["parameters"],
+            correct=np.load(train.folder / VALIDATION_CORRECT, allow_pickle=False),
         )
 
     @property

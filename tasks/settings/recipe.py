@@ -47,8 +47,8 @@ def preset_values(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in PRESETS[settings.preset]._asdict().items() if name not in own}
 
 
-def departures(settings: Settings, article: Settings) -> tuple[str, ...]:
-    """Return how these settings differ from the article's: "batch size 128 instead of 512"."""
+def departures(settings: Settings, article: Settings) -> tuple[tuple[str, str, str], ...]:
+    """Return how these settings differ from the article's: the setting, its value there and here."""
     found = []
     for network in filter(ARTICLE.__contains__, settings.networks):
         shape = networks()[network].shape
@@ -56,6 +56,6 @@ def departures(settings: Settings, article: Settings) -> tuple[str, ...]:
         for name in ("epochs", *Preset._fields, "validation_fraction", *shape):
             ours, theirs = (getattr(of, name) if getattr(of, name) is not None else shape.get(name) for of in both)
             if ours != theirs:
-                what = f"{network}’s epochs" if name == "epochs" else name.replace("_", " ")
-                found.append(f"{what} {as_text(ours)} instead of {as_text(theirs)}")
+                what = f"{network}: epochs" if name == "epochs" else name.replace("_", " ")
+                found.append((what, as_text(theirs), as_text(ours)))
     return tuple(dict.fromkeys(found))

@@ -202,8 +202,8 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
         return {name: of.removeprefix(f"{PROJECT}/") if isinstance(of, str) else of for name, of in others.items()}
 
     @property
-    def departures(self) -> tuple[str, ...]:
-        """What of the recipe is not as in the article: "batch size 128 instead of 512"; empty if nothing."""
+    def departures(self) -> tuple[tuple[str, str, str], ...]:
+        """What of the recipe is not as in the article: setting, its value there and here; empty if nothing."""
         return departures(self, Settings(preset="article"))
 
     def resolved(self, network: str | None = None) -> Self:

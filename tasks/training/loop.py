@@ -55,6 +55,7 @@ class Training:
         self.batches = math.ceil(len(self.train[1]) / recipe.batch_size)  # in an epoch
         self.step = 0
         self.history: list[dict[str, Any]] = []  # an entry an epoch
+        self.correct: np.ndarray | None = None  # which validation images the model predicted correctly last (n, bool)
         self.running: dict[str, float] = {}  # means over the images of this epoch so far
         self.began = self.saved = self.reported = time.perf_counter()
         if not self.repeatable:
@@ -66,6 +67,12 @@ class Training:
     def seconds(self) -> float:
         """How long the training took, without what was lost when it was killed."""
         return time.perf_counter() - self.began
+
+    def validation_correct(self) -> np.ndarray:
+        """Return which validation images the model predicts correctly (n, bool)."""
+        if self.correct is None:  # it was killed after its last epoch, or diverged in its first
+            self._validate()
+        return np.asarray(self.correct)
 
     def run(self) -> None:
         """Train to the end of the last epoch, keeping a checkpoint at each epoch's end and every half minute.
@@ -101,12 +108,7 @@ class Training:
         self.step += 1
 
     def _end_epoch(self, epoch: int) -> None:
-        images, labels = self.validation
-        chunks = []
-        for chunk in self.predict(images):
-            chunks.append(chunk)
-            self._report()
-        probabilities = np.concatenate(chunks)
+        labels, probabilities = self.validation[1], self._validate()
         finite = np.isfinite(probabilities).all()  # of the other classes too
         loss = float(per_sample_cross_entropy(probabilities, labels).mean()) if finite else math.nan
         _check_finite(loss, f"epoch {epoch + 1}, on validation data")
@@ -119,6 +121,15 @@ class Training:
                 "learning_rate": self._learning_rate(self.step - 1),
             }
         )
+
+    def _validate(self) -> np.ndarray:
+        chunks = []
+        for chunk in self.predict(self.validation[0]):
+            chunks.append(chunk)
+            self._report()
+        probabilities = np.concatenate(chunks)
+        self.correct = probabilities.argmax(axis=1) == self.validation[1]
+        return probabilities
 
     def _learning_rate(self, step: int) -> float:
         position = step / (self.recipe.epochs * self.batches)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+VALIDATION_CORRECT = "validation_correct.npy"  # of a training: which validation images its network predicts correctly
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -35,25 +35,25 @@ def weighed(challenger, champion, min_improvement=0.001, max_class_drop=0.02):
 def test_what_is_clearly_better_and_nowhere_much_worse_becomes_the_champion():
     assert weighed({0: 5, 1: 6}, {0: 20, 1: 5}) == (
         True,
-        "new becomes the champion: its validation accuracy is 1.40 points above that of the champion, old "
-        "(95 % interval 0.60 to 2.20).",
+        "new becomes the champion: its validation accuracy is 1.40 points above the champion’s, old "
+        "(95% CI 0.60 to 2.20).",
     )
 
 
 @pytest.mark.parametrize(
     ("challenger", "champion", "bounds", "why"),
     [
-        ({0: 5}, {0: 8}, {}, "; the interval holds zero."),
+        ({0: 5}, {0: 8}, {}, "; that is within noise."),
         (
             {0: 25},
             {0: 5},
             {},
-            "is 2.00 points below that of the champion, old (95 % interval 1.11 to 2.88); it is clearly worse; "
-            "0.10 points are asked for; ",
+            "is 2.00 points below the champion’s, old (95% CI 1.11 to 2.88); that is significantly lower; "
+            "0.10 points are required; ",
         ),
-        ({0: 5}, {0: 25}, {"min_improvement": 0.03}, "; 3.00 points are asked for."),
-        ({0: 0, 7: 3}, {0: 30}, {}, "; of class 7 it would recognize 3.00 points less."),
-        ({0: 9}, {0: 5}, {}, "; the interval holds zero; 0.10 points are asked for; of class 0 it would"),
+        ({0: 5}, {0: 25}, {"min_improvement": 0.03}, "; 3.00 points are required."),
+        ({0: 0, 7: 3}, {0: 30}, {}, "; recall of class 7 would drop by 3.00 points."),
+        ({0: 9}, {0: 5}, {}, "; that is within noise; 0.10 points are required; recall of class 0 would"),
     ],
 )
 def test_what_is_not_stays_a_challenger_and_every_reason_is_told(challenger, champion, bounds, why):
@@ -70,7 +70,7 @@ def test_a_loss_of_exactly_the_tolerance_is_no_more_than_it():
         "new", "old", correct, champions_correct, labels, ["a"], min_improvement=0, max_class_drop=0.02
     )
     assert decision["worst_loss"] == 0.02
-    assert "would recognize" not in decision["reason"]
+    assert "would drop" not in decision["reason"]
 
 
 def evaluation(tmp_path, training, images="images"):
@@ -86,14 +86,14 @@ def evaluation(tmp_path, training, images="images"):
             None,
             {"network": "old", "evaluate": "dropout-b", "command": "C"},
             False,
-            "old: make its evaluation again (C).",
+            "old: its evaluation is gone; rebuild it with C.",
         ),
-        (None, {"network": "old", "evaluate": "dropout-a"}, False, "dropout is the champion already."),
+        (None, {"network": "old", "evaluate": "dropout-a"}, False, "dropout is already the champion."),
         (("b", "others"), {"network": "old", "evaluate": "b"}, False, "old: it was validated on other images."),
-        (None, {"rolled_back": ["a"]}, False, "was rolled back: it does not become it again."),
+        (None, {"rolled_back": ["a"]}, False, "was rolled back, so it does not become the champion again."),
     ],
 )
-def test_without_a_champion_to_be_held_against_it_is_said_what_follows(
+def test_without_a_champion_to_compare_with_the_reason_says_what_follows(
     tmp_path, of_champion, to_beat, promoted, reason
 ):
     prepare = Artifact(tmp_path, {"digest": "images"})

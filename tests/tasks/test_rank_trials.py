@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from tasks.rank_trials import MIN_FINISHED, importance, ranked
@@ -7,8 +8,12 @@ SPACE = {"learning_rate": {"low": 0.001, "high": 0.01, "log": True}, "filters": 
 COMMAND = "python flows/main.py --preset fast"
 
 
+IMAGES = 6000
+
+
 def trial(accuracy, rate=0.002, filters=32, pruned=False):
-    return Trial({"learning_rate": rate, "filters": filters}, [accuracy], 1, pruned, 1.0, 100)
+    correct = np.arange(IMAGES) < round(accuracy * IMAGES)
+    return Trial({"learning_rate": rate, "filters": filters}, [accuracy], 1, pruned, 1.0, 100, correct)
 
 
 def said(ranking):
@@ -17,37 +22,51 @@ def said(ranking):
 
 def test_the_highest_validation_accuracy_wins_and_what_was_given_up_comes_last():
     trials = {"trial 1": trial(0.90), "trial 2": trial(0.95, pruned=True), "trial 3": trial(0.93)}
-    ranking = ranked("dropout", trials, SPACE, 6000, COMMAND)
+    ranking = ranked("dropout", trials, SPACE, IMAGES, COMMAND)
     assert ranking.winner == "trial 3"
     assert [of.name for of in ranking.trials] == ["trial 3", "trial 1", "trial 2"]
     assert said(ranking) == [
-        "Keep trial 3: its validation accuracy, 93.00 %, is the highest of the 2 that were trained to their end, "
-        "of 3, 3.00 points above dropout’s usual recipe (95 % interval 2.00 to 4.00).",
-        "It was chosen on these validation images, so it flatters; train it with other seeds before you believe it.",
+        "Keep trial 3: 93.00% on validation, trial 1 90.00%.",
+        "dropout’s default recipe (trial 1) has 90.00%: a paired difference of 3.00 points (95% CI 2.57 to 3.43).",
+        "The search chose among trials on these validation images, so the best accuracy is optimistic: train the "
+        "recipe with other seeds before you rely on it.",
     ]
 
 
-def test_a_best_trial_that_is_hardly_better_is_said_not_to_differ_significantly():
-    first, _ = said(ranked("dropout", {"trial 1": trial(0.90), "trial 2": trial(0.901)}, SPACE, 6000, COMMAND))
-    assert first.endswith("usual recipe (95 % interval −0.97 to 1.17), from which these images do not tell it apart.")
+def test_trials_that_the_validation_images_cannot_tell_apart_are_a_tie():
+    trials = {"trial 1": trial(0.90), "trial 2": trial(0.9005)}
+    trials["trial 2"].correct[:] = np.roll(trials["trial 2"].correct, 40)
+    found = ranked("dropout", trials, SPACE, IMAGES, COMMAND)
+    assert found.tied == ["trial 2", "trial 1"]
+    first, second, _ = said(found)
+    assert first == (
+        "Tie: 6,000 validation images cannot tell trial 2 and trial 1 apart. Keep trial 2, the most accurate; no other "
+        "is smaller."
+    )
+    assert second.endswith(", which is within noise.")
 
 
 def test_a_trial_that_diverged_ranks_last_and_has_no_accuracy():
-    diverged = Trial({"learning_rate": 0.01, "filters": 32}, [], 1, True, 1.0, 100)
-    *_, last = ranked("dropout", {"trial 1": trial(0.9), "trial 2": diverged}, SPACE, 6000, COMMAND).trials
+    diverged = Trial({"learning_rate": 0.01, "filters": 32}, [], 1, True, 1.0, 100, np.zeros(IMAGES, bool))
+    *_, last = ranked("dropout", {"trial 1": trial(0.9), "trial 2": diverged}, SPACE, IMAGES, COMMAND).trials
     assert (last.name, last.accuracy) == ("trial 2", None)
 
 
 def test_the_usual_recipe_may_be_the_best():
-    ranking = ranked("dropout", {"trial 1": trial(0.93), "trial 2": trial(0.92)}, SPACE, 6000, COMMAND)
+    ranking = ranked("dropout", {"trial 1": trial(0.93), "trial 2": trial(0.92)}, SPACE, IMAGES, COMMAND)
     assert said(ranking) == [
-        "Keep trial 1: its validation accuracy, 93.00 %, is the highest of 2; it is dropout’s usual recipe, and no "
-        "other was better."
+        "Keep trial 1: 93.00% on validation, trial 2 92.00%.",
+        "trial 1 is dropout’s default recipe: nothing needs to change.",
     ]
 
 
+def test_a_trial_that_was_not_given_up_is_kept_though_it_is_alone():
+    ranking = ranked("dropout", {"trial 1": trial(0.93), "trial 2": trial(0.95, pruned=True)}, SPACE, IMAGES, COMMAND)
+    assert said(ranking) == ["Keep trial 1, dropout’s default recipe: no other trial was trained to its end."]
+
+
 def test_the_command_that_trains_the_best_is_that_of_a_run_with_its_settings():
-    results = ranked("dropout", {"trial 1": trial(0.90), "trial 2": trial(0.95, 0.003)}, SPACE, 6000, COMMAND)
+    results = ranked("dropout", {"trial 1": trial(0.90), "trial 2": trial(0.95, 0.003)}, SPACE, IMAGES, COMMAND)
     assert results.command_of_the_best == f"{COMMAND} --learning-rate 0.003 --filters 32"
 
 
@@ -59,5 +78,5 @@ def test_the_setting_that_decides_is_the_important_one():
     assert sum(shares.values()) == pytest.approx(1)
 
 
-def test_of_few_finished_trials_no_importance_is_told():
+def test_few_finished_trials_have_no_importance():
     assert importance([trial(0.9)] * (MIN_FINISHED - 1) + [trial(0.9, pruned=True)], SPACE) == {}

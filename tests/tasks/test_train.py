@@ -77,10 +77,11 @@ def test_training_saves_the_model_and_an_entry_of_history_an_epoch_and_is_pruned
         lambda *said: heard.append((said[2], said[3], len(said[4] or []))), pruning_thresholds=[1.1]
     )
     (entry,) = history = json.loads((output / "history.json").read_text())
-    assert content_of(output).keys() == {"history.json", "model.keras"}
+    assert content_of(output).keys() == {"history.json", "model.keras", "validation_correct.npy"}
     assert entry.keys() == {"epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate"}
     assert summary["pruned"] and summary["repeatable"]
-    assert summary["validation_accuracy"] == history[0]["validation_accuracy"]
+    correct = np.load(output / "validation_correct.npy")
+    assert summary["validation_accuracy"] == history[0]["validation_accuracy"] == correct.mean()
     assert summary["measured"].keys() == {"seconds", "threads"}
     assert [(note[:9], count) for note, milestone, count in heard if milestone] == [("epoch 1/2", 1)]
 

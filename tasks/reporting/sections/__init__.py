@@ -10,10 +10,11 @@ from tasks.reporting.sections import (
     disagreement,
     failures,
     learning,
+    methods,
     networks,
     provenance,
     side_by_side,
     verdict,
 )
 
-SECTIONS = (verdict, side_by_side, learning, failures, disagreement, calibration, data, networks, provenance)
+SECTIONS = (verdict, side_by_side, learning, failures, disagreement, calibration, data, networks, provenance, methods)

@@ -32,7 +32,7 @@ def plots(numbers: Numbers) -> dict[str, Markup]:
 
 @styled
 def _reliability(place: int, name: str, calibration: Calibration, most: int) -> Markup:
-    colour, marker = look(place)
+    colour, marker = look(name)
     figure, (diagram, histogram) = new_figure(4.6, 2, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
     diagram.plot([0, 100], [0, 100], color=MUTED, linewidth=0.8)
     diagram.annotate("line: as accurate as sure", (100, 4), ha="right", color=TEXT, fontsize=10)

@@ -61,8 +61,8 @@ def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
     figure, panel = new_figure(1.9 if quantity == "learning_rate" else 3.3)
     lines = {quantity: "-"} if quantity == "learning_rate" else {quantity: ":", f"validation_{quantity}": "-"}
     last = max(map(len, numbers.histories.values()))
-    for place, (name, history) in enumerate(numbers.histories.items()):
-        colour, marker = look(place)
+    for name, history in numbers.histories.items():
+        colour, marker = look(name)
         epochs = [epoch.epoch for epoch in history]
         for key, line in lines.items():
             style: dict[str, Any] = {"marker": marker, "markevery": max(1, last // 10), "markersize": 5}
@@ -106,8 +106,8 @@ def _legend(panel: Any, numbers: Numbers, quantity: str) -> None:
     from matplotlib.lines import Line2D
 
     keys = [
-        Line2D([], [], color=look(place)[0], marker=look(place)[1], markersize=5, label=plain(short(name)))
-        for place, name in enumerate(numbers.histories)
+        Line2D([], [], color=look(name)[0], marker=look(name)[1], markersize=5, label=plain(short(name)))
+        for name in numbers.histories
     ]
     if quantity != "learning_rate":
         keys.append(Line2D([], [], color=TEXT, linestyle=":", label="training, running"))

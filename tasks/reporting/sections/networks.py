@@ -1,12 +1,16 @@
 """The networks: layer by layer, and the recipe, with what differs between them."""
 
+from collections import Counter
 from difflib import SequenceMatcher
 from typing import Any
 
 from tasks.evaluation.models import Count, Model
+from tasks.formatting import count
 from tasks.reporting.data import Run
 
 TITLE = "The networks"
+KINDS = {"Conv2D": "convolutional", "MaxPooling2D": "pooling", "Dense": "dense", "Dropout": "dropout"}
+PLAIN = ("Flatten", "InputLayer")  # change nothing but the shape
 
 
 class Layer(Model):
@@ -53,6 +57,15 @@ def numbers(run: Run) -> Numbers:
     settings = next(iter(recipes.values()))
     differs = [setting for setting in settings if len({recipe[setting] for recipe in of_networks}) > 1]
     return Numbers(networks=found, recipe_differs=differs)
+
+
+def describe(layers: list[dict[str, Any]]) -> str:
+    """Return what a network is built of, in a few words: 3 convolutional layers, 1 pooling layer, 2 dense layers."""
+    kinds = Counter(KINDS.get(layer["type"], layer["type"]) for layer in layers if layer["type"] not in PLAIN)
+    if set(kinds) == {"Trees"}:
+        return f"gradient-boosted trees, {count(layers[0]['settings']['trees'])} of them"
+    parts = [f"{number} {kind} layer{'s' if number > 1 else ''}" for kind, number in kinds.items()]
+    return ", ".join(parts) or "no layer"
 
 
 def multiply_adds_of(run: Run, network: str) -> int | None:

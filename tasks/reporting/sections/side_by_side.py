@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from markupsafe import Markup
 
-from tasks.evaluation.article import ARTICLE, PUBLISHED
+from tasks.evaluation.article import ARTICLE, PUBLISHED, SOURCES
 from tasks.evaluation.models import Estimate, Model, Seconds, Share
 from tasks.formatting import percent
 from tasks.reporting.data import Run
@@ -26,17 +26,17 @@ class Quantity(NamedTuple):
 
 
 QUANTITIES = {
-    "validation_accuracy": Quantity("validation accuracy (decides)", "%", "higher"),
-    "test_accuracy": Quantity("test accuracy", "%", "higher"),
-    "train_accuracy": Quantity("training accuracy", "%", None),
-    "gap": Quantity("gap: training less test, points", "points", None),
-    "cross_entropy": Quantity("cross-entropy, test, nats", "nats", "lower"),
-    "calibration_error": Quantity("calibration error, test, points", "points", "lower"),
-    "parameters": Quantity("parameters", "", "lower"),
-    "multiply_adds": Quantity("multiply-adds an image", "", "lower"),
-    "file_bytes": Quantity("saved model, MB", "bytes", "lower"),
-    "training_seconds": Quantity("training, seconds", "s"),
-    "milliseconds_per_image": Quantity("processor time for an image, milliseconds", "ms"),
+    "validation_accuracy": Quantity("Validation accuracy (picks the winner)", "%", "higher"),
+    "test_accuracy": Quantity("Test accuracy", "%", "higher"),
+    "train_accuracy": Quantity("Training accuracy", "%", None),
+    "gap": Quantity("Train − test gap (points)", "points", None),
+    "cross_entropy": Quantity("Cross-entropy, test (nats)", "nats", "lower"),
+    "calibration_error": Quantity("Calibration error, test (points)", "points", "lower"),
+    "parameters": Quantity("Parameters", "", "lower"),
+    "multiply_adds": Quantity("Multiply-adds per image", "", "lower"),
+    "file_bytes": Quantity("Saved model (MB)", "bytes", "lower"),
+    "training_seconds": Quantity("Training time", "s"),
+    "milliseconds_per_image": Quantity("CPU time per image (ms)", "ms"),
 }
 
 
@@ -55,7 +55,7 @@ class Row(Model):
     unit: Unit
     values: dict[str, Value]
     best: str | None  # the network with the best value; none if all are equal, or neither is better
-    significant: bool  # by the interval of the difference from the next best, and of test accuracies by McNemar's p too
+    significant: bool  # by the paired difference from the next best
     difference: Estimate | None  # of the winner and the next
 
 
@@ -84,7 +84,9 @@ class Numbers(Model):
     threads: dict[str, int]
     test_accuracy: dict[str, Share]
     scale: list[Entry]  # the highest first; empty for another data set than Fashion-MNIST
-    pace: dict[str, Pace]
+    sources: dict[str, str]  # of the published ones: who, and where
+    pace: dict[str, Pace]  # empty unless the recipe is the article's
+    together: list[str]  # networks whose training overlapped another's
 
 
 def numbers(run: Run) -> Numbers:
@@ -97,7 +99,9 @@ def numbers(run: Run) -> Numbers:
         threads={name: run.summary[f"train[{name}]"]["threads"] for name in run.names},
         test_accuracy={name: run.metrics[name]["test"].accuracy.value for name in run.names},
         scale=_scale(run, articles) if run.is_fashion_mnist else [],
-        pace={name: _pace(run, name) for name in articles},
+        sources=SOURCES,
+        pace={name: _pace(run, name) for name in articles if not run.departures},
+        together=_together(run),
     )
 
 
@@ -117,6 +121,15 @@ def _scale(run: Run, articles: list[str]) -> list[Entry]:
 def _pace(run: Run, name: str) -> Pace:
     seconds, epochs = run.summary[f"train[{name}]"]["seconds"], len(run.histories[name])
     return Pace(seconds_per_epoch=seconds / epochs if epochs else None, article=ARTICLE[name]["seconds_per_epoch"])
+
+
+def _together(run: Run) -> list[str]:
+    spans = {name: run.spans[f"train[{name}]"] for name in run.names}
+    return [
+        name
+        for name, (start, end) in spans.items()
+        if any(other != name and a < end and start < b for other, (a, b) in spans.items())
+    ]
 
 
 def _values(run: Run, name: str) -> dict[str, Value]:
@@ -141,38 +154,45 @@ def _row(run: Run, name: str, values: dict[str, Value]) -> Row:
     quantity = QUANTITIES[name]
     order = sorted(run.names, key=lambda network: values[network].value, reverse=quantity.better == "higher")
     same = len({values[network].value for network in order[:2]}) == 1
-    alike = name != "multiply_adds" or XGBOOST not in order  # trees add where networks multiply and add
+    alike = name not in ("multiply_adds", "parameters") or XGBOOST not in order  # a tree's are others than a network's
     best = order[0] if quantity.better and alike and not same else None
-    difference, apart = None, None
+    difference, significant = None, True
     if len(order) > 1:
         difference, _ = _difference(run, name, *run.names[:2])
-        apart, p = _difference(run, name, *order[:2])
+        _, significant = _difference(run, name, *order[:2])
     return Row(
         title=quantity.title,
         unit=quantity.unit,
         values=values,
         best=best,
-        significant=bool(best) and (apart is None or (apart.significant and (name != "test_accuracy" or p < 0.05))),
+        significant=bool(best) and significant,
         difference=difference,
     )
 
 
-def _difference(run: Run, name: str, one: str, other: str) -> tuple[Estimate | None, float]:
-    """Return the difference of two networks, if it has an interval, and McNemar's p."""
+def _difference(run: Run, name: str, one: str, other: str) -> tuple[Estimate | None, bool]:
+    """Return the difference of two networks, if it has an interval, and whether it is significant."""
     pair = next(pair for pair in run.comparison.pairs if {pair.first, pair.second} == {one, other})
-    return pair.difference if name == "test_accuracy" else pair.differences.get(name), pair.p
+    if name == "validation_accuracy":
+        return pair.validation.difference, pair.validation.difference.significant  # by the rule
+    if name == "test_accuracy":
+        return pair.test.difference, pair.test.significant
+    difference = pair.differences.get(name)
+    return difference, difference is None or difference.significant
 
 
 def plots(numbers: Numbers) -> dict[str, Markup]:
     """Draw the networks on one scale with what others have published."""
     if not numbers.scale:
         return {}
-    looks = {name: look(place) for place, name in enumerate(numbers.test_accuracy)}
     rows = [
         Interval(
             name=f"{short(entry.network)} ({entry.what})" if entry.network else entry.what,
+            note=f"{percent(entry.low, 1)} to {percent(entry.high, 1)}"
+            if entry.value is None
+            else percent(entry.value),
             estimate=entry,
-            look=looks[entry.network] if entry.network else (MUTED, "|"),
+            look=look(entry.network) if entry.network else (MUTED, "|"),
             hollow=not entry.here,
         )
         for entry in numbers.scale
@@ -180,4 +200,4 @@ def plots(numbers: Numbers) -> dict[str, Markup]:
     accuracies = ", ".join(f"{name} {percent(share)}" for name, share in numbers.test_accuracy.items())
     description = f"This run: {accuracies}, among figures of others."
     title = "Test accuracies on one scale"
-    return {"scale": interval_plot("scale", title, description, Panel("test accuracy, %", rows), length=40)}
+    return {"scale": interval_plot("scale", title, description, Panel("Test accuracy, %", rows), length=32)}

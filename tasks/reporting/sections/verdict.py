@@ -1,21 +1,25 @@
-"""The verdict: which network to keep, how sure that is, by what rule; and whether dropout reduces the overfitting."""
+"""The verdict: which network to keep, how sure that is, by what rule; and what became of the article's claims."""
 
 from markupsafe import Markup
 
-from tasks.evaluation.article import ARTICLE
+from tasks.evaluation import article
 from tasks.evaluation.comparison import Claim
-from tasks.evaluation.models import Count, Estimate, Model
+from tasks.evaluation.models import Count, Estimate, Model, Seconds
 from tasks.evaluation.paired import PairwiseResult
-from tasks.formatting import percent, points
+from tasks.evaluation.rule import RULE
+from tasks.formatting import count, join_words, percent, points
 from tasks.pipeline.artifact import Artifact
 from tasks.reporting.data import Run
 from tasks.reporting.plots import Interval, Panel, interval_plot, look
+from tasks.reporting.sections.networks import describe
+from tasks.training.trees import XGBOOST
 
 TITLE = "The verdict"
+CLOSE = 0.05  # relative difference from a ratio that has a name
 
 
 class Study(Model):
-    """What a study says in which this run has part."""
+    """What a study says of which this run is a part."""
 
     winner: str
     sentences: list[str]
@@ -23,45 +27,101 @@ class Study(Model):
     made_at: str
 
 
+class Budget(Model):
+    """What a network's training cost."""
+
+    epochs: Count
+    images: Count  # seen, over all epochs
+    seconds: Seconds
+    lowest_loss: Count | None  # the epoch of the lowest validation loss
+
+    @property
+    def still_falling(self) -> bool:
+        """Whether validation loss was lowest in the last epoch."""
+        return self.lowest_loss == self.epochs > 0
+
+
+class ClaimedBy(Model):
+    """A publication, where it is, and its code."""
+
+    title: str = article.TITLE
+    publisher: str = article.PUBLISHER
+    link: str = article.LINK
+    code: str = article.CODE
+
+
 class Numbers(Model):
     """What the verdict says."""
 
     winner: str
     sentences: list[str]
+    bottom_line: str | None
+    warning: str | None
     caution: str | None
+    descriptions: dict[str, str]  # by network
     tied: list[str]
     validation_accuracy: dict[str, Estimate]
     images: dict[str, Count]
     seed: int
+    rule: str
+    budgets: dict[str, Budget]
+    budget_warning: str | None
     study: Study | None
     challenge: str | None  # what was decided on the champion, and why
     pairs: list[PairwiseResult]  # the winner and each other network
     claims: list[Claim]
     overfitting_reduction: str | None
+    overfitting_gap: float
+    article: ClaimedBy | None
     article_winner: str | None  # the network that the article keeps, where this run has both of its networks
-    departures: list[str]
+    claim_departures: dict[str, str]  # what may explain a claim that is not reproduced, by network
+    departures: list[tuple[str, str, str]]  # setting, the article's value, this run's
 
 
 def numbers(run: Run) -> Numbers:
     """Gather what the verdict says."""
     comparison = run.comparison
+    claims = comparison.claims if run.is_fashion_mnist else []
     reduction = comparison.overfitting_reduction if run.is_fashion_mnist else None
+    budgets = {name: _budget(run, name) for name in run.names}
     return Numbers(
         winner=comparison.winner,
         sentences=comparison.verdict,
+        bottom_line=_bottom_line(run, budgets) if run.pairs else None,
+        warning=comparison.warning,
         caution=run.caution,
+        descriptions={name: describe(run.layers[name]) for name in run.names},
         tied=comparison.tied,
         validation_accuracy={name: of.accuracy["validation"] for name, of in comparison.networks.items()},
         images=run.summary["prepare"]["images"],
         seed=run.manifests["prepare"]["cache_key"]["settings"]["seed"],
+        rule=RULE,
+        budgets=budgets,
+        budget_warning=_budget_warning(budgets),
         study=run.study and _study(run.study),
         challenge=run.decision and run.decision["reason"],
         pairs=run.pairs,
-        claims=comparison.claims if run.is_fashion_mnist else [],
+        claims=claims,
         overfitting_reduction=reduction,
-        article_winner=max(ARTICLE, key=lambda name: ARTICLE[name]["test"]) if reduction else None,
+        overfitting_gap=article.OVERFITTING_GAP,
+        article=ClaimedBy() if claims else None,
+        article_winner=max(article.ARTICLE, key=lambda name: article.ARTICLE[name]["test"]) if reduction else None,
+        claim_departures={
+            claim.network: _departure(run.departures, claim.network)
+            for claim in claims
+            if run.departures and claim.outcome != "reproduced"
+        },
         departures=list(run.departures),
     )
+
+
+def _departure(departures: tuple[tuple[str, str, str], ...], network: str) -> str:
+    """Return the departure from the article's recipe that explains most of a network's result: its epochs, if any."""
+    epochs = {
+        setting: f"{ours} epochs instead of {theirs}" for setting, theirs, ours in departures if "epochs" in setting
+    }
+    setting, theirs, ours = departures[0]
+    return epochs.get(f"{network}: epochs", f"{setting} {ours} instead of {theirs}")
 
 
 def _study(study: Artifact) -> Study:
@@ -73,22 +133,69 @@ def _study(study: Artifact) -> Study:
     )
 
 
+def _budget(run: Run, name: str) -> Budget:
+    history = run.histories[name]
+    return Budget(
+        epochs=len(history),
+        images=len(history) * run.summary["prepare"]["images"]["train"],
+        seconds=run.summary[f"train[{name}]"]["seconds"],
+        lowest_loss=min(history, key=lambda epoch: epoch["validation_loss"])["epoch"] if history else None,
+    )
+
+
+def _budget_warning(budgets: dict[str, Budget]) -> str | None:
+    """Return which networks might have gone on learning where others trained for longer."""
+    most = max(budget.epochs for budget in budgets.values())
+    short = [name for name, budget in budgets.items() if budget.still_falling and budget.epochs < most]
+    if not short:
+        return None
+    trained = ", ".join(f"{name} {budget.epochs}" for name, budget in budgets.items())
+    still = join_words(short)
+    return (
+        f"Unequal training: epochs {trained}. Validation loss of {still} was still falling when its training stopped: "
+        f"with more epochs it could do better, and the ranking could change. --epochs {most} trains all for as long."
+    )
+
+
+def _bottom_line(run: Run, budgets: dict[str, Budget]) -> str:
+    """Return what keeping the winner instead of the next means: errors, size, training time."""
+    winner, other = run.names[:2]
+    fewer, images = round(run.pairs[0].test.difference.value * len(run.labels)), count(len(run.labels))
+    errors = f"{count(abs(fewer))} {'fewer' if fewer > 0 else 'more'}" if fewer else "as many"
+    parts = [f"{errors} errors in {images} test images"]
+    if XGBOOST not in (winner, other):
+        one, two = (run.comparison.networks[name].parameters for name in (winner, other))
+        parts.append(_ratio(one, two, "size"))
+    parts.append(_ratio(budgets[winner].seconds, budgets[other].seconds, "training time"))
+    return f"Compared with {other}: {', '.join(parts)}."
+
+
+def _ratio(one: float, other: float, of_what: str) -> str:
+    """Return how the first compares with the second: a quarter of the size, 3.1× the training time."""
+    ratio = one / other if other else 1.0
+    for value, words in {1.0: "about the same", 0.5: "half the", 0.25: "a quarter of the"}.items():
+        if abs(ratio / value - 1) < CLOSE:
+            return f"{words} {of_what}"
+    times = f"{percent(ratio, 0)} of" if ratio < 1 else f"{ratio:.{1 if ratio < 10 else 0}f}×"
+    return f"{times} the {of_what}"
+
+
 def plots(numbers: Numbers) -> dict[str, Markup]:
-    """Draw what decides, and by how much the winner is better."""
+    """Draw what decides, and what the test set then showed."""
+    pairs = numbers.pairs
     estimates = numbers.validation_accuracy
-    best = max(estimates.values(), key=lambda estimate: estimate.value)
-    decides = [Interval(name, estimate, look=look(place)) for place, (name, estimate) in enumerate(estimates.items())]
-    panels = [Panel("validation accuracy, % (this decides)", decides, band=best)]
+    decides = [Interval(name, estimate, look=look(name)) for name, estimate in estimates.items()]
+    panels = [Panel("Validation accuracy, % (picks the winner)", decides)]
     each = "; ".join(f"{name} {percent(estimate.value)}" for name, estimate in estimates.items())
-    description = f"Validation accuracy: {each}. The shaded band is the best one’s 95 % interval."
-    if numbers.pairs:
-        shows = [Interval(f"minus {pair.second}", pair.difference) for pair in numbers.pairs]
-        panels.append(Panel("test accuracy: keep minus other, points", shows, zero=True))
-        less = "; ".join(
-            f"{pair.second} {points(pair.difference.value)} "
-            f"({points(pair.difference.low)} to {points(pair.difference.high)})"
-            for pair in numbers.pairs
-        )
-        description += f" Test accuracy of {numbers.winner} minus that of the other, in points: {less}."
-    title = "What decides, and what the test set then showed"
-    return {"decision": interval_plot("decision", title, description, *panels)}
+    description = f"Validation accuracy: {each}."
+    if pairs:
+        for split, title in (("validation", "Validation"), ("test", "Test")):
+            rows = [Interval(f"{numbers.winner} − {pair.second}", getattr(pair, split).difference) for pair in pairs]
+            panels.append(Panel(f"{title} accuracy, paired difference (points)", rows, zero=True))
+            shown = "; ".join(
+                f"{pair.second} {points(of.value)} ({points(of.low)} to {points(of.high)})"
+                for pair in pairs
+                for of in [getattr(pair, split).difference]
+            )
+            description += f" {title} accuracy of {numbers.winner} minus that of the other, in points: {shown}."
+    return {"decision": interval_plot("decision", "What decides, and what the test set showed", description, *panels)}

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.evaluation.article import OVERFITTING_GAP, hold_claim, overfitting_reduction
+from tasks.evaluation.article import OVERFITTING_GAP, check_claim, overfitting_reduction
 from tasks.evaluation.comparison import NetworkResult
 from tasks.evaluation.models import Estimate
 from tasks.evaluation.paired import PairwiseDifferences
@@ -22,24 +22,24 @@ def test_overfitting_begins_midway_between_the_articles_two_gaps():
 @pytest.mark.parametrize(
     ("network", "gap", "half", "outcome"),
     [
-        ("baseline", 0.08, 0.006, "agrees"),
-        ("baseline", 0.01, 0.006, "disagrees"),
-        ("baseline", 0.04, 0.09, "cannot be told"),
-        ("dropout", 0.01, 0.006, "agrees"),
-        ("dropout", 0.08, 0.006, "disagrees"),
-        ("dropout", 0.04, 0.09, "cannot be told"),
-        ("dropout", -0.25, 0.01, "cannot be told"),
+        ("baseline", 0.08, 0.006, "reproduced"),
+        ("baseline", 0.01, 0.006, "not reproduced"),
+        ("baseline", 0.04, 0.09, "undecided"),
+        ("dropout", 0.01, 0.006, "reproduced"),
+        ("dropout", 0.08, 0.006, "not reproduced"),
+        ("dropout", 0.04, 0.09, "undecided"),
+        ("dropout", -0.25, 0.01, "undecided"),
     ],
 )
-def test_the_articles_claim_is_held_against_the_gap(network, gap, half, outcome):
-    claim = hold_claim(network, result(estimate(gap, half), estimate(gap, half)))
+def test_the_articles_claim_is_checked_by_the_gap_during_training(network, gap, half, outcome):
+    claim = check_claim(network, result(estimate(gap, half), estimate(gap, half)))
     assert (claim.network, claim.outcome) == (network, outcome)
     assert claim.claim == {"baseline": "baseline overfits", "dropout": "dropout does not overfit"}[network]
-    assert "we call one above 3.92 overfitting" in claim.measured
+    assert claim.measured.startswith(f"its gap during training was {100 * gap:.2f} points (95%".replace("-", "−"))
 
 
-def test_without_any_epoch_the_claim_cannot_be_told():
-    assert hold_claim("dropout", result(estimate(0.1, 0.01), None)).outcome == "cannot be told"
+def test_without_any_epoch_the_claim_is_undecided():
+    assert check_claim("dropout", result(estimate(0.1, 0.01), None)).outcome == "undecided"
 
 
 def answer(first, difference, half, gap, gap_half):
@@ -57,20 +57,16 @@ def answer(first, difference, half, gap, gap_half):
     [
         (
             *(0.03, 0.01, 0.02, 0.01),
-            "In part, here: the dropout network’s gap is 3.00 points smaller than baseline’s "
-            "(95 % interval 2.00 to 4.00): "
-            "2.00 points (1.00 to 3.00) instead of 5.00 points (4.00 to 6.00). It is smaller, and not gone.",
+            "Partly: dropout’s gap is smaller, but not gone. Train − test gap in points: dropout 2.00, baseline 5.00; "
+            "reduced by 3.00 (95% CI 2.00 to 4.00).",
         ),
-        (0.03, 0.01, 0.001, 0.01, "Here, as far as can be told, yes: the dropout network’s gap is 3.00 points smaller"),
-        (0.01, 0.02, 0.02, 0.01, "That cannot be told: the dropout network’s gap is 1.00 points smaller"),
-        (
-            *(-0.03, 0.01, 0.06, 0.01),
-            "Not here: the dropout network’s gap is 3.00 points larger than baseline’s (95 % interval 2.00 to 4.00): ",
-        ),
-        (0.03, 0.01, -0.025, 0.01, "As far as can be told, baseline has no overfitting to cure here: the dropout"),
+        (0.03, 0.01, 0.001, 0.01, "Yes: dropout’s gap is smaller, and what is left of it is within noise. Train"),
+        (0.01, 0.02, 0.02, 0.01, "Inconclusive: the difference of the two gaps is within noise. Train"),
+        (-0.03, 0.01, 0.06, 0.01, "No: dropout’s gap is larger. Train"),
+        (0.03, 0.01, -0.025, 0.01, "Baseline shows no measurable overfitting in this run, so there is nothing for"),
     ],
 )
-def test_whether_dropout_reduces_the_overfitting_is_told_with_its_interval(difference, half, gap, gap_half, begins):
+def test_whether_dropout_reduces_overfitting_is_answered_with_an_interval(difference, half, gap, gap_half, begins):
     found = answer("baseline", difference, half, gap, gap_half)
     assert found.replace("\N{NO-BREAK SPACE}", " ").startswith(begins)
 

@@ -35,7 +35,7 @@ def made(finished_run):
 def gathered(made, data_set, **study):
     """Gather the finished run as if its data set were this one."""
     artifacts = [made[label] for label in ("download", "validate", "prepare", *MAPPED, "compare")]
-    asked = {"command": "python flows/main.py", "departures": ("epochs 4 instead of 20",)}
+    asked = {"command": "python flows/main.py", "departures": (("dropout: epochs", "30", "4"),)}
     return gather(artifacts, study, {}, data_set=data_set, **asked)
 
 
@@ -137,7 +137,7 @@ def odd(run, tmp_path_factory):
     networks = {name: sharp(run, place, 1 + place / 4) for place, name in enumerate(names)}
     classes = (*run.data_set.class_names[:9], HOSTILE)
     data_set = run.data_set.model_copy(update={"class_names": classes, "licence": HOSTILE})
-    hostile = {"data_set": data_set, "command": HOSTILE, "departures": (HOSTILE,)}
+    hostile = {"data_set": data_set, "command": HOSTILE, "departures": ((HOSTILE, HOSTILE, HOSTILE),)}
     path = tmp_path_factory.mktemp("odd") / "report.html"
     path.write_text(page_of(dataclasses.replace(made_up(run, networks), **hostile)), encoding="utf-8")
     return path

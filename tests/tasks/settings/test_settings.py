@@ -199,21 +199,21 @@ def test_a_name_with_a_space_is_quoted_in_the_command(tmp_path):
 
 def test_what_is_not_as_in_the_article_is_named():
     assert Settings(preset="article", seed=5).departures == ()
-    assert Settings(preset="article", epochs=20).departures == ("dropout’s epochs 20 instead of 30",)
+    assert Settings(preset="article", epochs=20).departures == (("dropout: epochs", "30", "20"),)
     assert Settings(precision="float32", validation_fraction=0.2, limit=500, networks=("baseline",)).departures == (
-        "baseline’s epochs 3 instead of 20",
-        "batch size 128 instead of 512",
-        "learning rate 0.003 instead of 0.001",
-        "schedule one-cycle instead of constant",
-        "limit 500 instead of none",
-        "validation fraction 0.2 instead of 0.1",
+        ("baseline: epochs", "20", "3"),
+        ("batch size", "512", "128"),
+        ("learning rate", "0.001", "0.003"),
+        ("schedule", "constant", "one-cycle"),
+        ("limit", "none", "500"),
+        ("validation fraction", "0.1", "0.2"),
     )
-    assert "precision bfloat16 instead of float32" in Settings(precision="bfloat16").departures
+    assert ("precision", "float32", "bfloat16") in Settings(precision="bfloat16").departures
 
 
 def test_of_the_architecture_too_what_is_not_as_in_the_article_is_named():
-    assert Settings(preset="article", dropout_rate=0.0).departures == ("dropout rate 0.0 instead of 0.5",)
-    assert Settings(preset="article", filters=16, dense_width=128).departures == ("filters 16 instead of 32",)
+    assert Settings(preset="article", dropout_rate=0.0).departures == (("dropout rate", "0.5", "0.0"),)
+    assert Settings(preset="article", filters=16, dense_width=128).departures == (("filters", "32", "16"),)
 
 
 def test_the_environment_names_a_source_from_where_the_command_starts_and_the_setting_overrules_it(

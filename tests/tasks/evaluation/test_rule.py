@@ -1,0 +1,98 @@
+import pytest
+
+from tasks.evaluation.models import Estimate
+from tasks.evaluation.rule import choose, headline
+
+BIG, SMALL = 2_076_554, 503_690
+SIGNIFICANT, NOISE = Estimate(value=0.01, low=0.002, high=0.018), Estimate(value=0.01, low=-0.01, high=0.03)
+
+
+def chosen(accuracy, parameters, tied_with_best=(), **how):
+    """Return the choice where only these candidates are not significantly worse than the most accurate."""
+    return choose(accuracy, parameters, lambda _, other: NOISE if other in tied_with_best else SIGNIFICANT, **how)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "parameters", "tied", "ranking", "says"),
+    [
+        (
+            {"baseline": 0.9252, "dropout": 0.9333},
+            {"baseline": BIG, "dropout": SMALL},
+            [],
+            ["dropout", "baseline"],
+            "Keep the dropout network: 93.33% on validation, baseline 92.52%.",
+        ),
+        (
+            {"baseline": 0.92, "dropout": 0.93, "logistic": 0.84},
+            {"baseline": BIG, "dropout": SMALL, "logistic": 7850},
+            [],
+            ["dropout", "baseline", "logistic"],
+            "Keep the dropout network: 93.00% on validation, next best baseline 92.00%.",
+        ),
+        (
+            {"baseline": 0.655, "dropout": 0.60},
+            {"baseline": BIG, "dropout": SMALL},
+            ["dropout"],
+            ["dropout", "baseline"],
+            "Tie: E cannot tell baseline and dropout apart. Keep the dropout network for its size "
+            "(0.50 M against 2.1 M parameters).",
+        ),
+        (
+            {"wide": 0.93, "baseline": 0.92, "dropout": 0.91},
+            {"wide": BIG + 500_000, "baseline": BIG, "dropout": SMALL},
+            ["baseline", "dropout"],
+            ["dropout", "wide", "baseline"],
+            "Tie: E cannot tell wide, baseline and dropout apart. Keep the dropout network for its size "
+            "(0.50 M against wide’s 2.6 M parameters).",
+        ),
+        (
+            {"baseline": 0.60, "dropout": 0.61},
+            {"baseline": BIG, "dropout": SMALL},
+            ["baseline"],
+            ["dropout", "baseline"],
+            "Tie: E cannot tell dropout and baseline apart. Keep the dropout network, the most accurate "
+            "and the smallest.",
+        ),
+        (
+            {"one": 0.61, "two": 0.60},
+            {"one": SMALL, "two": SMALL},
+            ["two"],
+            ["one", "two"],
+            "Tie: E cannot tell one and two apart. Keep the one network, the most accurate; no other is smaller.",
+        ),
+        (
+            {"xgboost": 0.91, "dropout": 0.90},
+            {"xgboost": BIG, "dropout": SMALL},
+            ["dropout"],
+            ["xgboost", "dropout"],
+            "Tie: E cannot tell xgboost and dropout apart. Keep the xgboost model, the most accurate: sizes of "
+            "trees and networks do not compare.",
+        ),
+    ],
+    ids=["clear", "clear of three", "smaller", "smaller of three", "smallest itself", "equally large", "trees"],
+)
+def test_the_most_accurate_wins_and_in_a_tie_the_smallest(accuracy, parameters, tied, ranking, says):
+    choice = chosen(accuracy, parameters, tied)
+    assert choice.ranking == ranking
+    assert choice.winner == ranking[0]
+    assert sorted(choice.tied) == sorted([max(accuracy, key=accuracy.get), *tied] if tied else [])
+    assert headline(choice, accuracy, parameters, "E").replace("\N{NO-BREAK SPACE}", " ") == says
+
+
+def test_the_order_in_which_candidates_are_given_changes_nothing():
+    accuracy = {"second": 0.918, "first": 0.920, "third": 0.918}
+    sizes = dict.fromkeys(accuracy, 10)
+    assert chosen(accuracy, sizes) == chosen(dict(reversed(accuracy.items())), sizes)
+
+
+def test_where_the_evidence_is_too_little_size_does_not_decide():
+    accuracy, sizes = {"big": 0.83, "small": 0.54}, {"big": BIG, "small": SMALL}
+    choice = chosen(accuracy, sizes, ["small"], size_decides=False)
+    assert (choice.winner, choice.tied) == ("big", ["big", "small"])
+    assert headline(choice, accuracy, sizes, "2 seeds").endswith(
+        "Keep the big network, the most accurate: there is too little evidence for a smaller one."
+    )
+
+
+def test_a_single_candidate_wins():
+    assert chosen({"alone": 0.9}, {"alone": 10}).ranking == ["alone"]
