@@ -2,8 +2,8 @@
 
 Takes the prepared splits and a recipe. Makes `model.keras`; `history.json`: for each epoch, loss and accuracy on train
 (running, dropout active) and validation (inference mode), and the learning rate; and `validation_correct.npy`: which
-validation images it predicts correctly at the end (bool, n), by which trials of a search are compared. A loss that is
-not finite ends it. A killed training resumes from its last checkpoint, to the same bits. Nothing here sees the test set.
+validation images it predicts correctly at the end (bool, n), by which a search compares its trials. A loss that is not
+finite ends it. A killed training resumes from its last checkpoint, to the same bits. Nothing here sees the test set.
 """
 
 from __future__ import annotations
