@@ -117,11 +117,12 @@ def numbers(run: Run) -> Numbers:
 
 def _departure(departures: tuple[tuple[str, str, str], ...], network: str) -> str:
     """Return the departure from the article's recipe that explains most of a network's result: its epochs, if any."""
-    epochs = {
-        setting: f"{ours} epochs instead of {theirs}" for setting, theirs, ours in departures if "epochs" in setting
-    }
+    by_setting = {setting: (theirs, ours) for setting, theirs, ours in departures}
+    if epochs := by_setting.get(f"{network}: epochs"):
+        theirs, ours = epochs
+        return f"{ours} epoch{'s' if ours != '1' else ''} instead of {theirs}"
     setting, theirs, ours = departures[0]
-    return epochs.get(f"{network}: epochs", f"{setting} {ours} instead of {theirs}")
+    return f"{setting} {ours} instead of {theirs}"
 
 
 def _study(study: Artifact) -> Study:
@@ -145,15 +146,15 @@ def _budget(run: Run, name: str) -> Budget:
 
 def _budget_warning(budgets: dict[str, Budget]) -> str | None:
     """Return which networks might have gone on learning where others trained for longer."""
-    most = max(budget.epochs for budget in budgets.values())
-    short = [name for name, budget in budgets.items() if budget.still_falling and budget.epochs < most]
+    networks = {name: budget for name, budget in budgets.items() if name != XGBOOST}  # it trains in rounds
+    most = max((budget.epochs for budget in networks.values()), default=0)
+    short = [name for name, budget in networks.items() if budget.still_falling and budget.epochs < most]
     if not short:
         return None
-    trained = ", ".join(f"{name} {budget.epochs}" for name, budget in budgets.items())
-    still = join_words(short)
+    trained = ", ".join(f"{name} {budget.epochs}" for name, budget in networks.items())
     return (
-        f"Unequal training: epochs {trained}. Validation loss of {still} was still falling when its training stopped: "
-        f"with more epochs it could do better, and the ranking could change. --epochs {most} trains all for as long."
+        f"Unequal training (epochs: {trained}). The validation loss of {join_words(short)} was still falling at the "
+        f"end: more epochs could help, and change the ranking. --epochs {most} trains all networks equally long."
     )
 
 
