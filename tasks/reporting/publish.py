@@ -47,6 +47,7 @@ def _publish(artifact: Artifact, newest: Path, page: bytes, numbers: bytes) -> P
         clean_up(reports_dir)
         write_whole(target.with_suffix(".json"), numbers)
         write_whole(target, page)
+        write_whole(newest.with_suffix(".json"), numbers)
         write_whole(newest, page)
         if (reports_dir / LIVE).exists():
             write_whole(reports_dir / LIVE, page)

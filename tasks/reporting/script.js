@@ -30,7 +30,7 @@ function showCells() {
 
   const className = (index) => make("bdi", "", classes[index]); // it may be written from right to left
   const choice = ([index, probability], label) =>
-    make("span", index === label ? "true" : "", className(index), ` ${probability.toFixed(1)}\u00a0%`);
+    make("span", index === label ? "true" : "", className(index), ` ${probability.toFixed(1)}%`);
   const card = ([x, y, index, label, ...byNetwork]) => {
     const made = one("#card").content.cloneNode(true);
     const tile = one(".tile", made);
@@ -49,8 +49,8 @@ function showCells() {
   };
   const put = (title, count, found, which) => {
     const images = `${count} image${count === 1 ? "" : "s"}`;
-    const those = found.length ? `the ${found.length} of which it is ${which}` : "none of them is on this page";
-    const note = found.length < count ? `${images}; ${those}` : images;
+    const some = found.length ? `The ${found.length} ${which} of ${images}` : `${images}; none of them is on this page`;
+    const note = found.length < count ? some : images;
     return [make("h3", "", title), make("p", "note", note), make("ul", "gallery", ...found.map(card))];
   };
 
@@ -60,18 +60,18 @@ function showCells() {
     const counts = button.dataset.count.split(" ").map(Number); // of a difference: only by the one, only by the other
     const byConfidence = (place) => (a, b) => b[4 + place][0][1] - a[4 + place][0][1];
     const predicts = (picture, place) => picture[3] === label && picture[4 + place][0][0] === predicted;
-    const what = `${classes[label]} called ${classes[predicted]}`;
+    const what = `${classes[label]} predicted as ${classes[predicted]}`;
     all(".matrix button[aria-pressed]").forEach((other) => other.removeAttribute("aria-pressed"));
     button.setAttribute("aria-pressed", "true");
     if (matrix !== "difference") {
       const found = pictures.filter((picture) => predicts(picture, +matrix)).sort(byConfidence(+matrix));
       const shown = label === predicted ? found.reverse().slice(0, correctShown) : found;
-      const which = label === predicted ? "least sure" : "surest";
+      const which = label === predicted ? "least confident" : "most confident";
       target.replaceChildren(...put(`${what} by ${names[matrix]}`, counts[0], shown, which));
     } else {
       const only = (here) => {
         const found = pictures.filter((picture) => predicts(picture, here) && !predicts(picture, 1 - here));
-        return put(`${what} only by ${names[here]}`, counts[here], found.sort(byConfidence(here)), "surest");
+        return put(`${what} only by ${names[here]}`, counts[here], found.sort(byConfidence(here)), "most confident");
       };
       const neither = counts[0] + counts[1] ? [] : put(`${what} only by ${names[0]}, only by ${names[1]}`, 0, []);
       target.replaceChildren(...neither, ...[0, 1].filter((here) => counts[here]).flatMap(only));
@@ -118,7 +118,7 @@ function readEpochs() {
   const read = () => {
     const epoch = +slider.value;
     const readings = [...histories].map(
-      ([name, rows]) => rows[epoch - 1]?.dataset.reading ?? `${name}: ended after epoch ${rows.length}`,
+      ([name, rows]) => rows[epoch - 1]?.dataset.reading ?? `${name}: trained for ${rows.length} epoch${rows.length === 1 ? "" : "s"} only`,
     );
     one("#reading").textContent = [`Epoch ${epoch}.`, ...readings].join("\n");
     slider.setAttribute("aria-valuetext", [`epoch ${epoch}`, ...readings].join("; "));
@@ -141,6 +141,12 @@ function readEpochs() {
   read();
 }
 
+function linkNumbers() {
+  const name = location.pathname.split("/").pop();
+  one("#json").href = name === "live.html" ? "latest.json" : name.replace(/html$/, "json");
+}
+
 followContents();
 showCells();
 readEpochs();
+linkNumbers();

@@ -3,25 +3,41 @@
 from markupsafe import Markup
 
 from tasks.evaluation.metrics import REJECTION_RATES, Calibration
-from tasks.evaluation.models import Model, Share
+from tasks.evaluation.models import Estimate, Model, Share
 from tasks.formatting import percent
 from tasks.reporting.data import Run
 from tasks.reporting.plots import MUTED, TEXT, as_svg, look, new_figure, plain, short, styled
 
 TITLE = "Can the probabilities be trusted?"
+WELL_CALIBRATED = 0.02  # confidence and accuracy that differ by no more, as far as 95 % intervals go, agree
 
 
 class Numbers(Model):
     """How well each network's confidence agrees with its accuracy, on the test set."""
 
     rejection_rates: list[Share]  # of the images, the least confident ones
-    networks: dict[str, Calibration]
+    networks: dict[str, Calibration]  # of the bins, those that hold images
+    findings: dict[str, str]
 
 
 def numbers(run: Run) -> Numbers:
     """Gather each network's calibration."""
     networks = {name: run.metrics[name]["test"].calibration for name in run.names}
-    return Numbers(rejection_rates=list(REJECTION_RATES), networks=networks)
+    filled = {
+        name: of.model_copy(update={"bins": [of_bin for of_bin in of.bins if of_bin.images]})
+        for name, of in networks.items()
+    }
+    findings = {name: _finding(of.overconfidence) for name, of in networks.items()}
+    return Numbers(rejection_rates=list(REJECTION_RATES), networks=filled, findings=findings)
+
+
+def _finding(overconfidence: Estimate) -> str:
+    """Return what the predicate of a sentence about a network says of its mean confidence."""
+    if overconfidence.significant:
+        return "is overconfident" if overconfidence.value > 0 else "is underconfident"
+    if max(map(abs, overconfidence.interval)) <= WELL_CALIBRATED:
+        return "is well calibrated"
+    return "may be over- or underconfident: these images are too few to decide"
 
 
 def plots(numbers: Numbers) -> dict[str, Markup]:
@@ -35,7 +51,7 @@ def _reliability(place: int, name: str, calibration: Calibration, most: int) -> 
     colour, marker = look(name)
     figure, (diagram, histogram) = new_figure(4.6, 2, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
     diagram.plot([0, 100], [0, 100], color=MUTED, linewidth=0.8)
-    diagram.annotate("line: as accurate as sure", (100, 4), ha="right", color=TEXT, fontsize=10)
+    diagram.annotate("line: perfect calibration", (100, 4), ha="right", color=TEXT, fontsize=10)
     filled = [(100 * b.confidence, b.accuracy) for b in calibration.bins if b.confidence is not None and b.accuracy]
     for confidence, accuracy in filled:
         diagram.plot([confidence] * 2, [100 * accuracy.low, 100 * accuracy.high], color=colour, linewidth=1.4)
@@ -48,6 +64,6 @@ def _reliability(place: int, name: str, calibration: Calibration, most: int) -> 
         width = 100 * (of_bin.high - of_bin.low)
         histogram.bar(100 * of_bin.low, of_bin.images, width * 0.9, align="edge", color=colour, linewidth=0)
     histogram.set(xlabel="confidence, %", ylabel="images", ylim=(0, 1.05 * most))
-    title = f"Accuracy by confidence of {name}, over how many images are so sure"
+    title = f"Calibration of {name}: accuracy by confidence, above the number of images"
     description = f"Mean confidence {percent(calibration.mean_confidence)}, accuracy {percent(calibration.accuracy)}."
     return as_svg(figure, f"reliability-{place}", title, description)

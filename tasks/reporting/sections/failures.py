@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from tasks.evaluation.metrics import ClassScores, confusion_of
-from tasks.evaluation.models import Count, Model
+from tasks.evaluation.models import Count, Difference, Estimate, Model, Share
 from tasks.evaluation.paired import ClassDifference
+from tasks.formatting import percent
 from tasks.reporting.data import Run
 from tasks.reporting.models import PredictedImage, predicted_images
 
@@ -15,14 +16,35 @@ LOOK_ALIKES = ("T-shirt/top", "Pullover", "Coat", "Shirt")
 MOST_PICTURES = 2_000  # about a megabyte
 OF_A_CELL = (10_000, 100, 50, 25, 12, 6, 3, 1)  # pictures of one cell of a matrix: as many as there is room for
 CORRECT_OF_A_CLASS = 12
+FRACTIONS = {"A quarter": 1 / 4, "A third": 1 / 3, "Half": 1 / 2, "Two thirds": 2 / 3, "Three quarters": 3 / 4}
+NEAR = 0.02  # of a fraction: what is at most so far from it is called by its name
+ALIKE = 0.1  # shares of networks that differ by no more are described by one share
 
 
 class LookAlikes(Model):
     """The classes that are easily mixed up."""
 
     classes: list[str]
-    errors: dict[str, Count]  # of each network, on these classes, taking one for another
+    errors: dict[str, Count]  # of each network, on these classes, predicting one for another
     of_errors: dict[str, Count]  # of all that it makes
+    share: str | None  # of all errors of all networks, in words; none if the networks differ too much
+
+
+class ScoresOfClass(Model):
+    """A network's scores on one class; `None` where it has no images, or is never predicted."""
+
+    recall: Estimate | None
+    precision: Estimate | None
+    f1: Share | None
+
+
+class DifferenceOfClass(Model):
+    """The differences of the first two networks' scores on one class; `p` is of recall, adjusted."""
+
+    recall: Estimate | None
+    precision: Estimate | None
+    f1: Difference | None
+    p: Share
 
 
 class Numbers(Model):
@@ -34,8 +56,8 @@ class Numbers(Model):
     most_different: Count  # the largest difference below
     difference: list[list[int]] | None  # the confusion matrix of the winner minus that of the next
     only: dict[str, list[list[Count]]] | None  # of the first two networks: what only one of them predicts so
-    classes: dict[str, list[ClassScores]]
-    class_differences: list[ClassDifference]
+    classes: dict[str, list[ScoresOfClass]]
+    class_differences: list[DifferenceOfClass]
     better: list[str]  # classes whose recall is significantly higher with the winner (adjusted p < 0.05)
     worse: list[str]
     largest: tuple[Count, Count, Count] | None  # the winner's most frequent error: true class, predicted, how often
@@ -62,8 +84,11 @@ def numbers(run: Run) -> Numbers:
         most_different=max(1, int(np.abs(difference).max())),
         difference=difference.tolist() if run.pairs else None,
         only=_only(run, *names[:2]) if run.pairs else None,
-        classes={name: run.metrics[name]["test"].classes for name in names},
-        class_differences=run.comparison.classes,
+        classes={
+            name: [ScoresOfClass(**_without_f1_interval(of)) for of in run.metrics[name]["test"].classes]
+            for name in names
+        },
+        class_differences=[DifferenceOfClass(**_without_f1_interval(of), p=of.p) for of in run.comparison.classes],
         better=[class_name for difference, class_name in significant if difference > 0],
         worse=[class_name for difference, class_name in significant if difference < 0],
         largest=largest,
@@ -72,6 +97,10 @@ def numbers(run: Run) -> Numbers:
         correct_shown=correct_shown,
         of_largest=predicted_images(run, _most_confident(run, names[0], *largest[:2])[:9]) if largest else [],
     )
+
+
+def _without_f1_interval(of: ClassScores | ClassDifference) -> dict[str, Any]:
+    return {"recall": of.recall, "precision": of.precision, "f1": of.f1.value if of.f1 else None}
 
 
 def _only(run: Run, one: str, other: str) -> dict[str, list[list[int]]]:
@@ -106,7 +135,16 @@ def _look_alikes(class_names: list[str], confusion: dict[str, Any]) -> LookAlike
     for name, counts in confusion.items():
         wrong = _wrong(counts)
         errors[name], of_errors[name] = int(wrong[np.ix_(among, among)].sum()), int(wrong.sum())
-    return LookAlikes(classes=list(LOOK_ALIKES), errors=errors, of_errors=of_errors)
+    return LookAlikes(classes=list(LOOK_ALIKES), errors=errors, of_errors=of_errors, share=_in_words(errors, of_errors))
+
+
+def _in_words(errors: dict[str, int], of_errors: dict[str, int]) -> str | None:
+    """Return the share of all errors that these are, if it is about the same for every network."""
+    shares = [errors[name] / of_errors[name] for name in errors if of_errors[name]]
+    if not shares or max(shares) - min(shares) > ALIKE:
+        return None
+    share = sum(errors.values()) / sum(of_errors.values())
+    return next((words for words, of in FRACTIONS.items() if abs(share - of) <= NEAR), percent(share, 0))
 
 
 def choose_pictures(run: Run) -> tuple[list[int], int]:

@@ -1,5 +1,7 @@
 """How they learned: accuracy, loss and learning rate by epoch."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -27,14 +29,27 @@ class Numbers(Model):
 
     histories: dict[str, list[Epoch]]
     lowest_loss: dict[str, Count | None]  # the epoch of the lowest validation loss
+    training_with: list[str]  # what sets training numbers apart from validation ones, in this run
+    flipped: bool  # whether test predictions average over flips, which these validation numbers do not
 
 
 def numbers(run: Run) -> Numbers:
     """Gather how each network learned."""
-    return of_histories(run.histories)
+    recipes = [run.manifests[f"train[{name}]"]["cache_key"]["settings"] for name in run.names]
+    evaluations = [run.manifests[f"evaluate[{name}]"]["cache_key"]["settings"] for name in run.names]
+    present = {
+        "dropout on": any("Dropout" in layer["type"] for layers in run.layers.values() for layer in layers),
+        "augmented images": any(of.get("augmentation", "none") != "none" for of in recipes),
+        "smoothed labels in the loss": any(of.get("label_smoothing") for of in recipes),
+        "penalties of your own network in the loss": any(of.get("own_network") for of in recipes),
+    }
+    training_with = [what for what, is_so in present.items() if is_so]
+    return of_histories(run.histories, training_with, flipped=any(of.get("tta") == "flip" for of in evaluations))
 
 
-def of_histories(histories: dict[str, list[dict[str, Any]]]) -> Numbers:
+def of_histories(
+    histories: dict[str, list[dict[str, Any]]], training_with: Sequence[str] = (), flipped: bool = False
+) -> Numbers:
     """Return what there is to say of these histories, an entry an epoch."""
     return Numbers(
         histories={name: [Epoch(**epoch) for epoch in history] for name, history in histories.items()},
@@ -42,6 +57,8 @@ def of_histories(histories: dict[str, list[dict[str, Any]]]) -> Numbers:
             name: min(history, key=lambda epoch: epoch["validation_loss"])["epoch"] if history else None
             for name, history in histories.items()
         },
+        training_with=list(training_with),
+        flipped=flipped,
     )
 
 
@@ -50,15 +67,18 @@ def plots(numbers: Numbers) -> dict[str, Markup]:
     if not any(numbers.histories.values()):
         return {}
     return {
-        "accuracy": _curves(numbers, "accuracy", "accuracy"),
+        "accuracy": _curves(numbers, "accuracy", "accuracy, %"),
         "loss": _curves(numbers, "loss", "loss (cross-entropy, nats)"),
-        "learning_rate": _curves(numbers, "learning_rate", "learning rate at the epoch’s end"),
+        "learning_rate": _curves(numbers, "learning_rate", "learning rate at the end of the epoch"),
     }
 
 
 @styled
 def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
-    figure, panel = new_figure(1.9 if quantity == "learning_rate" else 3.3)
+    keys = _keys(numbers, quantity)
+    height = (1.9 if quantity == "learning_rate" else 3.2) + 0.2 * math.ceil(len(keys) / 2)
+    figure, panel = new_figure(height)
+    scale = 100 if quantity == "accuracy" else 1
     lines = {quantity: "-"} if quantity == "learning_rate" else {quantity: ":", f"validation_{quantity}": "-"}
     last = max(map(len, numbers.histories.values()))
     for name, history in numbers.histories.items():
@@ -67,7 +87,7 @@ def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
         for key, line in lines.items():
             style: dict[str, Any] = {"marker": marker, "markevery": max(1, last // 10), "markersize": 5}
             style |= {} if line == "-" else {"markerfacecolor": "none", "markersize": 4}
-            values = [getattr(epoch, key) for epoch in history]
+            values = [scale * getattr(epoch, key) for epoch in history]
             panel.plot(epochs, values, line, color=colour, linewidth=1.7, **style)
         best = numbers.lowest_loss[name]
         if best and quantity == "loss":
@@ -79,9 +99,9 @@ def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
         panel.set(xscale="log", xlim=(0.9, last * 1.1))
         panel.xaxis.set_major_formatter("{x:g}")
     panel.grid()
-    _legend(panel, numbers, quantity)
+    figure.legend(handles=keys, ncols=2, loc="outside lower left")  # where the script's cursor does not cross it
     description = "; ".join(
-        f"{name}: {getattr(history[-1], list(lines)[-1]):.4g} at the last of {len(history)} epochs"
+        f"{name}: {scale * getattr(history[-1], list(lines)[-1]):.4g} at the last of {len(history)} epochs"
         for name, history in numbers.histories.items()
         if history
     )
@@ -102,7 +122,8 @@ def _with_epochs(svg: Markup, panel: Any, figure: Any, last: int) -> Markup:
     return Markup(str(svg).replace("<svg", f'<svg data-epochs="{edges}" data-scale="{scale}"', 1))  # noqa: S704 (ours)
 
 
-def _legend(panel: Any, numbers: Numbers, quantity: str) -> None:
+def _keys(numbers: Numbers, quantity: str) -> list[Any]:
+    """Return what the legend shows: the networks, and the kinds of line."""
     from matplotlib.lines import Line2D
 
     keys = [
@@ -110,7 +131,6 @@ def _legend(panel: Any, numbers: Numbers, quantity: str) -> None:
         for name in numbers.histories
     ]
     if quantity != "learning_rate":
-        keys.append(Line2D([], [], color=TEXT, linestyle=":", label="training, running"))
+        keys.append(Line2D([], [], color=TEXT, linestyle=":", label="training"))
         keys.append(Line2D([], [], color=TEXT, linestyle="-", label="validation"))
-    if quantity == "accuracy" or len(keys) <= 2:
-        panel.legend(handles=keys, ncols=2 if len(keys) > 2 else 1, loc="best")
+    return keys

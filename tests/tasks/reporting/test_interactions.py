@@ -28,7 +28,7 @@ def test_a_cell_shows_its_images_and_what_every_network_takes_them_for(visit, re
     label, predicted, count = report_data.failures.largest
     name, names = run.names[0], run.data_set.class_names
     page.locator(f'[data-matrix="0"] [data-true="{label}"][data-predicted="{predicted}"]').click()
-    assert page.locator("#cell h3").inner_text() == f"{names[label]} called {names[predicted]} by {name}"
+    assert page.locator("#cell h3").inner_text() == f"{names[label]} predicted as {names[predicted]} by {name}"
     assert page.locator("#cell .card").count() == count
     first = page.locator("#cell .card").first
     assert first.locator("strong").inner_text() == names[label]
@@ -43,8 +43,7 @@ def test_every_cell_of_every_matrix_shows_as_many_images_as_it_says_or_says_how_
     for place in range(len(run.names)):
         for count, correct, shown, note in page.locator(f'[data-matrix="{place}"] button').evaluate_all(EACH_CELL):
             assert shown == (min(12, count) if correct else count)
-            some = f"; the {shown} of which it is least sure" if shown < count else ""
-            assert note == images(count) + some
+            assert note == (f"The {shown} least confident of {images(count)}" if shown < count else images(count))
 
 
 def test_a_cell_of_the_difference_shows_the_images_that_only_one_of_the_two_calls_so(visit, report, run):
