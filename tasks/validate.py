@@ -37,10 +37,10 @@ class Check(NamedTuple):
 
     split: str  # "train", "test", or "both" for the frame of facts
     severity: Literal["critical", "warning"]
-    sentence: str  # "train labels must be 0–9"
+    sentence: str  # what is so where it passes: "Labels are 0–9 (train)"
     expectation: str
     arguments: dict[str, Any]
-    offence: str = "are not"  # what they are that fail: "3 of 400 are not"
+    offence: str = "are not"  # of those that fail: "3 of 400 are not"
 
 
 def stop_if_critical(artifact: Artifact) -> None:
@@ -139,13 +139,13 @@ def facts(
 
 def _checks(data_set: DataSet) -> list[Check]:
     """Return every expectation, in the order in which the report lists them."""
-    within = f"within {DRIFT:.0f} grey levels"
-    severity, must = ("warning", "should") if data_set.expectations.shared else ("critical", "must")
+    within = f"within {DRIFT:.0f} gray levels"
+    severity = "warning" if data_set.expectations.shared else "critical"
     both: list[tuple[Any, ...]] = [
         _identity(data_set),
-        ("test", severity, f"test images {must} not be training images too", *_within("leaked", [False]), "are"),
-        ("both", "warning", f"train and test should be equally bright, {within}", *_between("mean_drift", 0, DRIFT)),
-        ("both", "warning", f"train and test should vary equally, {within}", *_between("deviation_drift", 0, DRIFT)),
+        ("test", severity, "No test image is a training image", *_within("leaked", [False]), "are"),
+        ("both", "warning", f"Train and test equally bright, {within}", *_between("mean_drift", 0, DRIFT)),
+        ("both", "warning", f"Train and test vary equally, {within}", *_between("deviation_drift", 0, DRIFT)),
     ]
     each = [check for split in SPLITS for check in _split_checks(split, data_set)]
     return [Check(*check) for check in [both[0], *each, *both[1:]]]
@@ -154,28 +154,29 @@ def _checks(data_set: DataSet) -> list[Check]:
 def _identity(data_set: DataSet) -> tuple[Any, ...]:
     """Return the check that the files are those that are meant; where nothing says which, it warns of that."""
     if data_set.proven:
-        return "both", "critical", f"the files must be {data_set.name}'s, byte for byte", *_within("identical", [True])
-    sentence = f"{data_set.name}'s specification should name the files' SHA-256, to prove that they are those meant"
+        return "both", "critical", f"Files are {data_set.name}'s, byte for byte", *_within("identical", [True])
+    sentence = "Specification names the files' SHA-256"
     return "both", "warning", sentence, *_within("proven", [True])
 
 
 def _split_checks(split: str, data_set: DataSet) -> list[tuple[Any, ...]]:
     count, labels = data_set.counts[split], list(range(len(data_set.class_names)))
     background, white = data_set.expectations.background, data_set.expectations.brightest
+    balance = f"Largest class at most {IMBALANCE:g} times the smallest"
     every_class = {"column": "label", "value_set": labels}
     return [
-        (split, "critical", f"{split} must have {count:,} images", "ExpectTableRowCountToEqual", {"value": count}),
-        ("both", "critical", f"{split} pixels must be uint8", *_within(f"{split}_dtype", ["uint8"])),
-        (split, "critical", f"{split} images must be 28 high", *_within("height", [28])),
-        (split, "critical", f"{split} images must be 28 wide", *_within("width", [28])),
-        (split, "critical", f"{split} labels must be there", "ExpectColumnValuesToNotBeNull", {"column": "label"}),
-        (split, "critical", f"{split} labels must be 0–{labels[-1]}", *_within("label", labels)),
-        (split, "critical", f"{split} must show every class", "ExpectColumnDistinctValuesToContainSet", every_class),
-        ("both", "warning", f"{split} classes should be balanced", *_between(f"{split}_imbalance", 1, IMBALANCE)),
-        (split, "critical", f"{split} images must not be blank", *_between("maximum", 1, 255), "are"),
-        (split, "critical", f"{split} pixels must reach {white}", *_between("maximum", white, 255, "ColumnMax")),
-        (split, "critical", f"{split} background must be {_up_to(background)}", *_between("minimum", 0, background)),
-        (split, "warning", f"{split} images should not repeat", *_within("duplicate", [False]), "do"),
+        (split, "critical", f"{count:,} images ({split})", "ExpectTableRowCountToEqual", {"value": count}),
+        ("both", "critical", f"Pixels are uint8 ({split})", *_within(f"{split}_dtype", ["uint8"])),
+        (split, "critical", f"Images are 28 pixels high ({split})", *_within("height", [28])),
+        (split, "critical", f"Images are 28 pixels wide ({split})", *_within("width", [28])),
+        (split, "critical", f"Labels present ({split})", "ExpectColumnValuesToNotBeNull", {"column": "label"}, "missing"),
+        (split, "critical", f"Labels are 0–{labels[-1]} ({split})", *_within("label", labels)),
+        (split, "critical", f"Every class present ({split})", "ExpectColumnDistinctValuesToContainSet", every_class),
+        ("both", "warning", f"{balance} ({split})", *_between(f"{split}_imbalance", 1, IMBALANCE)),
+        (split, "critical", f"No blank images ({split})", *_between("maximum", 1, 255), "are blank"),
+        (split, "critical", f"Brightest pixel is {white} or more ({split})", *_between("maximum", white, 255, "ColumnMax")),
+        (split, "critical", f"Background is {_up_to(background)} ({split})", *_between("minimum", 0, background)),
+        (split, "warning", f"No duplicates ({split})", *_within("duplicate", [False]), "are"),
     ]
 
 
@@ -240,11 +241,13 @@ def _summarize(check: Check, outcome: dict[str, Any]) -> dict[str, Any]:
     if problem:
         found = f"could not be checked ({problem})"
     elif absent:
-        found = f"found no {', '.join(map(str, absent))}"
+        found = f"no image of class {', '.join(map(str, absent))}"
     elif failing_samples:
         values = [(o["index"], "missing" if o["value"] is None else o["value"]) for o in failing_samples]
         named = ", ".join(f"index {index} is {value}".removesuffix(" is True") for index, value in values)
         found = f"{observed} ({named}{', …' if offending > 3 else ''})"
+    elif observed is False:
+        found = "no"
     else:
         found = f"found {round(observed, 2) if isinstance(observed, float) else observed}"
     return {

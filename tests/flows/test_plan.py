@@ -118,7 +118,7 @@ def test_the_libraries_are_those_of_the_nodes_that_run_or_may_have_to(settings, 
 def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
     found = plan(dag, settings()).kept
     cache_key = validate.cache_key(settings(), None, {"download": found["download"]})
-    failed = {"success": False, "severity": "critical", "failure": "train labels must be 0–9: 3 are not"}
+    failed = {"success": False, "severity": "critical", "failure": "Labels are 0–9 (train): 3 are not"}
 
     def fail(folder, lock):
         (folder / "results.json").write_text(json.dumps([failed]))
@@ -128,7 +128,7 @@ def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
     stopped = plan(dag, settings())
     steps = {label: (verb, why) for label, verb, why in stopped.steps}
     assert isinstance(stopped.failed_check, ValidationFailed)
-    assert steps["validate"] == ("stop", "train labels must be 0–9: 3 are not")
+    assert steps["validate"] == ("stop", "Labels are 0–9 (train): 3 are not")
     assert steps["prepare"] == steps["report"] == ("wait", "(a failed check stops the run)")
 
 

@@ -35,12 +35,12 @@ def refused(run, data_set, tmp_path):
 
 def test_it_says_what_failed_on_which_images_with_their_pictures(refused):
     page = render(refused)
-    assert "test images must not be blank: 4 of 200 are (index 3 is 0, index 5 is 0, index 8 is 0, …)" in page
+    assert "No blank images (test): 4 of 200 are blank (index 3 is 0, index 5 is 0, index 8 is 0, …)" in page
     assert "4 images; the first 3:" in page
-    assert "train labels must be 0–9: 1 of 400 are not (index 7 is 11)" in page
+    assert "Labels are 0–9 (train): 1 of 400 are not (index 7 is 11)" in page
     for picture in ("test image 3", "test image 5", "test image 8", "train image 7"):
         assert f'aria-label="{picture}"' in page
-    assert "train must have 400 images" in page  # what was met
+    assert "400 images (train)" in page  # what was met
     refused.manifest["cache_key"]["settings"]["data_set"]["name"] = HOSTILE
     assert "<script" not in render(refused)
 
@@ -53,7 +53,7 @@ def test_it_is_the_newest_page_and_in_the_index_and_earlier_ones_stay(refused, m
     assert page.read_bytes() == (page.parent / "latest.html").read_bytes()
     assert before < {path.name for path in page.parent.iterdir()}
     index = (page.parent / "index.html").read_text()
-    assert "Data refused: train labels must be 0–9" in index
+    assert "Data refused: Labels are 0–9 (train)" in index
     assert "Keep " in index
 
 
@@ -74,7 +74,7 @@ def test_a_run_whose_data_is_refused_ends_with_the_page_and_so_does_the_next(ser
         assert done.returncode == 1
         (page,) = (tmp_path / "reports").glob("[0-9]*.html")
         assert done.stderr.splitlines()[-1] == (
-            f"error: validate: test labels must be 0–9: 1 of 200 are not (index 88 is 11); see {page}"
+            f"error: validate: Labels are 0–9 (test): 1 of 200 are not (index 88 is 11); see {page}"
         )
         assert 'aria-label="test image 88"' in page.read_text()
         for copy in copies:
