@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SPLITS = ("train", "test")
-DRIFT = 5.0  # grey levels of 255: half a per cent of the range is noise between random halves, this is ten times it
+DRIFT = 5.0  # gray levels of 255: half a per cent of the range is noise between random halves, this is ten times it
 IMBALANCE = 1.5  # largest class over smallest
 
 

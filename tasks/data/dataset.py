@@ -1,7 +1,7 @@
 """What is true of the data set: its files with their digests, where they can be had, its class names.
 
-Source: Zalando Research, https://github.com/zalandoresearch/fashion-mnist (MIT licence). Mirrors compress the files
-differently, so a file's cache_key is the SHA-256 of its decompressed bytes.
+Source: Zalando Research, https://github.com/zalandoresearch/fashion-mnist (MIT license). Mirrors compress the files
+differently, so a file is known by the SHA-256 of its decompressed bytes.
 """
 
 import json
@@ -58,7 +58,9 @@ class DataSet(BaseModel):
     mirrors: tuple[Annotated[str, Field(pattern="^https?://")], ...] = Field((), exclude=True)  # + file name + ".gz"
     folders: tuple[Path, ...] = Field((), exclude=True)  # where a system package puts it
     debian_package: str | None = Field(None, exclude=True)
-    licence: str = UNKNOWN
+    license: str = UNKNOWN
+    link: str | None = Field(None, pattern="^https?://")  # where its authors describe it
+    citation: str | None = None
     proven: bool = True  # whether the specification itself names the digests
 
     @property
@@ -126,7 +128,12 @@ FASHION_MNIST = DataSet(
     ),
     folders=(Path("/usr/share/datasets/fashion-mnist"),),
     debian_package="dataset-fashion-mnist",
-    licence="MIT, Zalando SE",
+    license="MIT, Zalando SE",
+    link="https://github.com/zalandoresearch/fashion-mnist",
+    citation=(
+        "Han Xiao, Kashif Rasul and Roland Vollgraf (2017), Fashion-MNIST: a Novel Image Dataset for Benchmarking "
+        "Machine Learning Algorithms, arXiv:1708.07747"
+    ),
 )
 
 

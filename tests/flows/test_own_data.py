@@ -64,7 +64,7 @@ def test_another_set_is_checked_trained_on_and_reported_without_what_is_fashion_
     warnings = [
         of["sentence"] for of in page["data"]["expectations"] if not of["success"] and of["severity"] == "warning"
     ]
-    assert any("should name the files' SHA-256" in sentence for sentence in warnings)
+    assert any("names the files' SHA-256" in sentence for sentence in warnings)
     assert run_main(folder, None, *options, *QUICKLY).stdout == printed
 
 

@@ -10,7 +10,7 @@ from tasks.reporting.models import Picture
 
 TITLE = "The data"
 OF_EACH_CLASS = 12
-LEVELS = 256  # of grey
+LEVELS = 256  # of gray
 
 
 class ClassCount(Model):
@@ -42,7 +42,10 @@ class Numbers(Model):
     """What the data is."""
 
     name: str
-    licence: str
+    license: str
+    link: str | None
+    citation: str | None
+    counts: dict[str, Count]  # images in the files
     classes: list[ClassCount]
     expectations: list[Expectation]
     brightness: dict[str, Brightness]
@@ -54,7 +57,10 @@ def numbers(run: Run) -> Numbers:
     counts = {split: np.bincount(of_split, minlength=10).tolist() for split, of_split in labels.items()}
     return Numbers(
         name=run.data_set.name,
-        licence=run.data_set.licence,
+        license=run.data_set.license,
+        link=run.data_set.link,
+        citation=run.data_set.citation,
+        counts=run.data_set.counts,
         classes=[
             ClassCount(
                 name=name,

@@ -74,7 +74,7 @@ def test_what_is_no_specification_is_refused(tmp_path):
         (lambda content: content.pop("class_names"), "class_names: Field required"),
         (lambda content: content["class_names"].pop(), "class_names: Tuple should have at least 10 items"),
         (lambda content: content.update(name="fashion-mnist"), "name: 'fashion-mnist' is taken; give it another"),
-        (lambda content: content.update(licences="MIT"), "licences: Extra inputs are not permitted"),
+        (lambda content: content.update(licenses="MIT"), "licenses: Extra inputs are not permitted"),
         (lambda content: content["files"]["test_labels"].pop("sha256"), "files.test_labels.sha256: Field required"),
         (lambda content: content.update(mirrors=["mirror.example/"]), "mirrors.0: String should match pattern"),
         (lambda content: content["files"].pop("train_labels"), "files lacks train_labels"),

@@ -136,7 +136,7 @@ def odd(run, tmp_path_factory):
     names = [HOSTILE, "$x^2$ & <b>", *(f"network {number}" for number in range(6))]
     networks = {name: sharp(run, place, 1 + place / 4) for place, name in enumerate(names)}
     classes = (*run.data_set.class_names[:9], HOSTILE)
-    data_set = run.data_set.model_copy(update={"class_names": classes, "licence": HOSTILE})
+    data_set = run.data_set.model_copy(update={"class_names": classes, "license": HOSTILE, "citation": HOSTILE})
     hostile = {"data_set": data_set, "command": HOSTILE, "departures": ((HOSTILE, HOSTILE, HOSTILE),)}
     path = tmp_path_factory.mktemp("odd") / "report.html"
     path.write_text(page_of(dataclasses.replace(made_up(run, networks), **hostile)), encoding="utf-8")

@@ -31,7 +31,7 @@ QUESTIONS = {
     "Which class got worse?": ("failures", "#better-and-worse", r"finds clearly more of .*, and .*clearly less"),
     "Are there wrong labels?": ("disagreement", "#label-issue-count", r"\d+ test images are label suspects"),
     "May I trust a probability of 90 %?": ("calibration", "#calibration p", r"sure on average and right in"),
-    "Was the data in order?": ("data", "#data p", r"\d+ expectations, all met"),
+    "Was the data in order?": ("data", "#checks", r"All \d+ data checks passed"),
     "What differs between the networks?": ("networks", ".layer.differs", r"Dropout|MaxPooling"),
     "How do I make it again?": ("provenance", "#command", r"python flows/main\.py"),
     "What must I not use it for?": ("provenance", "#limits + ul", r"says nothing of photographs"),
