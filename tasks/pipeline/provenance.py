@@ -1,4 +1,4 @@
-"""Under what circumstances an artifact is made: on which machine, of which commit."""
+"""Where an artifact comes from: the machine that made it, and the commit of the code."""
 
 import contextlib
 import math
@@ -14,10 +14,11 @@ CONTROL_GROUP = Path("/sys/fs/cgroup")  # this process's, in a container
 
 
 def machine() -> dict[str, Any]:
-    """Return what this machine is."""
+    """Return what this machine is, with its memory in GiB."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "memory": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
@@ -48,7 +49,7 @@ def _processor() -> str:
 def commit(project: Path = PROJECT) -> str:
     """Return the commit that the project's code is of, and whether the tree was clean."""
     if not (project / ".git").exists():
-        return "of no commit (not a git repository)"
+        return "no commit (not a git repository)"
     ours = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # not a hook's repository
     try:
         status = subprocess.run(
@@ -59,7 +60,7 @@ def commit(project: Path = PROJECT) -> str:
             check=True,
         ).stdout
     except (OSError, subprocess.CalledProcessError):
-        return "of a commit that git does not tell"
+        return "unknown commit (git failed)"
     names = [line.split()[2] for line in status.splitlines() if line.startswith("# branch.oid")]
     changed = any(not line.startswith("#") for line in status.splitlines())
-    return f"commit {names[0][:12]}, {'with changes that are not committed' if changed else 'tree clean'}"
+    return f"commit {names[0][:12]}, {'with uncommitted changes' if changed else 'tree clean'}"

@@ -176,9 +176,7 @@ def test_failed_critical_expectations_stop_the_run_with_their_sentences_and_warn
 
     repeated = ("warning", "No duplicates (train): 1 of 9")
     stop(repeated, ("critical", None))
-    with pytest.raises(
-        RunError, match=r"^Labels are 0–9 \(train\): 1 of 9 are not; 200 images \(test\): found 3$"
-    ):
+    with pytest.raises(RunError, match=r"^Labels are 0–9 \(train\): 1 of 9 are not; 200 images \(test\): found 3$"):
         stop(
             ("critical", "Labels are 0–9 (train): 1 of 9 are not"),
             repeated,

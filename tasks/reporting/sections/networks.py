@@ -20,7 +20,7 @@ class Layer(Model):
     settings: dict[str, Any]
     shape: list[Count | None]  # of its output, without the batch; None: of any size
     parameters: Count
-    multiply_adds: Count | None  # an image, in all passes; None: of such a layer they are not known
+    multiply_adds: Count | None  # per image, in all passes; None: not known for such a layer
     differs: bool  # from all layers of the other networks
 
 
@@ -31,6 +31,7 @@ class Network(Model):
     parameters: Count
     multiply_adds: Count | None
     recipe: dict[str, Any]
+    model: str  # the saved model's path in the data folder
 
 
 class Numbers(Model):
@@ -52,6 +53,7 @@ def numbers(run: Run) -> Numbers:
             parameters=sum(layer.parameters for layer in layers),
             multiply_adds=multiply_adds_of(run, name),
             recipe=recipes[name],
+            model=_model_of(run.manifests[f"train[{name}]"]),
         )
     of_networks = [recipe for recipe in recipes.values() if any(recipe.values())]
     settings = next(iter(recipes.values()))
@@ -72,6 +74,11 @@ def multiply_adds_of(run: Run, network: str) -> int | None:
     """Return how often a network multiplies and adds for an image, if that is known of all its layers."""
     known = [layer["multiply_adds"] for layer in run.layers[network]]
     return None if None in known else sum(known)
+
+
+def _model_of(train: dict[str, Any]) -> str:
+    file = next(name for name in train["files"] if name.startswith("model."))
+    return f"{train['node']}/{train['network']}-{train['key']}/{file}"
 
 
 def _recipes(recipes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -3,11 +3,13 @@
 from typing import Any
 
 from tasks.evaluation.models import Count, Model, Seconds
+from tasks.formatting import SPACE
 from tasks.reporting.data import Run
 
 TITLE = "How this was made"
 GATES = {"prepare": ["validate"]}  # what has to pass before, though nothing is read of it
 BOX, ROW, GAP = 158, 74, 16  # SVG units: a node's width, the distance of two rows, the gap between two nodes
+CLOCK = 1.0  # seconds, to which manifests say when something was made
 LEAST = 0.75  # of its size: where there is less room, as on a phone, it scrolls instead of getting too small to read
 
 
@@ -18,7 +20,7 @@ class Made(Model):
     at: str
     seconds: Seconds
     why: str
-    kept: bool  # made by an earlier run than the newest of these artifacts
+    reused: bool  # made by an earlier run than the newest of these artifacts
     settings: dict[str, Any]
     inputs: list[str]
 
@@ -27,10 +29,12 @@ class Numbers(Model):
     """How everything on the page was made."""
 
     command: str
+    checkout: str | None  # the commit to reproduce it with; none if what was made is not all of clean commits
     nodes: dict[str, Made]
+    wall_seconds: Seconds  # of the newest run: from the start of its first step to the end of its last
+    together: dict[str, list[str]]  # of its steps: those after each that ran while it ran
     machines: dict[str, list[str]]  # what was made on each
     commits: dict[str, list[str]]  # what was made of each state of the code
-    clean: bool  # was everything made of a commit, with nothing changed?
     versions: dict[str, str]
     seed: Count
 
@@ -38,26 +42,54 @@ class Numbers(Model):
 def numbers(run: Run) -> Numbers:
     """Gather how everything was made."""
     made = {label: manifest["made"] for label, manifest in run.manifests.items()}
-    machine = "{processor}, {cores} cores, {system}, Python {python}"
-    newest = max(made.values(), key=lambda of_node: of_node["at"])["run"]
+    newest = max(made.values(), key=lambda of_node: of_node["at"])
+    clean = all(of_node["commit"].endswith("tree clean") for of_node in made.values())
+    spans = {label: span for label, span in run.spans.items() if made[label]["run"] == newest["run"]}
     return Numbers(
         command=run.command,
+        checkout=newest["commit"].split()[1].rstrip(",") if clean else None,
         nodes={
             label: Made(
                 key=manifest["key"],
                 **{name: made[label][name] for name in ("at", "seconds", "why")},
-                kept=made[label]["run"] != newest,
-                settings={k: v for k, v in manifest["cache_key"]["settings"].items() if k != "data_set"},
+                reused=made[label]["run"] != newest["run"],
+                settings=_settings(manifest),
                 inputs=[name for name in [*_inputs(manifest, run), *GATES.get(label, ())] if name in run.manifests],
             )
             for label, manifest in run.manifests.items()
         },
-        machines=_grouped({label: machine.format(**of_node) for label, of_node in made.items()}),
+        wall_seconds=max(end for _, end in spans.values()) - min(start for start, _ in spans.values()),
+        together=_together(spans),
+        machines=_grouped({label: _machine(of_node) for label, of_node in made.items()}),
         commits=_grouped({label: of_node["commit"] for label, of_node in made.items()}),
-        clean=all(of_node["commit"].endswith("tree clean") for of_node in made.values()),
         versions={k: v for of in run.manifests.values() for k, v in of["cache_key"]["versions"].items()},
         seed=run.manifests["prepare"]["cache_key"]["settings"]["seed"],
     )
+
+
+def _settings(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that a node has read and that say something."""
+    read = manifest["cache_key"]["settings"].items()
+    return {name: value for name, value in read if name != "data_set" and value not in (None, [])}
+
+
+def _machine(made: dict[str, Any]) -> str:
+    memory = f", {made['memory']:g}{SPACE}GiB of memory" if "memory" in made else ""  # older artifacts do not say
+    return f"{made['processor']}, {made['cores']} cores{memory}, {made['system']}, Python {made['python']}"
+
+
+def _together(spans: dict[str, tuple[float, float]]) -> dict[str, list[str]]:
+    """Return for each step the later ones that ran while it ran."""
+    labels = list(spans)
+    found = {
+        label: [other for other in labels[place + 1 :] if _overlap(*spans[label], *spans[other]) > CLOCK]
+        for place, label in enumerate(labels)
+    }
+    return {label: others for label, others in found.items() if others}
+
+
+def _overlap(start: float, end: float, other_start: float, other_end: float) -> float:
+    return min(end, other_end) - max(start, other_start)
 
 
 def _inputs(manifest: dict[str, Any], run: Run) -> list[str]:

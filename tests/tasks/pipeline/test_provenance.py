@@ -2,10 +2,11 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from tasks.pipeline.provenance import commit, cores
+from tasks.pipeline.provenance import commit, cores, machine
 from tasks.settings.settings import PROJECT
 
 
@@ -25,11 +26,11 @@ def test_the_commit_is_named_with_whether_the_tree_is_clean(tmp_path):
     clean = commit(tmp_path)
     assert re.fullmatch("commit [0-9a-f]{12}, tree clean", clean)
     (tmp_path / "new.py").write_text("not in it")
-    assert commit(tmp_path) == clean.replace("tree clean", "with changes that are not committed")
-    assert commit(tmp_path / "data") == "of no commit (not a git repository)"  # not that of the one around it
+    assert commit(tmp_path) == clean.replace("tree clean", "with uncommitted changes")
+    assert commit(tmp_path / "data") == "no commit (not a git repository)"  # not that of the one around it
     shutil.rmtree(tmp_path / ".git")
     (tmp_path / ".git").write_text("gitdir: nowhere\n")
-    assert commit(tmp_path) == "of a commit that git does not tell"
+    assert commit(tmp_path) == "unknown commit (git failed)"
 
 
 def test_a_hooks_repository_is_not_taken_for_the_projects(tmp_path, monkeypatch):
@@ -58,3 +59,8 @@ def test_the_quota_of_a_container_counts_as_its_cores(tmp_path, monkeypatch, lim
     for name, limit in limits.items():
         (tmp_path / name).write_text(limit)
     assert cores(tmp_path) == allowed
+
+
+def test_the_machine_is_named_with_its_memory():
+    kilobytes = int(re.search(r"MemTotal: +(\d+) kB", Path("/proc/meminfo").read_text())[1])
+    assert machine()["memory"] == pytest.approx(kilobytes / 2**20, abs=0.1)

@@ -25,7 +25,7 @@ def test_an_artifact_is_made_with_its_files_and_a_manifest(store, artifact):
     assert manifest == artifact.manifest
     assert manifest["files"]["numbers.txt"]["bytes"] == 13
     assert set(manifest["made"]) == {
-        *("at", "seconds", "measured", "why", "run", "commit", "processor", "cores", "system", "python")
+        *("at", "seconds", "measured", "why", "run", "commit", "processor", "cores", "memory", "system", "python")
     }
 
 
