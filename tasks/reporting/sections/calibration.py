@@ -37,7 +37,7 @@ def _finding(overconfidence: Estimate) -> str:
         return "is overconfident" if overconfidence.value > 0 else "is underconfident"
     if max(map(abs, overconfidence.interval)) <= WELL_CALIBRATED:
         return "is well calibrated"
-    return "may be over- or underconfident: these images are too few to decide"
+    return "may be over- or underconfident (too few images to decide)"
 
 
 def plots(numbers: Numbers) -> dict[str, Markup]:

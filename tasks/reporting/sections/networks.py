@@ -44,7 +44,7 @@ class Numbers(Model):
 def numbers(run: Run) -> Numbers:
     """Gather what the networks are."""
     read = {label: manifest["cache_key"]["settings"] for label, manifest in run.manifests.items()}
-    recipes = _recipes({name: read[f"evaluate[{name}]"] | read[f"train[{name}]"] for name in run.names})
+    recipes = _recipes({name: read[f"train[{name}]"] | read[f"evaluate[{name}]"] for name in run.names})
     found = {}
     for name in run.names:
         layers = _layers(run.layers[name], [run.layers[other] for other in run.names if other != name])
