@@ -77,5 +77,5 @@ class Templates:
         """Return a whole page: only its own script may run, told by its digest."""
         script = read_data(BESIDE / script_file) if script_file else ""
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        style = "".join(read_data(BESIDE / f"{name}.css") for name in ("style", "tables", "figures"))
+        style = "".join(read_data(BESIDE / f"{name}.css") for name in ("style", "tables", "figures", "pages"))
         return self.render(template, style=style, script=script, script_digest=digest, **values) + "\n"

@@ -1,33 +1,48 @@
-"""The index: all runs in `reports/`, newest first; its script compares any two of them."""
+"""The index: all runs in `reports/`, those of a recipe together; its script compares any two of them."""
 
+import json
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import FiniteFloat, TypeAdapter
 
 from tasks.evaluation.models import Share
 from tasks.formatting import as_text, in_unit
 from tasks.pipeline.reading import read_json
 from tasks.reporting import LATEST, PAGES
 from tasks.reporting.html import Templates
+from tasks.reporting.plots import slot
 
 SHARES = TypeAdapter(dict[str, Share])
+LIMITS = TypeAdapter(dict[str, FiniteFloat | None])  # a value and its interval, if it has one
+DIFFERENCES = {  # by unit: the scale, decimals and unit of a difference
+    "%": (100, 2, "points"),
+    "points": (100, 2, "points"),
+    "nats": (1, 4, "nats"),
+    "": (1, 0, ""),
+    "bytes": (1e-6, 2, "MB"),
+    "s": (1, 1, "s"),
+    "ms": (1, 3, "ms"),
+}
 
 
 def render_index(reports_dir: Path) -> str:
     """Return the index of the pages in a folder; what cannot be read is listed as that."""
     runs = [_entry(page) for page in sorted(reports_dir.glob(PAGES), reverse=True)]
     networks = sorted({name for run in runs for name in run["networks"]})
-    readable = [run for run in runs if run["values"]]
-    oldest_first = [run["accuracy"] for run in reversed(readable)]
-    values = {name: [accuracy[name] for accuracy in oldest_first if name in accuracy] for name in networks}
+    compared = ("when", "title", "choice", "settings", "versions", "values")
     return Templates().page(
         "index.html.j2",
         "index.js",
         runs=runs,
+        groups=_by_recipe(runs),
         networks=networks,
-        sparklines={name: _sparkline(of_runs) for name, of_runs in values.items() if of_runs},
-        compared=[{key: run[key] for key in ("title", "settings", "values")} for run in readable],
+        data={
+            "runs": [{key: run[key] for key in compared} for run in runs if run["values"]],
+            "slots": {name: slot(name) for name in networks},
+        },
         latest=LATEST if (reports_dir / LATEST).exists() else None,
     )
 
@@ -35,13 +50,14 @@ def render_index(reports_dir: Path) -> str:
 def _entry(page: Path) -> dict[str, Any]:
     """Return what the index says of a page, from its report data."""
     when = f"{page.name[:4]}-{page.name[4:6]}-{page.name[6:8]} {page.name[9:11]}:{page.name[11:13]} UTC"
-    entry: dict[str, Any] = {"page": page.name, "when": when, "title": f"{when} ({page.stem[-8:]})"}
-    entry |= {"verdict": "", "data_set": "", "trained_on": "", "networks": []}
-    entry |= {"accuracy": {}, "settings": {}, "values": {}}
+    entry: dict[str, Any] = {"page": page.name, "when": when, "title": f"{when} ({page.stem[-8:]})", "verdict": ""}
+    entry |= {"recipe": "No numbers", "command": "", "same": "", "networks": [], "study": False}
+    entry |= {"accuracy": {}, "settings": {}, "versions": {}, "values": {}}
     try:
         data = read_json(page.with_suffix(".json"))
         if "failed" in data:
-            return entry | {"verdict": f"Data refused: {data['failed'][0]['failure']}", "data_set": data["data_set"]}
+            why = f"Data refused: {data['failed'][0]['failure']}"
+            return entry | {"verdict": why, "recipe": f"{data['data_set']} · refused"}
         return entry | (_of_study if {"members", "trials"} & data.keys() else _of_run)(data)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         why = "are missing" if isinstance(error, FileNotFoundError) else "cannot be read"
@@ -49,41 +65,112 @@ def _entry(page: Path) -> dict[str, Any]:
 
 
 def _of_run(data: dict[str, Any]) -> dict[str, Any]:
-    epochs = ", ".join(f"{name} {len(history)}" for name, history in data["learning"]["histories"].items())
+    histories = data["learning"]["histories"]
     accuracy = SHARES.validate_python(data["side_by_side"]["test_accuracy"])
-    nodes = data["provenance"]["nodes"].items()
-    settings = {f"{label}: {name}": as_text(value) for label, node in nodes for name, value in node["settings"].items()}
+    nodes = data["provenance"]["nodes"]
+    settings = {label: node["settings"] for label, node in nodes.items()}
+    settings["download"] = {"data set": data["head"]["data_set"]}
+    images = f"{data['verdict']['images']['train']:,} training images"
     return {
         "verdict": data["verdict"]["sentences"][0],
-        "data_set": data["head"]["data_set"],
-        "trained_on": f"{data['verdict']['images']['train']:,} images; epochs: {epochs}",
+        "recipe": f"{data['head']['data_set']} · {images} · epochs: {_epochs(histories)}",
+        "command": data["provenance"]["command"],
+        "same": _without_seed(settings),
+        "choice": f"{', '.join(accuracy)}; {images}",
         "networks": list(accuracy),
         "accuracy": accuracy,
-        "settings": settings | {name: str(version) for name, version in data["provenance"]["versions"].items()},
-        "values": {
-            f"{network}: {name.replace('_', ' ')}": in_unit(of["value"], row["unit"])
-            for name, row in data["side_by_side"]["rows"].items()
-            for network, of in row["values"].items()
-        },
+        "settings": _by_setting(settings),
+        "versions": {name: str(version) for name, version in data["provenance"]["versions"].items()},
+        "values": _by_network(data["side_by_side"]["rows"]),
     }
 
 
 def _of_study(data: dict[str, Any]) -> dict[str, Any]:
-    entry = {"verdict": data["verdict"][0], "data_set": data["data_set"]}
-    if "trials" in data:
-        tried = f"{len(data['trials'])} trials of {data['network']}"
-        return entry | {"trained_on": tried, "networks": [data["network"]]}
-    means = {name: of["accuracy"]["test"]["mean"] for name, of in data["networks"].items() if "test" in of["accuracy"]}
-    return entry | {
-        "trained_on": f"{len(data['members'])} {data['kind']}s",
-        "networks": list(data["networks"]),
-        "accuracy": SHARES.validate_python({name: mean["value"] for name, mean in means.items()}),
+    search = "trials" in data
+    of = f"{len(data['trials'])} trials of {data['network']}" if search else f"{len(data['members'])} {data['kind']}s"
+    networks = [data["network"]] if search else list(data["networks"])
+    found = {} if search else {name: network["accuracy"].get("test") for name, network in data["networks"].items()}
+    compared = "" if search else f" · {', '.join(sorted(networks))}"
+    return {
+        "study": True,
+        "verdict": data["verdict"][0],
+        "recipe": f"{data['data_set']} · {'search' if search else 'study'}: {of}{compared}",
+        "command": data["command"],
+        "same": data["command"],
+        "networks": networks,
+        "accuracy": SHARES.validate_python({name: of["mean"]["value"] for name, of in found.items() if of}),
     }
 
 
-def _sparkline(values: list[float]) -> dict[str, Any]:
-    """Return what draws a network's test accuracies, oldest first: the lowest, the highest, and a point for each."""
-    low, high = min(values), max(values)
-    across = [i / (len(values) - 1) if len(values) > 1 else 0.5 for i in range(len(values))]
-    down = [(high - value) / (high - low) if high > low else 0.5 for value in values]
-    return {"low": low, "high": high, "points": list(zip(across, down, strict=True))}
+def _epochs(histories: dict[str, list[Any]]) -> str:
+    """Return how many epochs each network was trained for, those of the same number together."""
+    epochs: dict[int, list[str]] = {}
+    for name, history in sorted(histories.items()):
+        epochs.setdefault(len(history), []).append(name)
+    return "; ".join(f"{', '.join(names)} {number}" for number, names in epochs.items())
+
+
+def _without_seed(settings: dict[str, dict[str, Any]]) -> str:
+    """Return what two runs of the same recipe have in common, as one text."""
+    recipe = {label: {k: v for k, v in of_node.items() if k != "seed"} for label, of_node in settings.items()}
+    return json.dumps(recipe, sort_keys=True)
+
+
+def _by_setting(settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, str]]:
+    """Return each setting's value, as the page writes it, by network, or by node where no network is concerned."""
+    found: dict[str, dict[str, str]] = {}
+    for label, of_node in settings.items():
+        for name, value in of_node.items():
+            of = label.partition("[")[2].rstrip("]") or label
+            text = "default" if value is None else "none" if value == [] else as_text(value)
+            found.setdefault(name.replace("_", " "), {}).setdefault(of, text)
+    return found
+
+
+def _by_network(rows: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return each network's numbers: as the page writes them, and as their differences are counted."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows.values():
+        scale, decimals, unit = DIFFERENCES[row["unit"]]
+        for network, of in row["values"].items():
+            given = LIMITS.validate_python(of)
+            scaled = {name: None if value is None else scale * value for name, value in given.items()}
+            shown = {"text": in_unit(given["value"] or 0.0, row["unit"]), "decimals": decimals, "unit": unit}
+            found.setdefault(network, {})[row["title"]] = shown | scaled
+    return found
+
+
+def _by_recipe(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the runs of each recipe, newest first; the recipe of the newest run first."""
+    newest: dict[tuple[str, str], int] = {}
+    for place, run in enumerate(runs):
+        newest.setdefault((run["recipe"], run["same"]), place)
+    ordered = sorted(runs, key=lambda run: newest[run["recipe"], run["same"]])
+    groups = [list(of) for _, of in groupby(ordered, key=itemgetter("recipe", "same"))]
+    titles = [of[0]["recipe"] for of in groups]
+    return [
+        {
+            "title": title,
+            "command": of[0]["command"] if titles.count(title) > 1 else "",
+            "runs": of,
+            "lines": _lines([run["accuracy"] for run in reversed(of) if run["values"]]),
+        }
+        for title, of in zip(titles, groups, strict=True)
+    ]
+
+
+def _lines(accuracies: list[dict[str, float]]) -> dict[str, Any]:
+    """Return what draws the networks' test accuracies, oldest first, on one scale: empty for fewer than two runs."""
+    every = [value for of in accuracies for value in of.values()]
+    if len(accuracies) < 2 or not every:
+        return {}
+    low, high = min(every), max(every)
+    by_network = {
+        name: [
+            (place / (len(accuracies) - 1), (high - of[name]) / (high - low) if high > low else 0.5, of[name])
+            for place, of in enumerate(accuracies)
+            if name in of
+        ]
+        for name in sorted({name for of in accuracies for name in of})
+    }
+    return {"low": low, "high": high, "networks": by_network}

@@ -147,7 +147,7 @@ def test_the_contents_follow(visit, report):
 
 def test_the_index_filters_the_runs_by_network(visit, reports):
     page = visit(reports / "index.html")
-    rows = page.locator("#list tr")
+    rows = page.locator("#list tr[data-networks]")
     assert rows.first.locator("a").inner_text().startswith("2099-01-02")
     for network, visible in {"baseline": [False, True], "": [True, True]}.items():
         page.locator("#network").select_option(network)
@@ -161,13 +161,15 @@ def test_any_two_runs_can_be_compared(visit, reports):
     page = visit(reports / "index.html")
     assert not page.locator("#unscripted").is_visible()
     differing = page.locator("#moved").inner_text()
-    settings, figures = r"prepare: seed\s+0\s+7", r"dropout: test accuracy\s+\S+.%\s+50.00.%"
-    assert re.search(rf"{settings}.*{figures}.*: gap\s+\S+\s+–", differing, re.DOTALL)
+    settings, figures = r"seed \(prepare\)\s+0\s+7", r"dropout\s+Test accuracy\s+(\S+)%\s+50.00%\s+(\S+) points"
+    found = re.search(rf"{settings}.*{figures}", differing, re.DOTALL)
+    assert abs(float(found[2].replace("−", "-")) - (50 - float(found[1]))) < 0.011
+    assert "numbers Train − test gap (points)" in page.locator("#only").inner_text()
     page.locator("#older").select_option("0")
     assert page.locator("#same").is_visible()
     assert page.locator("#moved tr").count() == 0
     page.locator("#newer").select_option("1")
-    assert re.search(r"prepare: seed\s+7\s+0", page.locator("#moved").inner_text())
+    assert re.search(r"seed \(prepare\)\s+7\s+0", page.locator("#moved").inner_text())
 
 
 def test_the_live_page_refreshes_itself_until_the_report_is_there(visit, made, tmp_path):
