@@ -1,4 +1,4 @@
-// Loads the page again every few seconds, so that it shows what is now; not while the reader holds it still.
+// Reloads the page every few seconds, unless the reader has paused that.
 "use strict";
 const hold = document.querySelector("#hold");
 hold.parentElement.hidden = false;

@@ -1,4 +1,4 @@
-"""The live page: what runs and how the networks learn, while it runs; `publish` puts the report in its place.
+"""The live page: which steps run and how the networks learn; `publish` replaces it with the report.
 
 A thread of its own draws and writes it, so that no caller waits for it.
 """
@@ -15,8 +15,8 @@ from tasks.reporting.html import Templates
 from tasks.reporting.sections import learning
 
 EVERY = 5.0  # seconds between two versions of the page, at least
-REFRESH = 5  # seconds after which a browser asks again
-WAITS: dict[str, Any] = {"state": "waits", "note": "", "share": None}
+REFRESH = 5  # seconds after which a browser reloads it
+WAITS: dict[str, Any] = {"state": "waiting", "note": "", "share": None}
 
 
 class LivePage:
@@ -38,22 +38,22 @@ class LivePage:
         self.end("stopped" if error[0] else "")
 
     def __call__(self, event: Event) -> None:
-        """Show what a node does; of a training, its curves."""
+        """Show a node’s progress, and a training’s curves."""
         if event.history:
             self.histories[event.label.partition("[")[2].rstrip("]")] = list(event.history)
         before = self.nodes.get(event.label, WAITS)
-        state = {"started": "runs", "ended": "done", "failed": "failed"}.get(event.kind, before["state"])
+        state = {"started": "running", "ended": "done", "failed": "failed"}.get(event.kind, before["state"])
         share = event.done / event.total if event.total else None
         self.nodes[event.label] = {"state": state, "note": event.note, "share": share}
 
     def end(self, how: str = "") -> None:
-        """Write no more; say how the run ended, if it did so without a report."""
+        """Stop writing; say how the run ended, if it ended without a report."""
         self.writer.end()
         if how:
             self._write(how)
 
     def _write(self, ended: str = "") -> None:
-        """Write the page; a run does not fail because nobody can watch it."""
+        """Write the page; a run does not fail because its page cannot be written."""
         try:
             write_whole(self.path, self._page(ended).encode())
         except Exception as error:

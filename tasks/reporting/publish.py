@@ -1,4 +1,4 @@
-"""Publish: put pages where people look for them, `reports/`, each whole or not at all."""
+"""Publish: put pages, and beside each its numbers, into `reports/`, each whole or not at all."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from tasks.reporting import INDEX, LATEST, LIVE, PAGES
 
 
 def publish(artifact: Artifact, reports_dir: Path) -> Path:
-    """Put a report's page and numbers into `<reports>/<time made>-<key>`; return the same page, by `latest`'s name.
+    """Put a report's page and numbers into `<reports>/<time made>-<key>`; return the copy named by `latest`.
 
     Raises:
         RunError: the folder cannot be written.
@@ -45,12 +45,10 @@ def _publish(artifact: Artifact, newest: Path, page: bytes, numbers: bytes) -> P
     target = page_of(artifact, reports_dir)
     try:
         clean_up(reports_dir)
-        write_whole(target.with_suffix(".json"), numbers)
-        write_whole(target, page)
-        write_whole(newest.with_suffix(".json"), numbers)
-        write_whole(newest, page)
-        if (reports_dir / LIVE).exists():
-            write_whole(reports_dir / LIVE, page)
+        live = reports_dir / LIVE
+        for path in (target, newest, *([live] if live.exists() else [])):
+            write_whole(path.with_suffix(".json"), numbers)
+            write_whole(path, page)
         list_pages(reports_dir)
     except OSError as error:
         why = (error.strerror or str(error)).lower()

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from tasks.evaluation.rule import RULE
 from tasks.formatting import percent
 from tasks.pipeline.artifact import Artifact
 from tasks.reporting.html import Templates
-from tasks.reporting.plots import MUTED, TEXT, as_svg, new_figure, styled
+from tasks.reporting.plots import MUTED, TEXT, as_svg, look, new_figure, styled
 from tasks.reporting.study import Provenance, provenance_of
 from tasks.search.results import SearchResults
 
@@ -20,7 +21,7 @@ class Search(Provenance, SearchResults):
 
     @property
     def rows(self) -> dict[str, dict[str, Any]]:
-        """What the command line prints at the end, by trial: the best that were not given up."""
+        """What the command line prints at the end, by trial: the best that were not stopped early."""
         return {
             trial.name: {
                 "validation_accuracy": trial.accuracy and trial.accuracy.value,
@@ -41,54 +42,77 @@ def render(search: Search) -> str:
     """Return the page; it asks the network for nothing."""
     plots = {"trials": _trials(search), "settings": _parallel(search)}
     plots["importance"] = _importance(search) if search.importance else ""
-    return Templates().page("search.html.j2", search=search, plots=plots)
+    return Templates().page("search.html.j2", search=search, plots=plots, rule=RULE)
 
 
 @styled
 def _trials(search: Search) -> Markup:
-    """Draw each trial in the order in which it was tried, and the best so far."""
+    """Draw each trial in the order in which it was trained, the winner marked, and the best so far."""
+    from matplotlib.ticker import MaxNLocator
+
     figure, panel = new_figure(2.6)
-    tried = sorted(search.trials, key=lambda trial: int(trial.name.rpartition(" ")[2]))
-    places = np.arange(1, len(tried) + 1)
-    values = np.array([100 * trial.accuracy.value if trial.accuracy else np.nan for trial in tried])
-    up = np.array([trial.pruned for trial in tried])
-    best = np.maximum.accumulate(np.where(up, -np.inf, values))
-    panel.step(places, best, where="post", color=TEXT, linewidth=1.2)
-    panel.plot(places[~up], values[~up], "o", color=TEXT, markersize=6)
-    panel.plot(places[up], values[up], "x", color=MUTED, markersize=6)
-    panel.set(title="validation accuracy, %", xlabel="trial")
+    trials = sorted(search.trials, key=lambda trial: int(trial.name.rpartition(" ")[2]))
+    places = np.arange(1, len(trials) + 1)
+    values = np.array([100 * trial.accuracy.value if trial.accuracy else np.nan for trial in trials])
+    pruned = np.array([trial.pruned for trial in trials])
+    best = np.maximum.accumulate(np.where(pruned, -np.inf, values))
+    colour, marker = look(search.network)
+    panel.step(places, np.where(best > -np.inf, best, np.nan), where="post", color=TEXT, linewidth=1.2)
+    panel.plot(places[~pruned], values[~pruned], "o", color=TEXT, markersize=5)
+    panel.plot(places[pruned], values[pruned], "x", color=MUTED, markersize=6)
+    (place,) = [place for place, trial in enumerate(trials, 1) if trial.name == search.winner]
+    kept = values[place - 1]
+    panel.plot([place], [kept], marker, color=colour, markersize=11)
+    above = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center", "fontweight": "bold"}
+    panel.annotate(search.winner, (place, kept), **above)
+    panel.set(title="Validation accuracy, %", xlabel="trial")
+    panel.margins(x=0.08, y=0.18)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     panel.grid()
-    description = f"{search.winner} has the highest, {percent(np.nanmax(best) / 100)}."
+    description = f"{search.winner}, which is kept, has {kept:.2f}%; the highest is {best.max():.2f}%."
     return as_svg(figure, "trials", "Validation accuracy of every trial, and the best so far", description)
 
 
 @styled
 def _parallel(search: Search) -> Markup:
-    """Draw a line a trial through its settings, each on an axis of its own; the best tenth stands out."""
+    """Draw a line a trial through its settings, each on an axis of its own; the winner’s stands out, with its values."""
     figure, panel = new_figure(3.3)
     names = list(search.trials[0].settings)
-    heights = []
+    heights = {name: _scaled(name, [float(trial.settings[name]) for trial in search.trials]) for name in names}
     for place, name in enumerate(names):
-        tried = np.array([float(trial.settings[name]) for trial in search.trials])
-        panel.text(place, 1.05, f"{tried.max():g}", ha="center")
-        panel.text(place, -0.12, f"{tried.min():g}", ha="center")
+        values = [trial.settings[name] for trial in search.trials]
+        panel.text(place, 1.06, f"{max(values):g}", ha="center")
+        panel.text(place, -0.06, f"{min(values):g}", ha="center", va="top")
         panel.vlines(place, 0, 1, color=TEXT, linewidth=0.8, zorder=2.1)  # over the trials’ lines
-        scaled = np.log10(tried) if name == "learning_rate" else tried
-        span = np.ptp(scaled)
-        heights.append((scaled - scaled.min()) / span if span else np.full(len(scaled), 0.5))
-    best = max(1, len(search.trials) // 10)
-    for place in range(len(search.trials) - 1, -1, -1):
-        style: dict[str, Any] = {"color": MUTED, "linewidth": 0.7, "alpha": 0.7}
-        if place < best:
-            style = {"color": TEXT, "linewidth": 2}
-        panel.plot(range(len(names)), [of_setting[place] for of_setting in heights], **style)
-    panel.set(xlim=(-0.3, len(names) - 0.7), ylim=(-0.14, 1.14), yticks=[])
+    for place, trial in reversed(list(enumerate(search.trials))):
+        style: dict[str, Any] = {"color": MUTED, "linewidth": 0.8, "alpha": 0.7}
+        line = [of_setting[place] for of_setting in heights.values()]
+        if trial.name == search.winner:
+            colour, marker = look(search.network)
+            style = {"color": colour, "linewidth": 2.5, "marker": marker, "markersize": 8, "zorder": 3}
+            _label_values(panel, line, [trial.settings[name] for name in names])
+        panel.plot(range(len(names)), line, **style)
+    panel.set(xlim=(-0.4, len(names) - 0.4), ylim=(-0.16, 1.16), yticks=[])
     panel.spines[["left", "bottom"]].set_visible(False)
     panel.tick_params(length=0)
     panel.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
-    return as_svg(
-        figure, "settings", "The settings of every trial", f"The best {best} of {len(search.trials)} stand out."
-    )
+    description = f"{search.winner}, which is kept, stands out among {len(search.trials)}."
+    return as_svg(figure, "settings", "The settings of every trial", description)
+
+
+def _scaled(name: str, values: list[float]) -> np.ndarray:
+    """Return where values lie between the lowest, 0, and the highest, 1; learning rates by their logarithm."""
+    scaled = np.log10(values) if name == "learning_rate" else np.array(values)
+    span = np.ptp(scaled)
+    return (scaled - scaled.min()) / span if span else np.full(len(scaled), 0.5)
+
+
+def _label_values(panel: Any, heights: list[float], values: list[float]) -> None:
+    """Write values beside their marks, but for those that an end of the axis names already."""
+    for place, (height, value) in enumerate(zip(heights, values, strict=True)):
+        if 0.05 < height < 0.95:
+            beside = {"xytext": (8, 0), "textcoords": "offset points", "va": "center", "fontweight": "bold"}
+            panel.annotate(f"{value:g}", (place, height), **beside)
 
 
 @styled
@@ -97,6 +121,6 @@ def _importance(search: Search) -> Markup:
     names = list(search.importance)[::-1]
     panel.barh(range(len(names)), [100 * search.importance[name] for name in names], color=TEXT, height=0.6)
     panel.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
-    panel.set_title("importance, %")
+    panel.set_title("Importance, %")
     shares = "; ".join(f"{name.replace('_', ' ')} {percent(share, 0)}" for name, share in search.importance.items())
     return as_svg(figure, "importance", "Which settings matter", f"{shares}.")

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from tasks.evaluation.intervals import BOOTSTRAP_SAMPLES
 from tasks.evaluation.models import Model, Seconds
+from tasks.evaluation.rule import RULE
 from tasks.evaluation.studies import StudyResults
 from tasks.formatting import percent, points
 from tasks.pipeline.artifact import Artifact
@@ -41,7 +43,7 @@ class Provenance(Model):
 class Trainings(Model):
     """A network's trainings, in the order of the members."""
 
-    mirrored: bool  # in inference
+    flipped: bool  # whether probabilities are averaged over an image and its mirror image
     seconds: list[Seconds]
     histories: list[list[dict[str, float]]]  # an entry an epoch
 
@@ -75,7 +77,7 @@ def numbers(
         made = [train[f"{name}, {member}"] for member in study.members]
         read = evaluate[f"{name}, {study.members[0]}"].manifest["cache_key"]["settings"]
         trainings[name] = Trainings(
-            mirrored=read.get("tta") == "flip",  # trees have no such setting
+            flipped=read.get("tta") == "flip",  # trees have no such setting
             seconds=[training.measured["seconds"] for training in made],
             histories=[training.json("history.json") for training in made],
         )
@@ -100,9 +102,13 @@ def provenance_of(artifacts: list[Artifact], **by_member: dict[str, Artifact]) -
 def render(study: Study) -> str:
     """Return the page; it asks the network for nothing."""
     templates = Templates(head={"networks": list(study.networks)})
-    plots = {"accuracies": _accuracies(study), "curves": _bands(study)}
-    plots["differences"] = _differences(study) if study.pairs else ""
-    return templates.page("study.html.j2", study=study, plots=plots)
+    several_epochs = any(len(history) > 1 for of in study.trainings.values() for history in of.histories)
+    plots = {
+        "accuracies": _accuracies(study),
+        "differences": _differences(study) if study.pairs else "",
+        "curves": _bands(study) if several_epochs else "",
+    }
+    return templates.page("study.html.j2", study=study, plots=plots, rule=RULE, samples=BOOTSTRAP_SAMPLES)
 
 
 def _accuracies(study: Study) -> Markup:
@@ -110,7 +116,7 @@ def _accuracies(study: Study) -> Markup:
     found = {name: network.accuracy["validation"] for name, network in study.networks.items()}
     rows = [Interval(name, of.mean, of.values, look(name)) for name, of in found.items()]
     means = "; ".join(f"{name} {percent(of.mean.value)}" for name, of in found.items())
-    panel = Panel("validation accuracy, % (this decides)", rows)
+    panel = Panel("Validation accuracy, % (picks the winner)", rows)
     title = "Validation accuracy of every training"
     return interval_plot("accuracies", title, f"Means: {means}.", panel, length=32)
 
@@ -126,7 +132,7 @@ def _differences(study: Study) -> Markup:
     means = "; ".join(
         f"{pair.first} minus {pair.second}, {split}: {points(of.mean.value)}" for pair, split, of in drawn
     )
-    panel = Panel("first minus second, points", rows, zero=True)
+    panel = Panel("Difference, first − second (points)", rows, zero=True)
     description = f"Mean differences in points: {means}."
     return interval_plot("differences", "Differences, training by training", description, panel, length=32)
 
@@ -147,7 +153,7 @@ def _bands(study: Study) -> Markup:
         every = max(1, len(by_epoch) // 10)
         style: dict[str, Any] = {"marker": marker, "markevery": every, "markersize": 5, "label": plain(short(name))}
         panel.plot(epochs, mean, color=colour, **style)
-    panel.set_title("validation accuracy, %")
+    panel.set_title("Validation accuracy, %")
     count_epochs(panel)
     panel.grid()
     panel.legend(loc="best")

@@ -4,7 +4,7 @@ from tasks.evaluation.models import Count, Estimate, Model, Seconds, Share
 
 
 class TrialResult(Model):
-    """What was tried, and its validation accuracy, epoch by epoch and at the end."""
+    """A trial’s settings, and its validation accuracy, epoch by epoch and at the end."""
 
     name: str
     settings: dict[str, int | float]

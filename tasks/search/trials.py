@@ -1,7 +1,7 @@
-"""Trials: which hyper-parameters a search tries next, given what has come of those before.
+"""Trials: which hyper-parameters a search trains next, given the results of those before.
 
-Optuna proposes them, but keeps nothing: before each round it is told again what the trainings' artifacts say. So the
-same search asks the same again, and a killed one goes on with what has been trained.
+Optuna proposes them, but stores nothing: before each round, its study is rebuilt from the trainings' artifacts. So the
+same search proposes the same trials, and a killed one resumes with what has been trained.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from tasks.pipeline.artifact import Artifact
 
 Space = dict[str, dict[str, Any]]  # bounds or choices of each setting that is varied
-BATCH = 5  # trials that are asked for together, and can be trained side by side
-N_STARTUP_TRIALS = 10  # trials before what came of them guides the next ones
-PRUNING_STEPS = (1, 2, 3)  # of its epochs, after which a poor trial is given up
-MIN_FINISHED = 5  # finished trials, without which none is poor
-PROPOSALS_PER_TRIAL = 10  # proposals for each trial: of a small space, some have been tried
+BATCH = 5  # trials that are proposed together, and can be trained side by side
+N_STARTUP_TRIALS = 10  # random trials, before results guide the next ones
+PRUNING_STEPS = (1, 2, 3)  # of its epochs, after which a poor trial is stopped early
+MIN_FINISHED = 5  # finished trials, before which none is stopped early
+PROPOSALS_PER_TRIAL = 10  # proposals for each trial: in a small space, some repeat earlier trials
 DIGITS = 3  # of a learning rate
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What was tried, and what has come of it."""
+    """A trial’s settings, and its results."""
 
     settings: dict[str, Any]  # those that the search varies
     accuracies: list[float]  # on validation data, epoch by epoch
@@ -70,9 +70,9 @@ class Trial:
 
 
 def next_settings(
-    space: Space, usual: dict[str, Any], before: list[Trial], count: int, seed: int
+    space: Space, default: dict[str, Any], before: list[Trial], count: int, seed: int
 ) -> list[dict[str, Any]]:
-    """Return what to try in the next round, the usual first of all; more are the same and others after them.
+    """Return the settings of the next round’s trials, the default recipe first; a larger count only adds to them.
 
     By Optuna's tree-structured Parzen estimator: Bergstra et al. (2011), "Algorithms for hyper-parameter optimization".
     """
@@ -80,11 +80,11 @@ def next_settings(
 
     sampler = TPESampler(seed=_seed(seed, len(before)), n_startup_trials=N_STARTUP_TRIALS)
     study = study_of(before, space, sampler)
-    asked = [] if before else [usual]
-    tried = [trial.settings for trial in before]
+    asked = [] if before else [default]
+    known = [trial.settings for trial in before]
     for _ in range(PROPOSALS_PER_TRIAL * count):
         proposed = {name: _legible(value) for name, value in study.ask(distributions_of(space)).params.items()}
-        if len(asked) < count and proposed not in [*tried, *asked]:
+        if len(asked) < count and proposed not in [*known, *asked]:
             asked.append(proposed)
     return asked[:count]
 
@@ -97,14 +97,14 @@ def study_of(trials: list[Trial], space: Space, sampler: BaseSampler | None = No
     study = optuna.create_study(direction="maximize", sampler=sampler)
     for trial in trials:
         over = [quarter for quarter in PRUNING_STEPS if trial.epochs_after(quarter) <= len(trial.accuracies)]
-        known = optuna.trial.create_trial(
+        built = optuna.trial.create_trial(
             state=optuna.trial.TrialState.PRUNED if trial.pruned else optuna.trial.TrialState.COMPLETE,
             value=None if trial.pruned else trial.accuracy,
             params=trial.settings,
             distributions=distributions_of(space),
             intermediate_values={quarter: trial.after(quarter) for quarter in over},
         )
-        study.add_trial(known)
+        study.add_trial(built)
     return study
 
 
@@ -121,9 +121,9 @@ def distributions_of(space: Space) -> dict[str, BaseDistribution]:
 
 
 def median_thresholds(before: list[Trial]) -> tuple[float, ...]:
-    """Return the validation accuracies below which a trial is given up: at each quarter, the median of the finished.
+    """Return the validation accuracies below which a trial is stopped early: at each quarter, the finished ones’ median.
 
-    They also allow it to diverge. The first trial has none: as the usual recipe, it is what any run trains.
+    They also allow it to diverge. The first trial has none: as the default recipe, it is what any run trains.
 
     The median stopping rule: Golovin et al. (2017), "Google Vizier", section 3.2.2.
     """

@@ -176,7 +176,7 @@ def test_the_live_page_refreshes_itself_until_the_report_is_there(visit, made, t
     with LivePage(tmp_path, ["train[dropout]"]) as live:
         wait_until(live.path.exists, 20)
         page = visit(live.path)
-        assert "being worked out" in page.locator("h2").first.inner_text()
+        assert "in progress" in page.locator("h2").first.inner_text()
         live(Event("advanced", "train[dropout]", "epoch 1/2", 1, 2, True))
         page.wait_for_selector("text=epoch 1/2", timeout=1000 * (EVERY + REFRESH + 10))
         live.end()

@@ -29,10 +29,10 @@ def page_with(live, *texts):
 def test_it_shows_every_node_and_how_far_it_is(live):
     page = page_with(live, "</html>")
     assert [page.index(label) for label in live.nodes] == sorted(page.index(label) for label in live.nodes)
-    assert page.count(">waits<") == 3
-    live(Event("ended", "download", "kept, verified"))
+    assert page.count(">waiting<") == 3
+    live(Event("ended", "download", "reused"))
     live(Event("started", "train[dropout]", "epochs 20 → 30"))
-    live(Event("started", "Prefect server", "not announced before"))
+    live(Event("started", "Prefect server", "new"))
     page_with(live, "epochs 20 → 30", "✓ done", "Prefect server")
     live(Event("advanced", "train[dropout]", "epoch 2/6 · loss 0.4", 1.5, 6, False))
     page_with(live, 'value="0.250"', "epoch 2/6 · loss 0.4")

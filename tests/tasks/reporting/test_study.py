@@ -61,3 +61,23 @@ def test_trainings_of_unequal_length_have_a_picture(content):
     first = next(iter(content["trainings"].values()))
     first["histories"][0] = [first["histories"][0][0] | {"epoch": epoch} for epoch in (1, 2, 3)]
     assert page_of(content) != page
+
+
+def test_the_title_and_the_table_name_a_tie(content):
+    first, second = content["networks"]
+    content |= {"winner": first, "tied": [second, first]}
+    page = page_of(content)
+    assert f"<title>Tie: keep {first} · 2 seeds" in page
+    assert "<small>keep</small>" in page
+    assert "<small>tie</small>" in page
+    assert f"<title>Keep {first} · 2 seeds" in page_of(content | {"tied": []})
+
+
+def test_seeds_needed_are_explained_where_they_are_listed_and_methods_name_their_sources(content):
+    page = page_of(content)
+    assert "<strong>Seeds needed</strong>: with this many seeds, a paired t-test" in page
+    assert page.index("Seeds needed</strong>") < page.index(">seeds needed</th>") < page.index('id="methods"')
+    for source in ("<cite>Biometrika</cite> 6 (1908)", "Efron and Tibshirani", "Cohen"):
+        assert page.index(source) > page.index('id="methods"')
+    assert "Nadeau" not in page  # for folds
+    assert "Two trainings of each network" in page
