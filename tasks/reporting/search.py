@@ -75,7 +75,7 @@ def _trials(search: Search) -> Markup:
 
 @styled
 def _parallel(search: Search) -> Markup:
-    """Draw a line a trial through its settings, each on an axis of its own; the winner’s stands out, with its values."""
+    """Draw a line per trial through its settings, each on an axis of its own; the winner’s stands out, with values."""
     figure, panel = new_figure(3.3)
     names = list(search.trials[0].settings)
     heights = {name: _scaled(name, [float(trial.settings[name]) for trial in search.trials]) for name in names}

@@ -121,7 +121,7 @@ def distributions_of(space: Space) -> dict[str, BaseDistribution]:
 
 
 def median_thresholds(before: list[Trial]) -> tuple[float, ...]:
-    """Return the validation accuracies below which a trial is stopped early: at each quarter, the finished ones’ median.
+    """Return the validation accuracies below which a trial stops early: at each quarter, the median of the finished.
 
     They also allow it to diverge. The first trial has none: as the default recipe, it is what any run trains.
 

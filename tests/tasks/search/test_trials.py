@@ -1,24 +1,25 @@
+import numpy as np
 import pytest
 
 from tasks.search.trials import MIN_FINISHED, Trial, median_thresholds, next_settings, study_of
 from tasks.settings.settings import parse_settings
 from tasks.settings.studies import SearchStudy
 
-SPACE, USUAL = SearchStudy().space, SearchStudy().defaults
+SPACE, DEFAULT = SearchStudy().space, SearchStudy().defaults
 
 
-def tried(settings, accuracies, epochs=4):
-    return Trial(settings, accuracies, epochs, len(accuracies) < epochs, 1.0, 100)
+def trained(settings, accuracies, epochs=4):
+    return Trial(settings, accuracies, epochs, len(accuracies) < epochs, 1.0, 100, np.ones(1, bool))
 
 
 def asked(before, count, seed=0):
-    return next_settings(SPACE, USUAL, before, count, seed)
+    return next_settings(SPACE, DEFAULT, before, count, seed)
 
 
 def some(count):
     """Trials with other settings each, the higher their learning rate the better."""
     settings = asked([], count)
-    return [tried(of, [0.5, 0.6, 0.7, 0.7 + 10 * of["learning_rate"]]) for of in settings]
+    return [trained(of, [0.5, 0.6, 0.7, 0.7 + 10 * of["learning_rate"]]) for of in settings]
 
 
 def test_what_the_network_takes_and_nobody_has_set_is_varied():
@@ -31,9 +32,9 @@ def test_what_the_network_takes_and_nobody_has_set_is_varied():
     )
 
 
-def test_the_first_trial_is_the_usual_recipe_and_all_lie_within_bounds():
+def test_the_first_trial_is_the_default_recipe_and_all_lie_within_bounds():
     first, *others = asked([], 40)
-    assert first == USUAL
+    assert first == DEFAULT
     assert first == {
         "learning_rate": 0.003,
         "batch_size": 128,
@@ -51,7 +52,7 @@ def test_the_first_trial_is_the_usual_recipe_and_all_lie_within_bounds():
         parse_settings(settings | {"networks": "dropout"})
 
 
-def test_the_same_is_asked_again_and_a_longer_round_begins_with_the_same():
+def test_the_same_is_proposed_again_and_a_longer_round_begins_with_the_same():
     before = some(12)
     once = asked(before, 3)
     assert asked(before, 3) == once
@@ -60,31 +61,31 @@ def test_the_same_is_asked_again_and_a_longer_round_begins_with_the_same():
     assert asked(before[:11], 3) != once
 
 
-def test_what_came_of_earlier_trials_guides_the_next():
+def test_the_results_of_earlier_trials_guide_the_next():
     rates = [settings["learning_rate"] for settings in asked(some(40), 20)]
-    assert sum(rate > 0.003 for rate in rates) >= 16, "the higher, the better, it was told"
+    assert sum(rate > 0.003 for rate in rates) >= 16, "in earlier trials, higher was better"
 
 
-def test_bars_are_the_medians_of_the_finished_trials_and_stop_nobody_before_there_are_enough():
+def test_thresholds_are_the_medians_of_the_finished_trials_and_stop_none_before_there_are_enough():
     curves = [[0.1 * n, 0.2, 0.3, 0.4] for n in range(1, MIN_FINISHED + 1)]
-    finished = [tried(USUAL, curve) for curve in curves]
+    finished = [trained(DEFAULT, curve) for curve in curves]
     assert median_thresholds(finished[1:]) == (0, 0, 0)
-    assert median_thresholds([*finished, tried(USUAL, [0.9])]) == pytest.approx((0.3, 0.2, 0.3))
+    assert median_thresholds([*finished, trained(DEFAULT, [0.9])]) == pytest.approx((0.3, 0.2, 0.3))
 
 
-def test_a_trial_that_was_given_up_is_told_as_that_with_what_it_had_reached():
-    whole, part = study_of([tried(USUAL, [0.1, 0.2, 0.3, 0.4]), tried(USUAL, [0.1, 0.2])], SPACE).trials
+def test_a_trial_that_stopped_early_is_known_as_that_with_what_it_had_reached():
+    whole, part = study_of([trained(DEFAULT, [0.1, 0.2, 0.3, 0.4]), trained(DEFAULT, [0.1, 0.2])], SPACE).trials
     assert (whole.state.name, whole.value, whole.intermediate_values) == ("COMPLETE", 0.4, {1: 0.1, 2: 0.2, 3: 0.3})
     assert (part.state.name, part.intermediate_values) == ("PRUNED", {1: 0.1, 2: 0.2})
 
 
-def test_a_trial_that_diverged_before_its_first_epochs_end_is_one_that_was_given_up():
-    diverged = tried(USUAL | {"learning_rate": 0.01}, [])
+def test_a_trial_that_diverged_before_its_first_epochs_end_stopped_early():
+    diverged = trained(DEFAULT | {"learning_rate": 0.01}, [])
     (known,) = study_of([diverged], SPACE).trials
     assert (known.state.name, known.intermediate_values) == ("PRUNED", {})
     assert len(asked([*some(12), diverged], 5)) == 5
 
 
 def test_short_trainings_have_quarters_too():
-    assert [tried(USUAL, [0.1, 0.2], epochs=2).after(quarter) for quarter in (1, 2, 3)] == [0.1, 0.1, 0.2]
-    assert [tried(USUAL, [0.1], epochs=1).after(quarter) for quarter in (1, 2, 3)] == [0.1, 0.1, 0.1]
+    assert [trained(DEFAULT, [0.1, 0.2], epochs=2).after(quarter) for quarter in (1, 2, 3)] == [0.1, 0.1, 0.2]
+    assert [trained(DEFAULT, [0.1], epochs=1).after(quarter) for quarter in (1, 2, 3)] == [0.1, 0.1, 0.1]
