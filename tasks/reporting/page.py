@@ -84,6 +84,8 @@ def render_section(section: Any, data: Any, templates: Templates) -> Markup:
 
 
 def _packed(sprite: Sprite, picture: PredictedImage) -> list[Any]:
-    """Return a picture for the script: column and row in the sprite, index, label, each network's predictions."""
-    predictions = [[[index, round(100 * share, 1)] for index, share in of] for of in picture.predictions.values()]
-    return [*sprite.place(picture.file, picture.index), picture.index, picture.label, *predictions]
+    """Return a picture for the script: place in the sprite, index, label, each network's classes and per mille."""
+    predictions = [
+        [of for index, share in best for of in (index, round(1000 * share))] for best in picture.predictions.values()
+    ]
+    return [sprite.places[picture.file, picture.index], picture.index, picture.label, *predictions]

@@ -92,8 +92,7 @@ def as_svg(figure: "Figure", name: str, title: str, description: str) -> Markup:
     with rc_context({"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     svg = buffer.getvalue()
-    svg = re.sub(r"<style.*?</style>|<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r"\n\s*", "\n", svg)
+    svg = _compact(svg[svg.index("<svg") :])
     prefix = re.sub(r"[^a-z0-9]+", "-", name.lower())
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     svg = svg.replace(TEXT, "currentColor").replace(MUTED, "var(--soft)")
@@ -103,6 +102,18 @@ def as_svg(figure: "Figure", name: str, title: str, description: str) -> Markup:
     described = f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"
     end_of_tag = svg.index(">") + 1
     return Markup(svg[:end_of_tag] + described + svg[end_of_tag:])  # noqa: S704 (matplotlib escapes its text)
+
+
+def _compact(svg: str) -> str:
+    """Return an SVG of matplotlib’s without what nobody sees: ids of groups, a typeface for each text, thousandths."""
+    svg = re.sub(r"<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(?<=<g) id="[^"]*"| transform="rotate\(-?0 [^"]*"| font-family: [^;"]*;', "", svg)
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"\d+\.\d{3,}", _to_hundredths, tag[0]), svg)
+    return re.sub(r"\s*\n\s*", "\n", svg)
+
+
+def _to_hundredths(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def short(name: str, length: int = 18) -> str:

@@ -25,25 +25,32 @@ function followContents() {
 }
 
 function showCells() {
-  const { names, slots, classes, pictures, correct_shown: correctShown } = JSON.parse(one("#pictures").textContent);
+  const shared = JSON.parse(one("#pictures").textContent);
+  const { names, slots, classes, columns, pictures: packed, correct_shown: correctShown } = shared;
+  const pairs = (flat) => { // of a class and its probability in per cent
+    const ofClass = [];
+    for (let at = 0; at < flat.length; at += 2) ofClass.push([flat[at], flat[at + 1] / 10]);
+    return ofClass;
+  };
+  const pictures = packed.map(([place, index, label, ...best]) => ({ place, index, label, best: best.map(pairs) }));
   const target = one("#cell");
 
   const className = (index) => make("bdi", "", classes[index]); // it may be written from right to left
   const choice = ([index, probability], label) =>
     make("span", index === label ? "true" : "", className(index), ` ${probability.toFixed(1)}%`);
-  const card = ([x, y, index, label, ...byNetwork]) => {
+  const card = ({ place, index, label, best }) => {
     const made = one("#card").content.cloneNode(true);
     const tile = one(".tile", made);
-    tile.style.cssText = `--x:${x};--y:${y}`;
+    tile.style.cssText = `--x:${place % columns};--y:${Math.floor(place / columns)}`;
     tile.setAttribute("aria-label", `test image ${index}, ${classes[label]}`);
     one("strong", made).append(className(label));
     one("small", made).textContent = `test ${index}`;
-    byNetwork.forEach((choices, place) => {
+    best.forEach((choices, network) => {
       const chip = make("span", "chip");
-      chip.style.cssText = `--own:var(--network-${slots[place]});clip-path:var(--shape-${slots[place]})`;
+      chip.style.cssText = `--own:var(--network-${slots[network]});clip-path:var(--shape-${slots[network]})`;
       chip.setAttribute("aria-hidden", "true");
       const shown = choices.flatMap((of, rank) => [rank ? ", " : "", choice(of, label)]);
-      one(".choices", made).append(make("li", "", chip, make("span", "unseen", `${names[place]}: `), ...shown));
+      one(".choices", made).append(make("li", "", chip, make("span", "unseen", `${names[network]}: `), ...shown));
     });
     return made;
   };
@@ -58,8 +65,8 @@ function showCells() {
     const matrix = button.closest("table").dataset.matrix;
     const [label, predicted] = [+button.dataset.true, +button.dataset.predicted];
     const counts = button.dataset.count.split(" ").map(Number); // of a difference: only by the one, only by the other
-    const byConfidence = (place) => (a, b) => b[4 + place][0][1] - a[4 + place][0][1];
-    const predicts = (picture, place) => picture[3] === label && picture[4 + place][0][0] === predicted;
+    const byConfidence = (network) => (a, b) => b.best[network][0][1] - a.best[network][0][1];
+    const predicts = (picture, network) => picture.label === label && picture.best[network][0][0] === predicted;
     const what = `${classes[label]} predicted as ${classes[predicted]}`;
     all(".matrix button[aria-pressed]").forEach((other) => other.removeAttribute("aria-pressed"));
     button.setAttribute("aria-pressed", "true");

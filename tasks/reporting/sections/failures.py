@@ -13,8 +13,7 @@ from tasks.reporting.models import PredictedImage, predicted_images
 
 TITLE = "Where they fail"
 LOOK_ALIKES = ("T-shirt/top", "Pullover", "Coat", "Shirt")
-MOST_PICTURES = 2_000  # about a megabyte
-OF_A_CELL = (10_000, 100, 50, 25, 12, 6, 3, 1)  # pictures of one cell of a matrix: as many as there is room for
+MOST_PICTURES = 1_500  # half a megabyte
 CORRECT_OF_A_CLASS = 12
 FRACTIONS = {"A quarter": 1 / 4, "A third": 1 / 3, "Half": 1 / 2, "Two thirds": 2 / 3, "Three quarters": 3 / 4}
 NEAR = 0.02  # of a fraction: what is at most so far from it is called by its name
@@ -150,14 +149,15 @@ def _in_words(errors: dict[str, int], of_errors: dict[str, int]) -> str | None:
 def choose_pictures(run: Run) -> tuple[list[int], int]:
     """Return the positions of the test images to show, and how many of each class are correct, the least confident.
 
-    Of the errors, the most confident of each cell: as many as leave the page small.
+    Of the errors, the most confident of each cell of a matrix: as many of each cell as leave the page small.
     """
-    for most in OF_A_CELL:
-        chosen: set[int] = set()
-        for name in run.names:
-            for label, predicted in sorted({*zip(run.labels.tolist(), run.predicted[name].tolist(), strict=True)}):
-                cell = _most_confident(run, name, label, predicted)
-                chosen.update((cell[:most] if label != predicted else cell[-min(most, CORRECT_OF_A_CLASS) :]).tolist())
-        if len(chosen) <= MOST_PICTURES:
-            break
-    return sorted(chosen), min(most, CORRECT_OF_A_CLASS)
+    unwanted = len(run.labels)
+    rank = np.full(unwanted, unwanted)  # in the cell, of any network, in which an image stands first
+    for name in run.names:
+        for label, predicted in sorted({*zip(run.labels.tolist(), run.predicted[name].tolist(), strict=True)}):
+            cell = _most_confident(run, name, label, predicted)
+            if label == predicted:
+                cell = cell[::-1][:CORRECT_OF_A_CLASS]
+            rank[cell] = np.minimum(rank[cell], np.arange(len(cell)))
+    most = max(1, int(np.sort(rank)[MOST_PICTURES])) if unwanted > MOST_PICTURES else unwanted
+    return np.flatnonzero(rank < most).tolist(), min(most, CORRECT_OF_A_CLASS)
