@@ -6,19 +6,19 @@ python -m docs.options > docs/options.md      # as `make docs` does
 from collections.abc import Iterable
 
 from flows.actions import FLAGS
-from flows.cli import RUNS_KEPT
+from flows.parser import EXIT_STATUSES
 from tasks.formatting import as_text, option_of
-from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.models import networks
+from tasks.settings.options import GROUPS
 from tasks.settings.presets import PRESETS
 from tasks.settings.settings import PROJECT, Settings
 from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy
 
 STUDIES = (SeedStudy, FoldStudy, SearchStudy)
 PURPOSES = {
-    "fast": "all images, reaches the article's accuracy soonest ([why](decisions/0014-the-fast-recipe.md))",
-    "article": "exactly the article's recipe; `make article` runs it",
-    "smoke": "2,000 images: does everything work? Its accuracies mean nothing",
+    "fast": "all images; reaches the article's accuracy soonest ([why](decisions/0014-the-fast-recipe.md))",
+    "article": "the article's own recipe; `make article` runs it",
+    "smoke": "2,000 images: does everything work? Ignore its accuracies",
 }
 INTRODUCTION = """
 # Options
@@ -30,23 +30,18 @@ make run ARGS='--preset smoke'
 .venv/bin/python flows/main.py --preset smoke
 ```
 
-Both commands do the same. The second one needs an environment, which `make run` makes.
+Both commands do the same. The second one needs the environment that `make run` sets up.
 
 - An option that you leave out has the network's own value, if there is one, or else the preset's.
 - `--recipe-file` fills in what you leave out. What you give on the command line wins.
 - Paths are relative to the current folder on the command line, and to the project's folder in Prefect's form.
 - Prefect's form and `prefect.yaml` take the same options, written with `_`: `{"batch_size": 64}`.
-- An unknown option, a value of the wrong type and a value out of bounds are refused before anything runs.
+- Unknown options, values of the wrong type and values out of bounds are refused before anything runs.
 """
-CONCLUSION = f"""
+CONCLUSION = """
 ## Exit status
 
-| status | meaning |
-| --- | --- |
-| 0 | the report is up to date; with an option instead of a run: nothing is wrong |
-| {RunError.exit_status} | the run failed; with `--verify` or `--status`: something is wrong |
-| {UserError.exit_status} | what you gave cannot be used |
-| 130 | stopped by Ctrl-C or SIGTERM |
+{statuses}
 
 `make` itself ends with 2, whatever failed.
 
@@ -85,9 +80,9 @@ def default_of(kind: type[Settings], name: str) -> str:
 
 
 def actions() -> str:
-    """Return the table of what the command does instead of a run."""
-    prune = ("`--prune [RUNS]`", f"list what none of the last RUNS runs needs (default: {RUNS_KEPT})")
-    return table("option", "meaning", rows=[*((f"`--{name}`", meaning) for name, meaning in FLAGS.items()), prune])
+    """Return the table of what the command does instead of running."""
+    spelled = {name: f"--{name}{' [RUNS]' if name == 'prune' else ''}" for name in FLAGS}
+    return table("option", "meaning", rows=[(f"`{spelled[name]}`", meaning) for name, meaning in FLAGS.items()])
 
 
 def presets() -> str:
@@ -113,11 +108,12 @@ def study(kind: type[Settings]) -> str:
 if __name__ == "__main__":
     parts = [
         INTRODUCTION,
-        f"## A run\n\n{options_of(Settings, Settings.model_fields)}",
-        f"## Instead of a run\n\n{actions()}",
+        "## A run",
+        *(f"### {title.capitalize()}\n\n{options_of(Settings, names)}" for title, names in GROUPS.items()),
+        f"## Instead of running\n\n{actions()}",
         f"## Presets\n\n{presets()}",
         "## Studies\n\nA study takes the options of a run, but for a few.",
         *map(study, STUDIES),
-        CONCLUSION,
+        CONCLUSION.format(statuses=table("status", "meaning", rows=EXIT_STATUSES.items())),
     ]
     print("\n\n".join(part.strip() for part in parts).replace(f"{PROJECT}/", ""))

@@ -3,22 +3,25 @@
 from pathlib import Path
 from typing import Any
 
+from flows.outlook import outlook
 from flows.plan import Dag, plan
-from flows.pruning import damaged, no_run_at_work, remove, unneeded
+from flows.pruning import damaged, megabytes, no_run_at_work, remove, unneeded
 from flows.result_table import table
 from tasks.pipeline.champions import roll_back
 from tasks.pipeline.errors import UserError
 from tasks.pipeline.reading import printable
 from tasks.settings.settings import Settings
 
+RUNS_KEPT = 10
 FLAGS = {
-    "plan": "say what a run would do, and why",
-    "verify": "check every artifact, and say what is damaged",
-    "status": "say how the last run ended and whether what is scheduled happens; status 1 if not",
-    "rollback": "put the champion before into use again",
-    "yes": "with --prune: remove it",
+    "plan": "dry run: what would run, and why",
+    "verify": "check every artifact's checksums (exit 1 if one is damaged)",
+    "status": "how the last run ended, and whether scheduled runs are happening (exit 1 if not)",
+    "rollback": "restore the previous champion",
+    "prune": f"list what none of the last RUNS runs used (default: {RUNS_KEPT})",
+    "yes": "with --prune: delete it",
 }
-ACTIONS = ("prune", *FLAGS)
+ACTIONS = tuple(FLAGS)
 
 
 def run_command(dag: Dag, settings: Settings, actions: dict[str, Any]) -> int:
@@ -26,12 +29,13 @@ def run_command(dag: Dag, settings: Settings, actions: dict[str, Any]) -> int:
 
     Raises:
         UserError: it names actions that do not go together.
-        RunError: a run is at work, or nothing can be read.
+        RunError: a run is active, or nothing can be read.
     """
     wrong: list[str] = []
     match sorted(actions):
         case ["plan"]:
-            lines = [table(plan(dag, settings).steps)]
+            planned = plan(dag, settings)
+            lines = [table(planned.steps), "", outlook(planned, settings)]
         case ["verify"]:
             wrong, summary = damaged(settings.data_dir)
             lines = [*wrong, summary]
@@ -42,22 +46,20 @@ def run_command(dag: Dag, settings: Settings, actions: dict[str, Any]) -> int:
             lines = [table(rows), *wrong]
         case ["rollback"]:
             again, was = roll_back(settings.data_dir)
-            lines = [f"champion: {again.network} ({again.recipe}), no longer {was.network} ({was.recipe})"]
+            lines = [f"Champion restored: {again.network} ({again.recipe}). It replaces {was.network} ({was.recipe})."]
         case ["prune"] | ["prune", "yes"]:
             removing = "yes" in actions
             with no_run_at_work(settings.data_dir):
                 items = unneeded(settings.data_dir, settings.reports_dir, actions["prune"])
                 if removing:
                     remove(items, settings.reports_dir)
-            found = [(f"{item.bytes:,}", _shown(item.folder, settings), item.why) for item in items]
-            size = f"{sum(item.bytes for item in items):,} bytes"
-            count = f"{len(items)} {'removed' if removing else 'to remove'}, {size}"
-            hint = "; add --yes to remove them" if items and not removing else ""
-            lines = list(filter(None, [table(found), count + hint]))
+            found = [(megabytes(item.bytes), _shown(item.folder, settings), item.why) for item in items]
+            size = megabytes(sum(item.bytes for item in items))
+            count = f"{len(items)} {'deleted' if removing else 'to delete'}, {size}"
+            hint = "; add --yes to delete them" if items and not removing else ""
+            lines = list(filter(None, [table(found, ">"), count + hint]))
         case _:
-            raise UserError(
-                "--plan, --verify, --status, --rollback and --prune go one at a time; --yes only with --prune"
-            )
+            raise UserError("give one of --plan, --verify, --status, --rollback and --prune; --yes only with --prune")
     print("\n".join(lines))
     return 1 if wrong else 0
 

@@ -37,9 +37,7 @@ def prepare_python() -> None:
         others = {name: value for name, value in os.environ.items() if name not in OF_PYTHON}
         os.execve(sys.executable, [sys.executable, *sys.argv], others)  # noqa: S606 (no shell is wanted)
     if not find_spec("pydantic"):
-        print(
-            "error: this Python lacks libraries; `make run` makes the .venv/bin/python that has them", file=sys.stderr
-        )
+        print("error: this Python lacks the needed libraries; `make run` installs them into .venv", file=sys.stderr)
         sys.exit(2)
 
 

@@ -51,18 +51,19 @@ def outline(dag: Dag, settings: Settings) -> tuple[list[str], dict[str, str]]:
     dag(visit, settings)
     if settings.force and not forced.reasons:
         names = dict.fromkeys([*nodes.values(), *nodes])
-        raise UserError(f"force: no node is called {settings.force!r}{suggest(settings.force, names)}")
+        raise UserError(f"--force: unknown step {settings.force}{suggest(settings.force, names)}")
     return list(nodes), forced.reasons
 
 
 @dataclass
 class Plan:
-    """What happens to each node: keep, run, wait for an input that may change, or stop at a failed check."""
+    """What happens to each node: reuse, run, wait for an input that may change, or stop at a failed check."""
 
     steps: list[Step] = field(default_factory=list)
     kept: dict[str, Artifact] = field(default_factory=dict)  # by label; verified
     failed_check: RunError | None = None
     libraries: set[str] = field(default_factory=set)  # of the nodes that run, or may have to
+    waits_for: dict[str, list[str]] = field(default_factory=dict)  # by label: the inputs that are not kept
 
     @property
     def complete(self) -> bool:
@@ -74,8 +75,9 @@ def plan(dag: Dag, settings: Settings) -> Plan:
     """Return what a run would do; without Prefect or TensorFlow."""
     forced, found = ForcedReruns(settings.force), Plan()
 
-    def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:  # noqa: ARG001
+    def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:
         label, undecided = node.label(network), list(flatten(inputs, str))
+        found.waits_for[label] = [*undecided, *([after] if isinstance(after, str) else [])]
         if found.failed_check:
             verb, why = "wait", "(a failed check stops the run)"
         elif reason := forced.reason(node, network, undecided):
@@ -91,7 +93,7 @@ def plan(dag: Dag, settings: Settings) -> Plan:
             else:
                 if isinstance(artifact, Artifact):
                     found.kept[label] = artifact
-                    verb, why = "keep", f"{artifact.key} verified"
+                    verb, why = "reuse", f"cached ({artifact.key})"
                 else:
                     verb, why = "run", artifact.reason
         found.steps.append((label, verb, why))

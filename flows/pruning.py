@@ -28,6 +28,11 @@ class Unneeded(NamedTuple):
     why: str
 
 
+def megabytes(size: int) -> str:
+    """Return a size as people read it."""
+    return f"{size / 1e6:,.2f} MB"
+
+
 def damaged(data_dir: Path) -> tuple[list[str], str]:
     """Verify every artifact; return a line for each that is damaged, and a summary.
 
@@ -35,7 +40,7 @@ def damaged(data_dir: Path) -> tuple[list[str], str]:
         UserError: there is no such folder.
     """
     if not data_dir.is_dir():
-        raise UserError(f"data_dir {data_dir} is not a folder")
+        raise UserError(f"--data-dir {data_dir} is not a folder")
     began, errors, good, size = time.perf_counter(), [], 0, 0
     for folder in Store(data_dir).artifacts():
         found = verify(folder, folder.parent.name)
@@ -45,8 +50,8 @@ def damaged(data_dir: Path) -> tuple[list[str], str]:
             good += 1
             size += sum(file["bytes"] for file in found.manifest["files"].values())
     seconds = time.perf_counter() - began
-    summary = f"{good} of {good + len(errors)} artifacts verified, {size:,} bytes in {seconds:.1f} s"
-    return errors, f"{summary}; a run that needs a damaged one makes it again" if errors else summary
+    summary = f"{good} of {good + len(errors)} artifacts verified, {megabytes(size)} in {seconds:.1f} s"
+    return errors, f"{summary}; a run rebuilds the damaged ones that it needs" if errors else summary
 
 
 @contextlib.contextmanager
@@ -54,13 +59,13 @@ def no_run_at_work(data_dir: Path) -> Iterator[None]:
     """Let no run begin in this folder while the context lasts.
 
     Raises:
-        RunError: one is at work.
+        RunError: one is active.
     """
     try:
         with lock(data_dir / RUNS, "room", no_wait) if data_dir.is_dir() else contextlib.nullcontext():
             yield
     except Locked as held:
-        raise RunError(f"a run is at work in {data_dir}; prune when it has ended") from held
+        raise RunError(f"a run is active in {data_dir}; prune after it has ended") from held
 
 
 def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None = None) -> list[Unneeded]:
@@ -78,14 +83,14 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
     counted = [record for record in recent if command in (None, record.content["command"])]
     completed = sum(record.content["state"] == "completed" for record in counted)
     if not completed:
-        raise RunError(f"no run is known to have completed in {data_dir}, so nothing is known to be unneeded")
+        raise RunError(f"no run has completed in {data_dir} yet, so nothing can be called unused")
     needed = {key for record in recent for key in record.keys.values()}
     needed |= {champion.evaluate.rpartition("-")[2] for champion in champions(data_dir).champions}
     since = min(map(_began, counted))
     candidates = [
-        *((folder, f"needed by none of the last {completed} runs") for folder in store.artifacts()),
-        *((folder, "of a training that was not taken up again") for folder in store.checkpoint_folders()),
-        *((folder, "set aside as damaged") for folder in data_dir.glob(f"*/{DAMAGED}*-*") if is_node(folder.parent)),
+        *((folder, f"not used by the last {completed} runs") for folder in store.artifacts()),
+        *((folder, "checkpoint of a training that never resumed") for folder in store.checkpoint_folders()),
+        *((folder, "damaged; replaced since") for folder in data_dir.glob(f"*/{DAMAGED}*-*") if is_node(folder.parent)),
     ]
     found = [
         (folder, why)
@@ -96,22 +101,24 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
     keys = {folder.name[:8] for folder, _ in found if folder.parent.name in PUBLISHED}
     pages = [page for page in reports_dir.glob(f"{PAGES.removesuffix('html')}*") if page.stem[-8:] in keys]
     old = {record.path for record in records(data_dir) if not record.is_unreported} - {r.path for r in recent}
-    found += sorted([*((page, "goes with its report") for page in pages), *((path, "an older run's") for path in old)])
+    found += sorted(
+        [*((page, "page of a report above") for page in pages), *((path, "record of an older run") for path in old)]
+    )
     return [Unneeded(path, size_of(path), why) for path, why in found]
 
 
 def retain(settings: Settings) -> str:
-    """Remove what only older runs of this recipe than the last `keep` need, unless another run is at work; say so."""
+    """Remove what only older runs of this recipe than the last `keep` need, unless another run is active; return what was done."""
     try:
         with no_run_at_work(settings.data_dir):
             items = unneeded(settings.data_dir, settings.reports_dir, settings.keep_runs or 1, settings.command)
             remove(items, settings.reports_dir)
     except RunError as error:
-        return f"nothing was removed: {error}"
+        return f"nothing was deleted: {error}"
     except OSError as error:
-        return f"not all was removed: {describe(error)}"
+        return f"not everything was deleted: {describe(error)}"
     size = sum(item.bytes for item in items)
-    return f"removed {len(items)} items of before the last {settings.keep_runs} runs, {size:,} bytes"
+    return f"deleted {len(items)} items that the last {settings.keep_runs} runs did not use, {megabytes(size)}"
 
 
 def _began(record: Record) -> float:

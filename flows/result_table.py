@@ -1,43 +1,106 @@
 """The result of a run in brief, for a terminal and a server: the verdict and a table of numbers."""
 
+import os
+import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.data.splits import SPLITS
-from tasks.formatting import percent, points
+from tasks.formatting import SPACE, duration, percent, points, size
 from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.cache_key import label_of
+from tasks.pipeline.run_records import Record, last_completed
+from tasks.settings.settings import Settings
+
+BOLD = "\033[1m{}\033[0m"
 
 
-def summary(artifact: Artifact, page: Path) -> str:
-    """Return the verdict, the table and the report's path as text."""
+def summary(
+    artifact: Artifact, settings: Settings, page: Path, seconds: float, up_to_date: bool, columns: int | None
+) -> str:
+    """Return what a run ends with: what it did in so many seconds, the verdict, the table, and where everything is.
+
+    At a terminal, `columns` is its width: sentences are wrapped, and the winner is in bold.
+    """
+    record = last_completed(settings.data_dir, settings.command)
+    sentences = [line for text in verdict(artifact) for line in (textwrap.wrap(text, columns) if columns else [text])]
     rows = numbers(artifact)
     lines = table([list(rows[0]), *(list(row.values()) for row in rows)], aligned="<" + ">" * (len(rows[0]) - 1))
-    return "\n".join(["", *verdict(artifact), "", lines, "", f"Report: {page}"])
+    text = "\n".join([*sentences, "", _legend(rows[0], artifact.summary.get("study")), lines]).replace(SPACE, " ")
+    if columns and "NO_COLOR" not in os.environ:
+        winner = re.escape(artifact.summary["winner"])
+        text = re.sub(rf"(?<![\w-]){winner}(?![\w-])", lambda found: BOLD.format(found[0]), text)
+    model = _model(artifact, settings, record)
+    places = [f"Report: {page}", *([f"Model:  {model}"] if model else [])]
+    return "\n".join(["", _what_was_done(record, seconds, up_to_date), "", text, "", *places])
+
+
+def _what_was_done(record: Record | None, seconds: float, up_to_date: bool) -> str:
+    """Return how many steps ran, and how many were reused; only how long it took, if no record could be written."""
+    took = duration(seconds).replace(SPACE, " ")
+    if not record:
+        return f"Done ({took})."
+    total = len(record.content["nodes"])
+    if up_to_date:
+        return f"Up to date: {total} of {total} steps reused ({took})."
+    ran = sum(node["how"] == "made" for node in record.content["nodes"].values())
+    return f"Done: {ran} of {total} steps ran, {total - ran} reused ({took})."
+
+
+def _model(artifact: Artifact, settings: Settings, record: Record | None) -> Path | None:
+    """Return the winner's model file, if the winner is a single training that is kept on this machine."""
+    winner = artifact.summary["winner"]
+    of = (*settings.networks, winner) if artifact.summary.get("study") == "trial" else (winner,)
+    key = record and record.keys.get(label_of("train", *of))
+    return next((settings.data_dir / "train").glob(f"{of[0]}-{key}/model.*"), None) if key else None
 
 
 def verdict(artifact: Artifact) -> list[str]:
     """Return the verdict of a report, and what may undercut it."""
-    return [*artifact.summary["verdict"], *filter(None, [artifact.summary["warning"], artifact.summary["caution"]])]
+    found = artifact.summary
+    warning = f"Warning: {found['warning']}" if found["warning"] else None
+    return [*found["verdict"], *filter(None, [warning, found["caution"]])]
 
 
 def numbers(artifact: Artifact) -> list[dict[str, str]]:
-    """Return a report's numbers as text, a row a network."""
+    """Return a report's numbers as text, a row a network; of three and more, each with how it compares to the winner's.
+
+    What is there depends on the kind of report: cross-validation has no test accuracy, and only a run has a gap.
+    """
+    networks, winner = artifact.summary["networks"], artifact.summary["winner"]
+    versus = f"vs {winner}" if len(networks) > 2 and "test_accuracy" in networks.get(winner, {}) else None
+
+    def behind(row: dict[str, float]) -> str:
+        return points(row["test_accuracy"] - networks[winner]["test_accuracy"])
+
     return [
         {
-            "network": name,
+            "trial" if artifact.summary.get("study") == "trial" else "network": name,
             **{split: percent(row[f"{split}_accuracy"]) for split in SPLITS if f"{split}_accuracy" in row},
+            **({versus: "" if name == winner else behind(row)} if versus else {}),
             **({"gap": points(row["gap"])} if "gap" in row else {}),
-            "parameters": f"{row['parameters']:,}",
-            "seconds": f"{row['training_seconds']:.0f}",
+            "parameters": size(row["parameters"]).replace(SPACE, " "),
+            "training": duration(row["training_seconds"]).replace(SPACE, " "),
         }
-        for name, row in artifact.summary["networks"].items()
+        for name, row in networks.items()
     ]
 
 
+def _legend(row: dict[str, str], study: str | None) -> str:
+    """Return whose numbers the table shows, and what its columns mean."""
+    versus = next((name for name in row if name.startswith("vs ")), None)
+    meanings = [f"{versus}: test accuracy minus {versus.removeprefix('vs ')}'s"] if versus else []
+    meanings += ["gap: train minus test accuracy"] if "gap" in row else []
+    in_points = f" ({'; '.join(meanings)}; in points)" if meanings else ""
+    of_what = {None: "Accuracy of each network", "trial": "Validation accuracy of the best trials"}
+    return of_what.get(study, f"Each network's means over its {study}s") + in_points
+
+
 def table(rows: Sequence[Sequence[str]], aligned: str = "") -> str:
-    """Return rows of equal length as lines, their columns as wide as need be."""
+    """Return rows of equal length as lines, their columns as wide as need be; `aligned` is by column, the rest left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    sides = aligned or "<" * len(widths)
+    sides = aligned.ljust(len(widths), "<")
     return "\n".join(
         "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
         for row in rows

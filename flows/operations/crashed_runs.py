@@ -1,4 +1,4 @@
-"""Runs that were killed: the server takes them for running for ever, and they block their deployment's next runs.
+"""Runs that were killed: the server lists them as running forever, and they block their deployment's next runs.
 
 A worker's run carries its id in its processes' environment: if no process on this host has it, the run is dead. A run
 from the command line is dead if nobody holds its record's lock. Whoever notices first reports it to the server.
@@ -35,7 +35,7 @@ def mark_crashed_runs(url: str, data_dir: Path | None = None, worker_starts: boo
     ended = {"state": {"type": {"any_": ["CRASHED", "FAILED", "CANCELLED"]}}}
     going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
     for task in list_all(url, "task_runs", flows=OUR_FLOWS, flow_runs=ended, task_runs=going_on):
-        _set_state(url, f"task_runs/{task['id']}", "Crashed", "its run has ended")
+        _set_state(url, f"task_runs/{task['id']}", "Crashed", "its run ended")
     return list(filter(None, messages))
 
 
@@ -54,7 +54,7 @@ def unfinished(url: str, pending: bool = False) -> list[dict[str, Any]]:
 
 
 def is_alive(run: dict[str, Any]) -> bool:
-    """Tell whether a process on this host carries the run, or may do so but is another user's."""
+    """Return whether a process on this host carries the run, or may do so but is another user's."""
     seen = environments()
     process = int(run["infrastructure_pid"] or 0)
     maybe = process not in seen and "prefect" in command_of(process)  # else the number is another process's by now

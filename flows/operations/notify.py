@@ -23,7 +23,7 @@ def notify(event: str, text: str, **facts: str | None) -> None:
     address = os.environ.get(WEBHOOK)
     error = _post(address, {"event": event, "text": text, **facts}) if address else None
     if error:
-        logging.getLogger("prefect.fashion_mnist").warning("nobody was notified (%s): %s", event, error)
+        logging.getLogger("prefect.fashion_mnist").warning("notification failed (%s): %s", event, error)
 
 
 def notify_of_failure(url: str, name: str, run: str, why: str) -> None:
@@ -50,9 +50,9 @@ def promote_winner(report: Artifact, settings: Settings, link: str | None = None
 def _post(address: str, content: dict[str, Any]) -> str | None:
     """Return what went wrong, without the address: it may be a secret."""
     if not address.startswith(("http://", "https://")):
-        return f"{WEBHOOK} is not an http(s) address"
+        return f"{WEBHOOK} must be an http(s) address"
     try:
         response = send("POST", address, TIMEOUT, json=content)
     except ConnectionError as error:
         return f"it cannot be reached ({error})"
-    return None if response.is_success else f"it answers {response.status_code}"
+    return None if response.is_success else f"it answered with status {response.status_code}"

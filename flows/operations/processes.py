@@ -49,12 +49,18 @@ def terminate(find: Callable[[], Iterable[int]]) -> bool:
     return found_any
 
 
+def seconds_running() -> float:
+    """Return how long this process has run, its start and imports included."""
+    began = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - began
+
+
 def wait_until(is_done: Callable[[], bool], timeout: float, what: str = "") -> None:
-    """Wait until something is done, at most so many seconds; at a terminal, say for what and how long so far."""
+    """Wait until something is done, at most so many seconds; at a terminal, show for what and how long so far."""
     began, shown = time.monotonic(), what and sys.stderr.isatty()
     while not is_done() and (seconds := time.monotonic() - began) < timeout:
         if shown:
-            print(f"\r{what}: {seconds:.0f} s", end="", file=sys.stderr, flush=True)
+            print(f"\r{what} … {seconds:.0f} s", end="", file=sys.stderr, flush=True)
         time.sleep(0.1)
     if shown:
         print("\r\033[K", end="", file=sys.stderr, flush=True)

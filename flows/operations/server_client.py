@@ -50,15 +50,15 @@ def request(url: str, path: str, content: Any = None, method: str | None = None,
     if response.status_code == 404:
         raise FileNotFoundError(path)
     if not response.is_success:
-        raise RunError(f"the Prefect server at {url} refuses {path}: {response.text}")
+        raise RunError(f"the Prefect server at {url} refused {path}: {response.text}")
     try:
         return response.json() if response.content else None
     except ValueError as error:
-        raise RunError(f"what answers at {url} is no Prefect server") from error
+        raise RunError(f"no Prefect server at {url}: something else answers there") from error
 
 
 def is_reachable(address: str, timeout: float = 10) -> bool:
-    """Tell whether an address answers with status 200."""
+    """Return whether an address answers with status 200."""
     try:
         return send("GET", address, timeout).status_code == 200
     except ConnectionError:
@@ -76,7 +76,7 @@ def send(method: str, address: str, timeout: float = 30, **how: Any) -> "httpx.R
     try:
         return httpx.request(method, address, timeout=timeout, **how)
     except (httpx.InvalidURL, ValueError) as error:
-        raise ConnectionError("this is no address") from error
+        raise ConnectionError("not a valid address") from error
     except httpx.HTTPError as error:
         raise ConnectionError(str(error) or type(error).__name__) from error
 

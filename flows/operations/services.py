@@ -88,7 +88,7 @@ def start_server() -> str:
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     current = _api_of("server").removesuffix("/api")
     if current not in ("", urls["server"]):
-        raise UserError(f"the server already runs, at {current}; `make stop` it to have it at another port")
+        raise UserError(f"the server already runs at {current}; to use another port, run `make stop` first")
     missing = [name for name in ports if not find_service(name)]
     for name in missing:
         _check_is_free(ports[name])
@@ -98,7 +98,7 @@ def start_server() -> str:
         _start(name, urls[name], settings)
         if name == "server":  # cron and the next shell do not know the port that was given
             write_whole(PORT, str(ports[name]).encode())
-    return f"the server {'' if 'server' in missing else 'already '}runs: {urls['server']}"
+    return f"Prefect's server {'is running' if 'server' in missing else 'was already running'}: {urls['server']}"
 
 
 def deploy() -> str:
@@ -122,7 +122,7 @@ def deploy() -> str:
         schema["propertyNames"] = {"enum": list(schema["properties"])}
         request(url, f"deployments/{deployment['id']}", {"parameter_openapi_schema": schema}, "PATCH")
     flows = {flow["id"]: flow["name"] for flow in list_all(url, "flows", flows=OUR_FLOWS)}
-    return f"deployed to {url}: " + ", ".join(f"{flows[one['flow_id']]}/{one['name']}" for one in found)
+    return f"Deployed to {url}: " + ", ".join(f"{flows[one['flow_id']]}/{one['name']}" for one in found)
 
 
 def start_worker() -> str:
@@ -134,11 +134,11 @@ def start_worker() -> str:
     log, url = HOME / "worker.log", server_url()
     for environment in _worker().values():
         if normalize_url(environment.get(URL)) == normalize_url(url):
-            return "\n".join([*mark_crashed_runs(url), f"the worker already runs; its log: {log}"])
+            return "\n".join([*mark_crashed_runs(url), f"The worker was already running; log: {log}"])
         terminate(_worker)  # its server was another one
     mark_crashed_runs(url, worker_starts=True)
     _start("worker", url, {URL: url})
-    return f"the worker runs; its log: {log}"
+    return f"The worker is running; log: {log}"
 
 
 def stop() -> str:
@@ -153,7 +153,7 @@ def stop() -> str:
         if name == "worker" and url:
             with contextlib.suppress(RunError):  # the server is away: the next worker reports them
                 mark_crashed_runs(url)  # the worker itself takes some seconds to do so
-    return f"ended: {', '.join(ended)}" if ended else "nothing runs"
+    return f"Stopped: {', '.join(ended)}" if ended else "Nothing was running."
 
 
 def server_url() -> str:
@@ -164,9 +164,9 @@ def server_url() -> str:
     """
     url = os.environ.get(URL) or _api_of("server") or _api_of("worker")
     if not url:
-        raise RunError("no Prefect server runs here: start one with `make server`, or name one in PREFECT_API_URL")
+        raise RunError("no Prefect server is running here: start one with `make server`, or set PREFECT_API_URL")
     if not is_reachable(f"{url}/health"):
-        raise RunError(f"no Prefect server's API answers at {url} (it ends in /api); start one with `make server`")
+        raise RunError(f"no Prefect API answers at {url} (the address ends in /api); start a server with `make server`")
     return url
 
 
@@ -222,7 +222,11 @@ def _start(name: str, url: str, settings: dict[str, str]) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # it outlives this terminal
         )
-    wait_until(lambda: process.poll() is not None or service.health(url) > before, START_TIMEOUT, f"the {name} starts")
+    wait_until(
+        lambda: process.poll() is not None or service.health(url) > before,
+        START_TIMEOUT,
+        f"Starting the {name} (first run: about 10 s)" if name == "server" else f"Starting the {name}",
+    )
     if process.poll() is not None or service.health(url) <= before:
         process.kill()  # else the next call would find it and take it for ready
         raise RunError(f"the {name} did not start; see {HOME / f'{name}.log'}")
@@ -232,7 +236,7 @@ def _check_is_free(port: int) -> None:
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
-        why = "not ours to take" if error.errno == errno.EACCES else "taken by another program"
+        why = "reserved by the system" if error.errno == errno.EACCES else "in use by another program"
         raise UserError(f"port {port} is {why}; choose another: make server PORT=…") from error
 
 
@@ -241,7 +245,7 @@ def _port() -> int:
     last = PORT.read_text() if PORT.exists() else ""
     given = os.environ.get("PORT") or last or "4200"
     if not given.isdigit() or not 0 < int(given) < 65535:
-        raise UserError(f"PORT is {given!r}: give a number from 1 to 65534")
+        raise UserError(f"PORT must be a number from 1 to 65534 (got {given})")
     return int(given)
 
 

@@ -1,4 +1,4 @@
-"""The status: does what is scheduled happen? For a person, and by its exit status for a monitor; without Prefect."""
+"""The status: are scheduled runs happening? For a person, and by its exit status for a monitor; without Prefect."""
 
 import os
 import shutil
@@ -42,11 +42,11 @@ def status(settings: Settings) -> tuple[list[Row], list[str]]:
 def _last_run(settings: Settings) -> Findings:
     recover_crashed_runs(settings.data_dir)
     if is_running(settings.data_dir):
-        yield "now", "a run is at work"
+        yield "now", "a run is active"
     last = next(records(settings.data_dir), None)
     if not last:
         yield "last run", "none"
-        yield f"no run has ended in {settings.data_dir} yet"
+        yield f"no run has ended yet in {settings.data_dir}"
         return
     content, when = last.content, _ago(min(last_asked(last.path), time.time()))
     verdict = f", verdict: keep {content['keep']}" if "keep" in content else ""
@@ -59,7 +59,7 @@ def _last_run(settings: Settings) -> Findings:
 def _schedules() -> Findings:
     """Yield server, worker and every deployment; where nobody has set them up, nothing is wrong."""
     if not (os.environ.get(URL) or find_service("server") or find_service("worker") or DATABASE.exists()):
-        yield "server", "none: nothing is scheduled"
+        yield "server", "none; no runs are scheduled"
         return
     try:
         url = server_url()
@@ -69,15 +69,15 @@ def _schedules() -> Findings:
             yield from _deployment(url, deployment)
         expected = {deployment["name"] for deployment in yaml.safe_load(SPECIFICATION.read_text())["deployments"]}
         if missing := expected - {deployment["name"] for deployment in found}:
-            yield f"the server does not know {', '.join(sorted(missing))}; put them there with `make deploy`"
+            yield f"not deployed: {', '.join(sorted(missing))}; run `make deploy`"
         for run in unfinished(url):
             if not is_alive(run):
-                yield f"{run['name']} is {run['state_name'].lower()} for the server, but its process is gone"
+                yield f"the server lists {run['name']} as {run['state_name'].lower()}, but its process is gone"
         if found:
             seen = last_seen(url)
-            yield "worker", f"seen {_ago(seen)}" if seen else "none"
+            yield "worker", f"last seen {_ago(seen)}" if seen else "none"
             if time.time() - seen > WORKER_TIMEOUT:
-                yield "no worker is there to run what is due; start one with `make worker`"
+                yield "no worker is running, so scheduled runs will not start; start one with `make worker`"
     except RunError as error:
         yield str(error)
 
@@ -87,20 +87,20 @@ def _deployment(url: str, deployment: dict[str, Any]) -> Findings:
     due = [seconds_of(run["next_scheduled_start_time"]) for run in _runs(url, deployment, NEXT, "SCHEDULED")]
     ended = _runs(url, deployment, "END_TIME_DESC", "COMPLETED", "FAILED", "CRASHED", "CANCELLED")
     last = next(iter(ended), None)
-    how = f"last run {last['state_name']} {_ago(seconds_of(last['end_time']))}" if last else "has not run"
+    how = f"last run {last['state_name']} {_ago(seconds_of(last['end_time']))}" if last else "never run"
     active = [schedule["schedule"] for schedule in deployment["schedules"] if schedule["active"]]
     scheduled = not deployment["paused"] and bool(active)
     moment = f"{datetime.fromtimestamp(due[0], UTC):%Y-%m-%d %H:%M} UTC, {_ago(due[0])}" if due else ""
     at = f"next {moment}" if due else "paused" if deployment["paused"] else "" if scheduled else "not scheduled"
     yield name, "; ".join(filter(None, [at, how]))
     if due and now - due[0] > LATE_AFTER:
-        yield f"{name} should have begun {_ago(due[0])} and did not: no worker takes its runs up"
+        yield f"{name} was due {_ago(due[0])} and has not started: no worker picks up its runs"
     every = min((schedule["interval"] for schedule in active if "interval" in schedule), default=None)
     if due and every and due[0] - now > every + LATE_AFTER:
-        message = f"{name} is to begin every {every / 60:.0f} min, but its next run is planned {_ago(due[0])}"
-        yield f"{message}: was the clock put back? `make stop server deploy worker` plans anew"
+        message = f"{name} runs every {every / 60:.0f} min, but its next run is scheduled {_ago(due[0])}"
+        yield f"{message}: was the clock set back? `make stop server deploy worker` reschedules it"
     if scheduled and not due and now - seconds_of(deployment["updated"]) > LATE_AFTER:
-        yield f"{name} has a schedule, but no run is planned: it never fires, or the server does not plan it"
+        yield f"{name} has a schedule but no upcoming run: it never fires, or the server does not schedule it"
     if last and last["state_type"] in ("FAILED", "CRASHED"):
         yield f"the last run of {name} ({last['name']}) {last['state_name'].lower()}: {last['state']['message']}"
     active_runs = _runs(url, deployment, "START_TIME_DESC", "RUNNING", "PENDING", "CANCELLING")
@@ -118,9 +118,9 @@ def _disk(settings: Settings) -> Findings:
     folder = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.is_dir())
     free = shutil.disk_usage(folder).free
     used = size_of(settings.data_dir.resolve())
-    yield "disk", f"{free / 1e9:,.1f} GB free; {settings.data_dir} has {used / 1e6:,.0f} MB"
+    yield "disk", f"{free / 1e9:,.1f} GB free; {settings.data_dir} uses {used / 1e6:,.0f} MB"
     if free < MIN_FREE:
-        yield f"only {free / 1e9:.1f} GB are free in {folder}"
+        yield f"only {free / 1e9:.1f} GB free in {folder}"
 
 
 def _ago(moment: float) -> str:

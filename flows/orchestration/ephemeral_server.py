@@ -17,7 +17,6 @@ from pathlib import Path
 from flows.environment import URL
 from flows.operations.server_client import is_reachable
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.progress import Event, to_all, watchers
 from tasks.pipeline.reading import open_regular
 from tasks.pipeline.staging import Locked, lock, no_wait, remove
 
@@ -62,8 +61,8 @@ def _kept_server(url: str) -> Iterator[tuple[str, Callable[[], None]]]:
             client.raise_for_api_version_mismatch()
     except Exception as error:  # no answer, or something else's, or another Prefect's
         raise RunError(
-            f"no Prefect 3 server answers at {url} (named by PREFECT_API_URL or your Prefect profile; "
-            f"{type(error).__name__}): start one there, or run with PREFECT_API_URL= to do without"
+            f"no Prefect 3 server answers at {url} (from PREFECT_API_URL or your Prefect profile; "
+            f"{type(error).__name__}): start one there, or run without it: PREFECT_API_URL= make run"
         ) from error
     yield url, lambda: None
 
@@ -73,7 +72,6 @@ def _own_server(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     """Serve while the context lasts; give the API's URL and a function that waits until it answers."""
     from prefect import settings as known
 
-    to_all(*watchers)(Event("started", LABEL, "no server is configured"))
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
     its = {
@@ -140,7 +138,6 @@ def _wait_until_healthy(url: str, errors: list[str]) -> None:
         reasons = [line for error in errors for line in error.splitlines() if "Error: " in line]
         reason = reasons[-1] if reasons else f"no answer in {START_TIMEOUT} s; if this machine is busy, run again"
         raise RunError(f"the run's own Prefect server did not start ({reason})")
-    to_all(*watchers)(Event("ended", LABEL, f"at {url.removesuffix('/api')} while the run lasts"))
 
 
 def _flush(url: str) -> None:

@@ -18,6 +18,7 @@ from prefect.concurrency._leases import maintain_concurrency_lease
 from prefect.futures import PrefectFuture, as_completed
 from prefect.runtime import deployment
 from prefect.runtime import flow_run as this_run
+from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Completed, Failed
 
 from flows.environment import URL
@@ -89,8 +90,8 @@ def on_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
 def run_all(dag: Dag, settings: Settings) -> State:
     """Run the nodes that are not up to date, record the run, and report how it ended."""
     log, server = get_run_logger(), os.environ.get(URL, "")  # of a server that outlives the run
-    places = (settings.data_dir, settings.reports_dir, server or "its own")
-    log.info("code %s (%s), data %s, reports %s, Prefect server %s", PROJECT, commit(), *places)
+    places = (settings.data_dir, settings.reports_dir, server or f"{PREFECT_API_URL.value()} (while this run lasts)")
+    log.info("Code: %s (%s). Data: %s. Reports: %s. Prefect server: %s.", PROJECT, commit(), *places)
     labels, _ = outline(dag, settings)  # it raises where `force` names no node
     try:
         for message in mark_crashed_runs(server, settings.data_dir) if server else []:
@@ -136,7 +137,7 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, futures: Futures, li
         stopped.append(state)
         engine.stop()
 
-    cancelled = partial(stop, Cancelled(message="cancelled from the server"))
+    cancelled = partial(stop, Cancelled(message="cancelled on the Prefect server"))
     shown = [ProgressArtifacts(cancelled)] if os.environ.get(URL) else []
     with watching(live, *shown), time_limit(settings.time_limit, stop), engine:
         try:
@@ -160,7 +161,7 @@ def announce_result(artifact: Artifact, settings: Settings, before: Record | Non
     link = show_result(settings.run_name, artifact, page_of(artifact, settings.reports_dir))
     kept, keep = before and before.content.get("keep"), artifact.summary["winner"]
     if kept and kept != keep:
-        text = f"the verdict has changed: keep {keep}, no longer {kept} ({settings.run_name}); {link}"
+        text = f"The verdict changed: keep {keep} instead of {kept} ({settings.run_name}). {link}"
         notify("verdict changed", text, keep=keep, report=link)
     promote_winner(artifact, settings, link)
 
@@ -168,7 +169,7 @@ def announce_result(artifact: Artifact, settings: Settings, before: Record | Non
 @contextlib.contextmanager
 def time_limit(hours: float | None, stop: Callable[[State], None]) -> Iterator[None]:
     """Have the run stopped after so many hours, if it lasts so long."""
-    message = f"stopped after {hours or 0:g} hours (time_limit); what was finished is kept"
+    message = f"stopped after {hours or 0:g} hours (--time-limit); finished steps are kept"
     timer = threading.Timer((hours or 0) * 3600, stop, [failed(RunError(message))])
     timer.daemon = True
     if hours:

@@ -34,7 +34,7 @@ ATTEMPTS = 10  # half a second apart, until the server knows the states of the t
 
 
 class ProgressArtifacts:
-    """A reporter that keeps a progress artifact for each network in training while the context lasts.
+    """A reporter that updates a progress artifact for each network in training while the context lasts.
 
     It also notices that the run is being cancelled: a worker whose server was away for half a minute no longer does.
     """
@@ -100,11 +100,16 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     url, run = os.environ.get(URL), str(flow_run.id)
     if not url:  # the server ends with the run
         return link
-    text = "\n\n".join([*verdict(artifact), f"[The report]({link})"])
+    text = "\n\n".join([*verdict(artifact), f"[Report]({link})"])
     shown = (
-        ("comparison", "table", json.dumps(numbers(artifact)), "Accuracies; the gap is after training."),
+        (
+            "comparison",
+            "table",
+            json.dumps(numbers(artifact)),
+            "Accuracy of each network; gap: train minus test accuracy, in points.",
+        ),
         ("verdict", "markdown", text, "Which network to keep, and why."),
-        ("report", "markdown", f"[The report]({link})", "The page of this result."),
+        ("report", "markdown", f"[Report]({link})", "The report on this run."),
     )
     try:
         request(url, f"flow_runs/{run}", {"name": f"{recipe}-{artifact.key[:8]}"}, "PATCH")
@@ -112,7 +117,7 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
             of = {"flow_run_id": run, "key": key, "type": kind}
             request(url, "artifacts/", {**of, "data": data, "description": description})
     except (RunError, FileNotFoundError) as error:
-        get_run_logger().warning("the server did not take a report (%s)", error)
+        get_run_logger().warning("the Prefect server refused the run's result (%s)", error)
     return link
 
 
@@ -124,7 +129,7 @@ def sync_task_states(ended: dict[UUID, tuple[str, State[Any]]]) -> None:
     """
     url, run, deadline = _api(), str(flow_run.id), time.monotonic() + SERVER_WAIT
     known: dict[UUID, bool] = {}  # whether it has ended
-    attempts, warning = 0, "the server stores nothing (%s): it gets the run's final states when it does"
+    attempts, warning = 0, "the Prefect server stores nothing (%s); retrying until it takes the run's final states"
     while attempts < ATTEMPTS and time.monotonic() < deadline:
         try:
             request(url, f"flow_runs/{run}", {"name": request(url, f"flow_runs/{run}")["name"]}, "PATCH")
@@ -153,7 +158,7 @@ def sync_task_states(ended: dict[UUID, tuple[str, State[Any]]]) -> None:
             elif not known[identifier]:
                 request(url, f"task_runs/{identifier}/set_state", {"state": final, "force": True})
     except (RunError, FileNotFoundError) as error:
-        get_run_logger().warning("the server did not take a report (%s)", error)
+        get_run_logger().warning("the Prefect server refused the run's result (%s)", error)
 
 
 def _api() -> str:

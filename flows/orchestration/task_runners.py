@@ -25,7 +25,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.fork_server import HEAVY, start_server
 from tasks.pipeline.node import Inputs, Node, map_artifacts, store_of
-from tasks.pipeline.progress import Event, log_reporter, to_all, watchers
+from tasks.pipeline.progress import Event, log_reporter, to_all, took, watchers
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.workers import stop_workers
 from tasks.settings.settings import Settings
@@ -71,8 +71,8 @@ class Cluster(Engine):
         server, scheduler = PREFECT_API_URL.value() or "", settings.scheduler
         if scheduler and is_loopback(server) and not is_loopback(scheduler):
             raise UserError(
-                f"the machines of {scheduler} do not reach the Prefect server at {server}: start one that they reach, "
-                "and name it in PREFECT_API_URL"
+                f"the machines of {scheduler} cannot reach the Prefect server at {server}: start one that they can reach, "
+                "and set PREFECT_API_URL to it"
             )
         super().__init__(settings)
         self.store = store_of(settings)
@@ -88,14 +88,14 @@ class Cluster(Engine):
         """
         engine, where = self.settings.engine, self.settings.scheduler or "this machine"
         self.reporter = to_all(log_reporter(get_run_logger()), *watchers)
-        self.reporter(Event("started", engine, where))
+        self.reporter(Event("started", engine, f"connecting to {where}"))
         try:
             super().__enter__()
             getattr(self.runner, "client", None)  # a Dask runner connects at the first access
         except Exception as error:  # each engine has exceptions of its own
             said = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise RunError(
-                f"{engine} at {where} does not answer ({said}); start it, or name another --scheduler"
+                f"{engine} at {where} does not answer ({said}); start it, or give another --scheduler"
             ) from error
         return self
 
@@ -122,9 +122,9 @@ class Cluster(Engine):
             to_all(*watchers)(Event("failed", label, state.message or str(state.name)))
             return
         made = future.result().manifest["made"]
-        how = "kept, verified" if state.name == "Cached" else f"made in {made['seconds']:.1f} s"
+        how = "cached" if state.name == "Cached" else took(made["seconds"])
         to_all(*watchers)(Event("ended", label, how))
-        note = f"{ended} of {total} nodes · {label} {how}"
+        note = f"{ended} of {total} steps · {label}: {how}"
         self.reporter(Event("advanced", self.settings.engine, note, ended, total, milestone=True))
 
 
@@ -173,8 +173,8 @@ def localize(
         differing = sorted({name for name, _ in fingerprint[what].items() ^ mine.items()})
         if differing:
             raise RunError(
-                f"{socket.gethostname()} has other {what} than the run ({', '.join(differing)}); bring them to the "
-                "same state, start its worker again, and run again"
+                f"{socket.gethostname()} has different {what} from this run ({', '.join(differing)}); update it, "
+                "restart its worker, and run again"
             )
     here = settings.relocated(project)
     start_server(HEAVY, environment())  # once, for whatever nodes this machine gets
@@ -182,6 +182,6 @@ def localize(
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether only this machine reaches an address."""
+    """Return whether only this machine reaches an address."""
     host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
     return host in ("localhost", "::1") or host.startswith("127.")

@@ -113,6 +113,11 @@ def as_options(settings: dict[str, Any]) -> list[str]:
 
 
 def suggest(name: str, known: Any) -> str:
-    """Return what to add to "no … is called …": the known name that is meant, perhaps, or all of them."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
+    """Return what to add to "unknown …": the known name that is near, or all of them."""
+    close = nearest(name, known)
+    return f". Did you mean {close}?" if close else f"; choose from {', '.join(known)}"
+
+
+def nearest(name: str, known: Any) -> str | None:
+    """Return the known name that a typing error may have turned into this one, if there is one."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.8)), None)

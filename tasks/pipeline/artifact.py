@@ -173,7 +173,7 @@ def _fault_of_files(folder: Path, files: dict[str, dict[str, Any]]) -> str | Non
         if name not in entries:
             return f"{name} missing"
         if name not in expected:
-            return f"{name} was not there when it was made"
+            return f"{name} added since it was made"
         if entries[name] != expected[name]:
             return f"{name} is a {entries[name]}, not a {expected[name]}"
     for name, described in files.items():

@@ -63,9 +63,11 @@ def champions(data_dir: Path) -> Champions:
     except FileNotFoundError:
         return Champions()
     except OSError as error:
-        raise RunError(f"{describe(error)}; mend it or move it away") from error
+        raise RunError(f"{describe(error)}; repair it or move it away") from error
     except ValidationError as error:
-        raise RunError(f"{data_dir / FILE} is damaged: {error.errors()[0]['msg']}; mend it or move it away") from error
+        raise RunError(
+            f"{data_dir / FILE} is damaged: {error.errors()[0]['msg']}; repair it or move it away"
+        ) from error
 
 
 def evaluation_of_the_champion(data_dir: Path, to_beat: dict[str, Any]) -> dict[str, Artifact]:
@@ -86,7 +88,7 @@ def promote(data_dir: Path, beaten: str | None, **champion: str) -> bool:
         if new.evaluate == in_use or new.train in known.rolled_back:
             return False
         if in_use != beaten:
-            raise RunError(f"{new.network} does not become the champion: the one that it beat is no longer; run again")
+            raise RunError(f"{new.network} was not promoted: the champion changed during the run; run again")
         known.champions.append(new)
         return True
 
@@ -99,7 +101,7 @@ def roll_back(data_dir: Path) -> tuple[Champion, Champion]:
     """
     with _to_change(data_dir) as known:
         if len(known.champions) < 2:
-            raise UserError(f"{data_dir / FILE} names no champion before the one in use")
+            raise UserError(f"no previous champion to restore in {data_dir / FILE}")
         was = known.champions.pop()
         known.rolled_back.append(was.train)
         return known.champions[-1], was

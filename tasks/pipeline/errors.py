@@ -1,4 +1,4 @@
-"""How a run ends badly: each kind with the exit status that tells it apart, and its one sentence for people."""
+"""How a run fails: each kind of error with its exit status and one sentence for the user."""
 
 import errno
 from typing import Any
@@ -11,13 +11,13 @@ class UserError(ValueError):
 
 
 class RunError(Exception):
-    """The run failed, though what the user gave was in order."""
+    """The run failed, though what the user gave was valid."""
 
     exit_status = 1
 
 
 class ValidationFailed(RunError):
-    """The data is not what it is taken for; `artifact` is what the validation found."""
+    """The data failed its checks; `artifact` is what the validation found."""
 
     artifact: Any = None
 
@@ -32,7 +32,7 @@ class Unreachable(RunError):
 
 REMEDIES = {
     errno.ENOSPC: "; free some space or choose another --data-dir",
-    errno.EACCES: "; give yourself the right to it or choose another folder",
+    errno.EACCES: "; change its permissions or choose another folder",
     errno.EROFS: "; choose another --data-dir",
 }
 

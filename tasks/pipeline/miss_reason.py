@@ -1,4 +1,4 @@
-"""Reasons: why an artifact has to be made, told by what differs from the most similar one that there is."""
+"""Reasons: why an artifact has to be built, by what differs from the most similar one that there is."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         for name in sorted(before[part].keys() | now[part].keys()):
             old, new = before[part].get(name, GONE), now[part].get(name, GONE)
             if old != new:
-                how = "is gone" if new is GONE else "is new" if old is GONE else _change(part, old, new)
+                how = "removed" if new is GONE else "added" if old is GONE else _change(part, old, new)
                 found.append(f"{prefix}{name.replace('_', ' ') if part == 'settings' else name} {how}")
     return found
 
@@ -50,4 +50,4 @@ def _compared(store: Store, wanted: dict[str, Any]) -> Iterator[tuple[list[str],
             if NAME.fullmatch(path.parent.name) and manifest["network"] == wanted["network"]:
                 yield differences(manifest["cache_key"], wanted), str(manifest["made"]["at"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            continue  # damaged: what it says explains nothing
+            continue  # damaged: it explains nothing

@@ -24,7 +24,7 @@ from tasks.pipeline.cache_key import CacheKey, digest_of, label_of, versions_of
 from tasks.pipeline.code_key import code_digests, path_of
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.miss_reason import why_not_made
-from tasks.pipeline.progress import Event, History, Reporter
+from tasks.pipeline.progress import Event, History, Reporter, took
 from tasks.pipeline.store import NOT_MADE, Store
 from tasks.pipeline.worker import run_node
 from tasks.pipeline.workers import run, slots, stopping
@@ -134,16 +134,14 @@ class Node:
         label = self.label(network)
         found = Miss(force_reason) if force_reason else self.find(settings, network, inputs)
         if isinstance(found, Artifact):
-            reporter(Event("ended", label, f"kept, verified ({found.key})"))
+            reporter(Event("ended", label, "cached"))
             return found, False
         reporter(Event("started", label, found.reason))
         with _named(label):
             how = {"why": found.reason, "force": bool(force_reason), "run": run_name}
             artifact, made = self._make(settings, network, inputs, reporter, how)
             self.check(artifact)
-        seconds = artifact.manifest["made"]["seconds"]
-        how_ended = f"made in {seconds:.1f} s" if made else f"made by another run, verified ({artifact.key})"
-        reporter(Event("ended", label, how_ended))
+        reporter(Event("ended", label, took(artifact.manifest["made"]["seconds"]) if made else "done by another run"))
         return artifact, made
 
     def _make(
@@ -166,7 +164,7 @@ class Node:
             summary = run(run_node, *what, lock=lock, progress=progress)
             for name, artifact in _flatten(inputs).items():
                 if not artifact.is_up_to_date():
-                    raise RunError(f"its input {name} has changed while it ran; run again")
+                    raise RunError(f"its input {name} changed while it ran; run again")
             return summary
 
         def waiting(holder: str) -> None:

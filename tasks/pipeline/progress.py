@@ -1,14 +1,17 @@
-"""Progress: what happens to each node, for whoever watches. Live bars at a terminal, plain log lines elsewhere."""
+"""Progress: what happens to each node, for all watchers. Live bars at a terminal, plain log lines elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
+
+from tasks.formatting import SPACE, duration
 
 History = list[dict[str, Any]]  # of a training: an entry an epoch, as in `history.json`
 
@@ -33,12 +36,12 @@ class Event:
     total: float = 0.0  # 0: unknown
     milestone: bool = False  # whether the note is worth a log line
     history: History | None = None
-    detail: str = ""  # what helps to find a fault
+    detail: str = ""  # what helps to find a bug
 
 
 Reporter = Callable[[Event], None]
 
-watchers: list[Reporter] = []  # who hears of every node besides its log: the terminal, the live page
+watchers: list[Reporter] = []  # who gets every node's events besides its log: the terminal, the live page
 
 
 def to_all(*reporters: Reporter) -> Reporter:
@@ -57,20 +60,30 @@ def log_reporter(logger: logging.Logger | logging.LoggerAdapter) -> Reporter:
 
     def report(event: Event) -> None:
         nonlocal last
-        share = f" {100 * event.done / event.total:.0f} %:" if event.total else ""
+        share = f"{100 * event.done / event.total:.0f}%, " if event.total else ""
         if event.kind == "failed":
             logger.error(f"{event.note}\n{event.detail}".rstrip())
         elif event.kind == "started":
-            logger.info("%s starts: %s", event.label, event.note)
+            logger.info("%s: started (%s)", event.label, event.note)
         elif event.kind == "ended" or event.milestone or time.monotonic() - last > 30:
             last = time.monotonic()
-            logger.info("%s%s %s", event.label, share, event.note)
+            logger.info("%s: %s%s", event.label, share, event.note)
 
     return report
 
 
+def print_reporter(event: Event) -> None:
+    """Print an event where there is neither a terminal nor a log yet."""
+    print(f"{event.label}: {event.note}", file=sys.stderr, flush=True)
+
+
+def took(seconds: float, how: str = "done") -> str:
+    """Return how a step ended, and after how long: "done in 2.7 s"."""
+    return f"{how} in {duration(seconds)}".replace(SPACE, " ")
+
+
 class TerminalReporter:
-    """One line a node as it starts and ends, a live bar for what takes long."""
+    """One line a node as it starts and ends, and a live one while it runs, with a bar and the seconds so far."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -78,9 +91,9 @@ class TerminalReporter:
 
         self.bars = Progress(
             TextColumn("  {task.fields[label]:<19}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[note]}", markup=False),
-            TimeRemainingColumn(),
+            BarColumn(bar_width=8),
+            TextColumn("{task.fields[note]} … {task.elapsed:.0f} s", markup=False),
+            TimeRemainingColumn(compact=True),
             console=Console(stderr=True, highlight=False),
             transient=True,
             speed_estimate_period=120,
@@ -103,8 +116,7 @@ class TerminalReporter:
         if label in self.bar_of:
             self.bars.remove_task(self.bar_of.pop(label))
         if event.kind == "started":
-            self.bar_of[label] = self.bars.add_task(label, total=None, label=label, note="")
-            note = f"starts: {note}"
+            self.bar_of[label] = self.bars.add_task(label, total=None, label=label, note=note)
         mark = {"started": "▸", "ended": "✓", "failed": "✗"}[event.kind]
         line = note.splitlines()[0].removeprefix(f"{label}: ")
         self.bars.console.print(f"{mark} {label:<19} {line}", markup=False)
@@ -113,7 +125,7 @@ class TerminalReporter:
 
 
 class Background:
-    """Does work in a thread of its own, again and again, so that nobody who brings news of it has to wait."""
+    """Does work in a thread of its own, again and again, so that whoever reports an event need not wait."""
 
     def __init__(self, name: str, work: Callable[[], None], every: float) -> None:
         """Have `work` done, and after it a pause of so many seconds."""
@@ -135,7 +147,7 @@ class Background:
 
 @contextlib.contextmanager
 def watching(*reporters: Any) -> Iterator[None]:
-    """Have these hear of every node while the context lasts."""
+    """Pass every node's events to these while the context lasts."""
     with contextlib.ExitStack() as stack:
         for reporter in reporters:
             watchers.append(stack.enter_context(reporter))

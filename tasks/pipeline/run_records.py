@@ -79,7 +79,7 @@ class Record:
         try:
             replace_file(self.path, json.dumps(self.content, indent=1).encode())
         except OSError as error:
-            logging.getLogger(__name__).warning("the run's record cannot be written: %s", error)
+            logging.getLogger(__name__).warning("cannot write the run's record: %s", error)
 
 
 current: list[Record] = []  # of the run in this process, for who has to end it in a hurry

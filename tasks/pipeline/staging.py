@@ -54,7 +54,7 @@ def lock(target: Path, purpose: str, waiting: Callable[[str], None] = pause, *, 
     path = lock_of(target)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.parent.is_symlink():
-        raise OSError(errno.ELOOP, "A link where locks are to be; remove it", str(path.parent))
+        raise OSError(errno.ELOOP, "Locks cannot be kept behind a link; remove it", str(path.parent))
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
         while not _acquired(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
@@ -178,6 +178,6 @@ def _holder(descriptor: int) -> str:
     try:
         holder = json.loads(os.pread(descriptor, 1000, 0))
         where = "this host" if holder["host"] == socket.gethostname() else holder["host"]
-        return printable(f"pid {holder['pid']} on {where}, which makes {holder['purpose']}")
+        return printable(f"pid {holder['pid']} on {where}, which is building {holder['purpose']}")
     except (OSError, ValueError, KeyError, TypeError):  # it has just begun
         return "another run"

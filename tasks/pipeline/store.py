@@ -19,7 +19,7 @@ from tasks.pipeline.staging import clean_up, fsync, pause, staging
 
 Produce = Callable[[Path, int], dict[str, Any]]  # fills a folder, while the lock is held; returns the summary
 
-NOT_MADE = "not made before"
+NOT_MADE = "new"
 CHECKPOINTS, RAW, RUNS = "checkpoints", "raw", "runs"
 NOT_NODES = (CHECKPOINTS, RAW, RUNS)
 NEW = "new"  # in a staging folder: what is to be put in place
@@ -33,8 +33,8 @@ class Store:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self.missing = (
-            f"not in {data_dir} on {socket.gethostname()}: let all machines have the same data folder, or name a "
-            "--store that they share"
+            f"not in {data_dir} on {socket.gethostname()}: let all machines mount the same --data-dir, or give them "
+            "a shared --store"
         )
 
     def folder(self, cache_key: CacheKey) -> Path:

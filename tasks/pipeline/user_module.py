@@ -1,6 +1,6 @@
 """A user's own file of Python: named on the command line, counted as a whole by its SHA-256, and run in a worker.
 
-So it stands alone: of this project it imports nothing, whose changes would not be seen.
+So it stands alone: of this project it imports nothing, whose changes would go unnoticed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.reading import printable, read
 
-EXPECTED = "expected is a Keras model that takes images of 28×28×1 and gives ten probabilities"
+EXPECTED = "it must return a Keras model that takes 28×28×1 images and returns ten probabilities"
 SAID = 200  # characters of another's message
 PROJECT_PACKAGES = ("flows", "tasks", "tests")
 
@@ -48,12 +48,14 @@ class UserFunction(BaseModel):
         """
         place, _, function = path_and_function.rpartition(":")
         if not place or not function.isidentifier() or function.startswith("_"):
-            raise UserError(f"network_file {path_and_function!r}: name a file and a function in it, as in my.py:build")
+            raise UserError(
+                f"--network-file must be a file and a function, e.g. my.py:build (got {Path(path_and_function).name})"
+            )
         path = Path(place)
         try:
             content = read(path, follow=True)
         except OSError as error:
-            raise UserError(f"network_file {path}: {(error.strerror or str(error)).lower()}") from error
+            raise UserError(f"--network-file {path}: {(error.strerror or str(error)).lower()}") from error
         tree = _parsed(path, content, function)
         libraries = _distributions({name for _, name in _imported(tree)})
         return cls(path=path, function=function, sha256=hashlib.sha256(content).hexdigest(), libraries=libraries)
@@ -68,12 +70,12 @@ class UserFunction(BaseModel):
 
         Raises:
             RunError: it is no longer what it was, or where it was.
-            UserError: it fails; the message tells where.
+            UserError: it fails; the message says where.
         """
         try:
             content = read(self.path, follow=True)
         except OSError as error:
-            raise RunError(f"network_file {describe(error)} (on {socket.gethostname()})") from error
+            raise RunError(f"--network-file {describe(error)} (on {socket.gethostname()})") from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise RunError(f"{self.path} has changed since the run began; run again")
         module = ModuleType(self.module)
@@ -101,39 +103,39 @@ class UserFunction(BaseModel):
         """Return where in the file it failed, and how."""
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.path)]
         where = f", line {frames[-1].lineno}, in {frames[-1].name}" if frames else ""
-        told = f"{type(error).__name__}: {said(error)}"
+        message = f"{type(error).__name__}: {said(error)}"
         if isinstance(error, ModuleNotFoundError) and error.name and find_spec(error.name.partition(".")[0]) is None:
             pip = f"{sys.executable} -m pip install" if find_spec("pip") else f"uv pip install -p {sys.executable}"
-            told += f" (to install it: {pip} {error.name.partition('.')[0]})"
+            message += f" (to install it: {pip} {error.name.partition('.')[0]})"
         if "bfloat16" in str(error):
-            told += " (--precision float32 does without bfloat16)"
-        return UserError(f"{self.path}{where}{during}: {told}; {EXPECTED}")
+            message += " (--precision float32 does without bfloat16)"
+        return UserError(f"{self.path}{where}{during}: {message}; {EXPECTED}")
 
 
 def said(error: BaseException) -> str:
-    """Return the line of another's message that tells most: Keras begins with the layer's name, and writes in bold."""
+    """Return the line of another's message that says most: Keras begins with the layer's name, and writes in bold."""
     lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()
     telling = [line.strip() for line in lines if line.strip() and not line.startswith("Exception encountered when")]
     return printable(next(iter(telling), "")[:SAID])
 
 
 def _parsed(path: Path, content: bytes, function: str) -> ast.Module:
-    """Return what is written there, if it has that function and imports nothing whose changes would not be seen."""
+    """Return what is written there, if it has that function and imports nothing whose changes would go unnoticed."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        raise UserError(f"network_file {path}{line}: {getattr(error, 'msg', error)}") from error
+        raise UserError(f"--network-file {path}{line}: {getattr(error, 'msg', error)}") from error
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     if function not in functions:
-        there = f"; there are {', '.join(functions)}" if functions else ""
-        raise UserError(f"network_file {path}: no function is called {function!r}{there}")
+        there = f"; it has {', '.join(functions)}" if functions else ""
+        raise UserError(f"--network-file {path} has no function {function}{there}")
     for number, name in _imported(tree):
         beside = (folder / part for folder in (path.parent, PROJECT) for part in (name, f"{name}.py"))
         if name in PROJECT_PACKAGES or (name and any(place.exists() for place in beside)):
             raise UserError(
-                f"network_file {path}, line {number}: imports {name}, "
-                "whose changes would not be seen; copy what you need"
+                f"--network-file {path}, line {number}: imports {name}, "
+                "whose changes would go unnoticed; copy what you need into the file"
             )
     return tree
 

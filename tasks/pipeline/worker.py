@@ -159,9 +159,9 @@ def _guard(cache_key: CacheKey, folders: list[Path], custom: UserFunction | None
         if custom and not path.startswith(known) and path != os.path.realpath(custom.path):
             if arguments[2] & os.O_CREAT and (arguments[2] & os.O_TRUNC or not os.path.lexists(path)):
                 written.add(path)
-            name, instead = path, f"have what it holds in {custom.path.name}"
+            name, instead = path, f"put its content into {custom.path.name}"
         if name and name not in cache_key.code and path not in written and Path(path).is_file():
-            _refused.append(f"{cache_key.label} reads {name}, whose changes would not be seen: {instead} instead")
+            _refused.append(f"{cache_key.label} reads {name}, whose changes would go unnoticed: {instead} instead")
             raise RunError(_refused[-1])
 
     sys.addaudithook(refuse)

@@ -29,7 +29,7 @@ TIMEOUT = 600  # seconds without a word after which a worker is taken to hang; a
 WAKE = 5  # seconds between two looks at that: what this process sleeps through does not count
 SERVER_DIED = 255  # a worker's exit status then
 
-stopping = threading.Event()  # set for good once this process's run is over: what fails from then on is no news
+stopping = threading.Event()  # set for good once this process's run is over: what fails after that is not reported
 _running: set[BaseProcess] = set()
 slots = threading.BoundedSemaphore(cores())  # for whoever is about to have a worker
 
@@ -93,7 +93,7 @@ def _started(sender: Any, process: BaseProcess) -> BaseProcess:
             finally:
                 sys.modules["__main__"] = main
     except (EOFError, ConnectionError, FileNotFoundError) as error:  # its socket goes with it
-        raise WorkerCrashed("the server that workers are forked from died") from error
+        raise WorkerCrashed("the server that forks the workers died") from error
     _running.add(process)
     if stopping.is_set():  # meanwhile
         _end(process)
@@ -146,11 +146,11 @@ def _how_it_ended(kind: str, status: int) -> RunError:
     if stopping.is_set():
         return RunError("stopped")
     if kind == "silent":
-        return WorkerCrashed(f"its process said nothing for {TIMEOUT} seconds, and was killed")
+        return WorkerCrashed(f"its process did not report for {TIMEOUT} seconds and was killed")
     if status == SERVER_DIED:
-        return WorkerCrashed("the server that its process was forked from died")
+        return WorkerCrashed("the server that forks the workers died")
     if status >= 0:
-        return RunError(f"its process ended with status {status} and no result")
+        return RunError(f"its process exited with status {status} and no result")
     name = next((known.name for known in signal.Signals if known == -status), f"signal {-status}")
     hint = " (out of memory?)" if name == "SIGKILL" else ""
     return WorkerCrashed(f"its process was killed by {name}{hint}")

@@ -23,18 +23,30 @@ RENAMED = {  # old spelling: new one
     "margin": "min_improvement",
     "tolerance": "max_class_drop",
 }
+GROUPS = {  # how the help and the documentation arrange the options
+    "what to compare": ("networks", "network_file"),
+    "recipe": (
+        *("preset", "recipe_file", "epochs", "batch_size", "learning_rate", "schedule", "seed", "validation_fraction"),
+        *("precision", "augmentation", "label_smoothing", "tta", "filters", "dense_width", "dropout_rate"),
+    ),
+    "data": ("dataset", "source", "limit"),
+    "where": ("data_dir", "reports_dir"),
+    "this run": ("force", "time_limit", "keep_runs"),
+    "champion": ("challenge", "min_improvement", "max_class_drop"),
+    "cluster": ("engine", "scheduler", "store"),
+}
 BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}
 
 
 def _for_a_form(schema: dict[str, Any], kind: Any) -> None:
-    """Put each setting's bounds or choices into its help, where a form shows that alone; leave out what is in vain."""
+    """Put each setting's bounds or choices into its help, where a form shows that alone; leave out what has no effect."""
     for name in kind.excluded:
         del schema["properties"][name]
     for described in schema["properties"].values():
         facts = {name: value for option in described.get("anyOf", [described]) for name, value in option.items()}
         bounds = " ".join(f"{sign} {facts[name]:,}" for name, sign in BOUNDS.items() if name in facts)
-        if told := bounds or ", ".join(facts.get("enum", [])):
-            described["description"] += f" ({told})"
+        if limits := bounds or ", ".join(facts.get("enum", [])):
+            described["description"] += f" ({limits})"
 
 
 class Options(BaseModel):
@@ -43,69 +55,69 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, json_schema_extra=_for_a_form)
 
     preset: Literal["fast", "article", "smoke"] = "fast"
-    """recipe that fills in what is left unset; smoke only proves that everything works"""
+    """recipe that fills in what you leave out; smoke only checks that everything works"""
     recipe_file: Path | None = None
-    """JSON file of settings that fill in what is left unset, such as a search’s recipe.json"""
+    """JSON file of settings that fills in what you leave out, e.g. a search's recipe.json"""
     networks: tuple[str, ...] = Field(
         ("baseline", "dropout"),
         min_length=1,
         max_length=8,
-        description="networks to compare, of: " + ", ".join(MODELS),
+        description="networks to compare: " + ", ".join(MODELS),
         json_schema_extra={"items": {"type": "string", "enum": list(MODELS)}, "uniqueItems": True},
     )
     network_file: str | None = None
-    """a network of your own that takes part too: file and function, as in my.py:build"""
+    """a network of your own to compare as well: file and function, e.g. my.py:build"""
     epochs: int | None = Field(None, ge=1, le=1000)
-    """passes over the training images, for every network but xgboost"""
+    """passes over the training images (xgboost has none)"""
     batch_size: int | None = Field(None, ge=1, le=8192)
-    """images in one update of the weights"""
+    """images per weight update"""
     learning_rate: float | None = Field(None, gt=0, le=1)
-    """Adam's learning rate (the peak of a one-cycle schedule)"""
+    """Adam's learning rate; with one-cycle, its peak"""
     schedule: Schedule | None = None
-    """how the learning rate moves during training"""
+    """how the learning rate changes during training"""
     seed: int = Field(0, ge=0, lt=2**31)
-    """fixes all that is random: shuffle, initial weights, dropout, augmentation"""
+    """fixes everything random: shuffling, initial weights, dropout, augmentation"""
     validation_fraction: float = Field(0.1, gt=0, lt=1)
-    """share of the training images, the last of the shuffled ones, kept for validation"""
+    """fraction of the shuffled training images held out for validation"""
     precision: Precision | None = None
-    """arithmetic of training; auto is bfloat16 only where the processor has instructions for it"""
+    """number format in training; auto: bfloat16 if the CPU supports it, else float32"""
     augmentation: Augmentation | None = None
-    """what is done to training images at random: flip, shift by a pixel, erase a square"""
+    """random changes to training images: flip, shift by a pixel, erase a square"""
     label_smoothing: float | None = Field(None, ge=0, le=0.5)
-    """share of each training label that is spread evenly over all classes"""
+    """fraction of each training label spread evenly over all classes"""
     tta: TestTimeAugmentation | None = None
-    """test-time augmentation: flip averages over an image and its mirror image, in twice the time"""
+    """test-time augmentation; flip averages an image and its mirror image, at twice the time"""
     filters: int | None = Field(None, ge=1, le=512)
-    """filters of the first convolution, where a network has such; the others follow"""
+    """filters of the first convolution, if the network has one; the others follow"""
     dense_width: int | None = Field(None, ge=1, le=8192)
-    """units of the dense layer, where there is one"""
+    """units of the dense layer, if the network has one"""
     dropout_rate: float | None = Field(None, ge=0, lt=1)
-    """share of activations that are dropped, where a network drops any"""
+    """fraction of activations dropped, if the network uses dropout"""
     limit: int | None = Field(None, ge=100)
-    """use this many training images, and at most as many test images"""
+    """use only this many training images, and at most as many test images"""
     dataset: str = FASHION_MNIST.name
-    """fashion-mnist, or a JSON file that specifies another data set"""
+    """fashion-mnist, or a JSON file that describes another data set"""
     source: Path | None = None
-    """folder with the four IDX files, .gz or not; else FASHION_MNIST_DIR, a system copy, the mirrors"""
+    """folder with the four IDX files (.gz or not); left out: $FASHION_MNIST_DIR, a system copy, or a download"""
     challenge: bool = False
-    """have the best network challenge the champion, and take its place if it is clearly better"""
+    """the winner challenges the champion and replaces it if it is clearly better"""
     min_improvement: float = Field(0.001, ge=0, le=1)
     """smallest gain in validation accuracy that makes a new champion (fraction)"""
     max_class_drop: float = Field(0.02, ge=0, le=1)
     """largest acceptable drop in any class's recall (fraction)"""
     force: str | None = Field(None, min_length=1)
-    """rerun this node and everything downstream, even if cached: train, or train[dropout]"""
+    """rerun this step and everything downstream, even if cached: train, or train[dropout]"""
     data_dir: Path = Field(Path("data"), validate_default=True)
-    """where artifacts are kept"""
+    """folder for artifacts"""
     reports_dir: Path = Field(Path("reports"), validate_default=True)
-    """where the report's pages go"""
+    """folder for the report pages"""
     engine: Literal["local", "dask", "ray"] = "local"
-    """what the nodes run on: this process's workers, or a cluster"""
+    """where steps run: on this machine, or on a Dask or Ray cluster"""
     scheduler: str | None = None
-    """address of the cluster's scheduler, as tcp://host:8786; else one is started on this machine"""
+    """address of the cluster's scheduler, e.g. tcp://host:8786; left out: one is started on this machine"""
     store: str | None = None
-    """where machines share artifacts, as s3://bucket/folder; data_dir then keeps this one's copies"""
+    """shared artifact store, e.g. s3://bucket/folder; --data-dir becomes a local cache"""
     time_limit: float | None = Field(None, gt=0, le=8760)
-    """stop a run after so many hours; what it has finished is kept"""
+    """stop the run after this many hours; finished steps are kept"""
     keep_runs: int | None = Field(None, ge=1)
     """after a run, delete what only runs older than the last N of this recipe used"""

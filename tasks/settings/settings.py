@@ -15,7 +15,7 @@ from pydantic import PrivateAttr, ValidationError, ValidationInfo, field_seriali
 
 from tasks.data.dataset import FASHION_MNIST, DataSet, load_data_set
 from tasks.data.files import with_digests_of
-from tasks.formatting import as_options, suggest
+from tasks.formatting import as_options, as_text, option_of, suggest
 from tasks.pipeline import PROJECT
 from tasks.pipeline.champions import champions
 from tasks.pipeline.errors import UserError
@@ -31,6 +31,20 @@ RUN_OPTIONS = (
     *("challenge", "min_improvement", "max_class_drop", *PATH_OPTIONS, "force", "time_limit", "keep_runs"),
     *("engine", "scheduler", "store"),
 )
+MUST_BE = {  # by pydantic's name for what is wrong
+    "greater_than_equal": "be {ge:,} or more",
+    "greater_than": "be more than {gt:,}",
+    "less_than_equal": "be {le:,} or less",
+    "less_than": "be less than {lt:,}",
+    "int_parsing": "be a whole number",
+    "int_from_float": "be a whole number",
+    "float_parsing": "be a number",
+    "bool_parsing": "be yes or no",
+    "literal_error": "be {expected}",
+    "string_too_short": "not be empty",
+    "too_short": "name at least {min_length}",
+    "too_long": "name at most {max_length}",
+}
 CLUSTERS = {"dask": "prefect_dask", "ray": "prefect_ray"}  # by what Prefect has for each
 
 
@@ -50,7 +64,7 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
     def _nothing_in_vain(self) -> Settings:
         for name in self.excluded:
             if getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name} means nothing to {self.program}; leave it out")
+                raise ValueError(f"{option_of(name)} has no effect in {self.program}; leave it out")
         return self
 
     @field_validator("networks", mode="before")
@@ -65,9 +79,12 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
             if not find_spec(package):
                 raise ValueError(f"{package} is not installed; install it with `make extras`")
         if self.store and ("://" not in self.store or self.store.startswith("file:")):
-            raise ValueError(f"store {self.store}: a folder that all machines mount is to be their data_dir")
+            raise ValueError(
+                f"--store must be an address like s3://bucket/folder (got {self.store}); "
+                "for a folder that all machines mount, use --data-dir"
+            )
         if self.scheduler and self.engine not in CLUSTERS:
-            raise ValueError(f"scheduler {self.scheduler}: say whose, with engine dask or ray")
+            raise ValueError("--scheduler needs --engine dask or --engine ray")
         return self
 
     @model_validator(mode="before")
@@ -106,27 +123,31 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
     def _known_networks(self) -> Settings:
         own = self._own_network = UserFunction.named(self.network_file) if self.network_file else None
         if own and own.function in MODELS:
-            raise ValueError(f"network_file: there is a network called {own.function!r}; give yours another name")
+            raise ValueError(
+                f"--network-file: {own.function} is the name of a built-in network; give yours another name"
+            )
         for name in self.networks:
             if name not in MODELS and not (own and name == own.function):
-                raise ValueError(f"no network is called {name!r}{suggest(name, MODELS)}")
+                raise ValueError(f"unknown network {name or repr(name)}{suggest(name, MODELS)}")
         if XGBOOST in self.networks and not list(Distribution.discover(name=XGBOOST_DISTRIBUTION)):
             raise ValueError(f"{XGBOOST_DISTRIBUTION} is not installed; install it with `make extras`")
         if len(set(self.networks)) < len(self.networks):
-            raise ValueError("a network is named twice")
+            raise ValueError(f"--networks names a network twice (got {as_text(self.networks)})")
         return self
 
     @model_validator(mode="after")
     def _enough_images(self) -> Settings:
         available = self.data_set.counts["train"]
         if self.limit and self.limit > available:
-            raise ValueError(f"limit is {self.limit:,}, but {self.data_set.name} has {available:,} training images")
+            raise ValueError(
+                f"--limit must be {available:,} or less (got {self.limit:,}): {self.data_set.name} has no more training images"
+            )
         images = min(self.limit or PRESETS[self.preset].limit or available, available)
         validating = round(images * self.validation_fraction)
         if not 0 < validating < images:
             raise ValueError(
-                f"validation_fraction {self.validation_fraction} of {images:,} images leaves "
-                f"{images - validating:,} to train on and {validating:,} to validate on; both need some"
+                f"--validation-fraction {self.validation_fraction} of {images:,} images leaves "
+                f"{images - validating:,} for training and {validating:,} for validation; both need at least one"
             )
         return self
 
@@ -226,38 +247,47 @@ def parse_settings(values: dict[str, Any], kind: type[Settings] = Settings) -> S
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise UserError("; ".join(_sentence(problem, kind) for problem in error.errors())) from error
+        raise UserError("; ".join(_sentence(problem, kind, values) for problem in error.errors())) from error
 
 
 def _from_folder(folder: Path, path: str | Path, name: str | None) -> Path:
     """Return the path that a setting of this name gives, a relative one as seen from the folder."""
     if path == "":
-        raise UserError(f"{name} is empty; leave it out or name something")
+        raise UserError(f"{_spelled(name)} must not be empty")
     try:
         return folder / Path(path).expanduser()
     except RuntimeError as error:
-        raise UserError(f"{name} {path}: {str(error).lower()}") from error
+        raise UserError(f"{_spelled(name)} {path}: {str(error).lower()}") from error
 
 
 def _recipe_in(file: Any) -> dict[str, Any]:
     try:
         recipe = json.loads((PROJECT / Path(file).expanduser()).read_bytes())
     except OSError as error:
-        raise ValueError(f"recipe_file {file}: {(error.strerror or str(error)).lower()}") from error
+        raise ValueError(f"--recipe-file {file}: {(error.strerror or str(error)).lower()}") from error
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"recipe_file {file}: no JSON ({error})") from error
+        raise ValueError(f"--recipe-file {file}: not JSON ({error})") from error
     if not isinstance(recipe, dict):
-        raise ValueError(f"recipe_file {file}: holds no settings by name")  # noqa: TRY004 (pydantic's rule)
+        raise ValueError(f"--recipe-file {file}: not a JSON object of settings")  # noqa: TRY004 (pydantic's rule)
     return recipe
 
 
-def _sentence(problem: Any, kind: type[Settings]) -> str:
-    name = ".".join(map(str, problem["loc"])) or "settings"
+def _spelled(name: str | None) -> str:
+    """Return a setting's name as the user spelled it: an option, or a variable of the environment."""
+    return name if not name or name.isupper() else option_of(name)
+
+
+def _sentence(problem: Any, kind: type[Settings], values: dict[str, Any]) -> str:
+    """Return what is wrong with a value, and which values may be there."""
+    name, message = str(next(iter(problem["loc"]), "")), problem["msg"].removeprefix("Value error, ")
+    from_file = name not in values and values.get("recipe_file")
+    spelled = f"--recipe-file {from_file}: {name}" if from_file else option_of(name)
     if name in RENAMED:
-        return f"{name} is called {RENAMED[name]} now"
+        return f"{spelled} is now {RENAMED[name] if from_file else option_of(RENAMED[name])}"
     if problem["type"] == "extra_forbidden":
-        return f"no setting is called {name!r}{suggest(name, kind.model_fields)}"
-    message = problem["msg"].removeprefix("Value error, ")
-    if not problem["loc"] or problem["type"] == "value_error":
+        return f"unknown setting {name}{suggest(name, kind.model_fields)}"
+    if not name or problem["type"] == "value_error":
         return message
-    return f"{name} is {problem['input']!r}: {message[0].lower()}{message[1:]}"
+    facts = problem.get("ctx", {})
+    wanted = MUST_BE[problem["type"]].format(**facts) if problem["type"] in MUST_BE else f"be valid: {message.lower()}"
+    return f"{spelled} must {wanted} (got {as_text(problem['input'])})".replace("'", "")

@@ -1,4 +1,4 @@
-"""Studies: the networks trained several times over, with other seeds or on other folds, to see what luck has done.
+"""Studies: the networks trained several times over, with other seeds or on other folds, to see how much is chance.
 
 Each has the settings of a run and a few of its own; what its variants differ in overrides the setting of that name.
 """
@@ -19,20 +19,20 @@ from tasks.settings.settings import Settings
 
 
 class Study(Settings):
-    """Several trainings of each network, held against each other."""
+    """Several trainings of each network, compared."""
 
     kind: ClassVar[str]  # what its trainings differ in
     excluded: ClassVar[tuple[str, ...]] = ("challenge", "min_improvement", "max_class_drop")
 
 
 class SeedStudy(Study):
-    """Is the difference real, or the luck of the seed? The same networks, each trained with several seeds."""
+    """Is the difference real, or chance? Train the same networks with several seeds."""
 
     kind = "seed"
     program = "python flows/study.py seeds"
     flow = "fashion-mnist-seeds"
 
-    seeds: int = Field(5, ge=2, le=1000, description="how many seeds, from `seed` on")
+    seeds: int = Field(5, ge=2, le=1000, description="number of seeds, counted up from --seed")
 
     @property
     def variants(self) -> list[Variant]:
@@ -41,14 +41,14 @@ class SeedStudy(Study):
 
 
 class FoldStudy(Study):
-    """How good are they on images that they were not trained on? Cross-validation; the test set stays shut."""
+    """How good are the networks on unseen images? Cross-validation; the test set stays unread."""
 
     kind = "fold"
     program = "python flows/study.py folds"
     flow = "fashion-mnist-folds"
     excluded = (*Study.excluded, "validation_fraction")
 
-    folds: int = Field(5, ge=2, le=100, description="parts of the training images, each of which validates once")
+    folds: int = Field(5, ge=2, le=100, description="parts of the training images; each one validates once")
 
     @property
     def variants(self) -> list[Variant]:
@@ -57,7 +57,7 @@ class FoldStudy(Study):
 
 
 class SearchStudy(Study):
-    """Which hyper-parameters are best? Chosen on validation data; the test set stays shut, for a run of the best."""
+    """Which hyper-parameters are best? Search on validation images; the test set stays unread."""
 
     kind = "trial"
     program = "python flows/study.py search"
@@ -69,21 +69,21 @@ class SearchStudy(Study):
         ("dropout",),
         min_length=1,
         max_length=1,
-        description="the network whose hyper-parameters are searched for, of: " + ", ".join(NAMES),
+        description="network to tune: " + ", ".join(NAMES),
         json_schema_extra={"items": {"type": "string", "enum": list(NAMES)}},
     )
-    trials: int = Field(30, ge=2, le=1000, description="how many to try; what is set is not varied")
+    trials: int = Field(30, ge=2, le=1000, description="number of trials; options that you set are not varied")
     minutes: float | None = Field(
-        None, gt=0, description="begin no further round when the trials have trained for so long, all together"
+        None, gt=0, description="start no new round once the trials have trained this long in total"
     )
 
     @model_validator(mode="after")
     def _searchable(self) -> SearchStudy:
         (network,) = self.networks
         if network not in NAMES:
-            raise ValueError(f"a search varies one of {', '.join(NAMES)}, not {network!r}")
+            raise ValueError(f"--network must be one of {', '.join(NAMES)} (got {network})")
         if not self.space:
-            raise ValueError("nothing is left to search for: all that could be varied is set")
+            raise ValueError("nothing left to search: every option that could vary is set; leave one out")
         return self
 
     @property
