@@ -36,8 +36,8 @@ class Budget(Model):
     lowest_loss: Count | None  # the epoch of the lowest validation loss
 
     @property
-    def still_falling(self) -> bool:
-        """Whether validation loss was lowest in the last epoch."""
+    def unfinished(self) -> bool:
+        """Whether validation loss was lowest in the last epoch, so that more epochs might lower it further."""
         return self.lowest_loss == self.epochs > 0
 
 
@@ -148,13 +148,13 @@ def _budget_warning(budgets: dict[str, Budget]) -> str | None:
     """Return which networks might have gone on learning where others trained for longer."""
     networks = {name: budget for name, budget in budgets.items() if name != XGBOOST}  # it trains in rounds
     most = max((budget.epochs for budget in networks.values()), default=0)
-    short = [name for name, budget in networks.items() if budget.still_falling and budget.epochs < most]
+    short = [name for name, budget in networks.items() if budget.unfinished and budget.epochs < most]
     if not short:
         return None
     trained = ", ".join(f"{name} {budget.epochs}" for name, budget in networks.items())
     return (
-        f"Unequal training (epochs: {trained}). The validation loss of {join_words(short)} was still falling at the "
-        f"end: more epochs could help, and change the ranking. --epochs {most} trains all networks equally long."
+        f"Unequal training (epochs: {trained}). The validation loss of {join_words(short)} had not bottomed out: more "
+        f"epochs could help, and change the ranking. --epochs {most} trains all networks equally long."
     )
 
 
