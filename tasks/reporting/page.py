@@ -21,6 +21,7 @@ class Head(Model):
     data_set: str
     class_names: list[str]
     networks: list[str]  # the winner first
+    tie: bool  # of the winner and others, by the rule
     made_at: str
 
 
@@ -39,6 +40,7 @@ def report_data_of(run: Run) -> Any:
         data_set=run.data_set.name,
         class_names=list(run.data_set.class_names),
         networks=run.names,
+        tie=bool(run.comparison.tied),
         made_at=max(manifest["made"]["at"] for manifest in run.manifests.values()),
     )
     numbers = {name_of(section): section.numbers(run) for section in SECTIONS}

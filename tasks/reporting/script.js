@@ -80,8 +80,7 @@ function showCells() {
         const found = pictures.filter((picture) => predicts(picture, here) && !predicts(picture, 1 - here));
         return put(`${what} only by ${names[here]}`, counts[here], found.sort(byConfidence(here)), "most confident");
       };
-      const neither = counts[0] + counts[1] ? [] : put(`${what} only by ${names[0]}, only by ${names[1]}`, 0, []);
-      target.replaceChildren(...neither, ...[0, 1].filter((here) => counts[here]).flatMap(only));
+      target.replaceChildren(...[0, 1].filter((here) => counts[here]).flatMap(only));
     }
     target.scrollTop = 0;
     target.scrollIntoView({ block: "nearest" });
@@ -149,8 +148,7 @@ function readEpochs() {
 }
 
 function linkNumbers() {
-  const name = location.pathname.split("/").pop();
-  one("#json").href = name === "live.html" ? "latest.json" : name.replace(/html$/, "json");
+  one("#json").href = location.pathname.split("/").pop().replace(/html$/, "json");
 }
 
 followContents();

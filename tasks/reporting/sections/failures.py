@@ -134,10 +134,10 @@ def _look_alikes(class_names: list[str], confusion: dict[str, Any]) -> LookAlike
     for name, counts in confusion.items():
         wrong = _wrong(counts)
         errors[name], of_errors[name] = int(wrong[np.ix_(among, among)].sum()), int(wrong.sum())
-    return LookAlikes(classes=list(LOOK_ALIKES), errors=errors, of_errors=of_errors, share=_in_words(errors, of_errors))
+    return LookAlikes(classes=list(LOOK_ALIKES), errors=errors, of_errors=of_errors, share=in_words(errors, of_errors))
 
 
-def _in_words(errors: dict[str, int], of_errors: dict[str, int]) -> str | None:
+def in_words(errors: dict[str, int], of_errors: dict[str, int]) -> str | None:
     """Return the share of all errors that these are, if it is about the same for every network."""
     shares = [errors[name] / of_errors[name] for name in errors if of_errors[name]]
     if not shares or max(shares) - min(shares) > ALIKE:

@@ -179,7 +179,7 @@ class Text(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.open, self.texts, self.ids, self.loads, self.figures = [], [], [], [], []
+        self.open, self.texts, self.ids, self.links, self.loads, self.figures = [], [], [], [], [], []
         self.feed(html)
         assert self.open == []
 
@@ -188,7 +188,8 @@ class Text(HTMLParser):
         if tag not in {"meta", "img", "br", "input", "link"}:
             self.open.append(tag)
         self.ids += filter(None, [given.get("id")])
-        self.loads += [value for name, value in attributes if name in {"src", "href", "xlink:href", "data", "action"}]
+        into = self.links if tag == "a" else self.loads
+        into += [value for name, value in attributes if name in {"src", "href", "xlink:href", "data", "action"}]
         if tag == "svg":
             self.figures.append(given)
 

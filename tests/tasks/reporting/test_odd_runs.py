@@ -10,9 +10,11 @@ from tasks.reporting.page import report_data_of
 from tasks.reporting.sections import (
     SECTIONS,
     calibration,
+    data,
     failures,
     learning,
     networks,
+    provenance,
     side_by_side,
     verdict,
 )
@@ -29,15 +31,15 @@ def test_names_cannot_run_script_and_eight_networks_with_long_or_reversed_ones_h
 def test_one_network_is_compared_with_nothing(run):
     text = text_of(made_up(run, {"alone": sharp(run, 1)}), *SECTIONS)
     assert "Only alone was trained: nothing to compare." in text
-    assert "One network has nobody to disagree with." in text
-    assert "Difference:" not in text
+    assert "Only one network: nothing to compare." in text
+    assert "Difference (" not in text
 
 
 def test_a_model_that_reads_no_settings_has_a_page_alone(run):
     alone = made_up(run, {"xgboost": sharp(run, 1)})
     for label in ("train[xgboost]", "evaluate[xgboost]"):
         alone.manifests[label]["cache_key"]["settings"] = {}
-    assert "depth and step are the library’s defaults" in sections_of(alone, networks)
+    assert "the library’s default depth and learning rate" in sections_of(alone, networks)
 
 
 def test_a_network_at_chance_is_shown_as_that(run):
@@ -50,8 +52,8 @@ def test_a_network_at_chance_is_shown_as_that(run):
 def test_two_networks_that_agree_perfectly_do_not_differ_significantly(run):
     same = made_up(run, {"one": sharp(run, 1), "two": sharp(run, 1)})
     text = text_of(same, verdict, failures)
-    assert "McNemar p = 1" in text
-    assert "finds clearly more of no class, and no class clearly less" in text
+    assert "McNemar p = 1" in text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "does not differ significantly for any class" in text
     assert report_data_of(same).side_by_side.rows["test_accuracy"].best is None
 
 
@@ -75,7 +77,9 @@ def test_whether_a_network_is_overconfident_is_reported_with_its_interval(run):
     correct = probabilities.argmax(axis=1) == run.labels
     surer = np.where(probabilities == probabilities.max(axis=1, keepdims=True), 0.99, 0.01 / 9)
     over = f"{100 * (0.99 - correct.mean()):.2f}"
-    assert f": too sure ({over} points, 95 % interval " in text_of(made_up(run, {"one": surer}), calibration)
+    text = text_of(made_up(run, {"one": surer}), calibration)
+    assert "one is overconfident: mean confidence 99.00%, accuracy " in text
+    assert f"difference {over} points (95% CI " in text
 
 
 def test_a_network_that_is_always_right_makes_no_error(run):
@@ -87,3 +91,92 @@ def test_without_any_epoch_on_record_nothing_is_drawn(run):
     text = text_of(dataclasses.replace(run, histories={name: [] for name in run.names}), learning, side_by_side)
     assert "No epoch is on record" in text
     assert "s an epoch here" not in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "finding"),
+    [
+        (0.001, 0.03, "is overconfident"),
+        (-0.03, -0.001, "is underconfident"),
+        (-0.01, 0.015, "is well calibrated"),
+        (-0.01, 0.05, "may be over- or underconfident (too few images to decide)"),
+    ],
+)
+def test_a_network_is_called_well_calibrated_only_where_the_interval_is_narrow(run, low, high, finding):
+    one = made_up(run, {"one": sharp(run, 1)})
+    of_test = one.metrics["one"]["test"]
+    over = Estimate(value=(low + high) / 2, low=low, high=high)
+    measured = of_test.calibration.model_copy(update={"overconfidence": over})
+    metrics = {"one": {**one.metrics["one"], "test": of_test.model_copy(update={"calibration": measured})}}
+    assert calibration.numbers(dataclasses.replace(one, metrics=metrics)).findings == {"one": finding}
+
+
+def test_empty_bins_are_left_out(run):
+    for of in calibration.numbers(run).networks.values():
+        assert all(of_bin.images for of_bin in of.bins)
+
+
+@pytest.mark.parametrize(
+    ("errors", "of_errors", "words"),
+    [
+        ({"one": 440, "two": 494}, {"one": 670, "two": 751}, "Two thirds"),
+        ({"one": 5}, {"one": 10}, "Half"),
+        ({"one": 55}, {"one": 100}, "55%"),
+        ({"one": 30, "two": 60}, {"one": 100, "two": 100}, None),  # the networks differ
+        ({"one": 0}, {"one": 0}, None),
+    ],
+)
+def test_the_share_of_errors_among_look_alikes_is_said_in_words_where_it_is_one(errors, of_errors, words):
+    assert failures.in_words(errors, of_errors) == words
+
+
+def test_a_note_on_training_curves_says_only_what_this_run_did(run):
+    alone = made_up(run, {"one": sharp(run, 1)})
+    text = text_of(alone, learning)
+    assert "averaged over each epoch, with dropout on. Solid: validation, after each epoch. Ring" in text
+    settings = alone.manifests["train[one]"]["cache_key"]["settings"]
+    settings |= {"augmentation": "flip", "label_smoothing": 0.1}
+    alone.manifests["evaluate[one]"]["cache_key"]["settings"]["tta"] = "flip"
+    text = text_of(alone, learning)
+    assert "with dropout on, augmented images and smoothed labels in the loss." in text
+    assert "after each epoch, without flip test-time augmentation." in text
+
+
+def test_a_failed_check_is_shown_open_and_passed_ones_are_summed_up(run):
+    assert '<details id="validation">' in sections_of(run, data)
+    first, *others = run.expectations
+    failed = first | {"success": False, "failure": f"{first['sentence']}: no"}
+    page = sections_of(dataclasses.replace(run, expectations=[failed, *others]), data)
+    assert f"1 of {len(run.expectations)} data checks failed:" in page
+    assert '<details id="validation" open>' in page
+    assert f"✗ {failed['failure']}".replace("'", "&#39;") in page
+
+
+def test_a_run_is_reproduced_from_its_commit_only_where_all_of_it_is_of_clean_ones(run):
+    def with_commit(commit, *labels):
+        manifests = {
+            label: of
+            | {"made": of["made"] | {"commit": commit if label in labels else "commit 0123456789ab, tree clean"}}
+            for label, of in run.manifests.items()
+        }
+        return text_of(dataclasses.replace(run, manifests=manifests), provenance)
+
+    assert "To reproduce: git checkout 0123456789ab , then run" in with_commit("")
+    dirty = with_commit("commit 0123456789ab, with uncommitted changes", "compare")
+    assert "git checkout" not in dirty
+    assert "Some results were not made from a clean commit" in dirty
+
+
+def test_what_ran_at_the_same_time_is_named_and_how_long_all_of_it_took(run):
+    def at(seconds):
+        return f"2026-01-01T00:{seconds // 60:02}:{seconds % 60:02}+00:00"
+
+    ends = {"train[baseline]": (100, 60), "train[dropout]": (90, 40), "compare": (101, 1)}
+    manifests = {
+        label: of
+        | {"made": of["made"] | {"at": at(ends.get(label, (30, 1))[0]), "seconds": ends.get(label, (0, 1))[1]}}
+        for label, of in run.manifests.items()
+    }
+    numbers = provenance.numbers(dataclasses.replace(run, manifests=manifests))
+    assert numbers.wall_seconds == 101 - 29
+    assert numbers.together == {"train[baseline]": ["train[dropout]"]}
