@@ -26,15 +26,15 @@ QUESTIONS = {
     "Was the test set used to choose?": ("verdict", "#rule + p", r"test images decide nothing"),
     "Does dropout cure the overfitting?": ("verdict", "#overfitting + p", r"the dropout network’s gap is"),
     "Which one is smaller and faster?": ("side-by-side", ".figures-table", r"parameters.*time for an image"),
-    "Would more epochs help?": ("learning", "#curves ~ p", r"validation loss was lowest in epoch"),
-    "What is taken for what?": ("failures", "#confusion", r"T-shirt/top"),
-    "Which class got worse?": ("failures", "#better-and-worse", r"finds clearly more of .*, and .*clearly less"),
-    "Are there wrong labels?": ("disagreement", "#label-issue-count", r"\d+ test images are label suspects"),
-    "May I trust a probability of 90 %?": ("calibration", "#calibration p", r"sure on average and right in"),
+    "Would more epochs help?": ("learning", "#curves ~ p", r"validation loss (was still|bottomed)"),
+    "What is mistaken for what?": ("failures", "#confusion", r"T-shirt/top"),
+    "Which class got worse?": ("failures", "#better-and-worse", r"significantly"),
+    "Are there wrong labels?": ("disagreement", "#label-issue-count", r"mislabeled: "),
+    "Can I trust a probability of 90%?": ("calibration", "#calibration p", r"mean confidence .*, accuracy"),
     "Was the data in order?": ("data", "#checks", r"All \d+ data checks passed"),
     "What differs between the networks?": ("networks", ".layer.differs", r"Dropout|MaxPooling"),
-    "How do I make it again?": ("provenance", "#command", r"python flows/main\.py"),
-    "What must I not use it for?": ("provenance", "#limits + ul", r"says nothing of photographs"),
+    "How do I reproduce it?": ("provenance", "#command", r"python flows/main\.py"),
+    "What must I not use it for?": ("provenance", "#limits + ul", r"says nothing about photographs"),
 }
 
 
