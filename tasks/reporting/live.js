@@ -1,5 +1,5 @@
 // Reloads the page every few seconds, unless the reader has paused that.
 "use strict";
 const hold = document.querySelector("#hold");
-hold.parentElement.hidden = false;
+hold.closest("p").hidden = false;
 setInterval(() => hold.checked || location.reload(), 1000 * hold.dataset.seconds);

@@ -177,6 +177,7 @@ def test_the_live_page_refreshes_itself_until_the_report_is_there(visit, made, t
         wait_until(live.path.exists, 20)
         page = visit(live.path)
         assert "in progress" in page.locator("h2").first.inner_text()
+        assert page.locator("#hold").is_visible()
         live(Event("advanced", "train[dropout]", "epoch 1/2", 1, 2, True))
         page.wait_for_selector("text=epoch 1/2", timeout=1000 * (EVERY + REFRESH + 10))
         live.end()
