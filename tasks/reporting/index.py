@@ -32,17 +32,17 @@ def render_index(reports_dir: Path) -> str:
     """Return the index of the pages in a folder; what cannot be read is listed as that."""
     runs = [_entry(page) for page in sorted(reports_dir.glob(PAGES), reverse=True)]
     networks = sorted({name for run in runs for name in run["networks"]})
-    compared = ("when", "title", "choice", "settings", "versions", "values")
+    fields = ("when", "title", "choice", "settings", "versions", "values")
+    compared = [{field: run[field] for field in fields} for run in runs if run["values"]]
+    of_newest = compared[0]["values"].keys() if compared else set()
     return Templates().page(
         "index.html.j2",
         "index.js",
         runs=runs,
         groups=_by_recipe(runs),
         networks=networks,
-        data={
-            "runs": [{key: run[key] for key in compared} for run in runs if run["values"]],
-            "slots": {name: slot(name) for name in networks},
-        },
+        data={"runs": compared, "slots": {name: slot(name) for name in networks}},
+        older=next((place for place, run in enumerate(compared[1:], 1) if of_newest & run["values"].keys()), 1),
         latest=LATEST if (reports_dir / LATEST).exists() else None,
     )
 

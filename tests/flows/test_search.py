@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from flows import study
 from flows.cli import read_command
@@ -146,4 +147,6 @@ def test_the_page_fits_a_small_screen(searched, chromium):
     page.goto(f"file://{searched / 'reports' / 'latest-trials.html'}")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert page.locator("#trials-table tbody tr").count() == 6
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]})
+    assert found.violations_count == 0, found.generate_report()
     page.close()
