@@ -79,7 +79,7 @@ class Templates:
 
     def page(self, template: str, script_file: str = "", **values: Any) -> str:
         """Return a whole page: only its own script may run, told by its digest."""
-        script = read_data(BESIDE / script_file) if script_file else ""
+        script = "".join(read_data(BESIDE / name) for name in ("scroll.js", script_file) if name)
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         style = "".join(read_data(BESIDE / f"{name}.css") for name in ("style", "tables", "figures", "pages"))
         return self.render(template, style=style, script=script, script_digest=digest, **values) + "\n"

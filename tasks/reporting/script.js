@@ -1,6 +1,7 @@
 // What the page does: contents that follow, cells that show their images, epochs that can be read.
 "use strict";
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+const TALLEST = 544; // pixels of the images of a cell; the rest is reached by scrolling
 const one = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const make = (kind, className, ...content) => {
@@ -17,7 +18,7 @@ function followContents() {
       const link = links.get(entry.target.id);
       link.setAttribute("aria-current", "true");
       const list = link.closest("ol");
-      if (list.scrollWidth > list.clientWidth) list.scrollLeft = link.offsetLeft - list.offsetLeft - 20;
+      list.scrollLeft = link.offsetLeft - (list.clientWidth - link.offsetWidth) / 2; // where it scrolls, in its middle
     }
   };
   const observer = new IntersectionObserver(follow, { rootMargin: "-15% 0px -80% 0px" });
@@ -34,6 +35,7 @@ function showCells() {
   };
   const pictures = packed.map(([place, index, label, ...best]) => ({ place, index, label, best: best.map(pairs) }));
   const target = one("#cell");
+  const figures = all("#confusion figure");
 
   const className = (index) => make("bdi", "", classes[index]); // it may be written from right to left
   const choice = ([index, probability], label) =>
@@ -68,6 +70,10 @@ function showCells() {
     const byConfidence = (network) => (a, b) => b.best[network][0][1] - a.best[network][0][1];
     const predicts = (picture, network) => picture.label === label && picture.best[network][0][0] === predicted;
     const what = `${classes[label]} predicted as ${classes[predicted]}`;
+    const before = button.getBoundingClientRect().top;
+    const beside = figures.filter((figure) => figure.offsetTop === button.closest("figure").offsetTop);
+    beside.at(-1).after(target);
+    target.scrollTop = 0;
     all(".matrix button[aria-pressed]").forEach((other) => other.removeAttribute("aria-pressed"));
     button.setAttribute("aria-pressed", "true");
     if (matrix !== "difference") {
@@ -82,8 +88,29 @@ function showCells() {
       };
       target.replaceChildren(...[0, 1].filter((here) => counts[here]).flatMap(only));
     }
-    target.scrollTop = 0;
-    target.scrollIntoView({ block: "nearest" });
+    showWholeRows();
+    scrollBy(0, button.getBoundingClientRect().top - before); // so that what was chosen stays where it is
+    (one(".card", target) ?? target).scrollIntoView({ block: "nearest" });
+  };
+
+  const showWholeRows = () => {
+    const top = target.getBoundingClientRect().top;
+    const ends = all(".card", target).map((card) => card.getBoundingClientRect().bottom + target.scrollTop - top);
+    const whole = ends.filter((end) => end <= TALLEST);
+    target.style.maxHeight = whole.length < ends.length ? `${Math.max(ends[0], ...whole)}px` : "";
+  };
+  addEventListener("resize", showWholeRows);
+  showWholeRows();
+
+  const neighbor = ({ key, ctrlKey, target: { dataset } }, matrix) => {
+    const [row, column] = [+dataset.true, +dataset.predicted];
+    const buttons = all(ctrlKey ? "button" : `[data-true="${row}"]`, matrix);
+    if (key === "Home") return buttons[0];
+    if (key === "End") return buttons.at(-1);
+    const step = STEPS[key];
+    if (!step) return undefined;
+    const ahead = classes.map((_, far) => [row + (far + 1) * step[0], column + (far + 1) * step[1]]);
+    return ahead.map(([i, j]) => one(`[data-true="${i}"][data-predicted="${j}"]`, matrix)).find(Boolean);
   };
 
   all(".scripted").forEach((hint) => (hint.hidden = false));
@@ -92,13 +119,9 @@ function showCells() {
     buttons.forEach((button, place) => (button.tabIndex = place ? -1 : 0)); // one stop each; arrows move within
     matrix.addEventListener("click", (event) => event.target.closest("button") && show(event.target.closest("button")));
     matrix.addEventListener("keydown", (event) => {
-      const step = STEPS[event.key];
-      if (!step || event.target.tagName !== "BUTTON") return;
-      event.preventDefault();
-      const [row, column] = [+event.target.dataset.true, +event.target.dataset.predicted];
-      const ahead = classes.map((_, far) => [row + (far + 1) * step[0], column + (far + 1) * step[1]]);
-      const next = ahead.map(([i, j]) => one(`[data-true="${i}"][data-predicted="${j}"]`, matrix)).find(Boolean);
+      const next = event.target.tagName === "BUTTON" && neighbor(event, matrix);
       if (!next) return;
+      event.preventDefault();
       buttons.forEach((button) => (button.tabIndex = -1));
       next.tabIndex = 0;
       next.focus();
