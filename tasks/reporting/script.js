@@ -1,7 +1,7 @@
 // What the page does: contents that follow, cells that show their images, epochs that can be read.
 "use strict";
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-const TALLEST = 544; // pixels of the images of a cell; the rest is reached by scrolling
+const TALLEST = 608; // pixels of the images of a cell; the rest is reached by scrolling
 const one = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const make = (kind, className, ...content) => {
