@@ -26,7 +26,7 @@ from tasks.formatting import nearest
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
 from tasks.pipeline.fork_server import start_server
-from tasks.pipeline.progress import Event, TerminalReporter, print_reporter, took, watchers
+from tasks.pipeline.progress import Event, Reporter, TerminalReporter, took, watchers
 from tasks.pipeline.reading import printable
 from tasks.pipeline.run_records import finalize_now, requested_again
 from tasks.pipeline.store import Store
@@ -141,7 +141,7 @@ def run_flow(dag: Dag, settings: Settings) -> Artifact:
         UserError: a node met something that the user gave and that cannot be used.
     """
     with contextlib.ExitStack() as stack:
-        reporter = print_reporter
+        reporter: Reporter = _print_event
         if sys.stderr.isatty():
             os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
             watchers.append(reporter := stack.enter_context(TerminalReporter()))
@@ -168,6 +168,11 @@ def run_flow(dag: Dag, settings: Settings) -> Artifact:
         raise result
     what = next(iter(str(result).splitlines()), "no details")
     raise RunError(f"the run broke off ({type(result).__name__}: {what}); {RESUME}")
+
+
+def _print_event(event: Event) -> None:
+    """Print an event where there is neither a terminal nor a log yet."""
+    print(f"{event.label}: {event.note}", file=sys.stderr, flush=True)
 
 
 def _in_plain_signs(error: Any) -> tuple[str, int]:

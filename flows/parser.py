@@ -8,7 +8,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from flows.actions import ACTIONS, FLAGS, RUNS_KEPT
 from tasks.data.dataset import FASHION_MNIST
-from tasks.formatting import as_options, as_text, count, nearest, option_of
+from tasks.formatting import as_text, count, nearest, option_of
 from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.models import networks
 from tasks.settings.options import GROUPS, RENAMED
@@ -156,7 +156,9 @@ def _presets() -> list[str]:
         epochs = ", ".join(str(network.epochs[name]) for network in networks().values())
         lines.append(f"  {name:8}{images:>7}{preset.batch_size:>7}  {rate:17}{preset.precision:11}{epochs}")
     own = {name: network.recipe for name, network in networks().items() if network.recipe}
-    exceptions = [f"  {name} always: {' '.join(as_options(recipe))}" for name, recipe in own.items()]
+    exceptions = [
+        f"  {name} always: {', '.join(f'{k} {v}' for k, v in recipe.items())}" for name, recipe in own.items()
+    ]
     return [*lines, f"  (epochs: {', '.join(networks())})", *exceptions]
 
 

@@ -108,7 +108,7 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
 
 
 def retain(settings: Settings) -> str:
-    """Remove what only older runs of this recipe than the last `keep` need, unless another run is active; return what was done."""
+    """Delete what the last `keep_runs` runs of this recipe did not use, unless another run is active; say so."""
     try:
         with no_run_at_work(settings.data_dir):
             items = unneeded(settings.data_dir, settings.reports_dir, settings.keep_runs or 1, settings.command)

@@ -71,8 +71,8 @@ class Cluster(Engine):
         server, scheduler = PREFECT_API_URL.value() or "", settings.scheduler
         if scheduler and is_loopback(server) and not is_loopback(scheduler):
             raise UserError(
-                f"the machines of {scheduler} cannot reach the Prefect server at {server}: start one that they can reach, "
-                "and set PREFECT_API_URL to it"
+                f"the machines of {scheduler} cannot reach the Prefect server at {server}: start one that they can "
+                "reach, and set PREFECT_API_URL to it"
             )
         super().__init__(settings)
         self.store = store_of(settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -70,11 +69,6 @@ def log_reporter(logger: logging.Logger | logging.LoggerAdapter) -> Reporter:
             logger.info("%s: %s%s", event.label, share, event.note)
 
     return report
-
-
-def print_reporter(event: Event) -> None:
-    """Print an event where there is neither a terminal nor a log yet."""
-    print(f"{event.label}: {event.note}", file=sys.stderr, flush=True)
 
 
 def took(seconds: float, how: str = "done") -> str:

@@ -39,7 +39,7 @@ BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclu
 
 
 def _for_a_form(schema: dict[str, Any], kind: Any) -> None:
-    """Put each setting's bounds or choices into its help, where a form shows that alone; leave out what has no effect."""
+    """Put each setting's bounds or choices into its help, all that a form shows; leave out what has no effect."""
     for name in kind.excluded:
         del schema["properties"][name]
     for described in schema["properties"].values():

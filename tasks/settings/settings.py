@@ -272,9 +272,9 @@ def _recipe_in(file: Any) -> dict[str, Any]:
     return recipe
 
 
-def _spelled(name: str | None) -> str:
+def _spelled(name: str) -> str:
     """Return a setting's name as the user spelled it: an option, or a variable of the environment."""
-    return name if not name or name.isupper() else option_of(name)
+    return name if name.isupper() else option_of(name)
 
 
 def _sentence(problem: Any, kind: type[Settings], values: dict[str, Any]) -> str:
