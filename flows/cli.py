@@ -36,7 +36,7 @@ from tasks.settings.settings import Settings, parse_settings
 from tasks.training.tensorflow import environment
 
 SERVER = "Prefect's server"
-RESUME = "what was finished is kept; run the same command to continue"
+RESUME = "Finished steps are kept; run the same command to continue"
 SIGNS = {
     "−": "-",
     "–": "-",
@@ -167,7 +167,7 @@ def run_flow(dag: Dag, settings: Settings) -> Artifact:
     if isinstance(result, RunError | UserError | OSError):
         raise result
     what = next(iter(str(result).splitlines()), "no details")
-    raise RunError(f"the run broke off ({type(result).__name__}: {what}); {RESUME}")
+    raise RunError(f"the run broke off ({type(result).__name__}: {what}). {RESUME}")
 
 
 def _print_event(event: Event) -> None:
@@ -204,7 +204,7 @@ def _stop() -> NoReturn:
     _once.acquire()  # the timer and the main thread may both come here; the first one leaves
     try:
         finalize_now("stopped")
-        print(f"stopped; {RESUME}", file=sys.stderr)
+        print(f"stopped. {RESUME}", file=sys.stderr)
     finally:
         _exit(130)
 

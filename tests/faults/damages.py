@@ -92,7 +92,7 @@ def damage_again_and_again(settings: Settings, count: int, seed: int) -> tuple[C
         damage(path, choose)
         done[damage.__name__] += 1
         what = {label: (verb, why) for label, verb, why in plan(dag, settings).steps}[label]
-        if what[0] != "run" or what[1] == "not made before":
+        if what[0] != "run" or what[1] == "new":
             served.append(f"{label} after {damage.__name__} of {path.name}: {what}")
         shutil.rmtree(folder)
         whole.rename(folder)

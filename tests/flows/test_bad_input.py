@@ -41,17 +41,24 @@ RUN, FOLDS, SEARCH = (dag, Settings), (study.folds, FoldStudy), (study.search, S
 @pytest.mark.parametrize(
     ("command", "options", "sentence"),
     [
-        (RUN, ["--epoch", "3"], "no option is called '--epoch'; did you mean '--epochs'?"),
-        (RUN, ["--epochs"], "argument --epochs: expected one argument; see --help"),
-        (RUN, ["--force", "trian"], "force: no node is called 'trian'; did you mean 'train'?"),
-        (RUN, ["--prune", "0"], "argument --prune: '0' is not a number of runs; see --help"),
-        (RUN, ["--fresh", "train"], "--fresh is called --force now"),
-        (RUN, ["--keep=3"], "--keep is called --keep-runs now"),
-        (RUN, ["--inference", "mirrored"], "--inference is called --tta now"),
-        (RUN, ["--verfy"], "no option is called '--verfy'; did you mean '--verify'?"),
-        (FOLDS, ["--seeds", "3"], "no option is called '--seeds'; did you mean '--seed'?"),
-        (SEARCH, ["--network", "xgboost"], "a search varies one of baseline, dropout, "),
-        (SEARCH, ["--recipe-file", "/nowhere.json"], "recipe_file /nowhere.json: no such file or directory"),
+        (RUN, ["--epoch", "3"], "unknown option --epoch. Did you mean --epochs?"),
+        (RUN, ["--epochs"], "--epochs needs a value; see --help"),
+        (RUN, ["--plan=yes"], "--plan takes no value"),
+        (RUN, ["--force", "trian"], "--force: unknown step trian. Did you mean train?"),
+        (RUN, ["--prune", "0"], "--prune must be 1 or more (got 0)"),
+        (RUN, ["--fresh", "train"], "--fresh is now --force"),
+        (RUN, ["--keep=3"], "--keep is now --keep-runs"),
+        (RUN, ["--inference", "mirrored"], "--inference is now --tta"),
+        (RUN, ["--verfy"], "unknown option --verfy. Did you mean --verify?"),
+        (RUN, ["--predict", "x"], "unknown option --predict; see --help"),
+        (RUN, ["--run"], "unknown option --run; see --help"),
+        (RUN, ["--prun"], "unknown option --prun; see --help"),  # never an option that changes something
+        (RUN, ["--roll-back"], "unknown option --roll-back; see --help"),
+        (RUN, ["run"], "unexpected argument run: options start with --; see --help"),
+        (RUN, ["--epochs", "0"], "--epochs must be 1 or more (got 0)"),
+        (FOLDS, ["--seeds", "3"], "unknown option --seeds. Did you mean --seed?"),
+        (SEARCH, ["--network", "xgboost"], "--network must be one of baseline, dropout, "),
+        (SEARCH, ["--recipe-file", "/nowhere.json"], "--recipe-file /nowhere.json: no such file or directory"),
     ],
 )
 def test_an_option_that_cannot_be_used_gets_one_sentence(command, options, sentence):
@@ -62,15 +69,17 @@ def test_an_option_that_cannot_be_used_gets_one_sentence(command, options, sente
 
 @pytest.mark.parametrize("actions", [{"plan": True, "verify": True}, {"yes": True}])
 def test_actions_that_do_not_go_together_get_one_sentence(actions):
-    with pytest.raises(UserError, match="^--plan, --verify, --status, --rollback and --prune go one at a time; --yes"):
+    with pytest.raises(
+        UserError, match="^give one of --plan, --verify, --status, --rollback and --prune; --yes only with"
+    ):
         run_command(dag, Settings(), actions)
 
 
 @pytest.mark.parametrize(
     ("program", "sentence"),
     [
-        (("main.py", "--epoch", "3"), "no option is called '--epoch'; did you mean '--epochs'?"),
-        (("study.py", "sedes"), "no study is called 'sedes'; did you mean 'seeds'?"),
+        (("main.py", "--epoch", "3"), "unknown option --epoch. Did you mean --epochs?"),
+        (("study.py", "sedes"), "unknown study sedes. Did you mean seeds?"),
     ],
 )
 def test_such_a_command_writes_one_line_and_nothing_else_and_ends_with_2(tmp_path, program, sentence):
@@ -88,7 +97,7 @@ def test_a_source_folder_of_nobody_in_the_environment_gets_one_sentence(monkeypa
 def test_a_python_without_the_libraries_gets_one_sentence_and_status_2(program):
     command = [sys.executable, "-I", "-S", PROJECT / "flows" / program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert_refused(done, "this Python lacks libraries; `make run`")
+    assert_refused(done, "this Python lacks the needed libraries; `make run`")
 
 
 # Data that is not what a comparison needs: the others, see tests/tasks/test_validate.py
@@ -158,7 +167,7 @@ def test_what_is_no_prefect_server_gets_one_sentence(tmp_path, monkeypatch, ther
     with there() as port:
         url = f"http://127.0.0.1:{port}/api"
         monkeypatch.setenv("PREFECT_API_URL", url)
-        refused = pytest.raises(RunError, match=f"^no Prefect 3 server answers at {url} \\(named by .+; {fault}\\): ")
+        refused = pytest.raises(RunError, match=f"^no Prefect 3 server answers at {url} \\(from .+; {fault}\\): ")
         with temporary_settings({PREFECT_API_URL: url}), refused, prefect_api(tmp_path):
             pass
 

@@ -42,8 +42,10 @@ NODES = ["download", "validate", "prepare", "train", "train", "evaluate", "evalu
 def test_a_run_ends_with_verdict_table_report_and_an_artifact_of_every_node(finished_run):
     output = (finished_run / "output").read_text()
     page = finished_run / "reports" / "latest.html"
-    assert output.startswith("\nKeep ")
-    assert re.search(r"^network +train +validation +test +gap +parameters +seconds$", output, flags=re.MULTILINE)
+    assert re.match(r"\nDone: 9 of 9 steps ran, 0 reused \(.+ s\)\.\n\n(Keep|Tie)", output)
+    assert re.search(r"^network +train +validation +test +gap +parameters +training$", output, flags=re.MULTILINE)
+    winner = json.loads(next((finished_run / "data").glob("report/*/manifest.json")).read_text())["summary"]["winner"]
+    assert re.search(rf"^Model:  {finished_run}/data/train/{winner}-[0-9a-f]{{16}}/model\.keras$", output, re.MULTILINE)
     assert f"Report: {page}" in output
     assert page.read_text().startswith("<!doctype html>")
     manifests = [json.loads(path.read_text()) for path in (finished_run / "data").glob("*/*/manifest.json")]
@@ -56,7 +58,9 @@ def test_the_same_run_again_ends_at_once_without_prefect_or_tensorflow(finished_
     again = run_main(finished_run, server._replace(environment=environment), *ON_THE_FIXTURE)
     imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in again.stderr.splitlines()}
     assert again.returncode == 0
-    assert again.stdout == (finished_run / "output").read_text()
+    done, up_to_date = (text.split("\n\n", 1) for text in ((finished_run / "output").read_text(), again.stdout))
+    assert re.fullmatch(r"\nUp to date: 9 of 9 steps reused \(.+ s\)\.", up_to_date[0])
+    assert up_to_date[1] == done[1]
     assert "numpy" in imported
     assert imported.isdisjoint({"prefect", "tensorflow", "keras", "great_expectations", "pandas", "matplotlib"})
 
@@ -72,11 +76,14 @@ def test_plan_verify_and_prune_answer_and_change_nothing(finished_run, tmp_path,
     before = everything_in(data)
     status, planned = answer("--plan", "--epochs", "2")
     assert status == 0
-    assert re.search(r"^prepare +keep +[0-9a-f]{16} verified$", planned, flags=re.MULTILINE)
+    assert re.search(r"^prepare +reuse +cached \([0-9a-f]{16}\)$", planned, flags=re.MULTILINE)
     assert re.search(r"^train\[dropout\] +run +epochs 1 → 2$", planned, flags=re.MULTILINE)
+    last = planned.splitlines()[-1]
+    assert re.fullmatch(r"6 steps to run, 3 reused; about .+ s \(from earlier runs of preset fast\)", last)
+    assert answer("--plan")[1].endswith("\nUp to date: 9 of 9 steps reused.\n")
     status, verified = answer("--verify")
     assert (status, verified.partition(",")[0]) == (0, "9 of 9 artifacts verified")
-    assert answer("--prune") == (0, "0 to remove, 0 bytes\n")
+    assert answer("--prune") == (0, "0 to delete, 0.00 MB\n")
     assert everything_in(data) == before
     (history,) = data.glob("train/dropout-*/history.json")
     history.write_text("[]")
@@ -109,8 +116,8 @@ def test_at_a_terminal_ctrl_c_ends_it_with_its_children_and_one_line(tmp_path):
     text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", b"".join(shown[before:])).decode(errors="replace")
     lines = [line.strip() for line in re.split(r"[\r\n]+", text)]
     assert process.returncode == 130
-    assert [line for line in lines if line and not line.startswith(("train[", "evaluate[", "Prefect server"))] == [
-        "stopped; what was finished is kept, run the same command to go on"
+    assert [line for line in lines if line and not line.startswith(("train[", "evaluate[", "Prefect's server"))] == [
+        "stopped. Finished steps are kept; run the same command to continue"
     ]
     assert len(children) >= 2
     wait_until(lambda: not any(map(command_of, children)), 2)
@@ -161,8 +168,8 @@ def test_a_killed_worker_is_tried_again_and_a_killed_run_goes_on_to_the_same_bit
     (killed,) = recover_crashed_runs(tmp_path / "data")
     again = run_main(tmp_path, server, *options)
     assert again.returncode == 0, again.stderr
-    assert again.stdout.startswith("\nOnly dropout was trained")
-    assert "prepare kept, verified" in again.stderr
+    assert "\n\nOnly dropout was trained" in again.stdout
+    assert "prepare: cached" in again.stderr
     models = [list(folder.glob("data/train/dropout-*/model.keras")) for folder in (finished_run, tmp_path)]
     assert len({path.read_bytes() for paths in models for path in paths}) == 1
     assert leftovers(tmp_path / "data") == []

@@ -59,17 +59,17 @@ def test_a_plan_after_a_run_keeps_everything_verified_and_changes_nothing(settin
     found = plan(dag, settings())
     steps = found.steps
     assert [label for label, _, _ in steps] == list(found.kept) == NODES
-    assert verbs(steps) == ["keep"] * 9
+    assert verbs(steps) == ["reuse"] * 9
     assert found.complete
-    assert all(why.endswith(" verified") and len(why) == 25 for _, _, why in steps)
+    assert all(why == f"cached ({found.kept[label].key})" for label, _, why in steps)
     assert everything_in(settings().data_dir) == before
 
 
 def test_a_changed_setting_is_named_and_what_comes_after_waits(settings):
     fewer = plan(dag, settings("--networks", "dropout")).steps
-    assert verbs(fewer) == ["keep"] * 5 + ["run", "wait"], "no training again for one network less"
+    assert verbs(fewer) == ["reuse"] * 5 + ["run", "wait"], "no training again for one network less"
     steps = plan(dag, settings("--epochs", "2")).steps
-    assert verbs(steps) == ["keep"] * 3 + ["run"] * 2 + ["wait"] * 4
+    assert verbs(steps) == ["reuse"] * 3 + ["run"] * 2 + ["wait"] * 4
     assert reasons(steps, "run") == dict.fromkeys(["train[baseline]", "train[dropout]"], "epochs 1 → 2")
     assert reasons(steps, "wait")["evaluate[dropout]"] == "(input train[dropout] may change)"
     assert reasons(steps, "wait")["report"] == "(input train[baseline] may change)"
@@ -98,7 +98,7 @@ def test_a_changed_file_is_named(settings, monkeypatch):
 def test_where_there_is_nothing_only_the_first_node_is_decided(tmp_path):
     steps = plan(dag, parse_settings({"data_dir": str(tmp_path / "data")})).steps
     assert verbs(steps) == ["run"] + ["wait"] * 8
-    assert steps[0] == ("download", "run", "not made before")
+    assert steps[0] == ("download", "run", "new")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -157,9 +157,7 @@ def test_of_a_study_a_networks_trainings_are_made_again_with_one_name(tmp_path):
 
 @pytest.mark.parametrize("force", ["trian", "train[dropuot]", "train[", "Train"])
 def test_an_unknown_node_is_refused_with_the_nearest(settings, force):
-    with pytest.raises(
-        UserError, match=f"^force: no node is called {force!r}; did you mean 'train".replace("[", r"\[")
-    ):
+    with pytest.raises(UserError, match=f"^--force: unknown step {force}. Did you mean train".replace("[", r"\[")):
         outline(dag, settings("--force", force))[1]
 
 

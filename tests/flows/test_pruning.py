@@ -65,7 +65,7 @@ def test_verifying_names_each_damage_and_changes_nothing(store):
             f"prepare/{second.key}: more/letters.txt altered since it was made",
         ]
     )
-    assert told.startswith("1 of 3 artifacts verified, 18 bytes in ")
+    assert told.startswith("1 of 3 artifacts verified, 0.00 MB in ")
     assert everything_in(store.data_dir) == before
 
 
@@ -90,7 +90,7 @@ def test_what_none_of_the_last_runs_needs_is_listed_and_removed_though_no_folder
     assert names(spare(store, 2), store) == [f"prepare/{first.key}"]
     (item,) = spare(store, 1)[:1]
     assert names(spare(store, 1), store) == sorted(f"prepare/{a.key}" for a in (first, second))
-    assert item.why == "needed by none of the last 1 runs"
+    assert item.why == "not used by the last 1 runs"
     assert item.bytes > 18
     items = spare(store, 1)
     monkeypatch.setattr(os, "mkdir", full)
@@ -134,8 +134,8 @@ def test_nothing_is_pruned_while_a_run_is_at_work_and_a_dead_one_does_not_stop_i
     assert len(spare(store, 1)) == 1
     settings = Settings(data_dir=store.data_dir, reports_dir=store.data_dir, keep_runs=1)
     with recorded(store.data_dir, command="", flow_run=None):
-        busy = f"a run is at work in {store.data_dir}; prune when it has ended"
-        assert retain(settings) == f"nothing was removed: {busy}"
+        busy = f"a run is active in {store.data_dir}; prune after it has ended"
+        assert retain(settings) == f"nothing was deleted: {busy}"
         with pytest.raises(RunError, match=f"^{busy}$"), no_run_at_work(store.data_dir):
             pass
 
@@ -151,7 +151,7 @@ def test_runs_that_came_to_nothing_do_not_push_out_what_a_good_one_needs(store):
 
 
 def test_nothing_is_unneeded_where_no_run_is_known_to_have_completed(store, artifact):
-    with pytest.raises(RunError, match="so nothing is known to be unneeded$"):
+    with pytest.raises(RunError, match="so nothing can be called unused$"):
         spare(store, 1)
 
 
@@ -217,7 +217,7 @@ def test_a_run_that_retains_removes_reports_pages_and_records_beyond_the_last(st
     foreign = reports / "20260101T000000-01234567.html"
     foreign.write_text("another data folder's")
     told = retain(Settings(data_dir=store.data_dir, reports_dir=reports, keep_runs=2))
-    assert re.match(r"removed 4 items of before the last 2 runs, [\d,]+ bytes$", told)
+    assert re.match(r"deleted 4 items that the last 2 runs did not use, 0\.\d\d MB$", told)
     kept = sorted(artifact.key[:8] for artifact in made[1:])
     assert [folder.name[:8] for folder in store.artifacts()] == kept
     pages = [page for page in reports.glob("*T*-*.html") if page != foreign]

@@ -35,7 +35,7 @@ def labels(steps, verb):
 def test_a_study_of_seeds_ends_with_verdict_table_and_a_page_of_its_own(two_seeds):
     output = (two_seeds / "output").read_text()
     assert re.search(r"^Tie: 2 seeds cannot tell (\w+) and (?!\1)\w+ apart\.\s+Keep\s+the\s+\1\s", output, re.MULTILINE)
-    assert re.search(r"^network +train +validation +test +parameters +seconds$", output, flags=re.MULTILINE)
+    assert re.search(r"^network +train +validation +test +parameters +training$", output, flags=re.MULTILINE)
     assert f"Report: {two_seeds / 'reports' / 'latest-seeds.html'}" in output
     assert not (two_seeds / "reports" / "latest.html").exists()
     manifests = [json.loads(path.read_text()) for path in (two_seeds / "data").glob("train/*/manifest.json")]
@@ -56,18 +56,19 @@ def test_the_page_says_what_the_trainings_artifacts_say(two_seeds):
 
 def test_the_same_study_again_ends_at_once_and_one_more_seed_trains_only_that(two_seeds):
     again = run_main(two_seeds, None, *ON_THE_FIXTURE, "--seeds", "2", program=SEEDS)
-    assert again.stdout == (two_seeds / "output").read_text()
+    assert re.match(r"\nUp to date: \d+ of \d+ steps reused \(.+ s\)\.\n", again.stdout)
+    assert again.stdout.partition("\n\n")[2] == (two_seeds / "output").read_text().partition("\n\n")[2]
     steps = planned(two_seeds, "--seeds", "3", of=(study.seeds, SeedStudy))
     assert labels(steps, "run") == ["prepare[seed 2]"]
     waiting = {"train[baseline, seed 2]", "train[dropout, seed 2]", "evaluate[dropout, seed 2]", "compare_trainings"}
     assert waiting < {*labels(steps, "wait")}
-    assert "train[dropout, seed 1]" in labels(steps, "keep")
+    assert "train[dropout, seed 1]" in labels(steps, "reuse")
 
 
 def test_a_run_of_one_of_the_seeds_takes_what_the_study_has_trained_and_says_what_it_says(two_seeds, server, tmp_path):
     shutil.copytree(two_seeds / "data", tmp_path / "data")
     steps = planned(tmp_path, "--seed", "1")
-    assert labels(steps, "keep")[-2:] == ["evaluate[baseline]", "evaluate[dropout]"]
+    assert labels(steps, "reuse")[-2:] == ["evaluate[baseline]", "evaluate[dropout]"]
     ran = run_main(tmp_path, server, *ON_THE_FIXTURE, "--seed", "1")
     assert ran.returncode == 0, ran.stderr
     quoted = json.loads(next((tmp_path / "reports").glob("*T*.json")).read_text())["verdict"]["study"]
@@ -100,7 +101,7 @@ def test_cross_validation_opens_no_test_set_and_asks_the_networks_as_the_recipe_
     options = ("--folds", "2", "--tta", "flip", "--networks", "dropout")
     done = run_main(tmp_path, server, *ON_THE_FIXTURE, *options, program=FOLDS)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^network +train +validation +parameters +seconds$", done.stdout, flags=re.MULTILINE)
+    assert re.search(r"^network +train +validation +parameters +training$", done.stdout, flags=re.MULTILINE)
     assert study_of(tmp_path)["members"] == ["fold 1", "fold 2"]
     assert len(list((tmp_path / "data" / "evaluate").glob("*/validation_probabilities.npy"))) == 2
     assert not [path for node in ("fold", "evaluate") for path in (tmp_path / "data" / node).glob("*/test*")]

@@ -45,13 +45,13 @@ def test_where_nothing_is_scheduled_only_the_last_run_counts(status_of, tmp_path
     run(tmp_path, keep="dropout")
     how, wrong = status_of()
     assert re.fullmatch(r"completed \d s ago \(fast, verdict: keep dropout\)", how["last run"])
-    assert how["server"] == "none: nothing is scheduled"
+    assert how["server"] == "none; no runs are scheduled"
     assert wrong == []
 
 
 def test_where_something_is_wrong_the_command_says_so_and_returns_1(status_of, tmp_path, capsys):
     assert run_command(dag, Settings(data_dir=tmp_path / "data"), {"status": True}) == 1
-    assert f"no run has ended in {tmp_path / 'data'} yet" in capsys.readouterr().out
+    assert f"no run has ended yet in {tmp_path / 'data'}" in capsys.readouterr().out
     assert not (tmp_path / "data").exists()
 
 
@@ -63,33 +63,33 @@ def test_how_the_last_run_ended_is_said_on_one_line_and_that_one_is_at_work(stat
     killed_at_work(tmp_path / "data")
     assert status_of()[1] == ["the last run died: its process was killed"]
     with recorded(tmp_path / "data", command="", flow_run=None):
-        assert status_of()[0]["now"] == "a run is at work"
+        assert status_of()[0]["now"] == "a run is active"
 
 
 def test_a_server_that_was_used_here_and_does_not_run_is_said(status_of, tmp_path):
     run(tmp_path)
     (tmp_path / "prefect.db").touch()
     (wrong,) = status_of()[1]
-    assert wrong.startswith("no Prefect server runs here: start one with `make server`")
+    assert wrong.startswith("no Prefect server is running here: start one with `make server`")
 
 
 def test_the_next_run_of_each_schedule_is_said_and_that_no_worker_is_there(status_of, url):
     wait_until(lambda: "next" in status_of(url)[0]["nightly"], 60)
     how, wrong = status_of(url)
-    assert re.fullmatch(r"next 20\d\d-\d\d-\d\d 02:00 UTC, in \d+ \w+; has not run", how["nightly"])
-    assert how["fast"] == "not scheduled; has not run"
+    assert re.fullmatch(r"next 20\d\d-\d\d-\d\d 02:00 UTC, in \d+ \w+; never run", how["nightly"])
+    assert how["fast"] == "not scheduled; never run"
     assert how["worker"] == "none"
-    assert "no worker is there to run what is due; start one with `make worker`" in wrong
+    assert "no worker is running, so scheduled runs will not start; start one with `make worker`" in wrong
 
 
 def test_a_run_that_should_have_begun_and_did_not_is_said_unless_it_waits_for_its_slot(status_of, url):
     due = (datetime.now(UTC) - timedelta(hours=5)).isoformat()
     late = create(url, "fast", type="SCHEDULED", state_details={"scheduled_time": due})
-    assert "fast should have begun 5 h ago and did not: no worker takes its runs up" in status_of(url)[1]
+    assert "fast was due 5 h ago and has not started: no worker picks up its runs" in status_of(url)[1]
     soon = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
     waits = {"type": "SCHEDULED", "name": "AwaitingConcurrencySlot", "state_details": {"scheduled_time": soon}}
     request(url, f"flow_runs/{late}/set_state", {"state": waits, "force": True})
-    assert not any(wrong.startswith("fast should have begun") for wrong in status_of(url)[1])
+    assert not any(wrong.startswith("fast was due") for wrong in status_of(url)[1])
     request(url, f"flow_runs/{late}", method="DELETE")
 
 
@@ -98,7 +98,7 @@ def test_a_schedule_that_never_fires_is_said(status_of, url, monkeypatch):
     never = {"schedule": {"cron": "0 0 30 2 *", "timezone": "UTC"}, "active": True}
     (made,) = request(url, f"deployments/{identifier}/schedules", [never])
     monkeypatch.setattr(module, "LATE_AFTER", -1)  # it was deployed a moment ago
-    wrong = "fast has a schedule, but no run is planned: it never fires, or the server does not plan it"
+    wrong = "fast has a schedule but no upcoming run: it never fires, or the server does not schedule it"
     assert wrong in status_of(url)[1]
     request(url, f"deployments/{identifier}/schedules/{made['id']}", method="DELETE")
     assert wrong not in status_of(url)[1]
@@ -109,8 +109,8 @@ def test_a_schedule_that_waits_for_a_clock_that_was_put_back_is_said(status_of, 
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: time.time() - 3600))
     (wrong,) = [wrong for wrong in status_of(url)[1] if wrong.startswith("watch ")]
     assert re.fullmatch(
-        r"watch is to begin every 15 min, but its next run is planned in \d+ min: was the clock put back\? "
-        "`make stop server deploy worker` plans anew",
+        r"watch runs every 15 min, but its next run is scheduled in \d+ min: was the clock set back\? "
+        "`make stop server deploy worker` reschedules it",
         wrong,
     )
 
@@ -140,13 +140,13 @@ def test_a_deployment_that_the_server_does_not_know_is_said(status_of, url, tmp_
     specification = tmp_path / "prefect.yaml"
     specification.write_text("deployments: [{name: nightly}, {entrypoint: a.b, 'name': weekly}]  # - name: never")
     monkeypatch.setattr(module, "SPECIFICATION", specification)
-    assert "the server does not know weekly; put them there with `make deploy`" in status_of(url)[1]
+    assert "not deployed: weekly; run `make deploy`" in status_of(url)[1]
 
 
 def test_a_run_whose_process_is_gone_is_said(status_of, url):
     run = ghost(url, "RUNNING")
     name = request(url, f"flow_runs/{run}")["name"]
-    assert f"{name} is running for the server, but its process is gone" in status_of(url)[1]
+    assert f"the server lists {name} as running, but its process is gone" in status_of(url)[1]
     request(url, f"flow_runs/{run}", method="DELETE")
 
 
@@ -154,4 +154,4 @@ def test_too_little_room_is_said(status_of, tmp_path, monkeypatch):
     run(tmp_path)
     monkeypatch.setattr(module, "MIN_FREE", 1 << 60)
     (wrong,) = status_of()[1]
-    assert re.fullmatch(r"only [\d.]+ GB are free in .+/data", wrong)
+    assert re.fullmatch(r"only [\d.]+ GB free in .+/data", wrong)

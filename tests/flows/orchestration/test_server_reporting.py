@@ -120,7 +120,7 @@ def test_a_verdict_that_names_another_network_than_before_is_told(finished_run, 
         keep = ending()
     (told,) = got
     assert told["event"] == "verdict changed"
-    assert told["text"].startswith(f"the verdict has changed: keep {keep}, no longer another (fast ")
+    assert told["text"].startswith(f"The verdict changed: keep {keep} instead of another (fast ")
     assert told["report"].startswith("file://")
     assert told["report"].endswith(".html")
 
@@ -131,7 +131,7 @@ def test_a_run_that_fails_and_one_that_takes_too_long_are_told(tmp_path, server,
     options = (*ON_THE_FIXTURE, "--networks", "dropout", "--epochs", "1000", "--time-limit", "0.001")
     done = run_main(tmp_path, notified, *options)
     assert done.returncode == 1
-    why = "stopped after 0.001 hours (time_limit); what was finished is kept"
+    why = "stopped after 0.001 hours (--time-limit); finished steps are kept"
     assert done.stderr.splitlines()[-1] == f"error: {why}"
     (told,) = got
     assert told["event"] == "failed"

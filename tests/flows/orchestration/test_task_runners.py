@@ -27,7 +27,7 @@ RUN = ("--networks", "baseline", "--epochs", str(EPOCHS), "--batch-size", "16", 
 def leaves_a_checkpoint(machine, bucket):
     """Tell whether its worker is in the middle of a training from which another machine could go on."""
     said = machine.log.read_text()
-    if f"epoch 3/{EPOCHS}" not in said or "train[baseline] made in" in said:
+    if f"epoch 3/{EPOCHS}" not in said or "train[baseline]: done in" in said:
         return False
     return bool(list(bucket.glob("artifacts/checkpoints/*/*.npz")))
 
@@ -67,7 +67,7 @@ def test_the_tasks_of_a_ray_cluster_of_this_machine_are_known_to_the_server(serv
     options = ("--networks", "logistic", "--epochs", "1", *IMAGES, "--engine", "ray")
     done = run_main(tmp_path, server, *options)
     assert done.returncode == 0, done.stderr
-    assert "of 7 nodes" in done.stderr
+    assert "of 7 steps" in done.stderr
     (record,) = (tmp_path / "data" / "runs").glob("*.json")
     run = json.loads(record.read_bytes())["flow_run"]
     tasks = ask(server, "task_runs", flow_runs={"id": {"any_": [run]}})
@@ -79,7 +79,7 @@ def test_the_tasks_of_a_ray_cluster_of_this_machine_are_known_to_the_server(serv
 def test_a_machine_with_other_code_or_libraries_refuses_the_work_and_names_them(what, name):
     fingerprint = download.fingerprint(Settings(), None)
     theirs = fingerprint | {what: fingerprint[what] | {name: "another"}}
-    with pytest.raises(RunError, match=f" has other {what} than the run \\({name}\\); bring them to the same state"):
+    with pytest.raises(RunError, match=f" has different {what} from this run \\({name}\\); update it, restart"):
         localize((PROJECT, theirs), download, None, Settings(), {})
 
 
@@ -102,7 +102,7 @@ def test_workers_elsewhere_need_a_server_that_they_reach():
     elsewhere = Settings(engine="dask", scheduler="tcp://192.0.2.1:8786")
     with (
         temporary_settings({PREFECT_API_URL: "http://127.0.0.1:4200/api"}),
-        pytest.raises(UserError, match="do not reach the Prefect server at http://127.0.0.1"),
+        pytest.raises(UserError, match="cannot reach the Prefect server at http://127.0.0.1"),
     ):
         DaskEngine(elsewhere)
 

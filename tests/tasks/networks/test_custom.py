@@ -261,12 +261,12 @@ def test_a_layer_that_is_not_made_for_bfloat16_is_told_of_float32(file):
         (
             "def tiny():\n    import other\n",
             "my.py:tiny",
-            "my.py, line 2: imports other, whose changes would not be seen; copy what you need",
+            "my.py, line 2: imports other, whose changes would go unnoticed; copy what you need",
         ),
         (
             "def tiny():\n    from tasks.networks import baseline\n",
             "my.py:tiny",
-            "my.py, line 2: imports tasks, whose changes would not be seen; copy what you need",
+            "my.py, line 2: imports tasks, whose changes would go unnoticed; copy what you need",
         ),
         ("def baseline():\n    pass", "my.py:baseline", "is a network called 'baseline'; give yours another name"),
     ],
@@ -274,7 +274,7 @@ def test_a_layer_that_is_not_made_for_bfloat16_is_told_of_float32(file):
 def test_a_file_that_cannot_be_used_is_refused_before_there_is_a_run(file, content, named, sentence):
     file.write_text(content)
     file.with_name("other.py").write_text("WIDTH = 8")
-    with pytest.raises(UserError, match="^network_file") as refused:
+    with pytest.raises(UserError, match="^--network-file") as refused:
         parse_settings({"network_file": str(file.parent / named)})
     assert str(refused.value).replace(f"{file.parent}/", "").endswith(sentence)
 

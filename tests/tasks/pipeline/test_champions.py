@@ -25,7 +25,7 @@ def test_without_a_file_there_is_none_and_none_before_it(tmp_path):
     assert champions(tmp_path).current is None
     assert champions(tmp_path).to_beat == {"rolled_back": []}
     assert evaluation_of_the_champion(tmp_path, champions(tmp_path).to_beat) == {}
-    with pytest.raises(UserError, match="names no champion before the one in use"):
+    with pytest.raises(UserError, match="no previous champion to restore in "):
         roll_back(tmp_path)
 
 
@@ -64,12 +64,12 @@ def test_of_many_that_have_beaten_the_same_champion_one_takes_its_place_and_the_
 @pytest.mark.parametrize("put", [os.mkfifo, sparse])
 def test_what_is_no_such_file_is_named_without_a_wait(tmp_path, put):
     put(tmp_path / FILE)
-    with pytest.raises(RunError, match=r"champion.json: (not a regular|larger than \d).*; mend it or move it away$"):
+    with pytest.raises(RunError, match=r"champion.json: (not a regular|larger than \d).*; repair it or move it away$"):
         champions(tmp_path)
 
 
 def test_a_damaged_file_is_named_and_left_alone(tmp_path):
     (tmp_path / FILE).write_text(json.dumps({"champions": "none"}))
-    with pytest.raises(RunError, match=r"champion.json is damaged: .*; mend it or move it away"):
+    with pytest.raises(RunError, match=r"champion.json is damaged: .*; repair it or move it away"):
         crowned(tmp_path, "baseline")
     assert json.loads((tmp_path / FILE).read_text()) == {"champions": "none"}

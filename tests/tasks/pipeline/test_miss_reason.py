@@ -42,7 +42,7 @@ def test_the_most_similar_artifact_is_what_it_is_held_against(store):
 
 def test_another_networks_artifact_explains_nothing(store):
     store.make(changed(node="train", network="baseline"), produce)
-    assert why_not_made(store, changed(node="train", network="dropout")) == "not made before"
+    assert why_not_made(store, changed(node="train", network="dropout")) == "new"
 
 
 def test_many_differences_are_counted(store, artifact):
@@ -54,13 +54,13 @@ def test_many_differences_are_counted(store, artifact):
 def test_what_is_no_manifest_explains_nothing_and_is_not_waited_for(store, artifact, put):
     (artifact.folder / "manifest.json").unlink()
     put(artifact.folder / "manifest.json")
-    assert why_not_made(store, changed(settings={"seed": 1})) == "not made before"
+    assert why_not_made(store, changed(settings={"seed": 1})) == "new"
 
 
 @pytest.mark.parametrize("name", [".staging-0123456789abcdef", "damaged-0123456789abcdef-1"])
 def test_what_is_not_in_an_artifact_s_place_explains_nothing(store, artifact, name):
     artifact.folder.rename(artifact.folder.with_name(name))
-    assert why_not_made(store, changed(settings={"seed": 1})) == "not made before"
+    assert why_not_made(store, changed(settings={"seed": 1})) == "new"
 
 
 def test_a_value_that_another_manifest_names_breaks_no_line(store):

@@ -9,7 +9,7 @@ import pytest
 
 from tasks.pipeline import PROJECT, workers
 from tasks.pipeline.errors import RunError, UserError
-from tasks.pipeline.progress import Event, log_reporter
+from tasks.pipeline.progress import Event, log_reporter, took
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.user_module import UserFunction
 from tasks.pipeline.worker import run_node
@@ -27,7 +27,7 @@ class Heard:
 
     def __call__(self, event):
         note = event.note.split(" in ")[0].split(" (")[0]
-        self.told.append({"started": f"{event.label} starts: {note}"}.get(event.kind, f"{event.label} {note}"))
+        self.told.append({"started": f"{event.label} started: {note}"}.get(event.kind, f"{event.label} {note}"))
 
 
 @pytest.fixture
@@ -42,10 +42,10 @@ def test_a_node_is_made_once_and_then_kept(settings):
     assert (first, second) == (True, False)
     assert again == artifact
     assert heard.told == [
-        "count starts: not made before",
+        "count started: new",
         f"count {settings.data_dir.name}",
-        "count made",
-        "count kept, verified",
+        "count done",
+        "count cached",
     ]
 
 
@@ -83,7 +83,7 @@ def test_a_folder_that_cannot_be_written_gets_one_sentence(settings, tmp_path):
 
 def test_an_input_that_changes_while_a_node_runs_is_not_taken_for_what_it_was(settings):
     first, _ = count.run(settings, None, {}, Heard())
-    told = "^alter_input: its input count has changed while it ran; run again$"
+    told = "^alter_input: its input count changed while it ran; run again$"
     with pytest.raises(RunError, match=told):
         nodes.alter_input.run(settings, None, {"count": first}, Heard())
     assert list((settings.data_dir / "alter_input").glob("[!.]*")) == []
@@ -93,7 +93,7 @@ def test_an_input_that_changes_while_a_node_runs_is_not_taken_for_what_it_was(se
     ("node", "file"), [(nodes.read_style, "tasks/reporting/style.css"), (nodes.read_and_bear, "README.md")]
 )
 def test_a_function_that_reads_a_file_of_the_project_which_is_in_no_key_is_stopped(settings, node, file):
-    with pytest.raises(RunError, match=f"^{node.name}: {node.name} reads {file}.*, whose changes would not be seen"):
+    with pytest.raises(RunError, match=f"^{node.name}: {node.name} reads {file}.*, whose changes would go unnoticed"):
         node.run(settings, None, {}, Heard())
 
 
@@ -147,9 +147,7 @@ def own(tmp_path, monkeypatch):
     ],
 )
 def test_a_users_network_reads_no_file_whose_changes_would_not_be_seen(settings, tmp_path, own, reading):
-    told = (
-        r"my.py, line 5, in mine: .*: call reads .*/mine/\w+\.\w+, whose changes would not be seen: have what it holds"
-    )
+    told = r"my.py, line 5, in mine: .*: call reads .*/mine/\w+\.\w+, whose changes would go unnoticed: put its content"
     with pytest.raises(UserError, match=told):
         worker_of(nodes.call, settings, tmp_path / "data", own_network=own(reading))
 
@@ -208,12 +206,12 @@ def test_the_log_has_a_line_for_start_milestone_and_end(caplog):
 
     reporter = log_reporter(logging.getLogger("run"))
     with caplog.at_level("INFO"):
-        reporter(Event("started", "train[dropout]", "not made before"))
+        reporter(Event("started", "train[dropout]", "new"))
         reporter(Event("advanced", "train[dropout]", "batch 7", 1, 4))
         reporter(Event("advanced", "train[dropout]", "epoch 2/4", 2, 4, milestone=True))
-        reporter(Event("ended", "train[dropout]", "made in 3.0 s"))
+        reporter(Event("ended", "train[dropout]", took(3)))
     assert [record.getMessage() for record in caplog.records] == [
-        "train[dropout] starts: not made before",
-        "train[dropout] 50 %: epoch 2/4",
-        "train[dropout] made in 3.0 s",
+        "train[dropout]: started (new)",
+        "train[dropout]: 50%, epoch 2/4",
+        "train[dropout]: done in 3.0 s",
     ]

@@ -163,7 +163,7 @@ def test_whoever_waits_is_told_for_whom_and_a_reader_does_not_wait(store):
     told = []
 
     def waiting(holder):
-        assert told or store.find(CACHE_KEY).reason == "not made before"
+        assert told or store.find(CACHE_KEY).reason == "new"
         told.append(holder)
         may_end.set()
 

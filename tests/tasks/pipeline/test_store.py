@@ -50,7 +50,7 @@ def test_a_making_that_ends_early_leaves_nothing_and_the_next_one_succeeds(store
     with pytest.raises(error, match=message):
         store.make(CACHE_KEY, making)
     assert everything_in(store.data_dir) == ["prepare"]
-    assert store.find(CACHE_KEY) == Miss("not made before")
+    assert store.find(CACHE_KEY) == Miss("new")
     assert store.make(CACHE_KEY, produce) == (store.find(CACHE_KEY), True)
 
 

@@ -83,7 +83,7 @@ def test_a_worker_that_leaves_threads_at_work_ends_with_its_result():
 def test_a_worker_that_is_silent_for_too_long_is_killed_and_one_that_reports_is_not(monkeypatch):
     monkeypatch.setattr(workers, "WAKE", 0.2)
     monkeypatch.setattr(workers, "TIMEOUT", 1)
-    with pytest.raises(WorkerCrashed, match="^its process said nothing for 1 seconds, and was killed"):
+    with pytest.raises(WorkerCrashed, match="^its process did not report for 1 seconds and was killed"):
         run(functions.be_silent, 60, progress=silent)
 
 
@@ -192,7 +192,7 @@ for function, progress in ((functions.wait, kill_server), (functions.tell, silen
     except WorkerCrashed as error:
         say(error)
 """
-    assert script(code).stdout == "the server that its process was forked from died\nthreads: 1\n"
+    assert script(code).stdout == "the server that forks the workers died\nthreads: 1\n"
 
 
 def test_ctrl_c_reaches_neither_the_server_nor_a_worker():

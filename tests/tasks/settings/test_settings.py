@@ -21,40 +21,42 @@ def refusal(**values):
 
 
 def test_a_setting_unlike_any_other_is_refused_with_all_names():
-    assert refusal(zzz=3).startswith("no setting is called 'zzz'; there are preset, recipe_file, ")
+    assert refusal(zzz=3).startswith("unknown setting zzz; choose from preset, recipe_file, ")
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"epochs": 0}, "epochs is 0: input should be greater than or equal to 1"),
-        ({"epochs": "many"}, "epochs is 'many': input should be a valid integer, unable to parse string as an integer"),
-        ({"learning_rate": float("nan")}, "learning_rate is nan: input should be less than or equal to 1"),
-        ({"schedule": "cosine"}, "schedule is 'cosine': input should be 'constant' or 'one-cycle'"),
-        ({"networks": "baseline,baseline"}, "a network is named twice"),
-        ({"networks": ["baselin"]}, "no network is called 'baselin'; did you mean 'baseline'?"),
-        ({"epoch": 3}, "no setting is called 'epoch'; did you mean 'epochs'?"),
-        ({"force": ""}, "force is '': string should have at least 1 character"),
+        ({"epochs": 0}, "--epochs must be 1 or more (got 0)"),
+        ({"epochs": "many"}, "--epochs must be a whole number (got many)"),
+        ({"learning_rate": float("nan")}, "--learning-rate must be 1 or less (got nan)"),
+        ({"schedule": "cosine"}, "--schedule must be constant or one-cycle (got cosine)"),
+        ({"networks": "baseline,baseline"}, "--networks names a network twice (got baseline,baseline)"),
+        ({"networks": ["baselin"]}, "unknown network baselin. Did you mean baseline?"),
+        ({"epoch": 3}, "unknown setting epoch. Did you mean epochs?"),
+        ({"force": ""}, "--force must not be empty (got nothing)"),
         *(
-            ({name: ""}, f"{name} is empty; leave it out or name something")
+            ({name: ""}, f"--{name.replace('_', '-')} must not be empty")
             for name in ("dataset", "source", "data_dir", "reports_dir")
         ),
-        ({"limit": 60_001}, "limit is 60,001, but fashion-mnist has 60,000 training images"),
+        ({"limit": 60_001}, "--limit must be 60,000 or less (got 60,001): fashion-mnist has no more training images"),
         (
             {"limit": 401, "dataset": str(SPECIFICATION)},
-            "limit is 401, but fashion-mnist-600 has 400 training images",
+            "--limit must be 400 or less (got 401): fashion-mnist-600 has no more training images",
         ),
         (
             {"validation_fraction": 1e-17},
-            "validation_fraction 1e-17 of 60,000 images leaves 60,000 to train on and 0 to validate on; both need some",
+            "--validation-fraction 1e-17 of 60,000 images leaves 60,000 for training and 0 for validation; both need at "
+            "least one",
         ),
         (
             {"validation_fraction": 0.999, "limit": 100},
-            "validation_fraction 0.999 of 100 images leaves 0 to train on and 100 to validate on; both need some",
+            "--validation-fraction 0.999 of 100 images leaves 0 for training and 100 for validation; both need at least one",
         ),
         (
             {"store": "file:///mnt/shared"},
-            "store file:///mnt/shared: a folder that all machines mount is to be their data_dir",
+            "--store must be an address like s3://bucket/folder (got file:///mnt/shared); for a folder that all machines "
+            "mount, use --data-dir",
         ),
     ],
 )
@@ -63,7 +65,7 @@ def test_a_value_that_cannot_be_used_is_refused_in_one_sentence(values, message)
 
 
 def test_a_preset_whose_limit_is_larger_than_the_data_is_held_to_the_data():
-    assert "leaves 0 to train on" in refusal(preset="smoke", dataset=str(SPECIFICATION), validation_fraction=0.999)
+    assert "leaves 0 for training" in refusal(preset="smoke", dataset=str(SPECIFICATION), validation_fraction=0.999)
 
 
 def test_networks_are_given_as_a_list_or_separated_by_commas():

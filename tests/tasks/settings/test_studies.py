@@ -19,9 +19,9 @@ def test_a_study_of_more_networks_has_the_recipe_of_a_run_of_fewer():
 @pytest.mark.parametrize(
     ("kind", "values", "sentence"),
     [
-        (SeedStudy, {"challenge": True}, "challenge means nothing to python flows/study.py seeds; leave it out"),
-        (FoldStudy, {"validation_fraction": 0.2}, "validation_fraction means nothing to python flows/study.py folds"),
-        (SearchStudy, {"tta": "flip"}, "tta means nothing to python flows/study.py search"),
+        (SeedStudy, {"challenge": True}, "--challenge has no effect in python flows/study.py seeds; leave it out"),
+        (FoldStudy, {"validation_fraction": 0.2}, "--validation-fraction has no effect in python flows/study.py folds"),
+        (SearchStudy, {"tta": "flip"}, "--tta has no effect in python flows/study.py search"),
     ],
 )
 def test_what_would_mean_nothing_to_a_study_is_refused_and_not_in_its_form(kind, values, sentence):
@@ -32,7 +32,7 @@ def test_what_would_mean_nothing_to_a_study_is_refused_and_not_in_its_form(kind,
 
 
 def test_a_search_with_everything_set_has_nothing_to_vary():
-    with pytest.raises(UserError, match="^nothing is left to search for: all that could be varied is set$"):
+    with pytest.raises(UserError, match="^nothing left to search: every option that could vary is set; leave one out$"):
         parse_settings({"networks": "logistic", "learning_rate": 0.01, "batch_size": 128, "epochs": 5}, SearchStudy)
 
 
