@@ -3,6 +3,7 @@
 import argparse
 import re
 import shutil
+import textwrap
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
@@ -76,7 +77,7 @@ def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=kind.program,
         usage=f"{kind.program} [options]",
-        description=(kind.__doc__ or "").partition("\n")[0],
+        description=textwrap.fill((kind.__doc__ or "").partition("\n")[0], WIDTH),
         epilog=_epilog(kind),
         allow_abbrev=False,
         add_help=False,

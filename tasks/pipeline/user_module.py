@@ -24,7 +24,7 @@ from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.reading import printable, read
 
-EXPECTED = "it must return a Keras model that takes 28×28×1 images and returns ten probabilities"
+EXPECTED = "expected is a Keras model that takes images of 28×28×1 and gives ten probabilities"
 SAID = 200  # characters of another's message
 PROJECT_PACKAGES = ("flows", "tasks", "tests")
 
@@ -135,7 +135,7 @@ def _parsed(path: Path, content: bytes, function: str) -> ast.Module:
         if name in PROJECT_PACKAGES or (name and any(place.exists() for place in beside)):
             raise UserError(
                 f"--network-file {path}, line {number}: imports {name}, "
-                "whose changes would go unnoticed; copy what you need into the file"
+                "whose changes would go unnoticed; copy what you need"
             )
     return tree
 

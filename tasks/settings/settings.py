@@ -80,7 +80,7 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
                 raise ValueError(f"{package} is not installed; install it with `make extras`")
         if self.store and ("://" not in self.store or self.store.startswith("file:")):
             raise ValueError(
-                f"--store must be an address like s3://bucket/folder (got {self.store}); "
+                f"--store must be an address, e.g. s3://bucket/folder (got {self.store}); "
                 "for a folder that all machines mount, use --data-dir"
             )
         if self.scheduler and self.engine not in CLUSTERS:
@@ -140,14 +140,15 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
         available = self.data_set.counts["train"]
         if self.limit and self.limit > available:
             raise ValueError(
-                f"--limit must be {available:,} or less (got {self.limit:,}): {self.data_set.name} has no more training images"
+                f"--limit must be {available:,} or less (got {self.limit:,}): "
+                f"{self.data_set.name} has no more training images"
             )
         images = min(self.limit or PRESETS[self.preset].limit or available, available)
         validating = round(images * self.validation_fraction)
         if not 0 < validating < images:
             raise ValueError(
                 f"--validation-fraction {self.validation_fraction} of {images:,} images leaves "
-                f"{images - validating:,} for training and {validating:,} for validation; both need at least one"
+                f"{images - validating:,} for training and {validating:,} for validation; neither may be 0"
             )
         return self
 
@@ -288,6 +289,9 @@ def _sentence(problem: Any, kind: type[Settings], values: dict[str, Any]) -> str
         return f"unknown setting {name}{suggest(name, kind.model_fields)}"
     if not name or problem["type"] == "value_error":
         return message
-    facts = problem.get("ctx", {})
+    facts = {
+        key: int(of) if isinstance(of, float) and of % 1 == 0 else of for key, of in problem.get("ctx", {}).items()
+    }
     wanted = MUST_BE[problem["type"]].format(**facts) if problem["type"] in MUST_BE else f"be valid: {message.lower()}"
-    return f"{spelled} must {wanted} (got {as_text(problem['input'])})".replace("'", "")
+    given = as_text(problem["input"]) or "nothing"
+    return f"{spelled} must {wanted} (got {given})".replace("'", "")

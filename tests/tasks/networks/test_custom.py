@@ -253,11 +253,11 @@ def test_a_layer_that_is_not_made_for_bfloat16_is_told_of_float32(file):
 @pytest.mark.parametrize(
     ("content", "named", "sentence"),
     [
-        (FILE, "my.py:", "'my.py:': name a file and a function in it, as in my.py:build"),
+        (FILE, "my.py:", "--network-file must be a file and a function, e.g. my.py:build (got my.py:)"),
         (FILE, "absent.py:tiny", "absent.py: no such file or directory"),
         ("def tiny():\n    return (", "my.py:tiny", "my.py, line 2: '(' was never closed"),
-        ("import other", "my.py:tiny", "my.py: no function is called 'tiny'"),
-        ("def small():\n    pass", "my.py:tiny", "my.py: no function is called 'tiny'; there are small"),
+        ("import other", "my.py:tiny", "my.py has no function tiny"),
+        ("def small():\n    pass", "my.py:tiny", "my.py has no function tiny; it has small"),
         (
             "def tiny():\n    import other\n",
             "my.py:tiny",
@@ -268,7 +268,7 @@ def test_a_layer_that_is_not_made_for_bfloat16_is_told_of_float32(file):
             "my.py:tiny",
             "my.py, line 2: imports tasks, whose changes would go unnoticed; copy what you need",
         ),
-        ("def baseline():\n    pass", "my.py:baseline", "is a network called 'baseline'; give yours another name"),
+        ("def baseline():\n    pass", "my.py:baseline", "built-in network; give yours another name"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_before_there_is_a_run(file, content, named, sentence):

@@ -46,22 +46,32 @@ def test_a_setting_unlike_any_other_is_refused_with_all_names():
         ),
         (
             {"validation_fraction": 1e-17},
-            "--validation-fraction 1e-17 of 60,000 images leaves 60,000 for training and 0 for validation; both need at "
-            "least one",
+            "--validation-fraction 1e-17 of 60,000 images leaves 60,000 for training and 0 for validation; neither "
+            "may be 0",
         ),
         (
             {"validation_fraction": 0.999, "limit": 100},
-            "--validation-fraction 0.999 of 100 images leaves 0 for training and 100 for validation; both need at least one",
+            "--validation-fraction 0.999 of 100 images leaves 0 for training and 100 for validation; neither may be 0",
         ),
         (
             {"store": "file:///mnt/shared"},
-            "--store must be an address like s3://bucket/folder (got file:///mnt/shared); for a folder that all machines "
-            "mount, use --data-dir",
+            "--store must be an address, e.g. s3://bucket/folder (got file:///mnt/shared); "
+            "for a folder that all machines mount, use --data-dir",
         ),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_in_one_sentence(values, message):
     assert refusal(**values) == message
+
+
+def test_a_value_in_a_recipe_file_is_refused_with_the_files_name_and_its_own_spelling(tmp_path):
+    file = tmp_path / "recipe.json"
+    for content, message in (
+        ('{"batch_size": 0}', "batch_size must be 1 or more (got 0)"),
+        ('{"keep": 3}', "keep is now keep_runs"),
+    ):
+        file.write_text(content)
+        assert refusal(recipe_file=str(file)) == f"--recipe-file {file}: {message}"
 
 
 def test_a_preset_whose_limit_is_larger_than_the_data_is_held_to_the_data():

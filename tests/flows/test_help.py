@@ -1,0 +1,63 @@
+"""The help: every option once, under a heading, within 80 columns; and that a study is to be named."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from flows.actions import ACTIONS
+from flows.parser import read_options
+from tasks.formatting import option_of
+from tasks.settings.options import GROUPS
+from tasks.settings.presets import PRESETS
+from tasks.settings.settings import PROJECT, Settings
+from tasks.settings.studies import KINDS
+
+
+@pytest.fixture
+def shown(capsys):
+    """Return the help of a command."""
+
+    def shown(kind):
+        with pytest.raises(SystemExit) as ended:
+            read_options(["--help"], kind)
+        assert ended.value.code == 0
+        return capsys.readouterr().out
+
+    return shown
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_help_names_every_option_once_and_fits_into_80_columns(kind, columns, shown, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    text = shown(kind)
+    options = [option_of(name) for name in (*kind.model_fields, *ACTIONS) if name not in kind.excluded]
+    assert sorted(re.findall(r"^  (--[a-z-]+)", text, re.MULTILINE)) == sorted(options)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_every_option_of_a_run_is_in_one_group():
+    grouped = [name for names in GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(Settings.model_fields)
+
+
+def test_the_help_has_groups_examples_presets_exit_statuses_and_studies(shown):
+    text = shown(Settings)
+    headings = re.findall(r"^([a-z ]+):$", text, re.MULTILINE)
+    assert headings == [*GROUPS, "instead of running", "presets", "examples", "exit status", "studies"]
+    examples = re.findall(r"^  python flows/main\.py( .*?)?(?:  |$)", text, re.MULTILINE)
+    assert len(examples) == 5
+    for options in examples:
+        read_options(options.split())
+    for name, preset in PRESETS.items():
+        assert re.search(rf"^  {name} .* {preset.batch_size} .*{preset.learning_rate} {preset.schedule} ", text, re.M)
+    assert "python flows/study.py seeds " in text
+
+
+def test_without_a_study_the_command_says_which_there_are_and_ends_with_2():
+    command = [sys.executable, str(PROJECT / "flows" / "study.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.findall(r"^  (\w+) +[A-Z]", done.stderr, re.MULTILINE) == ["seeds", "folds", "search"]
