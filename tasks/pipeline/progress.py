@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
 
-from tasks.formatting import SPACE, duration
 
 History = list[dict[str, Any]]  # of a training: an entry an epoch, as in `history.json`
 
@@ -73,6 +72,8 @@ def log_reporter(logger: logging.Logger | logging.LoggerAdapter) -> Reporter:
 
 def took(seconds: float, how: str = "done") -> str:
     """Return how a step ended, and after how long: "done in 2.7 s"."""
+    from tasks.formatting import SPACE, duration  # not in workers, whose keys need not cover it
+
     return f"{how} in {duration(seconds)}".replace(SPACE, " ")
 
 
