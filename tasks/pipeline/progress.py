@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
 
-
 History = list[dict[str, Any]]  # of a training: an entry an epoch, as in `history.json`
 
 
