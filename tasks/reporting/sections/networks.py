@@ -9,8 +9,16 @@ from tasks.formatting import count
 from tasks.reporting.data import Run
 
 TITLE = "The networks"
-KINDS = {"Conv2D": "convolutional", "MaxPooling2D": "pooling", "Dense": "dense", "Dropout": "dropout"}
-PLAIN = ("Flatten", "InputLayer")  # change nothing but the shape
+KINDS = {  # as people call them
+    "Add": "addition",
+    "BatchNormalization": "batch normalization",
+    "Conv2D": "convolutional",
+    "Dense": "dense",
+    "Dropout": "dropout",
+    "GlobalMaxPooling2D": "global pooling",
+    "MaxPooling2D": "pooling",
+}
+PLAIN = ("Activation", "Flatten", "InputLayer", "ReLU")  # without anything to learn or to choose
 
 
 class Layer(Model):
