@@ -78,7 +78,7 @@ class Run:
 
     @property
     def caution(self) -> str | None:
-        """What a reader must know before believing a figure."""
+        """What a reader must know before believing a number."""
         images = self.summary["prepare"]["images"]
         unrepeatable = [name for name in self.names if not self.summary[f"train[{name}]"].get("repeatable", True)]
         return caution(images["train"] + images["validation"], self.data_set.counts["train"], *unrepeatable)
