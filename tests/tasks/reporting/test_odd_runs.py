@@ -60,7 +60,7 @@ def test_two_networks_that_agree_perfectly_do_not_differ_significantly(run):
 @pytest.mark.parametrize(("p", "significant"), [(0.051, False), (0.049, True)])
 def test_what_is_not_significant_by_the_verdict_has_no_mark_though_its_interval_excludes_zero(run, p, significant):
     barely = {"difference": Estimate(value=0.01, low=0.0001, high=0.02), "p": p}
-    pairs = [pair.model_copy(update=barely) for pair in run.comparison.pairs]
+    pairs = [pair.model_copy(update={"test": pair.test.model_copy(update=barely)}) for pair in run.comparison.pairs]
     other = dataclasses.replace(run, comparison=run.comparison.model_copy(update={"pairs": pairs}))
     assert side_by_side.numbers(other).rows["test_accuracy"].significant == significant
 
