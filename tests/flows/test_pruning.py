@@ -221,7 +221,11 @@ def test_a_run_that_retains_removes_reports_pages_and_records_beyond_the_last(st
     kept = sorted(artifact.key[:8] for artifact in made[1:])
     assert [folder.name[:8] for folder in store.artifacts()] == kept
     pages = [page for page in reports.glob("*T*-*.html") if page != foreign]
-    assert sorted(page.stem[-8:] for page in pages) == sorted(page.stem[-8:] for page in reports.glob("*.json")) == kept
+    assert (
+        sorted(page.stem[-8:] for page in pages)
+        == sorted(page.stem[-8:] for page in reports.glob("*T*-*.json"))
+        == kept
+    )
     assert foreign.exists()
     assert made[0].key[:8] not in (reports / "index.html").read_text()
     assert len(list((store.data_dir / "runs").glob("*.json"))) == 2
