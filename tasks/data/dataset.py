@@ -30,7 +30,7 @@ class DataFile(BaseModel):
     @classmethod
     def _one_spelling(cls, given: str) -> str:
         if not re.fullmatch(f"{UNKNOWN}|[0-9a-f]{{64}}", given.lower()):
-            raise ValueError(f"{given!r} is no SHA-256; give its 64 hexadecimal digits, or {UNKNOWN!r}")
+            raise ValueError(f"must be 64 hexadecimal digits or {UNKNOWN!r} (got {given!r})")
         return given.lower()
 
 
@@ -74,22 +74,22 @@ class DataSet(BaseModel):
         names = tuple(name.strip() for name in given)
         for number, name in enumerate(names):
             if not (name and name.isprintable()):
-                raise ValueError(f"class {number} is called {name!r}; give it a name that can be read")
+                raise ValueError(f"class {number} must have a readable name (got {name!r})")
             if names.index(name) < number:
-                raise ValueError(f"two are called {name!r}; give each class a name of its own")
+                raise ValueError(f"class names must be unique (got {name!r} twice)")
         return names
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         for split in ("train", "test"):
             if split not in self.counts:
-                raise ValueError(f"counts lacks {split}")
+                raise ValueError(f"counts has no {split}")
             for role in (f"{split}_images", f"{split}_labels"):
                 if role not in self.files:
-                    raise ValueError(f"files lacks {role}")
+                    raise ValueError(f"files has no {role}")
         names = [file.name for file in self.files.values()]
         if len(set(names)) < len(names):
-            raise ValueError(f"two of the files have one name: {', '.join(names)}; name a file for each")
+            raise ValueError(f"file names must be unique (got {', '.join(names)})")
         return self
 
 
@@ -145,19 +145,19 @@ def load_data_set(name_or_path: str) -> DataSet:
     """
     if name_or_path == FASHION_MNIST.name:
         return FASHION_MNIST
-    specification = f"dataset specification {name_or_path}"
+    specification = f"--dataset {name_or_path}"
     try:
         content = Path(name_or_path).read_bytes()
         data_set = DataSet.model_validate_json(content.decode(json.detect_encoding(content)))
     except OSError as error:
-        wanted = f"dataset {name_or_path!r} is neither 'fashion-mnist' nor a readable specification"
-        raise UserError(f"{wanted}: {error.strerror}") from error
+        wanted = "must be fashion-mnist or a JSON file"
+        raise UserError(f"--dataset {wanted} (got {name_or_path}: {(error.strerror or str(error)).lower()})") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{specification}: the file: it is no text in {error.encoding}; save it as UTF-8") from error
+        raise UserError(f"{specification}: not text in {error.encoding}; save it as UTF-8") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise UserError(f"{specification}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
     if data_set.name == FASHION_MNIST.name:
-        raise UserError(f"{specification}: name: {data_set.name!r} is taken; give it another")
+        raise UserError(f"{specification}: name: {data_set.name} is built in; give yours another name")
     return data_set

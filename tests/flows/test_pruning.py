@@ -124,7 +124,7 @@ def test_what_was_set_aside_as_damaged_is_listed(store, artifact):
     (artifact.folder / "numbers.txt").unlink()
     age(artifact.folder)
     run(store, store.make(CACHE_KEY, produce)[0])
-    assert [item.why for item in spare(store, 1)] == ["set aside as damaged"]
+    assert [item.why for item in spare(store, 1)] == ["damaged; replaced since"]
 
 
 def test_nothing_is_pruned_while_a_run_is_at_work_and_a_dead_one_does_not_stop_it(store, artifact):
@@ -160,7 +160,7 @@ def test_folders_in_folders_are_told_and_removed_however_deep_they_are(store):
     nest(old.folder, 2_000)
     age(old.folder)
     run(store, new)
-    assert damaged(store.data_dir)[0] == [f"prepare/{old.key}: deeper was not there when it was made"]
+    assert damaged(store.data_dir)[0] == [f"prepare/{old.key}: deeper added since it was made"]
     assert names(spare(store, 1), store) == [f"prepare/{old.key}"]
     assert size_of(store.data_dir) > 0
     remove(spare(store, 1), store.data_dir.parent / "reports")

@@ -57,7 +57,7 @@ def test_of_many_that_have_beaten_the_same_champion_one_takes_its_place_and_the_
     (winner,) = (name for name, one in zip(names, tried, strict=True) if not one.exception())
     assert [champion.network for champion in champions(tmp_path).champions] == ["baseline", winner]
     told = {str(one.exception()).partition(";")[0] for one in tried if one.exception()}
-    beaten = "does not become the champion: the one that it beat is no longer"
+    beaten = "was not promoted: the champion changed during the run"
     assert told == {f"{name} {beaten}" for name in names if name != winner}
 
 

@@ -19,14 +19,14 @@ def changed(**parts):
     ("parts", "told"),
     [
         ({"settings": {"seed": 3, "limit": None}}, ["seed 0 → 3"]),
-        ({"settings": {"seed": 0}}, ["limit is gone"]),
-        ({"settings": {"seed": 0, "limit": None, "epochs": 3}}, ["epochs is new"]),
+        ({"settings": {"seed": 0}}, ["limit removed"]),
+        ({"settings": {"seed": 0, "limit": None, "epochs": 3}}, ["epochs added"]),
         ({"settings": {"seed": 0, "limit": {"a": 1}}}, ["limit changed"]),
         ({"versions": {"numpy": "2.2"}}, ["numpy 2.1 → 2.2"]),
         ({"code": {"tasks/prepare.py": "c2"}}, ["code: tasks/prepare.py changed"]),
-        ({"code": CODE | {"tasks/data/idx.py": "c"}}, ["code: tasks/data/idx.py is new"]),
+        ({"code": CODE | {"tasks/data/idx.py": "c"}}, ["code: tasks/data/idx.py added"]),
         ({"inputs": {"download": "d2"}}, ["input download changed"]),
-        ({"settings": {"seed": 3, "limit": None}, "inputs": {}}, ["seed 0 → 3", "input download is gone"]),
+        ({"settings": {"seed": 3, "limit": None}, "inputs": {}}, ["seed 0 → 3", "input download removed"]),
     ],
     ids=str,
 )

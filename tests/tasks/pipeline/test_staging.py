@@ -103,7 +103,7 @@ def test_what_is_in_a_staging_folder_s_place_is_in_nobody_s_way(store, put):
 
 def test_folders_in_folders_are_a_miss_and_set_aside_however_deep_they_are(store, artifact):
     nest(artifact.folder)
-    assert store.find(CACHE_KEY) == Miss("deeper was not there when it was made")
+    assert store.find(CACHE_KEY) == Miss("deeper added since it was made")
     assert store.make(CACHE_KEY, produce)[1]
     (aside,) = set_aside(store)
     remove(aside)
@@ -171,7 +171,7 @@ def test_whoever_waits_is_told_for_whom_and_a_reader_does_not_wait(store):
         artifact, here = store.make(CACHE_KEY, produce, waiting=waiting)
     assert not here
     assert artifact == store.find(CACHE_KEY)
-    assert set(told) == {f"pid {process.pid} on this host, which makes prepare"}
+    assert set(told) == {f"pid {process.pid} on this host, which is building prepare"}
 
 
 def test_threads_that_make_the_same_key_make_it_once(store):

@@ -57,8 +57,8 @@ def test_a_result_comes_back_and_progress_is_passed_on():
         ("no room", OSError, "No space left on device: '/some/file'", None),
         ("break", RunError, "^ZeroDivisionError: a fault in the code$", "worker_functions.py"),
         ("unpicklable", RunError, "^Unpicklable: of a library$", "worker_functions.py"),
-        ("exit quietly", RunError, "^its process ended with status 0 and no result$", "last words"),
-        ("print without end", RunError, "^its process ended with status 3 and no result$", "xxxxxxxxxx"),
+        ("exit quietly", RunError, "^its process exited with status 0 and no result$", "last words"),
+        ("print without end", RunError, "^its process exited with status 3 and no result$", "xxxxxxxxxx"),
         ("SIGKILL", WorkerCrashed, r"^its process was killed by SIGKILL \(out of memory\?\)$", "last words"),
         ("SIGSEGV", WorkerCrashed, "^its process was killed by SIGSEGV$", "last words"),
     ],
@@ -253,7 +253,7 @@ def test_exit_statuses_are_not_mixed_up_among_threads():
     with ThreadPoolExecutor(8) as pool:
         told = list(pool.map(how, range(8)))
     assert set(told[::2]) == {"its process was killed by SIGKILL (out of memory?)"}
-    assert set(told[1::2]) == {"its process ended with status 3 and no result"}
+    assert set(told[1::2]) == {"its process exited with status 3 and no result"}
 
 
 def test_workers_need_few_descriptors_little_shared_memory_and_no_tmpdir_of_one_s_own():
