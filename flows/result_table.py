@@ -24,13 +24,14 @@ def summary(
     At a terminal, `columns` is its width: sentences are wrapped, and the winner is in bold.
     """
     record = last_completed(settings.data_dir, settings.command)
-    sentences = [line for text in verdict(artifact) for line in (textwrap.wrap(text, columns) if columns else [text])]
     rows = numbers(artifact)
-    lines = table([list(rows[0]), *(list(row.values()) for row in rows)], aligned="<" + ">" * (len(rows[0]) - 1))
-    text = "\n".join([*sentences, "", _legend(rows[0], artifact.summary.get("study")), lines]).replace(SPACE, " ")
+    sentences = [*verdict(artifact), "", _legend(rows[0], artifact.summary.get("study"))]
+    lines = [line for text in sentences for line in (textwrap.wrap(text, columns) or [""] if columns else [text])]
+    lines += table([list(rows[0]), *(list(row.values()) for row in rows)], "<" + ">" * (len(rows[0]) - 1)).split("\n")
+    text = "\n".join(lines).replace(SPACE, " ")
     if columns and "NO_COLOR" not in os.environ:
         winner = re.escape(artifact.summary["winner"])
-        text = re.sub(rf"(?<![\w-]){winner}(?![\w-])", lambda found: BOLD.format(found[0]), text)
+        text = re.sub(rf"(?<![\w-])(?<!vs ){winner}(?![\w-])", lambda found: BOLD.format(found[0]), text)
     model = _model(artifact, settings, record)
     places = [f"Report: {page}", *([f"Model:  {model}"] if model else [])]
     return "\n".join(["", _what_was_done(record, seconds, up_to_date), "", text, "", *places])

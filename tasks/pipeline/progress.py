@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
 
+NARROW = 110  # columns: below that, a live line has no room for a bar
+
 History = list[dict[str, Any]]  # of a training: an entry an epoch, as in `history.json`
 
 
@@ -77,22 +79,26 @@ def took(seconds: float, how: str = "done") -> str:
 
 
 class TerminalReporter:
-    """One line a node as it starts and ends, and a live one while it runs, with a bar and the seconds so far."""
+    """A live line for each node that runs, with a bar and the seconds so far; one that stays when it has ended."""
 
     def __init__(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+        console = Console(stderr=True, highlight=False)
+        self.is_narrow = console.width < NARROW
         self.bars = Progress(
             TextColumn("  {task.fields[label]:<19}", markup=False),
-            BarColumn(bar_width=8),
-            TextColumn("{task.fields[note]} … {task.elapsed:.0f} s", markup=False),
+            *([] if self.is_narrow else [BarColumn(bar_width=16)]),
+            TextColumn("{task.elapsed:>4.0f} s", markup=False),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeRemainingColumn(compact=True),
-            console=Console(stderr=True, highlight=False),
+            console=console,
             transient=True,
             speed_estimate_period=120,
         )
         self.bar_of: dict[str, TaskID] = {}
+        self.reason_of: dict[str, str] = {}  # why a node runs
 
     def __enter__(self) -> Self:
         self.bars.start()
@@ -102,8 +108,10 @@ class TerminalReporter:
         self.bars.stop()
 
     def __call__(self, event: Event) -> None:
-        """Move the node's bar; print how it starts and ends, of a failure the first line: the rest comes at the end."""
+        """Move the node's bar; print how it ended and why it ran, of a failure the first line: the rest comes last."""
         label, note = event.label, event.note
+        if self.is_narrow:
+            note = note.replace("validation accuracy", "val. acc.")
         if event.kind == "advanced":
             self.bars.update(self.bar_of[label], completed=event.done, total=event.total or None, note=note)
             return
@@ -111,9 +119,13 @@ class TerminalReporter:
             self.bars.remove_task(self.bar_of.pop(label))
         if event.kind == "started":
             self.bar_of[label] = self.bars.add_task(label, total=None, label=label, note=note)
-        mark = {"started": "▸", "ended": "✓", "failed": "✗"}[event.kind]
+            self.reason_of[label] = note
+            return
+        mark, reason = {"ended": "✓", "failed": "✗"}[event.kind], self.reason_of.pop(label, "")
         line = note.splitlines()[0].removeprefix(f"{label}: ")
-        self.bars.console.print(f"{mark} {label:<19} {line}", markup=False)
+        line += f" ({reason})" if reason and line.startswith("done") else ""
+        cut = event.kind == "ended"  # --plan and the log have reasons in full
+        self.bars.console.print(f"{mark} {label:<19} {line}", markup=False, no_wrap=cut, overflow="ellipsis")
         if event.detail:
             self.bars.console.print(event.detail, markup=False)
 
