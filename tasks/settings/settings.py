@@ -101,7 +101,7 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
     @field_validator(*PATH_OPTIONS, mode="before")
     @classmethod
     def _places_from_the_project(cls, path: Any, field: ValidationInfo) -> Any:
-        return _from_folder(PROJECT, path, field.field_name) if isinstance(path, str | Path) else path
+        return _from_folder(PROJECT, path, field.field_name or "") if isinstance(path, str | Path) else path
 
     @field_serializer(*PATH_OPTIONS)
     def _as_seen_from_the_project(self, path: Path | None) -> str | None:
@@ -251,7 +251,7 @@ def parse_settings(values: dict[str, Any], kind: type[Settings] = Settings) -> S
         raise UserError("; ".join(_sentence(problem, kind, values) for problem in error.errors())) from error
 
 
-def _from_folder(folder: Path, path: str | Path, name: str | None) -> Path:
+def _from_folder(folder: Path, path: str | Path, name: str) -> Path:
     """Return the path that a setting of this name gives, a relative one as seen from the folder."""
     if path == "":
         raise UserError(f"{_spelled(name)} must not be empty")
