@@ -4,6 +4,7 @@ import os
 import re
 import textwrap
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from tasks.data.splits import SPLITS
@@ -24,17 +25,25 @@ def summary(
     At a terminal, `columns` is its width: sentences are wrapped, and the winner is in bold.
     """
     record = last_completed(settings.data_dir, settings.command)
-    rows = numbers(artifact)
-    sentences = [*verdict(artifact), "", _legend(rows[0], artifact.summary.get("study"))]
-    lines = [line for text in sentences for line in (textwrap.wrap(text, columns) or [""] if columns else [text])]
-    lines += table([list(rows[0]), *(list(row.values()) for row in rows)], "<" + ">" * (len(rows[0]) - 1)).split("\n")
-    text = "\n".join(lines).replace(SPACE, " ")
-    if columns and "NO_COLOR" not in os.environ:
-        winner = re.escape(artifact.summary["winner"])
-        text = re.sub(rf"(?<![\w-])(?<!vs ){winner}(?![\w-])", lambda found: BOLD.format(found[0]), text)
+    rows, of_kind = numbers(artifact), artifact.summary.get("study")
+    legend = _wrapped([_legend(rows[0], of_kind)], columns)
+    lines = table([list(rows[0]), *(list(row.values()) for row in rows)], "<" + ">" * (len(rows[0]) - 1))
+    emphasized = partial(_emphasized, winner=artifact.summary["winner"]) if columns else str
+    text = "\n".join([emphasized(_wrapped(verdict(artifact), columns)), "", legend, emphasized(lines)])
     model = _model(artifact, settings, record)
     places = [f"Report: {page}", *([f"Model:  {model}"] if model else [])]
-    return "\n".join(["", _what_was_done(record, seconds, up_to_date), "", text, "", *places])
+    return "\n".join(["", _what_was_done(record, seconds, up_to_date), "", text, "", *places]).replace(SPACE, " ")
+
+
+def _wrapped(sentences: list[str], columns: int | None) -> str:
+    return "\n".join(line for text in sentences for line in (textwrap.wrap(text, columns) if columns else [text]))
+
+
+def _emphasized(text: str, winner: str) -> str:
+    """Put the winner's name in bold, but where a column compares with it."""
+    if "NO_COLOR" in os.environ:
+        return text
+    return re.sub(rf"(?<![\w-])(?<!vs ){re.escape(winner)}(?![\w-])", lambda found: BOLD.format(found[0]), text)
 
 
 def _what_was_done(record: Record | None, seconds: float, up_to_date: bool) -> str:

@@ -32,7 +32,7 @@ from tasks.pipeline.store import RAW
 
 OURS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # faults of the data folder, which no other source mends
 ATTEMPTS = 3
-TIMEOUT = 20  # seconds without a byte before a mirror is given up
+TIMEOUT = 20  # seconds without a byte before a mirror is abandoned
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,11 @@ def _fetch_file(
             progress(file.bytes, file.bytes, f"{file.name} from {source.name}", True)
             return source.name
     if source_folder:
-        raise UserError(f"{file.name} from {faults[-1]}; give --source a folder with the four files, whole")
+        raise UserError(f"{file.name} from {faults[-1]}; --source must be a folder with the four complete files")
     tried = "".join(f"\n  {fault}" for fault in faults)
     raise kind(
         f"no source has {file.name}. Tried:{tried}\nPut the four files (.gz or not) into {raw}, "
-        f"or name their folder with --source, and run again"
+        f"or give their folder as --source, and run again"
     )
 
 
@@ -117,7 +117,7 @@ def _try(source: Source, file: DataFile, part: Path, progress: Progress) -> None
         except (OSError, http.client.HTTPException, Incomplete) as error:
             if attempt == source.attempts or not _may_heal(error):
                 raise
-            progress(0, file.bytes, f"{source.name}: {_reason(error)}; trying again", True)
+            progress(0, file.bytes, f"{source.name}: {_reason(error)}; retrying", True)
             time.sleep(2**attempt * random.uniform(0.5, 1))  # noqa: S311 (spreads callers, keeps no secret)
         else:
             return
@@ -147,7 +147,7 @@ def _debian(package: str, unpacked: Path, progress: Progress) -> Source:
 
     def opener(file: DataFile) -> Any:
         if not shutil.which("apt-get"):
-            raise RunError("there is no apt-get here")
+            raise RunError("apt-get is not installed")
         if not unpacked.exists():
             (unpacked / "lists/partial").mkdir(parents=True)
             (unpacked / "cache/archives/partial").mkdir(parents=True)
@@ -159,7 +159,7 @@ def _debian(package: str, unpacked: Path, progress: Progress) -> Source:
             _call(["dpkg-deb", "-x", str(archive), "files"], unpacked, progress)
         found = next(unpacked.glob(f"files/**/{file.name}.gz"), None)
         if found is None:
-            raise RunError("the package does not hold it")
+            raise RunError("the package does not contain it")
         return found.open("rb")
 
     return Source(f"Debian's package {package}", opener)
@@ -177,8 +177,8 @@ def _call(command: list[str], folder: Path, progress: Progress) -> None:
         if child.wait():
             complaints.seek(0)
             lines = complaints.read().splitlines()
-            told = [line for line in lines if line.startswith("E:")] or lines or [f"status {child.returncode}"]
-            raise RunError(f"{command[0]} failed: {told[-1]}")
+            reasons = [line for line in lines if line.startswith("E:")] or lines or [f"status {child.returncode}"]
+            raise RunError(f"{command[0]} failed: {reasons[-1]}")
 
 
 def _reason(error: Exception) -> str:

@@ -70,7 +70,7 @@ class DataSet(BaseModel):
 
     @field_validator("class_names")
     @classmethod
-    def _told_apart(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+    def _distinct(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         names = tuple(name.strip() for name in given)
         for number, name in enumerate(names):
             if not (name and name.isprintable()):

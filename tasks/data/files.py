@@ -64,7 +64,7 @@ def read(stream: BinaryIO, file: DataFile, progress: Progress, copy: BinaryIO | 
     check_length(shape, length)
     found = digest.hexdigest()
     if file.sha256 not in (UNKNOWN, found):
-        raise RunError(f"its SHA-256 is {found[:12]}…, expected {file.sha256[:12]}…: other data, or altered")
+        raise RunError(f"its SHA-256 is {found[:12]}…, expected {file.sha256[:12]}…: different or altered data")
     return found
 
 
@@ -91,7 +91,7 @@ def _content(stream: BinaryIO, remark: Callable[[str], None]) -> Iterator[bytes]
         if len(data) < len(GZIP):
             data += stream.read(BYTES_CHUNK)
     if data:
-        remark(f"what follows its gzip data is ignored; it begins with {data[:8]!r}")
+        remark(f"ignored what follows its gzip data (it begins with {data[:8]!r})")
 
 
 def with_digests_of(data_set: DataSet, folder: Path) -> DataSet:
@@ -118,9 +118,11 @@ def _digest_in(folder: Path, file: DataFile) -> str:
         with open_regular(file_in(folder, file), follow=True) as stream:
             return read(stream, file, log)
     except FileNotFoundError as error:
-        message = f"dataset: the SHA-256 of {file.name} is unknown, and {folder} has no such file; name its --source"
+        message = f"--dataset names no SHA-256 for {file.name}, and {folder} has no such file; give its --source"
         raise UserError(message) from error
     except (OSError, RunError) as error:
         reason = getattr(error, "strerror", None) or error
-        message = f"dataset: {file.name} in {folder}: {reason}; give --source a folder with the four files, whole"
+        message = (
+            f"--dataset: {file.name} in {folder}: {reason}; --source must be a folder with the four complete files"
+        )
         raise UserError(message) from error

@@ -37,14 +37,14 @@ def read_header(head: bytes) -> tuple[int, ...]:
     if magic not in (IMAGES, LABELS):
         if element in TYPES:
             found = f"{TYPES[element]} (type 0x{element:02X}) in {dimensions} dimensions"
-            raise RunError(f"it is IDX of {found}; expected are unsigned bytes (0x08) in 3 (images) or 1 (labels)")
+            raise RunError(f"it is IDX of {found}; expected unsigned bytes (0x08) in 3 (images) or 1 (labels)")
         raise RunError(f"it is not IDX: it begins with 0x{magic:08x}, not 0x{IMAGES:08x} or 0x{LABELS:08x}")
     end = 4 + 4 * dimensions
     if len(head) < end:
         raise RunError(f"it is not IDX: {len(head)} bytes are too few for a header")
     shape = struct.unpack(f">{dimensions}I", head[4:end])
     if 0 in shape:
-        raise RunError(f"it holds nothing: its header announces {shape}")
+        raise RunError(f"it is empty: its header announces {shape}")
     return shape
 
 

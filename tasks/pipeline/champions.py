@@ -26,7 +26,7 @@ class Champion(BaseModel):
     network: str
     recipe: str
     command: str
-    evaluate: str  # the folder of its evaluation, from which everything before it can be told
+    evaluate: str  # the folder of its evaluation, which leads to everything before it
     train: str  # the content digest of its training: the network itself, whatever evaluates it
     since: str
     reason: str
@@ -53,7 +53,7 @@ class Champions(BaseModel):
 
 
 def champions(data_dir: Path) -> Champions:
-    """Return what the file says; nobody, if there is none.
+    """Return what the file says; no champion, if there is no file.
 
     Raises:
         RunError: it cannot be read, or holds something else.
@@ -77,7 +77,7 @@ def evaluation_of_the_champion(data_dir: Path, to_beat: dict[str, Any]) -> dict[
 
 
 def promote(data_dir: Path, beaten: str | None, **champion: str) -> bool:
-    """Put a network into use in place of that of the evaluation which it has beaten, unless it is; tell whether it was.
+    """Put a network into use in place of the evaluated one that it has beaten; return whether that changed anything.
 
     Raises:
         RunError: another one than that is in use by now.

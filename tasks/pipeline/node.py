@@ -52,7 +52,7 @@ class Node:
     function: Callable[..., dict[str, Any]]
     libraries: tuple[str, ...] = ()  # distributions whose versions shape the numbers
     not_in_key: tuple[str, ...] = ()  # settings that it reads though they do not shape the result
-    key_on_provenance: bool = False  # its result tells when and where its inputs were made, not only what is in them
+    key_on_provenance: bool = False  # its result says when and where its inputs were made, not only what is in them
     retries: int = 2  # after what can heal by itself
     check: Callable[[Artifact], None] = field(default=lambda _: None)  # raises where the run must not go on
     variant: Variant | None = None  # of a study, whose settings it reads

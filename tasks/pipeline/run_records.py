@@ -214,8 +214,8 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _is_node(node: dict[str, Any]) -> bool:
-    told = all(isinstance(node[name], str) for name in ("key", "how", "why"))
-    return told and isinstance(node["seconds"], int | float) and 0 <= node["seconds"] < LONGEST
+    as_text = all(isinstance(node[name], str) for name in ("key", "how", "why"))
+    return as_text and isinstance(node["seconds"], int | float) and 0 <= node["seconds"] < LONGEST
 
 
 def _now() -> str:

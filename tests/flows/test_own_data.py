@@ -92,7 +92,7 @@ def test_the_plan_says_what_is_left_over_of_a_file_and_what_another_is_instead(t
     images.write_bytes(images.read_bytes() + b"garbage")
     planned = run_main(tmp_path, None, *options)
     assert planned.returncode == 0
-    remark = "dataset: train-images: what follows its gzip data is ignored; it begins with b'garbage'"
+    remark = "dataset: train-images: ignored what follows its gzip data (it begins with b'garbage')"
     assert planned.stderr.splitlines() == [remark]
     images.write_bytes(idx_bytes(0x0B03, np.zeros((400, 28, 28), ">i2")))
     refused = f"dataset: train-images in {tmp_path / 'files'}: it is IDX of big-endian 16-bit integers (type 0x0B)"

@@ -107,7 +107,7 @@ def test_a_file_that_is_not_the_expected_one_is_refused_with_its_reason(data_set
     with pytest.raises(UserError) as refused:
         fetch(data_set, raw, source, silent)
     assert str(refused.value).startswith(f"{FIRST} from {source}: ")
-    assert str(refused.value).endswith("; give --source a folder with the four files, whole")
+    assert str(refused.value).endswith("; --source must be a folder with the four complete files")
     refused.match(reason)
     assert {path.name: path.stat().st_ino for path in raw.iterdir()} == kept
     assert len(kept) == 3

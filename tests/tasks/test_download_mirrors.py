@@ -100,7 +100,7 @@ def test_a_mirror_that_is_busy_twice_is_asked_again(data_set, raw, mirror):
     assert_whole(data_set, raw)
     assert mirror.asked.count(f"{FIRST}.gz") == 3
     assert [note for *_, note, _ in told if "again" in note] == [
-        f"{mirror.url}: HTTP 503 Service Unavailable; trying again"
+        f"{mirror.url}: HTTP 503 Service Unavailable; retrying"
     ] * 2
 
 
@@ -150,7 +150,7 @@ def test_where_no_source_has_a_file_each_is_listed_with_its_reason(data_set, raw
         f"  {tmp_path / 'system'}: not there",
         f"  {deaf}: [Errno {errno.ECONNREFUSED}] Connection refused",
         f"  {mirror.url}: HTTP 404 Not Found",
-        f"Put the four files (.gz or not) into {raw}, or name their folder with --source, and run again",
+        f"Put the four files (.gz or not) into {raw}, or give their folder as --source, and run again",
     ]
     assert list(raw.iterdir()) == []
 

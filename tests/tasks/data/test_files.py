@@ -108,7 +108,7 @@ def test_what_follows_gzip_data_is_left_over_and_told(data_set, specified, sourc
     (source / f"{FIRST}.gz").write_bytes(COMPRESSED + rest)
     output, milestones = taken_from(source, specified, tmp_path)
     assert_whole(data_set, output)
-    remark = f"{FIRST}: what follows its gzip data is ignored; it begins with {begins}"
+    remark = f"{FIRST}: ignored what follows its gzip data (it begins with {begins})"
     assert milestones[0] == remark
     assert caplog.messages == ([] if specified.names_its_digests else [f"dataset: {remark}"])
 
@@ -154,7 +154,7 @@ def test_an_unknown_digest_becomes_that_of_the_file_which_must_be_there(data_set
     first = data_set.files["train_images"]
     files = data_set.files | {"train_images": first.model_copy(update={"sha256": UNKNOWN})}
     without = data_set.model_copy(update={"files": files})
-    with pytest.raises(UserError, match=f"the SHA-256 of {FIRST} is unknown, and {source} has no such file"):
+    with pytest.raises(UserError, match=f"--dataset names no SHA-256 for {FIRST}, and {source} has no such file"):
         with_digests_of(without, source)
     known = with_digests_of(without, FIXTURE)
     assert known.files == data_set.files

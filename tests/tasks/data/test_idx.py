@@ -41,7 +41,7 @@ def test_another_magic_number_is_named(tmp_path):
 )
 def test_another_element_type_or_number_of_dimensions_is_called_by_its_name(tmp_path, magic, what):
     path = write(tmp_path, struct.pack(">II", magic, 1) + b"\0" * 8)
-    expected = "expected are unsigned bytes (0x08) in 3 (images) or 1 (labels)"
+    expected = "expected unsigned bytes (0x08) in 3 (images) or 1 (labels)"
     with pytest.raises(RunError, match=re.escape(f"it is IDX of {what} dimensions; {expected}")):
         read_idx(path)
 
@@ -76,5 +76,5 @@ def test_a_hostile_header_is_refused_without_allocating_what_it_announces(tmp_pa
 
 def test_a_header_that_announces_nothing_along_one_dimension_and_much_along_others_is_refused(tmp_path):
     path = write(tmp_path, struct.pack(">IIII", IMAGES, 0, 0xFFFFFFFF, 0xFFFFFFFF))
-    with pytest.raises(RunError, match=r"holds nothing: its header announces \(0, 4294967295, 4294967295\)"):
+    with pytest.raises(RunError, match=r"it is empty: its header announces \(0, 4294967295, 4294967295\)"):
         read_idx(path)
