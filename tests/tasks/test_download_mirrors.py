@@ -99,7 +99,7 @@ def test_a_mirror_that_is_busy_twice_is_asked_again(data_set, raw, mirror):
     fetch(mirrored(data_set, mirror.url), raw, None, lambda *news: told.append(news))
     assert_whole(data_set, raw)
     assert mirror.asked.count(f"{FIRST}.gz") == 3
-    assert [note for *_, note, _ in told if "again" in note] == [
+    assert [note for *_, note, _ in told if "retrying" in note] == [
         f"{mirror.url}: HTTP 503 Service Unavailable; retrying"
     ] * 2
 

@@ -110,7 +110,7 @@ def test_what_follows_gzip_data_is_left_over_and_told(data_set, specified, sourc
     assert_whole(data_set, output)
     remark = f"{FIRST}: ignored what follows its gzip data (it begins with {begins})"
     assert milestones[0] == remark
-    assert caplog.messages == ([] if specified.names_its_digests else [f"dataset: {remark}"])
+    assert caplog.messages == ([] if specified.names_its_digests else [f"--dataset: {remark}"])
 
 
 OTHER_PIXEL = PLAIN[:-1] + bytes([PLAIN[-1] ^ 1])
@@ -133,7 +133,7 @@ DAMAGES = {
     "another magic number": (struct.pack(">II", 0x03080000, 1) + bytes(90), "it is not IDX: it begins with 0x03080000"),
     "a gzip bomb": (gzip.compress(PLAIN + bytes(10**8), 1), "it is longer than the expected 313,616 bytes"),
     "a byte short": (PLAIN[:-1], "it is damaged: its header announces 313,616 bytes .*, it has 313,615"),
-    "another pixel": (OTHER_PIXEL, "its SHA-256 is .*…, expected e8df2ecfe9e9…: other data"),
+    "another pixel": (OTHER_PIXEL, "its SHA-256 is .*…, expected e8df2ecfe9e9…: different or altered data"),
 }
 
 
@@ -146,7 +146,7 @@ def test_a_file_that_is_not_the_expected_one_is_refused_with_its_reason(data_set
 def test_what_is_wrong_with_a_file_of_unknown_digest_is_known_before_it_is_downloaded(data_set, source):
     first = data_set.files["train_images"].model_copy(update={"sha256": UNKNOWN})
     (source / FIRST).write_bytes(WEB_PAGE)
-    with pytest.raises(UserError, match=f"dataset: {FIRST} in {source}: it is a web page.*; give --source a folder"):
+    with pytest.raises(UserError, match=f"--dataset: {FIRST} in {source}: it is a web page.*; --source must be a folder"):
         with_digests_of(data_set.model_copy(update={"files": data_set.files | {"train_images": first}}), source)
 
 
