@@ -110,7 +110,7 @@ def test_what_follows_gzip_data_is_left_over_and_told(data_set, specified, sourc
     assert_whole(data_set, output)
     remark = f"{FIRST}: ignored what follows its gzip data (it begins with {begins})"
     assert milestones[0] == remark
-    assert caplog.messages == ([] if specified.names_its_digests else [f"--dataset: {remark}"])
+    assert caplog.messages == ([] if specified.names_its_digests else [f"dataset: {remark}"])
 
 
 OTHER_PIXEL = PLAIN[:-1] + bytes([PLAIN[-1] ^ 1])
