@@ -73,9 +73,8 @@ def log_reporter(logger: logging.Logger | logging.LoggerAdapter) -> Reporter:
 
 def took(seconds: float, how: str = "done") -> str:
     """Return how a step ended, and after how long: "done in 2.7 s"."""
-    from tasks.formatting import SPACE, duration  # not in workers, whose keys need not cover it
-
-    return f"{how} in {duration(seconds)}".replace(SPACE, " ")
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{how} in {minutes} min {rest} s" if minutes else f"{how} in {seconds:.1f} s"
 
 
 class TerminalReporter:
