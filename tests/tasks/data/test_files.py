@@ -146,7 +146,8 @@ def test_a_file_that_is_not_the_expected_one_is_refused_with_its_reason(data_set
 def test_what_is_wrong_with_a_file_of_unknown_digest_is_known_before_it_is_downloaded(data_set, source):
     first = data_set.files["train_images"].model_copy(update={"sha256": UNKNOWN})
     (source / FIRST).write_bytes(WEB_PAGE)
-    with pytest.raises(UserError, match=f"--dataset: {FIRST} in {source}: it is a web page.*; --source must be a folder"):
+    message = f"--dataset: {FIRST} in {source}: it is a web page.*; --source must be a folder"
+    with pytest.raises(UserError, match=message):
         with_digests_of(data_set.model_copy(update={"files": data_set.files | {"train_images": first}}), source)
 
 
