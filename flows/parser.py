@@ -158,7 +158,7 @@ def _presets() -> list[str]:
         lines.append(f"  {name:8}{images:>7}{preset.batch_size:>7}  {rate:17}{preset.precision:11}{epochs}")
     own = {name: network.recipe for name, network in networks().items() if network.recipe}
     exceptions = [
-        f"  {name} itself has " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in recipe.items())
+        f"  {name}: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in recipe.items())
         for name, recipe in own.items()
     ]
     return [*lines, f"  (epochs: {', '.join(networks())})", *exceptions]

@@ -81,7 +81,7 @@ DAMAGES: tuple[Callable[[Path, random.Random], None], ...] = (
 def damage_again_and_again(settings: Settings, count: int, seed: int) -> tuple[Counter[str], list[str]]:
     """Damage a random artifact `count` times, and repair it; count what was done, and list what was served anyway."""
     choose, done, served = random.Random(seed), Counter[str](), []
-    labels = {label: why.split()[0] for label, _, why in plan(dag, settings).steps}
+    labels = {label: artifact.key for label, artifact in plan(dag, settings).kept.items()}
     for _ in range(count):
         label, key = choose.choice(list(labels.items()))
         (folder,) = settings.data_dir.glob(f"{label.partition('[')[0]}/*{key}")
