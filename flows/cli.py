@@ -11,7 +11,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from flows.actions import ACTIONS, run_command
@@ -37,16 +36,9 @@ from tasks.training.tensorflow import environment
 
 SERVER = "Prefect's server"
 RESUME = "Finished steps are kept; run the same command to continue"
-SIGNS = {
-    "−": "-",
-    "–": "-",
-    "’": "'",
-    "·": "-",
-    "→": "->",
-    "…": "...",
-    "×": "x",
-    "✓": "+",
-}  # where a terminal lacks one
+# What stands in for a sign that a terminal lacks.
+SIGNS = {"−": "-", "–": "-", "’": "'", "·": "-", "→": "->", "…": "...", "×": "x", "✓": "+"}
+
 
 _stop_requested = threading.Event()
 _once = threading.Lock()
@@ -95,7 +87,11 @@ def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:
         main(*studies[given], sys.argv[2:])
     if given not in ("", "-h", "--help"):
         close = nearest(given, studies)
-        _fail(UserError(f"unknown study {given}. " + (f"Did you mean {close}?" if close else f"Use {_names(studies)}")))
+        _fail(
+            UserError(
+                f"unknown study {given}. " + (f"Did you mean {close}?" if close else f"Use {' or '.join(studies)}")
+            )
+        )
     rows = [f"  {name:8}{(kind.__doc__ or '').partition(chr(10))[0]}" for name, (_, kind) in studies.items()]
     usage = "usage: python flows/study.py STUDY [options]\n\nstudies:"
     hint = "\nOptions of a study: python flows/study.py seeds --help"
@@ -103,10 +99,6 @@ def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:
         lines = [line for row in rows for line in textwrap.wrap(row, WIDTH, subsequent_indent=" " * 10)]
         print("\n".join([usage, *lines, hint]), file=sys.stdout if given else sys.stderr)
     _exit(0 if given else UserError.exit_status)
-
-
-def _names(studies: Iterable[str]) -> str:
-    return " or ".join(studies)
 
 
 def run(dag: Dag, settings: Settings) -> int:

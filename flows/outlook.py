@@ -1,5 +1,7 @@
 """What a plan comes to: how many steps run, and about how long that takes, as in earlier runs."""
 
+from collections.abc import Callable
+
 from flows.plan import Plan
 from tasks.formatting import SPACE, duration
 from tasks.pipeline.provenance import cores
@@ -22,15 +24,17 @@ def _estimate(plan: Plan, settings: Settings) -> str:
     """Return about how long it takes, if every step has run before with this recipe, or at least this preset."""
     labels = [label for label, verb, _ in plan.steps if verb != "reuse"]
     known: dict[str, float] = {}
-    for source in (settings.run_name, settings.preset):
-        for record in records(settings.data_dir):
-            recipe = record.content.get("recipe", "")
-            if source in (recipe, recipe.partition(" ")[0]):
+    sources: dict[str, Callable[[str], bool]] = {
+        "the last such run": lambda recipe: recipe == settings.run_name,
+        f"earlier runs of preset {settings.preset}": lambda recipe: recipe.split(" ")[0] == settings.preset,
+    }
+    for source, is_like in sources.items():
+        for record in records(settings.data_dir):  # the newest first
+            if is_like(record.content.get("recipe", "")):
                 made = {label: of["seconds"] for label, of in record.content["nodes"].items() if of["how"] == "made"}
                 known = made | known
         if known.keys() >= set(labels):
-            such = "the last such run" if source == settings.run_name else f"earlier runs of preset {source}"
-            return f"; about {_rounded(_wall_seconds(plan, labels, known))} (from {such})"
+            return f"; about {_rounded(_wall_seconds(plan, labels, known))} (from {source})"
     return ""
 
 

@@ -1,0 +1,62 @@
+"""The last line of a plan: what it comes to, and about how long it takes."""
+
+import pytest
+
+from flows import outlook as module
+from flows.outlook import outlook
+from flows.plan import Plan
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError
+from tasks.pipeline.run_records import recorded
+from tasks.settings.settings import Settings
+
+WAITS_FOR = {
+    "prepare": [],
+    "train[baseline]": [],
+    "train[dropout]": [],
+    "compare": ["train[baseline]", "train[dropout]"],
+}
+
+
+def planned(tmp_path, *to_run):
+    steps = [(label, "run" if label in to_run else "reuse", "") for label in WAITS_FOR]
+    kept = {label: Artifact(tmp_path, {}) for label in WAITS_FOR if label not in to_run}
+    return Plan(steps=steps, kept=kept, waits_for=WAITS_FOR)
+
+
+def ran(settings, **seconds):
+    with recorded(settings.data_dir, command="", recipe=settings.run_name, flow_run=None) as record:
+        for label, of in seconds.items():
+            record.node(label, label, False, {"why": "new", "seconds": of})
+        record.end("completed")
+
+
+@pytest.mark.parametrize(
+    ("cores", "to_run", "line"),
+    [
+        (2, ["train[dropout]", "compare"], "2 steps to run, 2 reused; about 4 min (from the last such run)"),
+        (2, ["compare"], "1 step to run, 3 reused; about 10 s (from the last such run)"),
+        (9, ["train[baseline]", "train[dropout]", "compare"], "3 steps to run, 1 reused; about 4 min (from "),
+        (1, ["train[baseline]", "train[dropout]", "compare"], "3 steps to run, 1 reused; about 7 min (from "),
+        (2, ["prepare"], "1 step to run, 3 reused"),
+        (2, [], "Up to date: 4 of 4 steps reused."),
+    ],
+)
+def test_a_plan_takes_its_longest_chain_or_its_share_of_the_cores(tmp_path, monkeypatch, cores, to_run, line):
+    monkeypatch.setattr(module, "cores", lambda: cores)
+    settings = Settings(data_dir=tmp_path)
+    ran(settings, **{"train[baseline]": 170.0, "train[dropout]": 220.0, "compare": 10.0})
+    assert outlook(planned(tmp_path, *to_run), settings).startswith(line)
+
+
+def test_what_ran_only_with_other_options_of_the_preset_is_said_to_be_so(tmp_path):
+    ran(Settings(data_dir=tmp_path, epochs=5), compare=40.0)
+    ran(Settings(data_dir=tmp_path, preset="smoke"), compare=1.0)
+    found = outlook(planned(tmp_path, "compare"), Settings(data_dir=tmp_path, epochs=6))
+    assert found == "1 step to run, 3 reused; about 40 s (from earlier runs of preset fast)"
+
+
+def test_a_failed_check_is_said_instead(tmp_path):
+    stopped = planned(tmp_path, "compare")
+    stopped.failed_check = RunError("no")
+    assert outlook(stopped, Settings(data_dir=tmp_path)) == "A failed check stops the run."
