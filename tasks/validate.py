@@ -40,7 +40,7 @@ class Check(NamedTuple):
     sentence: str  # what is so where it passes: "Labels are 0–9 (train)"
     expectation: str
     arguments: dict[str, Any]
-    offence: str = "are not"  # of those that fail: "3 of 400 are not"
+    offence: str = "different"  # what those are that fail: "3 of 400 different"
 
 
 def stop_if_critical(artifact: Artifact) -> None:
@@ -143,7 +143,7 @@ def _checks(data_set: DataSet) -> list[Check]:
     severity = "warning" if data_set.expectations.shared else "critical"
     both: list[tuple[Any, ...]] = [
         _identity(data_set),
-        ("test", severity, "No test image is a training image", *_within("leaked", [False]), "are"),
+        ("test", severity, "No test image is a training image", *_within("leaked", [False]), "in both"),
         ("both", "warning", f"Train and test equally bright, {within}", *_between("mean_drift", 0, DRIFT)),
         ("both", "warning", f"Train and test vary equally, {within}", *_between("deviation_drift", 0, DRIFT)),
     ]
@@ -177,18 +177,24 @@ def _split_checks(split: str, data_set: DataSet) -> list[tuple[Any, ...]]:
             {"column": "label"},
             "missing",
         ),
-        (split, "critical", f"Labels are 0–{labels[-1]} ({split})", *_within("label", labels)),
+        (split, "critical", f"Labels are 0–{labels[-1]} ({split})", *_within("label", labels), "outside"),
         (split, "critical", f"Every class present ({split})", "ExpectColumnDistinctValuesToContainSet", every_class),
         ("both", "warning", f"{balance} ({split})", *_between(f"{split}_imbalance", 1, IMBALANCE)),
-        (split, "critical", f"No blank images ({split})", *_between("maximum", 1, 255), "are blank"),
+        (split, "critical", f"No blank images ({split})", *_between("maximum", 1, 255), "blank"),
         (
             split,
             "critical",
             f"Brightest pixel is {white} or more ({split})",
             *_between("maximum", white, 255, "ColumnMax"),
         ),
-        (split, "critical", f"Background is {_up_to(background)} ({split})", *_between("minimum", 0, background)),
-        (split, "warning", f"No duplicates ({split})", *_within("duplicate", [False]), "are"),
+        (
+            split,
+            "critical",
+            f"Background is {_up_to(background)} ({split})",
+            *_between("minimum", 0, background),
+            "brighter",
+        ),
+        (split, "warning", f"No duplicates ({split})", *_within("duplicate", [False]), "repeated"),
     ]
 
 

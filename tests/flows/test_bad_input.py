@@ -109,7 +109,7 @@ def test_bad_data_stops_the_run_before_any_training_each_time_it_is_run(tmp_path
     for _ in range(2):
         done = run_main(tmp_path, server, *given)
         assert done.returncode == 1
-        sentence = "Labels are 0–9 (train): 2 of 400 are not (index 5 is 11, index 9 is 11)"
+        sentence = "Labels are 0–9 (train): 2 of 400 outside (index 5 is 11, index 9 is 11)"
         assert done.stderr.splitlines()[-1].startswith(f"error: validate: {sentence}")
         assert "Traceback" not in done.stderr
     assert {path.name for path in (tmp_path / "data").glob("[!.]*")} == {"raw", "runs", "download", "validate"}

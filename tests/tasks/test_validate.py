@@ -64,15 +64,15 @@ def balance_and_drift(arrays):
 DAMAGES = {
     some_images_and_labels: {
         "Files are fashion-mnist-600's, byte for byte": "no",
-        "Labels are 0–9 (train)": "4 of 400 are not (index 5 is 11, index 9 is 11, index 17 is 11, …)",
-        "Labels are 0–9 (test)": "4 of 200 are not (index 5 is 11, ",
+        "Labels are 0–9 (train)": "4 of 400 outside (index 5 is 11, index 9 is 11, index 17 is 11, …)",
+        "Labels are 0–9 (test)": "4 of 200 outside (index 5 is 11, ",
         "No blank images (train)": "1 of 400",
         "No blank images (test)": "1 of 200",
         "Background is 0 (train)": "1 of 400",
         "Background is 0 (test)": "1 of 200",
         "No duplicates (train)": "1 of 400",
         "No duplicates (test)": "1 of 200",
-        "No test image is a training image": "2 of 200 are (index 3, index 4)",
+        "No test image is a training image": "2 of 200 in both (index 3, index 4)",
     },
     counts_types_and_heights: {
         "400 images (train)": "found 397",
@@ -143,9 +143,9 @@ def test_what_was_observed_is_told_of_what_passed_too(passed):
     observed = {result["sentence"]: result["observed"] for result in passed}
     assert None not in observed.values()
     assert observed["400 images (train)"] == 400
-    assert observed["Labels are 0–9 (train)"] == "0 of 400 are not"
+    assert observed["Labels are 0–9 (train)"] == "0 of 400 outside"
     assert observed["Every class present (train)"] == "0 missing"
-    assert observed["No test image is a training image"] == "0 of 200 are"
+    assert observed["No test image is a training image"] == "0 of 200 in both"
     assert 0 < observed["Train and test equally bright, within 5 gray levels"] < 5
 
 
@@ -176,9 +176,9 @@ def test_failed_critical_expectations_stop_the_run_with_their_sentences_and_warn
 
     repeated = ("warning", "No duplicates (train): 1 of 9")
     stop(repeated, ("critical", None))
-    with pytest.raises(RunError, match=r"^Labels are 0–9 \(train\): 1 of 9 are not; 200 images \(test\): found 3$"):
+    with pytest.raises(RunError, match=r"^Labels are 0–9 \(train\): 1 of 9 outside; 200 images \(test\): found 3$"):
         stop(
-            ("critical", "Labels are 0–9 (train): 1 of 9 are not"),
+            ("critical", "Labels are 0–9 (train): 1 of 9 outside"),
             repeated,
             ("critical", "200 images (test): found 3"),
         )

@@ -76,7 +76,8 @@ def plots(numbers: Numbers) -> dict[str, Markup]:
 @styled
 def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
     keys = _keys(numbers, quantity)
-    height = (1.9 if quantity == "learning_rate" else 3.2) + 0.2 * math.ceil(len(keys) / 2)
+    columns = 3 if max(map(len, numbers.histories)) <= 10 else 2
+    height = (1.9 if quantity == "learning_rate" else 3.2) + 0.2 * math.ceil(len(keys) / columns)
     figure, panel = new_figure(height)
     scale = 100 if quantity == "accuracy" else 1
     lines = {quantity: "-"} if quantity == "learning_rate" else {quantity: ":", f"validation_{quantity}": "-"}
@@ -99,7 +100,7 @@ def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
         panel.set(xscale="log", xlim=(0.9, last * 1.1))
         panel.xaxis.set_major_formatter("{x:g}")
     panel.grid()
-    figure.legend(handles=keys, ncols=2, loc="outside lower left")  # where the script's cursor does not cross it
+    figure.legend(handles=keys, ncols=columns, loc="outside lower left")  # where the script's cursor does not cross it
     description = "; ".join(
         f"{name}: {scale * getattr(history[-1], list(lines)[-1]):.4g} at the last of {len(history)} epochs"
         for name, history in numbers.histories.items()

@@ -35,9 +35,9 @@ def refused(run, data_set, tmp_path):
 
 def test_it_says_what_failed_on_which_images_with_their_pictures(refused):
     page = render(refused)
-    assert "No blank images (test): 4 of 200 are blank (index 3 is 0, index 5 is 0, index 8 is 0, …)" in page
+    assert "No blank images (test): 4 of 200 blank (index 3 is 0, index 5 is 0, index 8 is 0, …)" in page
     assert "4 images; the first 3:" in page
-    assert "Labels are 0–9 (train): 1 of 400 are not (index 7 is 11)" in page
+    assert "Labels are 0–9 (train): 1 of 400 outside (index 7 is 11)" in page
     assert "2 of 32 data checks failed, so nothing was trained." in page
     for picture in ("test image 3", "test image 5", "test image 8", "train image 7"):
         assert f'aria-label="{picture}"' in page
@@ -76,7 +76,7 @@ def test_a_run_whose_data_is_refused_ends_with_the_page_and_so_does_the_next(ser
         assert done.returncode == 1
         (page,) = (tmp_path / "reports").glob("[0-9]*.html")
         assert done.stderr.splitlines()[-1] == (
-            f"error: validate: Labels are 0–9 (test): 1 of 200 are not (index 88 is 11); see {page}"
+            f"error: validate: Labels are 0–9 (test): 1 of 200 outside (index 88 is 11); see {page}"
         )
         assert 'aria-label="test image 88"' in page.read_text()
         for copy in copies:
