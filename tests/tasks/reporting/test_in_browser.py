@@ -1,15 +1,39 @@
 """The pages as people see them: in Chromium, at every width, light and dark, on paper, without scripts."""
 
+import dataclasses
 import re
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from tasks.reporting.plots import NAMED
+from tests.tasks.reporting.conftest import made_up, page_of, sharp
+
 KINDS = ("report", "odd", "index", "live", "study")
+LARGEST = 1_200_000  # bytes of a page
 WIDTHS = (360, 768, 1600)
 A4 = 703  # CSS pixels between the margins of an A4 page
 HIDDEN = "svg, .unseen, .skip, details:not([open]) > :not(summary)"
 SCROLLED = ".scroll, .matrix-figure, .contents"
+HIDES = """(scrollers) => scrollers.filter((e) => e.scrollWidth > e.clientWidth).map((e) => [
+    e.ariaLabel, e.getAttribute("tabindex"), getComputedStyle(e).backgroundImage.split("gradient").length - 1
+])"""
+RIGHT_EDGES = """() => {
+    const all = [...document.querySelectorAll("section > .scroll > table, section > p")];
+    const right = (element) => Math.round(element.getBoundingClientRect().right);
+    return [...new Set(all.filter((element) => element.checkVisibility()).map(right))];
+}"""
+SMALLEST = """() => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const sizes = [];
+    while (texts.nextNode()) {
+        const { parentElement: parent, data } = texts.currentNode;
+        if (data.trim() && parent.checkVisibility() && !parent.closest("svg, script, template, .unseen"))
+            sizes.push([parseFloat(getComputedStyle(parent).fontSize), data.trim()]);
+    }
+    return sizes.sort(([one], [other]) => one - other)[0];
+}"""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 CUT_OFF = """() => [...document.querySelectorAll("svg text")].filter((text) => {
     const [inner, outer] = [text.getBoundingClientRect(), text.closest("svg").getBoundingClientRect()];
@@ -48,6 +72,67 @@ def test_nothing_overflows_and_no_text_of_a_figure_is_cut_off(visit, pages, kind
         assert page.evaluate(STICKING_OUT, f"{HIDDEN}, {SCROLLED}") == []
 
 
+@pytest.fixture(scope="module")
+def five(run, tmp_path_factory):
+    """The page of five networks that tested 10,000 images."""
+    test = np.arange(10_000) % len(run.labels)
+    large = dataclasses.replace(
+        run,
+        labels=run.labels[test],
+        places={**run.places, "test": np.arange(10_000)},
+        images={**run.images, "test": run.images["test"][run.places["test"][test]]},
+        file_labels={**run.file_labels, "test": run.labels[test]},
+    )
+    path = tmp_path_factory.mktemp("five") / "report.html"
+    path.write_text(page_of(made_up(large, {name: sharp(large, place) for place, name in enumerate(NAMED)})), "utf-8")
+    return path
+
+
+def test_a_page_of_full_size_is_small(five):
+    assert len(five.read_bytes()) <= LARGEST
+
+
+@pytest.mark.parametrize("name", ["report", "five"])
+def test_a_screen_of_1280_pixels_shows_all_of_the_contents_and_of_every_table(visit, name, request):
+    page = visit(request.getfixturevalue(name))
+    page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
+    assert page.locator(".scroll, .matrix-figure, .contents ol").evaluate_all(HIDES) == []
+    assert page.locator(".scroll[tabindex]").count() == 0  # none is a stop of the Tab key
+    for section in page.locator("main > section").all():
+        section.scroll_into_view_if_needed()
+    assert page.locator(".contents a").first.is_visible()
+
+
+@pytest.mark.parametrize("name", ["report", "five"])
+def test_text_and_tables_end_at_one_of_two_edges(visit, name, request):
+    edges = visit(request.getfixturevalue(name)).evaluate(RIGHT_EDGES)
+    assert len(edges) <= 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_a_phone_what_scrolls_sideways_has_a_shadow_and_can_be_reached_by_keyboard(visit, pages, kind):
+    page = visit(pages[kind], 360)
+    hiding = page.locator(".scroll").evaluate_all(HIDES)
+    assert {(tabindex, layers) for _, tabindex, layers in hiding} <= {("0", 4)}
+    assert page.locator(".scroll[tabindex]").count() == len(hiding)
+
+
+def test_a_network_keeps_its_color_and_shape_in_plots_tables_and_cards(visit, five):
+    page = visit(five)
+    page.locator('[data-matrix="0"] button').first.click()
+    chips = page.evaluate(
+        """() => Object.fromEntries(["table .network", "#cell li"].map((place) => [place, [
+            ...new Set([...document.querySelectorAll(place)].filter((e) => e.querySelector(".chip")).map((e) => {
+                const { backgroundColor, clipPath } = getComputedStyle(e.querySelector(".chip"));
+                return `${e.querySelector("bdi, .unseen").textContent.replace(": ", "")} ${backgroundColor} ${clipPath}`;
+            }))].filter((line) => line.includes("rgb")).sort()]))"""
+    )
+    assert len(chips["table .network"]) == len(NAMED)
+    assert chips["#cell li"] == chips["table .network"]
+    drawn = page.locator("#curves svg").first.inner_html()
+    assert all(f"var(--network-{place})" in drawn for place in range(len(NAMED)))
+
+
 @pytest.mark.parametrize(
     ("kind", "width", "scheme"),
     [
@@ -63,6 +148,21 @@ def test_axe_finds_nothing(visit, pages, kind, width, scheme):
     page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
     found = Axe().run(page, options={"runOnly": RULES})
     assert found.violations_count == 0, found.generate_report()
+
+
+def test_on_paper_text_is_legible_and_nothing_asks_for_a_click(visit, five):
+    page = visit(five, A4)
+    page.emulate_media(media="print")
+    size, text = page.evaluate(SMALLEST)
+    assert size >= 7 * 96 / 72, text
+    note, text = (page.locator(f"#verdict {kind}").first for kind in (".note", "#rule + p"))
+    size = "(element) => parseFloat(getComputedStyle(element).fontSize)"
+    assert note.evaluate(size) < text.evaluate(size)
+    assert page.locator("summary:visible, .scripted:visible, .reader:visible, .contents:visible").count() == 0
+    broken = page.locator("section > .scroll > table").evaluate_all(
+        "(all) => all.filter((e) => e.rows.length < 12 && getComputedStyle(e).breakInside !== 'avoid').length"
+    )
+    assert broken == 0
 
 
 @pytest.mark.parametrize("kind", ["report", "odd"])

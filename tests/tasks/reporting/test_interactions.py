@@ -4,6 +4,7 @@ import dataclasses
 import re
 
 import numpy as np
+import pytest
 
 from tasks.pipeline.progress import Event
 from tasks.reporting.live import EVERY, REFRESH, LivePage
@@ -92,6 +93,50 @@ def test_arrow_keys_move_within_a_matrix_and_enter_shows_the_cell(visit, report)
     assert page.locator("#cell h3").inner_text().endswith(page.locator(".matrix caption").first.inner_text().strip())
 
 
+def test_home_and_end_move_to_the_ends_of_a_row_and_with_control_of_a_matrix(visit, report):
+    page = visit(report)
+    buttons = page.locator('[data-matrix="0"] button')
+    middle = buttons.nth(buttons.count() // 2)
+    row = page.locator(f'[data-matrix="0"] [data-true="{middle.get_attribute("data-true")}"]')
+    for key, expected in {
+        "Home": row.first,
+        "End": row.last,
+        "Control+Home": buttons.first,
+        "Control+End": buttons.last,
+    }.items():
+        middle.focus()
+        page.keyboard.press(key)
+        assert expected.evaluate("(button) => button === document.activeElement && button.tabIndex === 0"), key
+
+
+@pytest.mark.parametrize("matrix", ["0", "1", "difference"])
+def test_on_a_phone_a_cell_is_large_enough_and_its_images_appear_below_its_matrix(visit, report, matrix):
+    page = visit(report, 390, has_touch=True, is_mobile=True)
+    buttons = page.locator(f'[data-matrix="{matrix}"] button')
+    for button in (buttons.first, buttons.last):
+        button.scroll_into_view_if_needed()
+        button.tap()
+        cell, card = button.bounding_box(), page.locator("#cell .card").first.bounding_box()
+        assert cell["width"] >= 24 and cell["height"] >= 44
+        assert cell["y"] + cell["height"] > 0
+        assert card["y"] + card["height"] <= 900 + 1
+        assert (
+            page.locator("#cell").evaluate("(e) => e.previousElementSibling.querySelector('table').dataset.matrix")
+            == matrix
+        )
+
+
+def test_the_panel_of_a_cell_cuts_no_picture_in_two(visit, report, report_data):
+    page = visit(report)
+    counts = np.array(report_data.failures.confusion[report_data.head.networks[0]])
+    label, predicted = np.unravel_index(counts.argmax(), counts.shape)
+    page.locator(f'[data-matrix="0"] [data-true="{label}"][data-predicted="{predicted}"]').click()
+    panel = page.locator("#cell").bounding_box()
+    end = panel["y"] + panel["height"]
+    cards = [card.bounding_box() for card in page.locator("#cell .card").all()]
+    assert not any(card["y"] < end - 1 and card["y"] + card["height"] > end + 1 for card in cards)
+
+
 def test_the_keyboard_alone_reaches_everything(visit, report):
     page = visit(report)
     can = page.evaluate(
@@ -131,6 +176,7 @@ def test_the_epochs_can_be_read_by_slider_and_by_pointer(visit, run, tmp_path):
     box = figure.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.98, box["y"] + box["height"] / 2)
     assert reading.inner_text().startswith("Epoch 10")
+    assert page.locator("#curves .cursor").first.evaluate("(e) => getComputedStyle(e).strokeDasharray") == "none"
     line, marker = page.locator("#curves .cursor").first.bounding_box(), box["x"] + box["width"]
     assert box["x"] + box["width"] / 2 < line["x"] < marker
 
