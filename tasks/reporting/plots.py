@@ -159,11 +159,19 @@ class Panel:
 @styled
 def interval_plot(name: str, title: str, description: str, *panels: Panel, length: int = 20) -> Markup:
     """Draw panels of estimates with their intervals, from top to bottom; names have so many characters at most."""
+    from matplotlib.transforms import blended_transform_factory
+
     ratios = [len(panel.rows) + 1 for panel in panels]
     height = sum(0.75 + sum(0.5 if row.values else 0.3 for row in panel.rows) for panel in panels) + 0.2
     figure, axes = new_figure(height, len(panels), squeeze=False, gridspec_kw={"height_ratios": ratios})
     for panel, (axis,) in zip(panels, axes, strict=True):
-        axis.set_title(panel.title)
+        axis.set_title(" ")
+        above = blended_transform_factory(
+            figure.transFigure, axis.transAxes
+        )  # from the left edge, however long names are
+        axis.annotate(panel.title, (0, 1), xycoords=above, xytext=(0, 6), textcoords="offset points").set_in_layout(
+            False
+        )
         if panel.zero:
             axis.axvline(0, color=TEXT, linewidth=0.8)
         if panel.band:
