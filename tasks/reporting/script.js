@@ -97,7 +97,7 @@ function showCells() {
     const top = target.getBoundingClientRect().top;
     const ends = all(".card", target).map((card) => card.getBoundingClientRect().bottom + target.scrollTop - top);
     const whole = ends.filter((end) => end <= TALLEST);
-    target.style.maxHeight = whole.length < ends.length ? `${Math.max(ends[0], ...whole)}px` : "";
+    target.style.maxHeight = whole.length < ends.length ? `${Math.max(ends[0], ...whole) + 8}px` : "";
   };
   addEventListener("resize", showWholeRows);
   showWholeRows();
