@@ -35,7 +35,12 @@ GROUPS = {  # how the help and the documentation arrange the options
     "champion": ("challenge", "min_improvement", "max_class_drop"),
     "cluster": ("engine", "scheduler", "store"),
 }
-BOUNDS = {"minimum": "from", "exclusiveMinimum": "over", "maximum": "to", "exclusiveMaximum": "under"}
+BOUNDS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+    "exclusiveMaximum": "less than",
+}
 
 
 def _for_a_form(schema: dict[str, Any], kind: Any) -> None:
@@ -44,7 +49,7 @@ def _for_a_form(schema: dict[str, Any], kind: Any) -> None:
         del schema["properties"][name]
     for described in schema["properties"].values():
         facts = {name: value for option in described.get("anyOf", [described]) for name, value in option.items()}
-        bounds = " ".join(f"{sign} {facts[name]:,}" for name, sign in BOUNDS.items() if name in facts)
+        bounds = ", ".join(f"{sign} {facts[name]:,}" for name, sign in BOUNDS.items() if name in facts)
         if limits := bounds or ", ".join(facts.get("enum", [])):
             described["description"] += f" ({limits})"
 
