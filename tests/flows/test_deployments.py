@@ -164,7 +164,7 @@ def test_every_setting_has_help_with_bounds_and_choices_in_the_form(copy):
     properties = copy.deployment("fast")["parameter_openapi_schema"]["definitions"]["Settings"]["properties"]
     assert properties.keys() == Settings.model_fields.keys()
     assert all(described["description"] for described in properties.values())
-    assert properties["epochs"]["description"].endswith("for every network but xgboost (from 1 to 1,000)")
+    assert properties["epochs"]["description"].endswith("training images (xgboost has none) (at least 1, at most 1,000)")
     assert properties["schedule"]["description"].endswith("during training (constant, one-cycle)")
 
 
@@ -173,7 +173,7 @@ def test_the_status_is_well_where_all_is(copy, scheduled):
     wait_until(lambda: copy.runs("watch", "SCHEDULED"), 60)
     printed = copy.command(COMMANDS[5])
     assert re.search(r"^last run +completed", printed, re.MULTILINE)
-    assert re.search(r"^worker +seen \d+ s ago", printed, re.MULTILINE)
+    assert re.search(r"^worker +last seen \d+ s ago", printed, re.MULTILINE)
     assert re.search(r"^nightly +next 20\d\d-\d\d-\d\d 02:00 UTC", printed, re.MULTILINE)
 
 
@@ -182,10 +182,10 @@ def test_nothing_runs_after_the_last_command_and_what_ran_was_cancelled_with_its
     run = copy.start("fast", LONG)
     wait_until(lambda: list(copy.data.glob("checkpoints/*/*")), 60, lambda: str(copy.run(run)["state"]))
     printed = copy.command(COMMANDS[6])
-    assert printed == "ended: worker, server, pages\n"
+    assert printed == "Stopped: worker, server, pages\n"
     for service in ("server", "worker", "pages"):
         assert copy.processes(service) == {}
-    assert copy.command(COMMANDS[6]) == "nothing runs\n"
+    assert copy.command(COMMANDS[6]) == "Nothing was running.\n"
     with contextlib.closing(sqlite3.connect(copy.data / "prefect" / "prefect.db")) as database:
         states = dict(database.execute("select id, state_type from flow_run where state_type <> 'SCHEDULED'"))
         tasks = {state for (state,) in database.execute("select state_type from task_run")}
@@ -196,5 +196,5 @@ def test_nothing_runs_after_the_last_command_and_what_ran_was_cancelled_with_its
 def test_make_says_who_is_in_the_way_of_a_port(tmp_path):
     with deployed(tmp_path) as copy, background("python3", "-m", "http.server", "--bind", "127.0.0.1", str(copy.port)):
         wait_until(lambda: f":{copy.port:04X} " in Path("/proc/net/tcp").read_text(), 20)
-        with pytest.raises(AssertionError, match=f"port {copy.port} is taken by another program"):
+        with pytest.raises(AssertionError, match=f"port {copy.port} is in use by another program"):
             copy.command("make server")
