@@ -70,9 +70,9 @@ def scheduled(copy, first):
 
 def test_the_commands_may_be_given_again_and_say_which_run_died_while_nobody_could(copy, first):
     """Such as one whose worker found the server without room for the news."""
-    assert "already runs" in copy.command("make server")
+    assert "was already running" in copy.command("make server")
     request(copy.url, f"flow_runs/{first}/set_state", {"state": {"type": "RUNNING", "name": "Running"}, "force": True})
-    assert "was killed\nthe worker already runs" in copy.command("make worker")
+    assert "was killed\nThe worker was already running" in copy.command("make worker")
     assert copy.run(first)["state_type"] == "CRASHED"
     request(copy.url, f"flow_runs/{first}/set_state", {"state": COMPLETED, "force": True})
 
@@ -164,7 +164,9 @@ def test_every_setting_has_help_with_bounds_and_choices_in_the_form(copy):
     properties = copy.deployment("fast")["parameter_openapi_schema"]["definitions"]["Settings"]["properties"]
     assert properties.keys() == Settings.model_fields.keys()
     assert all(described["description"] for described in properties.values())
-    assert properties["epochs"]["description"].endswith("training images (xgboost has none) (at least 1, at most 1,000)")
+    assert properties["epochs"]["description"].endswith(
+        "training images (xgboost has none) (at least 1, at most 1,000)"
+    )
     assert properties["schedule"]["description"].endswith("during training (constant, one-cycle)")
 
 
