@@ -81,3 +81,14 @@ def test_seeds_needed_are_explained_where_they_are_listed_and_methods_name_their
         assert page.index(source) > page.index('id="methods"')
     assert "Nadeau" not in page  # for folds
     assert "Two trainings of each network" in page
+
+
+def test_equal_trainings_have_no_interval(content):
+    name = next(iter(content["networks"]))
+    content["networks"][name]["accuracy"]["train"] = {
+        "values": [1.0, 1.0],
+        "mean": {"value": 1.0, "low": 0.0, "high": 1.0},
+        "deviation": 0.0,
+    }
+    page = page_of(content)
+    assert "100.00%<small>all equal: no interval</small>" in page
