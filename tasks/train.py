@@ -78,7 +78,7 @@ def fit(
         except Diverged as error:
             if not recipe.pruning_thresholds:
                 raise
-            progress(0, 0, f"given up: {error}", True)  # a search goes on without it
+            progress(0, 0, f"pruned: {error}", True)  # a search goes on without it
         np.save(output / VALIDATION_CORRECT, training.validation_correct())
     save_model(model, output / "model.keras")
     (output / "history.json").write_text(json.dumps(training.history, indent=1))

@@ -117,7 +117,7 @@ def test_a_scheduled_run_after_it_completes_with_every_task_cached(copy, first, 
 
 
 def test_the_log_says_where_code_data_and_reports_are(copy, first):
-    assert f"code {copy.project}" in copy.log_of(first)
+    assert f"Code: {copy.project}" in copy.log_of(first)
     assert f"data {copy.data}, reports {copy.project / 'reports'}" in copy.log_of(first)
 
 

@@ -199,7 +199,7 @@ def test_a_network_of_ones_own_is_trained_and_reported_like_any_other(tmp_path, 
     data = json.loads(next((tmp_path / "reports").glob("*T*.json")).read_text())
     assert set(data["head"]["networks"]) == {"logistic", "tiny"}
     assert re.search(r"train\[tiny\]: .*not reproducible: it draws without a seed", done.stderr)
-    assert "Results of tiny are not reproducible: it draws without a seed" in data["verdict"]["caution"]
+    assert "Results of tiny are not reproducible: it uses randomness without a seed" in data["verdict"]["caution"]
     assert data["verdict"]["caution"] in done.stdout
     layers = [layer["type"] for layer in data["networks"]["networks"]["tiny"]["layers"]]
     assert layers == ["Twice", "Flatten", "Dense", "Flatten", "Dense"]
