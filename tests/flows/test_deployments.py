@@ -118,7 +118,7 @@ def test_a_scheduled_run_after_it_completes_with_every_task_cached(copy, first, 
 
 def test_the_log_says_where_code_data_and_reports_are(copy, first):
     assert f"Code: {copy.project}" in copy.log_of(first)
-    assert f"data {copy.data}, reports {copy.project / 'reports'}" in copy.log_of(first)
+    assert f"Data: {copy.data}. Reports: {copy.project / 'reports'}." in copy.log_of(first)
 
 
 def test_the_trainings_progress_the_comparison_and_the_verdict_are_shown_beside_the_run(copy, first):

@@ -78,7 +78,7 @@ def test_the_same_search_again_ends_at_once_and_one_trial_more_trains_only_that(
     assert again.stdout.startswith("\nUp to date: ")
     assert again.stdout.partition("\n\n")[2] == (searched / "output").read_text().partition("\n\n")[2]
     trials = {label: verb for label, verb in planned(searched, "--trials", "7").items() if label.startswith("train")}
-    kept = {f"train[logistic, trial {number}]": "keep" for number in range(1, 7)}
+    kept = {f"train[logistic, trial {number}]": "reuse" for number in range(1, 7)}
     assert trials == kept | {"train[logistic, trial 7]": "run"}
 
 
@@ -110,7 +110,7 @@ def test_the_winner_is_a_recipe_that_a_run_takes_from_its_file(searched):
     steps = {label: verb for label, verb, _ in plan(dag, read_command(dag, Settings, given)[0]).steps}
     assert steps.keys() >= {"train[logistic]", "evaluate[logistic]"}
     assert "train[baseline]" not in steps, "the recipe names its network"
-    assert steps["download"] == "keep", "and the data set that it was searched on"
+    assert steps["download"] == "reuse", "and the data set that it was searched on"
     best = ranking_of(searched)["trials"][0]["settings"]
     given = {"dataset": str(SPECIFICATION.relative_to(PROJECT)), "epochs": 1, "batch_size": 32}
     named = {"preset": "fast", "networks": ["logistic"], "precision": recipe["precision"]}
