@@ -224,6 +224,15 @@ def test_each_machine_and_commit_is_named_with_what_was_made_of_it(run, report_d
     assert [label for label, node in provenance.numbers(other).nodes.items() if node.reused] == ["train[dropout]"]
 
 
+def test_the_page_links_the_json_file_of_its_own_name(visit, report):
+    assert visit(report).locator("#json").get_attribute("href") == "report.json"
+
+
+def test_each_networks_model_is_named_where_it_lies(report_data, finished_run):
+    for network in report_data.networks.networks.values():
+        assert (finished_run / "data" / network.model).is_file()
+
+
 def test_the_section_that_contributing_adds_can_be_rendered(run, report_data):
     chapter = (PROJECT / "CONTRIBUTING.md").read_text().partition("## Add a section")[2]
     code, template = map(dedent, re.findall(r" *```(?:python|jinja)\n(.*?) *```", chapter, re.DOTALL)[:2])
