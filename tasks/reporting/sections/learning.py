@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from tasks.evaluation.models import Count, Model, Share
+from tasks.formatting import join_words
 from tasks.reporting.data import Run
 from tasks.reporting.plots import TEXT, as_svg, count_epochs, look, new_figure, plain, short, styled
 
@@ -35,15 +36,16 @@ class Numbers(Model):
 
 def numbers(run: Run) -> Numbers:
     """Gather how each network learned."""
-    recipes = [run.manifests[f"train[{name}]"]["cache_key"]["settings"] for name in run.names]
+    recipes = {name: run.manifests[f"train[{name}]"]["cache_key"]["settings"] for name in run.names}
     evaluations = [run.manifests[f"evaluate[{name}]"]["cache_key"]["settings"] for name in run.names]
     present = {
-        "dropout on": any("Dropout" in layer["type"] for layers in run.layers.values() for layer in layers),
-        "augmented images": any(of.get("augmentation", "none") != "none" for of in recipes),
-        "smoothed labels in the loss": any(of.get("label_smoothing") for of in recipes),
-        "penalties of your own network in the loss": any(of.get("own_network") for of in recipes),
+        "augmented images": [name for name, of in recipes.items() if of.get("augmentation", "none") != "none"],
+        "smoothed labels in the loss": [name for name, of in recipes.items() if of.get("label_smoothing")],
+        "its own penalties in the loss": [name for name, of in recipes.items() if of.get("own_network")],
     }
-    training_with = [what for what, is_so in present.items() if is_so]
+    has_dropout = any("Dropout" in layer["type"] for layers in run.layers.values() for layer in layers)
+    training_with = ["dropout on"] if has_dropout else []
+    training_with += [f"{what} ({join_words(names)})" for what, names in present.items() if names]
     return of_histories(run.histories, training_with, flipped=any(of.get("tta") == "flip" for of in evaluations))
 
 

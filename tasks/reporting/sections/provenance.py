@@ -31,8 +31,9 @@ class Numbers(Model):
     command: str
     checkout: str | None  # the commit to reproduce it with; none if what was made is not all of clean commits
     nodes: dict[str, Made]
-    wall_seconds: Seconds  # of the newest run: from the start of its first step to the end of its last
-    together: dict[str, list[str]]  # of its steps: those after each that ran while it ran
+    wall_seconds: Seconds  # of all runs that made a step: from the start of its first one to the end of its last
+    runs: Count  # that made them
+    together: dict[str, list[str]]  # by step: those after it that ran while it ran
     machines: dict[str, list[str]]  # what was made on each
     commits: dict[str, list[str]]  # what was made of each state of the code
     versions: dict[str, str]
@@ -44,7 +45,10 @@ def numbers(run: Run) -> Numbers:
     made = {label: manifest["made"] for label, manifest in run.manifests.items()}
     newest = max(made.values(), key=lambda of_node: of_node["at"])
     clean = all(of_node["commit"].endswith("tree clean") for of_node in made.values())
-    spans = {label: span for label, span in run.spans.items() if made[label]["run"] == newest["run"]}
+    spans = {
+        name: [run.spans[label] for label, of in made.items() if of["run"] == name]
+        for name in {of["run"] for of in made.values()}
+    }
     return Numbers(
         command=run.command,
         checkout=newest["commit"].split()[1].rstrip(",") if clean else None,
@@ -58,8 +62,9 @@ def numbers(run: Run) -> Numbers:
             )
             for label, manifest in run.manifests.items()
         },
-        wall_seconds=max(end for _, end in spans.values()) - min(start for start, _ in spans.values()),
-        together=_together(spans),
+        wall_seconds=sum(max(end for _, end in of) - min(start for start, _ in of) for of in spans.values()),
+        runs=len(spans),
+        together=_together(run.spans),
         machines=_grouped({label: _machine(of_node) for label, of_node in made.items()}),
         commits=_grouped({label: of_node["commit"] for label, of_node in made.items()}),
         versions={k: v for of in run.manifests.values() for k, v in of["cache_key"]["versions"].items()},

@@ -138,7 +138,7 @@ def test_a_note_on_training_curves_says_only_what_this_run_did(run):
     settings |= {"augmentation": "flip", "label_smoothing": 0.1}
     alone.manifests["evaluate[one]"]["cache_key"]["settings"]["tta"] = "flip"
     text = text_of(alone, learning)
-    assert "with dropout on, augmented images and smoothed labels in the loss." in text
+    assert "with dropout on, augmented images (one) and smoothed labels in the loss (one)." in text
     assert "after each epoch, without flip test-time augmentation." in text
 
 
@@ -178,5 +178,8 @@ def test_what_ran_at_the_same_time_is_named_and_how_long_all_of_it_took(run):
         for label, of in run.manifests.items()
     }
     numbers = provenance.numbers(dataclasses.replace(run, manifests=manifests))
-    assert numbers.wall_seconds == 101 - 29
+    assert (numbers.wall_seconds, numbers.runs) == (101 - 29, 1)
     assert numbers.together == {"train[baseline]": ["train[dropout]"]}
+    manifests["compare"] = manifests["compare"] | {"made": manifests["compare"]["made"] | {"run": "another"}}
+    numbers = provenance.numbers(dataclasses.replace(run, manifests=manifests))
+    assert (numbers.wall_seconds, numbers.runs) == (100 - 29 + 1, 2)
