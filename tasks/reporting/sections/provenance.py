@@ -47,7 +47,7 @@ def numbers(run: Run) -> Numbers:
     clean = all(of_node["commit"].endswith("tree clean") for of_node in made.values())
     spans = {
         name: [run.spans[label] for label, of in made.items() if of["run"] == name]
-        for name in {of["run"] for of in made.values()}
+        for name in dict.fromkeys(of["run"] for of in made.values())
     }
     return Numbers(
         command=run.command,
