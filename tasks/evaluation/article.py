@@ -80,9 +80,9 @@ def overfitting_reduction(results: dict[str, NetworkResult], pairs: list[Pairwis
     smaller = -pair.differences["gap"] if pair.first == "dropout" else pair.differences["gap"]
     gaps = {name: results[name].gap for name in _BY_GAP}
     both = ", ".join(f"{name} {points(gap.value)}" for name, gap in gaps.items())
-    reduction = (
-        f"Train − test gap in points: {both}; reduced by {points(smaller.value)} ({interval(*smaller.interval)})."
-    )
+    shown, which = (-smaller, "larger") if smaller.value < 0 else (smaller, "smaller")
+    by = f"dropout’s is {which} by {points(shown.value)} ({interval(*shown.interval)})"
+    reduction = f"Train − test gap in points: {both}; {by}."
     if gaps["baseline"].low <= 0:
         return (
             f"Baseline shows no measurable overfitting in this run, so there is nothing for dropout to fix. {reduction}"

@@ -58,7 +58,7 @@ def answer(first, difference, half, gap, gap_half):
         (
             *(0.03, 0.01, 0.02, 0.01),
             "Partly: dropout’s gap is smaller, but not gone. Train − test gap in points: dropout 2.00, baseline 5.00; "
-            "reduced by 3.00 (95% CI 2.00 to 4.00).",
+            "dropout’s is smaller by 3.00 (95% CI 2.00 to 4.00).",
         ),
         (0.03, 0.01, 0.001, 0.01, "Yes: dropout’s gap is smaller, and what is left of it is within noise. Train"),
         (0.01, 0.02, 0.02, 0.01, "Inconclusive: the difference of the two gaps is within noise. Train"),
