@@ -124,7 +124,8 @@ def _against(pair: PairwiseDifferences) -> str:
     certainty = f"{interval(*shown.interval)}, McNemar {p_value(pair.test.p)}"
     how = f"{points(shown.value)} points {where} {pair.second} ({certainty})"
     chance = "very unlikely to" if pair.test.p < 0.001 else "unlikely to" if pair.test.significant else "enough to"
-    return f"{how}. Chance in the choice of test images is {chance} explain the difference."
+    chance = f"For these two trained models, chance in the choice of test images is {chance} explain the difference"
+    return f"{how}. {chance}."
 
 
 def _warning(pairs: list[PairwiseDifferences]) -> str | None:

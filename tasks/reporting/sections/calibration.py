@@ -36,7 +36,7 @@ def _finding(overconfidence: Estimate) -> str:
     if overconfidence.significant:
         return "is overconfident" if overconfidence.value > 0 else "is underconfident"
     if max(map(abs, overconfidence.interval)) <= WELL_CALIBRATED:
-        return "is well calibrated"
+        return "shows no overall over- or underconfidence"
     return "may be over- or underconfident (too few images to decide)"
 
 
@@ -56,7 +56,7 @@ def _reliability(place: int, name: str, calibration: Calibration, most: int) -> 
     for confidence, accuracy in filled:
         diagram.plot([confidence] * 2, [100 * accuracy.low, 100 * accuracy.high], color=colour, linewidth=1.4)
     heights = [100 * accuracy.value for _, accuracy in filled]
-    diagram.plot([confidence for confidence, _ in filled], heights, marker, color=colour, markersize=6)
+    diagram.plot([confidence for confidence, _ in filled], heights, marker, color=colour, markersize=6, clip_on=False)
     diagram.set(xlim=(0, 101), ylim=(0, 101), ylabel="accuracy, %")
     diagram.set_title(plain(short(name, 40)))
     diagram.grid()

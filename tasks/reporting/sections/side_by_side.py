@@ -57,6 +57,7 @@ class Row(Model):
     best: str | None  # the network with the best value; none if all are equal, or neither is better
     significant: bool  # by the paired difference from the next best
     difference: Estimate | None  # of the winner and the next
+    ratio: float | None  # of the two, where a difference has no interval
 
 
 class Entry(Model):
@@ -167,7 +168,13 @@ def _row(run: Run, name: str, values: dict[str, Value]) -> Row:
         best=best,
         significant=bool(best) and significant,
         difference=difference,
+        ratio=_ratio(values, run.names) if alike and difference is None and len(order) > 1 else None,
     )
+
+
+def _ratio(values: dict[str, Value], names: list[str]) -> float | None:
+    first, second = (values[name].value for name in names[:2])
+    return first / second if second else None
 
 
 def _difference(run: Run, name: str, one: str, other: str) -> tuple[Estimate | None, bool]:

@@ -10,7 +10,7 @@ from tasks.evaluation.rule import RULE
 from tasks.formatting import count, join_words, percent, points
 from tasks.pipeline.artifact import Artifact
 from tasks.reporting.data import Run
-from tasks.reporting.plots import Interval, Panel, interval_plot, look
+from tasks.reporting.plots import Interval, Panel, interval_plot, look, short
 from tasks.reporting.sections.networks import describe
 from tasks.training.trees import XGBOOST
 
@@ -66,6 +66,7 @@ class Numbers(Model):
     rule: str
     budgets: dict[str, Budget]
     budget_warning: str | None
+    next_steps: dict[str, str]  # command by what it does
     study: Study | None
     challenge: str | None  # what was decided on the champion, and why
     pairs: list[PairwiseResult]  # the winner and each other network
@@ -74,7 +75,7 @@ class Numbers(Model):
     overfitting_gap: float
     article: ClaimedBy | None
     article_winner: str | None  # the network that the article keeps, where this run has both of its networks
-    claim_departures: dict[str, str]  # what may explain a claim that is not reproduced, by network
+    claim_departures: dict[str, str]  # the first difference of a claim's recipe from the article's, by network
     departures: list[tuple[str, str, str]]  # setting, the article's value, this run's
 
 
@@ -98,6 +99,7 @@ def numbers(run: Run) -> Numbers:
         rule=RULE,
         budgets=budgets,
         budget_warning=_budget_warning(budgets),
+        next_steps=_next_steps(run, budgets),
         study=run.study and _study(run.study),
         challenge=run.decision and run.decision["reason"],
         pairs=run.pairs,
@@ -107,9 +109,7 @@ def numbers(run: Run) -> Numbers:
         article=ClaimedBy() if claims else None,
         article_winner=max(article.ARTICLE, key=lambda name: article.ARTICLE[name]["test"]) if reduction else None,
         claim_departures={
-            claim.network: _departure(run.departures, claim.network)
-            for claim in claims
-            if run.departures and claim.outcome != "reproduced"
+            claim.network: _departure(run.departures, claim.network) for claim in claims if run.departures
         },
         departures=list(run.departures),
     )
@@ -144,6 +144,18 @@ def _budget(run: Run, name: str) -> Budget:
     )
 
 
+def _next_steps(run: Run, budgets: dict[str, Budget]) -> dict[str, str]:
+    """Return what would make a reader surer, and the command that does it."""
+    steps = {}
+    if _budget_warning(budgets):
+        most = max(budget.epochs for name, budget in budgets.items() if name != XGBOOST)
+        steps["Train all networks equally long"] = f"{run.command} --epochs {most}"
+    if run.pairs and not run.study:
+        study = run.command.replace("flows/main.py", "flows/study.py seeds")
+        steps["Repeat with five seeds, to see how much results vary between trainings"] = f"{study} --seeds 5"
+    return steps
+
+
 def _budget_warning(budgets: dict[str, Budget]) -> str | None:
     """Return which networks might have gone on learning where others trained for longer."""
     networks = {name: budget for name, budget in budgets.items() if name != XGBOOST}  # it trains in rounds
@@ -154,7 +166,7 @@ def _budget_warning(budgets: dict[str, Budget]) -> str | None:
     trained = ", ".join(f"{name} {budget.epochs}" for name, budget in networks.items())
     return (
         f"Unequal training (epochs: {trained}). The validation loss of {join_words(short)} had not bottomed out: more "
-        f"epochs could help, and change the ranking. --epochs {most} trains all networks equally long."
+        "epochs might help, and change the ranking."
     )
 
 
@@ -162,13 +174,16 @@ def _bottom_line(run: Run, budgets: dict[str, Budget]) -> str:
     """Return what keeping the winner instead of the next means: errors, size, training time."""
     winner, other = run.names[:2]
     fewer, images = round(run.pairs[0].test.difference.value * len(run.labels)), count(len(run.labels))
-    errors = f"{count(abs(fewer))} {'fewer' if fewer > 0 else 'more'}" if fewer else "as many"
-    parts = [f"{errors} errors in {images} test images"]
+    wrong = {name: round((1 - run.metrics[name]["test"].accuracy.value) * len(run.labels)) for name in (winner, other)}
+    errors = f", {count(abs(fewer))} {'fewer' if fewer > 0 else 'more'}" if fewer else ""
+    parts = [f"{count(wrong[winner])} errors in {images} test images instead of {count(wrong[other])}{errors}"]
     if XGBOOST not in (winner, other):
         one, two = (run.comparison.networks[name].parameters for name in (winner, other))
         parts.append(_ratio(one, two, "size"))
-    parts.append(_ratio(budgets[winner].seconds, budgets[other].seconds, "training time"))
-    return f"Compared with {other}: {', '.join(parts)}."
+    epochs = budgets[winner].epochs, budgets[other].epochs
+    for_epochs = " for {} epochs instead of {}".format(*epochs) if epochs[0] != epochs[1] else ""
+    parts.append(_ratio(budgets[winner].seconds, budgets[other].seconds, "training time") + for_epochs)
+    return f"Compared with {other}: {'; '.join(parts)}."
 
 
 def _ratio(one: float, other: float, of_what: str) -> str:
@@ -190,13 +205,15 @@ def plots(numbers: Numbers) -> dict[str, Markup]:
     each = "; ".join(f"{name} {percent(estimate.value)}" for name, estimate in estimates.items())
     description = f"Validation accuracy: {each}."
     if pairs:
-        for split, title in (("validation", "Validation"), ("test", "Test")):
-            rows = [Interval(f"{numbers.winner} − {pair.second}", getattr(pair, split).difference) for pair in pairs]
-            panels.append(Panel(f"{title} accuracy, paired difference (points)", rows, zero=True))
-            shown = "; ".join(
-                f"{pair.second} {points(of.value)} ({points(of.low)} to {points(of.high)})"
-                for pair in pairs
-                for of in [getattr(pair, split).difference]
-            )
-            description += f" {title} accuracy of {numbers.winner} minus that of the other, in points: {shown}."
-    return {"decision": interval_plot("decision", "What decides, and what the test set showed", description, *panels)}
+        drawn = [
+            (f"{pair.second}, {split}", of.difference)
+            for split in ("validation", "test")
+            for pair in pairs
+            for of in [getattr(pair, split)]
+        ]
+        rows = [Interval(name, difference) for name, difference in drawn]
+        panels.append(Panel(f"{short(numbers.winner)} minus the other (points)", rows, zero=True))
+        shown = "; ".join(f"{name} {points(of.value)} ({points(of.low)} to {points(of.high)})" for name, of in drawn)
+        description += f" {numbers.winner} minus the other, in points: {shown}."
+    title = "What decides, and what the test set showed"
+    return {"decision": interval_plot("decision", title, description, *panels, length=32)}
