@@ -96,7 +96,7 @@ def _parallel(search: Search) -> Markup:
     panel.spines[["left", "bottom"]].set_visible(False)
     panel.tick_params(length=0)
     panel.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names])
-    description = f"{search.winner}, which is kept, stands out among {len(search.trials)}."
+    description = f"{len(search.trials)} trials; the winner, {search.winner}, is highlighted."
     return as_svg(figure, "settings", "The settings of every trial", description)
 
 

@@ -118,7 +118,9 @@ def test_a_run_challenges_the_champion_and_a_rollback_puts_it_back(finished_run,
     assert [of.network for of in champions(data).champions] == ["baseline", "logistic"]
     assert [of["event"] for of in got] == ["champion promoted"]
     rolled = run_main(tmp_path, None, "--rollback")
-    assert rolled.stdout.startswith("champion: baseline (fast), no longer logistic (fast --networks logistic ")
+    assert rolled.stdout.startswith(
+        "Champion restored: baseline (fast). It replaces logistic (fast --networks logistic "
+    )
     assert [of.network for of in champions(data).champions] == ["baseline"]
     assert run_main(tmp_path, None, "--rollback").returncode == 2
     pruned = run_main(tmp_path, None, "--prune", "1").stdout

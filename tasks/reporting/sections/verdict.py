@@ -33,12 +33,8 @@ class Budget(Model):
     epochs: Count
     images: Count  # seen, over all epochs
     seconds: Seconds
-    lowest_loss: Count | None  # the epoch of the lowest validation loss
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether validation loss was lowest in the last epoch, so that more epochs might lower it further."""
-        return self.lowest_loss == self.epochs > 0
+    validation_loss: str  # how it ended
+    unfinished: bool  # validation loss was lowest in the last epoch: more epochs might lower it further
 
 
 class ClaimedBy(Model):
@@ -136,11 +132,17 @@ def _study(study: Artifact) -> Study:
 
 def _budget(run: Run, name: str) -> Budget:
     history = run.histories[name]
+    lowest = min(history, key=lambda epoch: epoch["validation_loss"])["epoch"] if history else 0
+    if len(history) < 2:
+        trend = "one epoch shows no trend" if history else "no epoch on record"
+    else:
+        trend = "still falling at the end" if lowest == len(history) else f"lowest at epoch {lowest}"
     return Budget(
         epochs=len(history),
         images=len(history) * run.summary["prepare"]["images"]["train"],
         seconds=run.summary[f"train[{name}]"]["seconds"],
-        lowest_loss=min(history, key=lambda epoch: epoch["validation_loss"])["epoch"] if history else None,
+        validation_loss=trend,
+        unfinished=lowest == len(history) > 0,
     )
 
 

@@ -88,7 +88,7 @@ def test_every_command_asks_the_server_that_the_user_s_profile_names(command, tm
         [sys.executable, *command, *folders], cwd=PROJECT, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert re.search("no Prefect.* server.* answers at http://127.0.0.1:9/api ", done.stdout + done.stderr)
+    assert re.search("no Prefect (API|server) .*answers at http://127.0.0.1:9/api ", done.stdout + done.stderr)
 
 
 def test_a_process_that_does_not_start_is_told_with_its_log(home, monkeypatch):

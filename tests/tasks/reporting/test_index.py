@@ -108,6 +108,4 @@ def test_numbers_that_are_compared_have_units(report_data, tmp_path):
     saved = numbers["Saved model (MB)"]
     assert (saved["unit"], saved["text"], saved["value"]) == ("MB", f"{megabytes:.2f}", pytest.approx(megabytes))
     assert {numbers["Test accuracy"]["unit"], numbers["Train − test gap (points)"]["unit"]} == {"points"}
-    settings = found["runs"][0]["settings"]
-    assert settings["filters"] == {"baseline": "default", "dropout": "default"}
-    assert settings["pruning thresholds"]["dropout"] == "none"
+    assert found["runs"][0]["settings"]["batch size"] == {"baseline": "32", "dropout": "32"}

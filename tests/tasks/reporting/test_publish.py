@@ -35,7 +35,7 @@ def test_each_result_has_a_page_and_its_numbers_and_latest_is_that_of_the_newest
     names = set(everything_in(reports))
     own = {name for name in names if first.key[:8] in name}
     assert {name.rpartition(".")[2] for name in own} == {"html", "json"}
-    assert names - own == {"latest.html", "index.html", f"{ANOTHER}.html", f"{ANOTHER}.json"}
+    assert names - own == {"latest.html", "latest.json", "index.html", f"{ANOTHER}.html", f"{ANOTHER}.json"}
     (numbers,) = (reports / name for name in own if name.endswith(".json"))
     assert json.loads(numbers.read_text())["head"]["data_set"] == "fashion-mnist-600"
 
