@@ -13,8 +13,8 @@ from tasks.formatting import join_words, percent, size
 from tasks.training.trees import XGBOOST
 
 RULE = (
-    "The highest validation accuracy wins. If a 95% interval of the paired difference does not separate other "
-    "candidates from the most accurate one, that is a tie, and the smallest of them wins."
+    "The highest validation accuracy wins. A candidate is tied with it if the 95% interval of their paired difference "
+    "includes zero; the smallest of the tied candidates wins."
 )
 
 

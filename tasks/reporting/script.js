@@ -69,7 +69,8 @@ function showCells() {
     const counts = button.dataset.count.split(" ").map(Number); // of a difference: only by the one, only by the other
     const byConfidence = (network) => (a, b) => b.best[network][0][1] - a.best[network][0][1];
     const predicts = (picture, network) => picture.label === label && picture.best[network][0][0] === predicted;
-    const what = `${classes[label]} predicted as ${classes[predicted]}`;
+    const wrong = label !== predicted;
+    const what = wrong ? `${classes[label]} predicted as ${classes[predicted]}` : `${classes[label]} predicted correctly`;
     const before = button.getBoundingClientRect().top;
     const beside = figures.filter((figure) => figure.offsetTop === button.closest("figure").offsetTop);
     beside.at(-1).after(target);
@@ -78,8 +79,8 @@ function showCells() {
     button.setAttribute("aria-pressed", "true");
     if (matrix !== "difference") {
       const found = pictures.filter((picture) => predicts(picture, +matrix)).sort(byConfidence(+matrix));
-      const shown = label === predicted ? found.reverse().slice(0, correctShown) : found;
-      const which = label === predicted ? "least confident" : "most confident";
+      const shown = wrong ? found : found.reverse().slice(0, correctShown);
+      const which = wrong ? "most confident" : "least confident";
       target.replaceChildren(...put(`${what} by ${names[matrix]}`, counts[0], shown, which));
     } else {
       const only = (here) => {

@@ -60,6 +60,7 @@ class Numbers(Model):
     images: dict[str, Count]
     seed: int
     rule: str
+    preset: str
     budgets: dict[str, Budget]
     budget_warning: str | None
     next_steps: dict[str, str]  # command by what it does
@@ -93,6 +94,7 @@ def numbers(run: Run) -> Numbers:
         images=run.summary["prepare"]["images"],
         seed=run.manifests["prepare"]["cache_key"]["settings"]["seed"],
         rule=RULE,
+        preset=run.command.partition("--preset ")[2].partition(" ")[0] or "fast",
         budgets=budgets,
         budget_warning=_budget_warning(budgets),
         next_steps=_next_steps(run, budgets),
