@@ -36,8 +36,16 @@ from tasks.training.tensorflow import environment
 
 SERVER = "Prefect's server"
 RESUME = "Finished steps are kept; run the same command to continue"
-# What stands in for a sign that a terminal lacks.
-SIGNS = {"−": "-", "–": "-", "’": "'", "·": "-", "→": "->", "…": "...", "×": "x", "✓": "+"}
+ASCII = {
+    "−": "-",
+    "–": "-",
+    "’": "'",
+    "·": "-",
+    "→": "->",
+    "…": "...",
+    "×": "x",
+    "✓": "+",
+}  # where a terminal lacks more
 
 
 _stop_requested = threading.Event()
@@ -169,7 +177,7 @@ def _print_event(event: Event) -> None:
 
 def _in_plain_signs(error: Any) -> tuple[str, int]:
     """Return signs that every terminal has for those that this one lacks, and where to go on."""
-    return "".join(SIGNS.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+    return "".join(ASCII.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
 
 
 def _on_signals(handler: Any) -> None:

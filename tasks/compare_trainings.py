@@ -5,7 +5,8 @@ training, with their mean, deviation and interval; each pair's differences; the 
 alone.
 """
 
-from itertools import combinations, permutations
+from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,9 @@ def compare_over(
         for name in measured
     }
     means = {name: _mean(network) for name, network in networks.items()}
-    differences = {(a, b): _differ(measured[a], measured[b], shared) for a, b in permutations(networks, 2)}
-    choice = choose(means, parameters, lambda a, b: differences[a, b]["validation"].mean, len(members) > FEW)
-    pairs = [StudiedPair(first=a, second=b, accuracy=differences[a, b]) for a, b in combinations(choice.ranking, 2)]
+    differ = cache(lambda a, b: _differ(measured[a], measured[b], shared))
+    choice = choose(means, parameters, lambda a, b: differ(a, b)["validation"].mean, len(members) > FEW)
+    pairs = [StudiedPair(first=a, second=b, accuracy=differ(a, b)) for a, b in combinations(choice.ranking, 2)]
     of_winner = pairs[: len(networks) - 1]
     return StudyResults(
         kind=kind,

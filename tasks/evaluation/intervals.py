@@ -25,16 +25,6 @@ def proportion(share: float, count: int) -> Estimate:
     return Estimate(value=share, low=low, high=high)
 
 
-def f1_score(hits: int, errors: int) -> Estimate:
-    """Return the F1 score from its hits and its errors (false positives and false negatives), with its interval.
-
-    The share of hits among both is a proportion, and F1 = 2·share / (1 + share): the "Wilson indirect" interval of
-    Lam, Gopal and Qian (2023), https://arxiv.org/abs/2309.14621.
-    """
-    low, high = (2 * share / (1 + share) for share in wilson_interval(hits, hits + errors))
-    return Estimate(value=2 * hits / (2 * hits + errors), low=low, high=high)
-
-
 def difference_of(first: Estimate, second: Estimate) -> Estimate:
     """Return the difference of two independent estimates, and its 95 % interval, from theirs.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tasks.evaluation.intervals import f1_score, paired_mean_difference, proportion
+from tasks.evaluation.intervals import paired_mean_difference, proportion
 from tasks.evaluation.models import Count, Estimate, Model, Share
 from tasks.training.cross_entropy import per_sample_cross_entropy
 
@@ -43,7 +43,7 @@ class ClassScores(Model):
 
     recall: Estimate | None
     precision: Estimate | None
-    f1: Estimate | None
+    f1: Share | None
 
 
 class Metrics(Model):
@@ -152,5 +152,5 @@ def class_scores(confusion: np.ndarray, index: int) -> ClassScores:
     return ClassScores(
         recall=proportion(hits / images, images) if images else None,
         precision=proportion(hits / predicted, predicted) if predicted else None,
-        f1=f1_score(hits, images + predicted - 2 * hits) if images + predicted else None,
+        f1=2 * hits / (images + predicted) if images + predicted else None,
     )

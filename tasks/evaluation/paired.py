@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.evaluation.intervals import difference_of, holm, mcnemar, paired_difference, paired_mean_difference
-from tasks.evaluation.metrics import ClassScores, class_scores, confusion_of, distances_by_bin
-from tasks.evaluation.models import Count, Estimate, Model, Share
+from tasks.evaluation.metrics import class_scores, confusion_of, distances_by_bin
+from tasks.evaluation.models import Count, Difference, Estimate, Model, Share
 from tasks.training.cross_entropy import per_sample_cross_entropy
 
 BOOTSTRAP_SAMPLES = 500  # of the images, for the calibration error
@@ -42,9 +42,12 @@ class PairwiseDifferences(PairwiseResult):
     differences: dict[str, Estimate]  # train accuracy, gap, cross-entropy, calibration error
 
 
-class ClassDifference(ClassScores):
+class ClassDifference(Model):
     """The differences of two networks' scores on one class; `p` is McNemar's for recall, adjusted (Holm)."""
 
+    recall: Estimate | None
+    precision: Estimate | None
+    f1: Difference | None
     p: Share
 
 
@@ -128,8 +131,8 @@ def compare_classes(labels: np.ndarray, a: np.ndarray, b: np.ndarray, classes: i
     """Return, for each class, by how much the predictions `a` (n) are above `b` (n) in recall, precision and F1.
 
     Recall's interval and exact McNemar p-value are of the class's own images; `p` is adjusted for testing every
-    class (Holm). The others' intervals are those of the difference of two independent estimates, which these are not:
-    wider than need be, and correct where there are few errors, of which draws show too little. `None`: undefined.
+    class (Holm). Precision's interval is that of the difference of two independent estimates, which these are not:
+    wider than necessary, and correct where there are few errors, of which draws show too little. `None`: undefined.
     """
     confusions = [confusion_of(labels, predicted, classes) for predicted in (a, b)]
     only = [discordant(a[labels == index] == index, b[labels == index] == index) for index in range(classes)]
@@ -140,13 +143,9 @@ def compare_classes(labels: np.ndarray, a: np.ndarray, b: np.ndarray, classes: i
         found.append(
             ClassDifference(
                 recall=paired_difference(*only[index], images) if images else None,
-                precision=_difference(one.precision, other.precision),
-                f1=_difference(one.f1, other.f1),
+                precision=difference_of(one.precision, other.precision) if one.precision and other.precision else None,
+                f1=None if one.f1 is None or other.f1 is None else one.f1 - other.f1,
                 p=adjusted[index],
             )
         )
     return found
-
-
-def _difference(one: Estimate | None, other: Estimate | None) -> Estimate | None:
-    return difference_of(one, other) if one and other else None

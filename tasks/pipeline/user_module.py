@@ -1,6 +1,6 @@
 """A user's own file of Python: named on the command line, counted as a whole by its SHA-256, and run in a worker.
 
-So it stands alone: of this project it imports nothing, whose changes would go unnoticed.
+It imports nothing of this project, whose changes would go unnoticed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How the page's figures are drawn: SVG with real text, small enough for a phone, the same input the same bytes.
 
-The colours of text and networks are the page's own, so that a figure follows light and dark; each network has a marker
-too, so that it is recognized without colour.
+The colors of text and networks are the page's own, so that a figure follows light and dark; each network has a marker
+too, so that it is recognized without color.
 """
 
 import io
@@ -20,9 +20,9 @@ from tasks.evaluation.models import Estimate
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TEXT = "#123456"  # replaced by the page's text colour when the SVG is written
+TEXT = "#123456"  # replaced by the page's text color when the SVG is written
 MUTED = "#654321"  # for what is less important
-NAMED = ("baseline", "dropout", "logistic", "residual", "xgboost")  # with a colour and a shape of their own
+NAMED = ("baseline", "dropout", "logistic", "residual", "xgboost")  # with a color and a shape of their own
 MARKERS = "osD^vpX*"  # by slot, as the chips in style.css
 SLOTS = len(MARKERS)
 WIDTH = 5.3  # inches, of which an SVG unit is the seventy-second part: a phone shows it nearly unscaled
@@ -54,12 +54,12 @@ _alone = threading.RLock()
 
 
 def slot(name: str) -> int:
-    """Return the place of a network's colour and shape in the style: always the same for the same name."""
+    """Return the place of a network's color and shape in the style: always the same for the same name."""
     return NAMED.index(name) if name in NAMED else len(NAMED) + zlib.crc32(name.encode()) % (SLOTS - len(NAMED))
 
 
 def look(name: str) -> tuple[str, str]:
-    """Return what stands for the colour of this network, and its marker."""
+    """Return the placeholder of this network's color, and its marker."""
     return f"#00ff{slot(name):02x}", MARKERS[slot(name)]
 
 
@@ -141,7 +141,7 @@ class Interval:
     name: str
     estimate: Any  # value, which may be None, low and high
     values: Sequence[float] = ()
-    look: tuple[str, str] = (TEXT, "o")  # colour and marker
+    look: tuple[str, str] = (TEXT, "o")  # color and marker
     hollow: bool = False
     note: str = ""  # at the end of the row
 
@@ -190,11 +190,11 @@ def interval_plot(name: str, title: str, description: str, *panels: Panel, lengt
 
 def _draw_row(axis: Any, place: int, row: Interval) -> None:
     """Draw a line from an estimate's low end to its high one and a mark at its value, above them what it is made of."""
-    colour, marker = row.look
+    color, marker = row.look
     estimate, middle = row.estimate, place + (0.22 if row.values else 0)
-    axis.plot([100 * estimate.low, 100 * estimate.high], [middle] * 2, color=colour, linewidth=2, solid_capstyle="butt")
+    axis.plot([100 * estimate.low, 100 * estimate.high], [middle] * 2, color=color, linewidth=2, solid_capstyle="butt")
     if estimate.value is not None:
-        fill = "none" if row.hollow else colour
-        axis.plot([100 * estimate.value], [middle], marker, color=colour, markersize=7, markerfacecolor=fill)
-    style = {"color": colour, "markersize": 5, "alpha": 0.6, "markeredgewidth": 0}
+        fill = "none" if row.hollow else color
+        axis.plot([100 * estimate.value], [middle], marker, color=color, markersize=7, markerfacecolor=fill)
+    style = {"color": color, "markersize": 5, "alpha": 0.6, "markeredgewidth": 0}
     axis.plot([100 * value for value in row.values], [place - 0.15] * len(row.values), marker, **style)

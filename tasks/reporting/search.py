@@ -56,13 +56,13 @@ def _trials(search: Search) -> Markup:
     values = np.array([100 * trial.accuracy.value if trial.accuracy else np.nan for trial in trials])
     pruned = np.array([trial.pruned for trial in trials])
     best = np.maximum.accumulate(np.where(pruned, -np.inf, values))
-    colour, marker = look(search.network)
+    color, marker = look(search.network)
     panel.step(places, np.where(best > -np.inf, best, np.nan), where="post", color=TEXT, linewidth=1.2)
     panel.plot(places[~pruned], values[~pruned], "o", color=TEXT, markersize=5)
     panel.plot(places[pruned], values[pruned], "x", color=MUTED, markersize=6)
     (place,) = [place for place, trial in enumerate(trials, 1) if trial.name == search.winner]
     kept = values[place - 1]
-    panel.plot([place], [kept], marker, color=colour, markersize=11)
+    panel.plot([place], [kept], marker, color=color, markersize=11)
     above = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center", "fontweight": "bold"}
     panel.annotate(search.winner, (place, kept), **above)
     panel.set(title="Validation accuracy, %", xlabel="trial")
@@ -75,7 +75,7 @@ def _trials(search: Search) -> Markup:
 
 @styled
 def _parallel(search: Search) -> Markup:
-    """Draw a line per trial through its settings, each on an axis of its own; the winner’s stands out, with values."""
+    """Draw a line per trial through its settings, an axis each; the winner’s is highlighted, with values."""
     figure, panel = new_figure(3.3)
     names = list(search.trials[0].settings)
     heights = {name: _scaled(name, [float(trial.settings[name]) for trial in search.trials]) for name in names}
@@ -88,8 +88,8 @@ def _parallel(search: Search) -> Markup:
         style: dict[str, Any] = {"color": MUTED, "linewidth": 0.8, "alpha": 0.7}
         line = [of_setting[place] for of_setting in heights.values()]
         if trial.name == search.winner:
-            colour, marker = look(search.network)
-            style = {"color": colour, "linewidth": 2.5, "marker": marker, "markersize": 8, "zorder": 3}
+            color, marker = look(search.network)
+            style = {"color": color, "linewidth": 2.5, "marker": marker, "markersize": 8, "zorder": 3}
             _label_values(panel, line, [trial.settings[name] for name in names])
         panel.plot(range(len(names)), line, **style)
     panel.set(xlim=(-0.4, len(names) - 0.4), ylim=(-0.16, 1.16), yticks=[])

@@ -142,17 +142,17 @@ def _bands(study: Study) -> Markup:
     """Draw each network's validation accuracy by epoch: the mean, and from the lowest to the highest."""
     figure, panel = new_figure(3.3)
     for name, trainings in study.trainings.items():
-        colour, marker = look(name)
+        color, marker = look(name)
         curves = [[epoch["validation_accuracy"] for epoch in history] for history in trainings.histories]
         by_epoch = [
             [of for of in each if of is not None] for each in zip_longest(*curves)
         ]  # trees end in different rounds
         lowest, mean, highest = (100 * np.array([of(values) for values in by_epoch]) for of in (min, np.mean, max))
         epochs = range(1, len(by_epoch) + 1)
-        panel.fill_between(epochs, lowest, highest, color=colour, alpha=0.2)
+        panel.fill_between(epochs, lowest, highest, color=color, alpha=0.2)
         every = max(1, len(by_epoch) // 10)
         style: dict[str, Any] = {"marker": marker, "markevery": every, "markersize": 5, "label": plain(short(name))}
-        panel.plot(epochs, mean, color=colour, **style)
+        panel.plot(epochs, mean, color=color, **style)
     panel.set_title("Validation accuracy, %")
     count_epochs(panel)
     panel.grid()

@@ -58,14 +58,14 @@ def test_verifying_names_each_damage_and_changes_nothing(store):
     (first.folder / "numbers.txt").unlink()
     (second.folder / "more" / "letters.txt").write_text("a b d")
     before = everything_in(store.data_dir)
-    faults, told = damaged(store.data_dir)
+    faults, summary = damaged(store.data_dir)
     assert faults == sorted(
         [
             f"prepare/{first.key}: numbers.txt missing",
             f"prepare/{second.key}: more/letters.txt altered since it was made",
         ]
     )
-    assert told.startswith("1 of 3 artifacts verified, 0.00 MB in ")
+    assert summary.startswith("1 of 3 artifacts verified, 0.00 MB in ")
     assert everything_in(store.data_dir) == before
 
 
@@ -216,8 +216,8 @@ def test_a_run_that_retains_removes_reports_pages_and_records_beyond_the_last(st
         run(store, artifact, command=Settings().command)
     foreign = reports / "20260101T000000-01234567.html"
     foreign.write_text("another data folder's")
-    told = retain(Settings(data_dir=store.data_dir, reports_dir=reports, keep_runs=2))
-    assert re.match(r"deleted 4 items that the last 2 runs did not use, 0\.\d\d MB$", told)
+    summary = retain(Settings(data_dir=store.data_dir, reports_dir=reports, keep_runs=2))
+    assert re.match(r"deleted 4 items that the last 2 runs did not use, 0\.\d\d MB$", summary)
     kept = sorted(artifact.key[:8] for artifact in made[1:])
     assert [folder.name[:8] for folder in store.artifacts()] == kept
     pages = [page for page in reports.glob("*T*-*.html") if page != foreign]

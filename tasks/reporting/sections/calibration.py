@@ -48,21 +48,21 @@ def plots(numbers: Numbers) -> dict[str, Markup]:
 
 @styled
 def _reliability(place: int, name: str, calibration: Calibration, most: int) -> Markup:
-    colour, marker = look(name)
+    color, marker = look(name)
     figure, (diagram, histogram) = new_figure(4.6, 2, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
     diagram.plot([0, 100], [0, 100], color=MUTED, linewidth=0.8)
     diagram.annotate("line: perfect calibration", (100, 4), ha="right", color=TEXT, fontsize=10)
     filled = [(100 * b.confidence, b.accuracy) for b in calibration.bins if b.confidence is not None and b.accuracy]
     for confidence, accuracy in filled:
-        diagram.plot([confidence] * 2, [100 * accuracy.low, 100 * accuracy.high], color=colour, linewidth=1.4)
+        diagram.plot([confidence] * 2, [100 * accuracy.low, 100 * accuracy.high], color=color, linewidth=1.4)
     heights = [100 * accuracy.value for _, accuracy in filled]
-    diagram.plot([confidence for confidence, _ in filled], heights, marker, color=colour, markersize=6, clip_on=False)
+    diagram.plot([confidence for confidence, _ in filled], heights, marker, color=color, markersize=6, clip_on=False)
     diagram.set(xlim=(0, 101), ylim=(0, 101), ylabel="accuracy, %")
     diagram.set_title(plain(short(name, 40)))
     diagram.grid()
     for of_bin in calibration.bins:
         width = 100 * (of_bin.high - of_bin.low)
-        histogram.bar(100 * of_bin.low, of_bin.images, width * 0.9, align="edge", color=colour, linewidth=0)
+        histogram.bar(100 * of_bin.low, of_bin.images, width * 0.9, align="edge", color=color, linewidth=0)
     histogram.set(xlabel="confidence, %", ylabel="images", ylim=(0, 1.05 * most))
     title = f"Calibration of {name}: accuracy by confidence, above the number of images"
     description = f"Mean confidence {percent(calibration.mean_confidence)}, accuracy {percent(calibration.accuracy)}."

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tasks.evaluation.metrics import ClassScores, confusion_of
-from tasks.evaluation.models import Count, Difference, Estimate, Model, Share
+from tasks.evaluation.models import Count, Model
 from tasks.evaluation.paired import ClassDifference
 from tasks.formatting import percent
 from tasks.reporting.data import Run
@@ -29,23 +29,6 @@ class LookAlikes(Model):
     share: str | None  # of all errors of all networks, in words; none if the networks differ too much
 
 
-class ScoresOfClass(Model):
-    """A network's scores on one class; `None` where it has no images, or is never predicted."""
-
-    recall: Estimate | None
-    precision: Estimate | None
-    f1: Share | None
-
-
-class DifferenceOfClass(Model):
-    """The differences of the first two networks' scores on one class; `p` is of recall, adjusted."""
-
-    recall: Estimate | None
-    precision: Estimate | None
-    f1: Difference | None
-    p: Share
-
-
 class Numbers(Model):
     """Where each network fails on the test set."""
 
@@ -55,8 +38,8 @@ class Numbers(Model):
     most_different: Count  # the largest difference below
     difference: list[list[int]] | None  # the confusion matrix of the winner minus that of the next
     only: dict[str, list[list[Count]]] | None  # of the first two networks: what only one of them predicts so
-    classes: dict[str, list[ScoresOfClass]]
-    class_differences: list[DifferenceOfClass]
+    classes: dict[str, list[ClassScores]]
+    class_differences: list[ClassDifference]
     better: list[str]  # classes whose recall is significantly higher with the winner (adjusted p < 0.05)
     worse: list[str]
     largest: tuple[Count, Count, Count] | None  # the winner's most frequent error: true class, predicted, how often
@@ -83,11 +66,8 @@ def numbers(run: Run) -> Numbers:
         most_different=max(1, int(np.abs(difference).max())),
         difference=difference.tolist() if run.pairs else None,
         only=_only(run, *names[:2]) if run.pairs else None,
-        classes={
-            name: [ScoresOfClass(**_without_f1_interval(of)) for of in run.metrics[name]["test"].classes]
-            for name in names
-        },
-        class_differences=[DifferenceOfClass(**_without_f1_interval(of), p=of.p) for of in run.comparison.classes],
+        classes={name: run.metrics[name]["test"].classes for name in names},
+        class_differences=run.comparison.classes,
         better=[class_name for difference, class_name in significant if difference > 0],
         worse=[class_name for difference, class_name in significant if difference < 0],
         largest=largest,
@@ -96,10 +76,6 @@ def numbers(run: Run) -> Numbers:
         correct_shown=correct_shown,
         of_largest=predicted_images(run, _most_confident(run, names[0], *largest[:2])[:9]) if largest else [],
     )
-
-
-def _without_f1_interval(of: ClassScores | ClassDifference) -> dict[str, Any]:
-    return {"recall": of.recall, "precision": of.precision, "f1": of.f1.value if of.f1 else None}
 
 
 def _only(run: Run, one: str, other: str) -> dict[str, list[list[int]]]:
@@ -152,7 +128,7 @@ def choose_pictures(run: Run) -> tuple[list[int], int]:
     Of the errors, the most confident of each cell of a matrix: as many of each cell as leave the page small.
     """
     unwanted = len(run.labels)
-    rank = np.full(unwanted, unwanted)  # in the cell, of any network, in which an image stands first
+    rank = np.full(unwanted, unwanted)  # an image's best rank within its cell, over the networks
     for name in run.names:
         for label, predicted in sorted({*zip(run.labels.tolist(), run.predicted[name].tolist(), strict=True)}):
             cell = _most_confident(run, name, label, predicted)

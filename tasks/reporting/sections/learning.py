@@ -85,17 +85,17 @@ def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
     lines = {quantity: "-"} if quantity == "learning_rate" else {quantity: ":", f"validation_{quantity}": "-"}
     last = max(map(len, numbers.histories.values()))
     for name, history in numbers.histories.items():
-        colour, marker = look(name)
+        color, marker = look(name)
         epochs = [epoch.epoch for epoch in history]
         for key, line in lines.items():
             style: dict[str, Any] = {"marker": marker, "markevery": max(1, last // 10), "markersize": 5}
             style |= {} if line == "-" else {"markerfacecolor": "none", "markersize": 4}
             values = [scale * getattr(epoch, key) for epoch in history]
-            panel.plot(epochs, values, line, color=colour, linewidth=1.7, **style)
+            panel.plot(epochs, values, line, color=color, linewidth=1.7, **style)
         best = numbers.lowest_loss[name]
         if best and quantity == "loss":
             lowest = history[best - 1].validation_loss
-            panel.plot([best], [lowest], "o", color=colour, markersize=13, markerfacecolor="none")
+            panel.plot([best], [lowest], "o", color=color, markersize=13, markerfacecolor="none")
     panel.set(title=title, xlim=(0.5, last + 0.5))
     count_epochs(panel)
     if last > 8 * min(map(len, filter(None, numbers.histories.values()))):  # else the shortest curve were a stroke

@@ -82,6 +82,7 @@ def numbers(run: Run) -> Numbers:
     claims = comparison.claims if run.is_fashion_mnist else []
     reduction = comparison.overfitting_reduction if run.is_fashion_mnist else None
     budgets = {name: _budget(run, name) for name in run.names}
+    unequal = _budget_warning(budgets)
     return Numbers(
         winner=comparison.winner,
         sentences=comparison.verdict,
@@ -96,8 +97,8 @@ def numbers(run: Run) -> Numbers:
         rule=RULE,
         preset=run.command.partition("--preset ")[2].partition(" ")[0] or "fast",
         budgets=budgets,
-        budget_warning=_budget_warning(budgets),
-        next_steps=_next_steps(run, budgets),
+        budget_warning=unequal,
+        next_steps=_next_steps(run, max(of.epochs for of in _of_networks(budgets).values()) if unequal else None),
         study=run.study and _study(run.study),
         challenge=run.decision and run.decision["reason"],
         pairs=run.pairs,
@@ -148,21 +149,22 @@ def _budget(run: Run, name: str) -> Budget:
     )
 
 
-def _next_steps(run: Run, budgets: dict[str, Budget]) -> dict[str, str]:
-    """Return what would make a reader surer, and the command that does it."""
-    steps = {}
-    if _budget_warning(budgets):
-        most = max(budget.epochs for name, budget in budgets.items() if name != XGBOOST)
-        steps["Train all networks equally long"] = f"{run.command} --epochs {most}"
+def _next_steps(run: Run, epochs: int | None) -> dict[str, str]:
+    """Return what would make a reader surer, and the command that does it: with so many epochs for all, if any."""
+    steps = {"Train all networks equally long": f"{run.command} --epochs {epochs}"} if epochs else {}
     if run.pairs and not run.study:
         study = run.command.replace("flows/main.py", "flows/study.py seeds")
         steps["Repeat with five seeds, to see how much results vary between trainings"] = f"{study} --seeds 5"
     return steps
 
 
+def _of_networks(budgets: dict[str, Budget]) -> dict[str, Budget]:
+    return {name: budget for name, budget in budgets.items() if name != XGBOOST}  # which trains in rounds
+
+
 def _budget_warning(budgets: dict[str, Budget]) -> str | None:
     """Return which networks might have gone on learning where others trained for longer."""
-    networks = {name: budget for name, budget in budgets.items() if name != XGBOOST}  # it trains in rounds
+    networks = _of_networks(budgets)
     most = max((budget.epochs for budget in networks.values()), default=0)
     short = [name for name, budget in networks.items() if budget.unfinished and budget.epochs < most]
     if not short:

@@ -5,7 +5,6 @@ from scipy.stats import bootstrap, ttest_1samp
 from tasks.evaluation.intervals import (
     bootstrap_mean,
     difference_of,
-    f1_score,
     holm,
     mcnemar,
     paired_difference,
@@ -85,14 +84,6 @@ def test_the_difference_of_two_independent_accuracies_is_newcombes_worked_exampl
     found = difference_of(first, second)
     assert found.value == pytest.approx(0.2)
     assert found.interval == pytest.approx((0.0524, 0.3339), abs=5e-5)
-
-
-@pytest.mark.parametrize("share", [0.3, 0.9])
-def test_the_f1_interval_covers_the_true_score_about_95_times_of_100(share):
-    generator = np.random.default_rng(5)
-    true = 2 * share / (1 + share)
-    intervals = [f1_score(int(hits), 200 - int(hits)).interval for hits in generator.binomial(200, share, size=1000)]
-    assert sum(low <= true <= high for low, high in intervals) / 1000 == pytest.approx(0.95, abs=0.02)
 
 
 def test_the_paired_mean_difference_is_scipys():
