@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tasks.data.splits import SPLITS
-from tasks.evaluation.intervals import bootstrap_mean, required_sample_size, t_interval
+from tasks.evaluation.intervals import required_sample_size, t_interval
 from tasks.evaluation.models import Estimate
 from tasks.evaluation.rule import Choice, choose, headline
 from tasks.evaluation.studies import PairedSummary, StudiedNetwork, StudiedPair, StudyResults, Summary
@@ -100,7 +100,6 @@ def _differ(first: Measured, second: Measured, shared: float) -> dict[str, Paire
         summary = _summary(differences, shared, lowest=-1.0)
         found[split] = PairedSummary(
             **dict(summary),
-            bootstrap=bootstrap_mean(differences).interval,
             better=int((differences > 0).sum()),
             required=None if shared else required_sample_size(summary.mean.value, summary.deviation),
         )

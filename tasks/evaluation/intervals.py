@@ -7,7 +7,6 @@ import numpy as np
 
 from tasks.evaluation.models import Estimate
 
-BOOTSTRAP_SAMPLES = 20_000
 NORMAL_95 = 1.959963984540054  # two-sided 95 % quantile of the standard normal distribution
 
 
@@ -72,18 +71,6 @@ def t_interval(values: np.ndarray, shared: float = 0.0) -> Estimate:
     half = float(stdtrit(count - 1, 0.975)) * deviation * sqrt(1 / count + shared)
     mean = float(values.mean())
     return Estimate(value=mean, low=mean - half, high=mean + half)
-
-
-def bootstrap_mean(values: np.ndarray) -> Estimate:
-    """Return the mean of values (n), and its 95 % percentile interval over resamples, always the same ones.
-
-    Of a handful of values it is too narrow: they can be drawn in few ways. Efron and Tibshirani (1993), chapter 13.
-    """
-    count = len(values)
-    draws = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=BOOTSTRAP_SAMPLES)
-    means = draws @ values / count
-    low, high = np.quantile(means, [0.025, 0.975]).tolist()
-    return Estimate(value=float(values.mean()), low=low, high=high)
 
 
 def required_sample_size(mean: float, deviation: float, at_most: int = 1_000) -> int | None:

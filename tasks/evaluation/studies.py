@@ -14,7 +14,6 @@ class Summary(Model):
 class PairedSummary(Summary):
     """How much higher the first network's accuracy is, training by training."""
 
-    bootstrap: tuple[float, float]  # interval
     better: Count  # in so many trainings, the first is higher
     required: Count | None  # so many trainings would show the difference; None: over 1,000, or unknown
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from tasks.evaluation.intervals import BOOTSTRAP_SAMPLES
 from tasks.evaluation.models import Model, Seconds
 from tasks.evaluation.rule import RULE
 from tasks.evaluation.studies import StudyResults
@@ -108,7 +107,7 @@ def render(study: Study) -> str:
         "differences": _differences(study) if study.pairs else "",
         "curves": _bands(study) if several_epochs else "",
     }
-    return templates.page("study.html.j2", study=study, plots=plots, rule=RULE, samples=BOOTSTRAP_SAMPLES)
+    return templates.page("study.html.j2", study=study, plots=plots, rule=RULE)
 
 
 def _accuracies(study: Study) -> Markup:

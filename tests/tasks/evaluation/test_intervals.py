@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-from scipy.stats import bootstrap, ttest_1samp
+from scipy.stats import ttest_1samp
 
 from tasks.evaluation.intervals import (
-    bootstrap_mean,
     difference_of,
     holm,
     mcnemar,
@@ -114,12 +113,6 @@ def test_the_interval_of_a_mean_over_trainings_is_scipys(values):
 def test_equal_values_say_nothing_of_how_far_others_would_lie():
     found = t_interval(np.array([0.005, 0.005, 0.005]))
     assert (found.value, *found.interval) == (0.005, -np.inf, np.inf)
-
-
-def test_the_bootstrap_interval_is_scipys():
-    values = np.random.default_rng(1).normal(0.5, 1, 40)
-    expected = bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=2).confidence_interval
-    assert bootstrap_mean(values).interval == pytest.approx((expected.low, expected.high), abs=0.02)
 
 
 # Cohen, "Statistical Power Analysis for the Behavioral Sciences" (1988): power 0.80 at the two-sided 5 % level for
