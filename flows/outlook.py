@@ -7,6 +7,7 @@ from tasks.formatting import SPACE, duration
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.run_records import records
 from tasks.settings.settings import Settings
+from tasks.settings.studies import SearchStudy
 
 
 def outlook(plan: Plan, settings: Settings) -> str:
@@ -17,7 +18,10 @@ def outlook(plan: Plan, settings: Settings) -> str:
     if plan.failed_check:
         return "A failed check stops the run."
     to_run = total - kept
-    return f"{to_run} {'step' if to_run == 1 else 'steps'} to run, {kept} reused{_estimate(plan, settings)}"
+    known = f"{to_run} {'step' if to_run == 1 else 'steps'} to run, {kept} reused"
+    if isinstance(settings, SearchStudy):
+        return f"{known}; further trials depend on what these find"
+    return known + _estimate(plan, settings)
 
 
 def _estimate(plan: Plan, settings: Settings) -> str:

@@ -20,7 +20,7 @@ BOLD = "\033[1m{}\033[0m"
 def summary(
     artifact: Artifact, settings: Settings, page: Path, seconds: float, up_to_date: bool, columns: int | None
 ) -> str:
-    """Return what a run ends with: what it did in so many seconds, the verdict, the table, and where everything is.
+    """Return what a run ends with: the verdict, the table, where everything is, what it did in so many seconds.
 
     At a terminal, `columns` is its width: sentences are wrapped, and the winner is in bold.
     """
@@ -32,7 +32,7 @@ def summary(
     text = "\n".join([emphasized(_wrapped(verdict(artifact), columns)), "", legend, emphasized(lines)])
     model = _model(artifact, settings, record)
     places = [f"Report: {page}", *([f"Model:  {model}"] if model else [])]
-    return "\n".join(["", _what_was_done(record, seconds, up_to_date), "", text, "", *places]).replace(SPACE, " ")
+    return "\n".join(["", text, "", *places, _what_was_done(record, seconds, up_to_date)]).replace(SPACE, " ")
 
 
 def _wrapped(sentences: list[str], columns: int | None) -> str:

@@ -108,7 +108,7 @@ def test_the_smoke_preset_on_the_real_data_depends_on_nothing_that_the_user_has_
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("\nDone: 9 of 9 steps ran, 0 reused (")
+    assert done.stdout.splitlines()[-1].startswith("Done: 9 of 9 steps ran, 0 reused (")
     assert "This run used only 2,000 of the 60,000 training images" in done.stdout
     page = (tmp_path / "reports" / "latest.html").read_text(encoding="utf-8")
     assert re.search("limit</th><td>none</td><td>2,?000</td>", page)

@@ -9,6 +9,7 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.run_records import recorded
 from tasks.settings.settings import Settings
+from tasks.settings.studies import SearchStudy
 
 WAITS_FOR = {
     "prepare": [],
@@ -60,3 +61,10 @@ def test_a_failed_check_is_said_instead(tmp_path):
     stopped = planned(tmp_path, "compare")
     stopped.failed_check = RunError("no")
     assert outlook(stopped, Settings(data_dir=tmp_path)) == "A failed check stops the run."
+
+
+def test_a_search_says_that_its_trials_depend_on_those_before(tmp_path):
+    settings = SearchStudy(data_dir=tmp_path)
+    ran(settings, compare=10.0)
+    found = outlook(planned(tmp_path, "compare"), settings)
+    assert found == "1 step to run, 3 reused; further trials depend on what these find"

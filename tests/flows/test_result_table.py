@@ -39,19 +39,19 @@ def settings(tmp_path):
     ("up_to_date", "line"),
     [(False, "Done: 1 of 2 steps ran, 1 reused (2 min 5 s)."), (True, "Up to date: 2 of 2 steps reused (2 min 5 s).")],
 )
-def test_it_says_first_what_was_done_and_last_where_page_and_model_are(settings, tmp_path, up_to_date, line):
+def test_it_says_last_where_page_and_model_are_and_what_was_done(settings, tmp_path, up_to_date, line):
     page = tmp_path / "latest.html"
     text = summary(report(tmp_path, "dropout", "baseline"), settings, page, 125.0, up_to_date, None)
     lines = text.splitlines()
-    assert lines[:4] == ["", line, "", SENTENCE]
+    assert lines[:2] == ["", SENTENCE]
     model = settings.data_dir / "train" / "dropout-0123456789abcdef" / "model.keras"
-    assert lines[-2:] == [f"Report: {page}", f"Model:  {model}"]
+    assert lines[-3:] == [f"Report: {page}", f"Model:  {model}", line]
     assert "\N{NO-BREAK SPACE}" not in text
 
 
 def test_without_a_record_it_says_how_long_it_took_and_names_no_model(tmp_path):
     text = summary(report(tmp_path, "dropout"), Settings(data_dir=tmp_path), tmp_path / "a.html", 3.0, False, None)
-    assert text.startswith("\nDone (3.0 s).\n")
+    assert text.endswith("\nDone (3.0 s).")
     assert "Model:" not in text
 
 
