@@ -1,8 +1,7 @@
-"""The data: samples of each class, how many there are, what was validated, and whether train and test differ."""
+"""The data: samples of each class, how many there are, and what was validated."""
 
 import numpy as np
 
-from tasks.data.idx import IMAGES_CHUNK
 from tasks.data.splits import SPLITS
 from tasks.evaluation.models import Count, Model
 from tasks.reporting.data import Run
@@ -10,7 +9,6 @@ from tasks.reporting.models import Picture
 
 TITLE = "The data"
 OF_EACH_CLASS = 12
-LEVELS = 256  # of gray
 
 
 class ClassCount(Model):
@@ -31,13 +29,6 @@ class Expectation(Model, extra="ignore"):
     observed: bool | float | str | None
 
 
-class Brightness(Model):
-    """Grey levels, 0 to 255, of all pixels of an IDX file."""
-
-    mean: float
-    deviation: float
-
-
 class Numbers(Model):
     """What the data is."""
 
@@ -48,7 +39,6 @@ class Numbers(Model):
     counts: dict[str, Count]  # images in the files
     classes: list[ClassCount]
     expectations: list[Expectation]
-    brightness: dict[str, Brightness]
 
 
 def numbers(run: Run) -> Numbers:
@@ -73,15 +63,4 @@ def numbers(run: Run) -> Numbers:
             for index, name in enumerate(run.data_set.class_names)
         ],
         expectations=[Expectation(**result) for result in run.expectations],
-        brightness={file: _brightness(images) for file, images in run.images.items()},
     )
-
-
-def _brightness(images: np.ndarray) -> Brightness:
-    """Measure it by how many pixels have which level: NumPy's own deviation makes a float64 of each pixel first."""
-    counts = np.zeros(LEVELS, np.int64)
-    for start in range(0, len(images), IMAGES_CHUNK):
-        counts += np.bincount(images[start : start + IMAGES_CHUNK].ravel(), minlength=LEVELS)
-    levels = np.arange(LEVELS)
-    mean = np.average(levels, weights=counts)
-    return Brightness(mean=float(mean), deviation=float(np.average((levels - mean) ** 2, weights=counts) ** 0.5))

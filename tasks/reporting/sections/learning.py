@@ -1,4 +1,4 @@
-"""How they learned: accuracy, loss and learning rate by epoch."""
+"""How they learned: accuracy and loss by epoch."""
 
 import math
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from tasks.reporting.data import Run
 from tasks.reporting.plots import TEXT, as_svg, count_epochs, look, new_figure, plain, short, styled
 
 TITLE = "How they learned"
+DECAYED = 0.1  # of its highest value: below that, a learning rate has fallen to almost nothing
 
 
 class Epoch(Model):
@@ -30,6 +31,7 @@ class Numbers(Model):
 
     histories: dict[str, list[Epoch]]
     lowest_loss: dict[str, Count | None]  # the epoch of the lowest validation loss
+    decaying: list[str]  # networks whose learning rate ends far below its highest
     training_with: list[str]  # what sets training numbers apart from validation ones, in this run
     flipped: bool  # whether test predictions average over flips, which these validation numbers do not
 
@@ -59,30 +61,33 @@ def of_histories(
             name: min(history, key=lambda epoch: epoch["validation_loss"])["epoch"] if history else None
             for name, history in histories.items()
         },
+        decaying=[
+            name
+            for name, history in histories.items()
+            if history and history[-1]["learning_rate"] < DECAYED * max(epoch["learning_rate"] for epoch in history)
+        ],
         training_with=list(training_with),
         flipped=flipped,
     )
 
 
 def plots(numbers: Numbers) -> dict[str, Markup]:
-    """Draw a panel each for accuracy, loss and learning rate."""
+    """Draw a panel each for accuracy and loss."""
     if not any(numbers.histories.values()):
         return {}
     return {
         "accuracy": _curves(numbers, "accuracy", "accuracy, %"),
         "loss": _curves(numbers, "loss", "loss (cross-entropy, nats)"),
-        "learning_rate": _curves(numbers, "learning_rate", "learning rate at the end of the epoch"),
     }
 
 
 @styled
 def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
-    keys = _keys(numbers, quantity)
+    keys = _keys(numbers)
     columns = 3 if max(map(len, numbers.histories)) <= 10 else 2
-    height = (1.9 if quantity == "learning_rate" else 3.2) + 0.2 * math.ceil(len(keys) / columns)
-    figure, panel = new_figure(height)
+    figure, panel = new_figure(3.2 + 0.2 * math.ceil(len(keys) / columns))
     scale = 100 if quantity == "accuracy" else 1
-    lines = {quantity: "-"} if quantity == "learning_rate" else {quantity: ":", f"validation_{quantity}": "-"}
+    lines = {quantity: ":", f"validation_{quantity}": "-"}
     last = max(map(len, numbers.histories.values()))
     for name, history in numbers.histories.items():
         color, marker = look(name)
@@ -125,7 +130,7 @@ def _with_epochs(svg: Markup, panel: Any, figure: Any, last: int) -> Markup:
     return Markup(str(svg).replace("<svg", f'<svg data-epochs="{edges}" data-scale="{scale}"', 1))  # noqa: S704 (ours)
 
 
-def _keys(numbers: Numbers, quantity: str) -> list[Any]:
+def _keys(numbers: Numbers) -> list[Any]:
     """Return what the legend shows: the networks, and the kinds of line."""
     from matplotlib.lines import Line2D
 
@@ -133,7 +138,6 @@ def _keys(numbers: Numbers, quantity: str) -> list[Any]:
         Line2D([], [], color=look(name)[0], marker=look(name)[1], markersize=5, label=plain(short(name)))
         for name in numbers.histories
     ]
-    if quantity != "learning_rate":
-        keys.append(Line2D([], [], color=TEXT, linestyle=":", label="training"))
-        keys.append(Line2D([], [], color=TEXT, linestyle="-", label="validation"))
+    keys.append(Line2D([], [], color=TEXT, linestyle=":", label="training"))
+    keys.append(Line2D([], [], color=TEXT, linestyle="-", label="validation"))
     return keys
