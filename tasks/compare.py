@@ -107,7 +107,8 @@ def _verdict(
         return [f"Only {winner} was trained: nothing to compare.", f"{test}."]
     accuracy = {name: of.accuracy["validation"].value for name, of in results.items()}
     parameters = {name: of.parameters for name, of in results.items()}
-    sentences = [headline(choice, accuracy, parameters, f"{count(images['validation'])} validation images")]
+    evidence = f"{count(images['validation'])} validation images"
+    sentences = [headline(choice, accuracy, parameters, evidence, among="these trained models")]
     if choice.tied:
         scores = ", ".join(f"{name} {percent(accuracy[name])}" for name in choice.tied)
         sentences.append(f"Validation accuracy: {scores}. To break the tie, use more images, or more seeds: {STUDY}.")
@@ -123,9 +124,8 @@ def _against(pair: PairwiseDifferences) -> str:
     shown = difference if difference.value > 0 else -difference
     certainty = f"{interval(*shown.interval)}, McNemar {p_value(pair.test.p)}"
     how = f"{points(shown.value)} points {where} {pair.second} ({certainty})"
-    chance = "very unlikely to" if pair.test.p < 0.001 else "unlikely to" if pair.test.significant else "enough to"
-    chance = f"For these two trained models, chance in the choice of test images is {chance} explain the difference"
-    return f"{how}. {chance}."
+    rare = "very rare" if pair.test.p < 0.001 else "rare" if pair.test.significant else "not unusual"
+    return f"{how}. Between equally accurate models, a difference this large would be {rare}."
 
 
 def _warning(pairs: list[PairwiseDifferences]) -> str | None:

@@ -24,7 +24,7 @@ class Rejection(Model):
     """The accuracy on what is left without the least confident images."""
 
     images: Count
-    accuracy: Share
+    accuracy: Estimate
 
 
 class Calibration(Model):
@@ -141,7 +141,7 @@ def accuracy_at_rejection(rate: float, probabilities: np.ndarray, labels: np.nda
     above, equal = confidence > limit, confidence == limit
     left = len(labels) - rejected
     hits = correct[above].sum() + correct[equal].mean() * (left - above.sum())
-    return Rejection(images=left, accuracy=hits / left)
+    return Rejection(images=left, accuracy=proportion(hits / left, left))
 
 
 def class_scores(confusion: np.ndarray, index: int) -> ClassScores:

@@ -9,7 +9,7 @@ from tasks.evaluation.metrics import class_scores, confusion_of, distances_by_bi
 from tasks.evaluation.models import Count, Difference, Estimate, Model, Share
 from tasks.training.cross_entropy import per_sample_cross_entropy
 
-BOOTSTRAP_SAMPLES = 500  # of the images, for the calibration error
+BOOTSTRAP_SAMPLES = 2_000  # of the images, for the calibration error
 SIGNIFICANT = 0.05  # the p-value that goes with 95% intervals
 
 

@@ -57,15 +57,17 @@ def headline(
     parameters: Mapping[str, int],
     evidence: str,
     named: Callable[[str], str] = network_called,
+    among: str = "",
 ) -> str:
-    """Return what to keep and why; `evidence` is what decided, such as "6,000 validation images"."""
+    """Return what to keep, and of what; `evidence` is what decided, such as "6,000 validation images"."""
     winner, second = choice.ranking[:2]
     if choice.tied:
         apart = f"{evidence} cannot tell {join_words(choice.tied)} apart"
         return f"Tie: {apart}. Keep {named(winner)}{_why(choice, parameters)}."
     other = f"{second} {percent(accuracy[second])}"
     best = "" if len(choice.ranking) == 2 else "next best "
-    return f"Keep {named(winner)}: {percent(accuracy[winner])} on validation, {best}{other}."
+    keep = f"Of {among}, keep" if among else "Keep"
+    return f"{keep} {named(winner)}: {percent(accuracy[winner])} on validation, {best}{other}."
 
 
 def _why(choice: Choice, parameters: Mapping[str, int]) -> str:

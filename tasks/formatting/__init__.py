@@ -25,6 +25,11 @@ def size(number: float) -> str:
     return f"{number / 1e3:.0f}{SPACE}k" if number >= 10_000 else f"{number:,.0f}"
 
 
+def times(ratio: float) -> str:
+    """Return a ratio: 0.24×, 6.0×, 25×."""
+    return f"{ratio:.{2 if ratio < 1 else 1 if ratio < 10 else 0}f}×"
+
+
 def duration(seconds: float) -> str:
     """Return a time as people say it: 8 min 12 s, 2 h 5 min, 4.3 s."""
     if seconds < 60:

@@ -4,16 +4,19 @@ import base64
 import hashlib
 import io
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup, escape
 
-from tasks.formatting import count, duration, in_unit, join_words, moment, p_value, percent, points, signed, size
+from tasks.formatting import count, duration, in_unit, join_words, moment, p_value, percent, points, signed, size, times
 from tasks.pipeline.code_key import read_data
 from tasks.reporting.plots import slot
 
+OPTION = re.compile(r"--[\w-]+")
 BESIDE = Path(__file__).parent
 COLUMNS = 50  # of the sprite
 GRAYS = 16  # levels of gray in it: half the bytes of 256, and hardly to be distinguished at this size
@@ -55,6 +58,11 @@ class Sprite:
         return "--x:{};--y:{}".format(*self.place(file, index))
 
 
+def command(text: str) -> Markup:
+    """Return a command whose options no line break parts."""
+    return Markup(OPTION.sub(r"<span>\g<0></span>", str(escape(text))))  # noqa: S704 (escaped)
+
+
 class Templates:
     """The templates beside this file, with what they share."""
 
@@ -69,7 +77,21 @@ class Templates:
             lstrip_blocks=True,
         )
         self.environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # and keys in their order
-        shown = (count, duration, percent, points, signed, size, join_words, p_value, in_unit, moment, slot)
+        shown = (
+            command,
+            count,
+            duration,
+            percent,
+            points,
+            signed,
+            size,
+            join_words,
+            p_value,
+            in_unit,
+            moment,
+            times,
+            slot,
+        )
         self.environment.filters |= {of.__name__: of for of in shown}
         self.shared = {"sprite": None, "columns": COLUMNS, **shared}
 

@@ -73,11 +73,10 @@ def test_two_networks_get_a_verdict_with_its_certainty():
     assert pair.test.difference.value == pytest.approx(0.02)
     assert (pair.validation.only_first_correct, pair.validation.only_second_correct) == (180, 0)
     first, second = verdict(**candidates)
-    assert first == "Keep the dropout network: 93.00% on validation, baseline 90.00%."
+    assert first == "Of these trained models, keep the dropout network: 93.00% on validation, baseline 90.00%."
     assert second.startswith("On the 10,000 test images it scores 92.00%, 2.00 points above baseline (95% CI 1.7")
     assert second.endswith(
-        "McNemar p < 0.001). For these two trained models, chance in the choice of test images is very unlikely to "
-        "explain the difference."
+        "McNemar p < 0.001). Between equally accurate models, a difference this large would be very rare."
     )
     assert comparison.warning is None
 
@@ -85,7 +84,7 @@ def test_two_networks_get_a_verdict_with_its_certainty():
 @pytest.mark.parametrize(
     ("only_dropout", "only_baseline", "count", "verdict_begins"),
     [
-        (140, 91, 6_000, "Keep the dropout network: 98.48% on validation, baseline 97.67%."),
+        (140, 91, 6_000, "Of these trained models, keep the dropout network: 98.48% on validation, baseline 97.67%."),
         (42, 31, 200, "Tie: 200 validation images cannot tell dropout and baseline apart. Keep the dropout network, "),
         (
             31,
@@ -113,11 +112,11 @@ def test_the_verdict_is_by_the_paired_difference(only_dropout, only_baseline, co
 @pytest.mark.parametrize(
     ("only_kept", "only_other", "says"),
     [
-        (220, 180, "McNemar p = 0.051). {chance} is enough to explain the difference."),
-        (220, 178, "McNemar p = 0.04). {chance} is unlikely to explain the difference."),
-        (220, 100, "McNemar p < 0.001). {chance} is very unlikely to explain the difference."),
+        (220, 180, "McNemar p = 0.051). {rare} not unusual."),
+        (220, 178, "McNemar p = 0.04). {rare} rare."),
+        (220, 100, "McNemar p < 0.001). {rare} very rare."),
         (220, 220, "as many as other (95% CI −0.41 to 0.41)."),
-        (180, 220, "0.40 points below other (95% CI 0.01 to 0.79, McNemar p = 0.051). {chance} is enough"),
+        (180, 220, "0.40 points below other (95% CI 0.01 to 0.79, McNemar p = 0.051). {rare} not"),
     ],
 )
 def test_the_verdict_says_what_chance_has_to_do_with_the_test_result(only_kept, only_other, says):
@@ -126,8 +125,8 @@ def test_the_verdict_says_what_chance_has_to_do_with_the_test_result(only_kept, 
         "kept": candidate(validation=0.93, correct={"test": correct[0]}),
         "other": candidate(correct={"test": correct[1]}),
     }
-    chance = "For these two trained models, chance in the choice of test images"
-    assert says.format(chance=chance) in verdict(**candidates)[-1]
+    rare = "Between equally accurate models, a difference this large would be"
+    assert says.format(rare=rare) in verdict(**candidates)[-1]
     assert compared(candidates).warning is None
 
 

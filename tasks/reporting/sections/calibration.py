@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from tasks.evaluation.metrics import REJECTION_RATES, Calibration
+from tasks.evaluation.metrics import REJECTION_RATES, Bin, Calibration
 from tasks.evaluation.models import Estimate, Model, Share
 from tasks.formatting import percent
 from tasks.reporting.data import Run
@@ -18,6 +18,7 @@ class Numbers(Model):
     rejection_rates: list[Share]  # of the images, the least confident ones
     networks: dict[str, Calibration]  # of the bins, those that hold images
     findings: dict[str, str]
+    outside: dict[str, list[Bin]]  # bins in which confidence lies outside the accuracy's interval
 
 
 def numbers(run: Run) -> Numbers:
@@ -28,7 +29,13 @@ def numbers(run: Run) -> Numbers:
         for name, of in networks.items()
     }
     findings = {name: _finding(of.overconfidence) for name, of in networks.items()}
-    return Numbers(rejection_rates=list(REJECTION_RATES), networks=filled, findings=findings)
+    outside = {name: [of_bin for of_bin in of.bins if _is_outside(of_bin)] for name, of in filled.items()}
+    return Numbers(rejection_rates=list(REJECTION_RATES), networks=filled, findings=findings, outside=outside)
+
+
+def _is_outside(of_bin: Bin) -> bool:
+    low, high = of_bin.accuracy.interval if of_bin.accuracy else (0.0, 1.0)
+    return of_bin.confidence is not None and not low <= of_bin.confidence <= high
 
 
 def _finding(overconfidence: Estimate) -> str:

@@ -74,7 +74,7 @@ def numbers(run: Run) -> Numbers:
         look_alikes=_look_alikes(class_names, confusion),
         pictures=predicted_images(run, positions),
         correct_shown=correct_shown,
-        of_largest=predicted_images(run, _most_confident(run, names[0], *largest[:2])[:9]) if largest else [],
+        of_largest=predicted_images(run, _most_confident(run, names[0], *largest[:2])[:8]) if largest else [],
     )
 
 

@@ -28,10 +28,10 @@ class Quantity(NamedTuple):
 QUANTITIES = {
     "validation_accuracy": Quantity("Validation accuracy (picks the winner)", "%", "higher"),
     "test_accuracy": Quantity("Test accuracy", "%", "higher"),
-    "train_accuracy": Quantity("Training accuracy", "%", None),
-    "gap": Quantity("Train − test gap (points)", "points", None),
+    "train_accuracy": Quantity("Training accuracy", "%"),
+    "gap": Quantity("Train − test gap (points)", "points"),
     "cross_entropy": Quantity("Cross-entropy, test (nats)", "nats", "lower"),
-    "calibration_error": Quantity("Calibration error, test (points)", "points", "lower"),
+    "calibration_error": Quantity("Calibration error, test (points)", "points"),
     "parameters": Quantity("Parameters", "", "lower"),
     "multiply_adds": Quantity("Multiply-adds per image", "", "lower"),
     "file_bytes": Quantity("Saved model (MB)", "bytes", "lower"),

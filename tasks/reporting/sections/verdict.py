@@ -7,7 +7,7 @@ from tasks.evaluation.comparison import Claim
 from tasks.evaluation.models import Count, Estimate, Model, Seconds
 from tasks.evaluation.paired import PairwiseResult
 from tasks.evaluation.rule import RULE
-from tasks.formatting import count, join_words, percent, points
+from tasks.formatting import count, join_words, percent, points, times
 from tasks.pipeline.artifact import Artifact
 from tasks.reporting.data import Run
 from tasks.reporting.plots import Interval, Panel, interval_plot, look, short
@@ -153,7 +153,7 @@ def _next_steps(run: Run, epochs: int | None) -> dict[str, str]:
     """Return what would make a reader surer, and the command that does it: with so many epochs for all, if any."""
     steps = {"Train all networks equally long": f"{run.command} --epochs {epochs}"} if epochs else {}
     if run.pairs and not run.study:
-        study = run.command.replace("flows/main.py", "flows/study.py seeds")
+        study = run.command.replace("flows/main.py", "flows/study.py seeds") + (f" --epochs {epochs}" if epochs else "")
         steps["Repeat with five seeds, to see how much results vary between trainings"] = f"{study} --seeds 5"
     return steps
 
@@ -171,7 +171,7 @@ def _budget_warning(budgets: dict[str, Budget]) -> str | None:
         return None
     trained = ", ".join(f"{name} {budget.epochs}" for name, budget in networks.items())
     return (
-        f"Unequal training (epochs: {trained}). The validation loss of {join_words(short)} had not bottomed out: more "
+        f"Unequal training (epochs: {trained}). The validation loss of {join_words(short)} was still falling: more "
         "epochs might help, and change the ranking."
     )
 
@@ -198,8 +198,7 @@ def _ratio(one: float, other: float, of_what: str) -> str:
     for value, words in {1.0: "about the same", 0.5: "half the", 0.25: "a quarter of the"}.items():
         if abs(ratio / value - 1) < CLOSE:
             return f"{words} {of_what}"
-    times = f"{percent(ratio, 0)} of" if ratio < 1 else f"{ratio:.{1 if ratio < 10 else 0}f}×"
-    return f"{times} the {of_what}"
+    return f"{f'{percent(ratio, 0)} of' if ratio < 1 else times(ratio)} the {of_what}"
 
 
 def plots(numbers: Numbers) -> dict[str, Markup]:

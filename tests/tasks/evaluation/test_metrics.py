@@ -103,7 +103,7 @@ def test_rejecting_the_least_confident_leaves_the_accuracy_of_the_others(many):
     right = (probabilities.argmax(axis=1) == labels)[order]
     rejections = measure(probabilities, labels).calibration.rejection
     assert [rejection.images for rejection in rejections] == [2970, 2850, 2700]
-    assert [rejection.accuracy for rejection in rejections] == [
+    assert [rejection.accuracy.value for rejection in rejections] == [
         pytest.approx(right[rejected:].mean()) for rejected in (30, 150, 300)
     ]
 
@@ -112,4 +112,4 @@ def test_of_equally_confident_images_none_is_more_likely_to_be_rejected():
     constant = np.tile(np.array([[0.7, 0.3]], np.float32), (100, 1))
     labels = np.repeat([0, 1], [60, 40])
     for rejection in measure(constant, labels).calibration.rejection:
-        assert rejection.accuracy == pytest.approx(0.6)
+        assert rejection.accuracy.value == pytest.approx(0.6)
