@@ -18,7 +18,7 @@ class Numbers(Model):
     rejection_rates: list[Share]  # of the images, the least confident ones
     networks: dict[str, Calibration]  # of the bins, those that hold images
     findings: dict[str, str]
-    outside: dict[str, list[Bin]]  # bins in which confidence lies outside the accuracy's interval
+    outside: dict[str, str]  # what of its confidence bins contradicts calibration
 
 
 def numbers(run: Run) -> Numbers:
@@ -29,13 +29,24 @@ def numbers(run: Run) -> Numbers:
         for name, of in networks.items()
     }
     findings = {name: _finding(of.overconfidence) for name, of in networks.items()}
-    outside = {name: [of_bin for of_bin in of.bins if _is_outside(of_bin)] for name, of in filled.items()}
+    outside = {name: _outside(of.bins) for name, of in filled.items()}
     return Numbers(rejection_rates=list(REJECTION_RATES), networks=filled, findings=findings, outside=outside)
 
 
-def _is_outside(of_bin: Bin) -> bool:
-    low, high = of_bin.accuracy.interval if of_bin.accuracy else (0.0, 1.0)
-    return of_bin.confidence is not None and not low <= of_bin.confidence <= high
+def _outside(bins: list[Bin]) -> str:
+    """Return a sentence on the bins whose confidence lies outside the interval of their accuracy, if there are any."""
+    known = [(of_bin, of_bin.confidence, of_bin.accuracy) for of_bin in bins if of_bin.confidence and of_bin.accuracy]
+    off = [(b, confidence, of) for b, confidence, of in known if not of.low <= confidence <= of.high]
+    if not off:
+        return ""
+    largest, confidence, accuracy = max(off, key=lambda found: found[0].images)
+    where = f"from {percent(largest.low, 1)} to {percent(largest.high, 1)}"
+    numbers = f"confidence {percent(confidence)}, accuracy {percent(accuracy.value)}"
+    which = ":" if len(off) == 1 else "; most images are in the one"
+    return (
+        f"In {len(off)} of {len(bins)} confidence bins, the interval of the accuracy excludes the mean confidence"
+        f"{which} {where} ({numbers})."
+    )
 
 
 def _finding(overconfidence: Estimate) -> str:
