@@ -16,19 +16,22 @@ from tasks.pipeline.run_records import Record, recover_crashed_runs
 FLOW_RUN_ID_ENV = "PREFECT__FLOW_RUN_ID"  # set by Prefect's worker, inherited by the run's children
 
 
-def mark_crashed_runs(url: str, data_dir: Path | None = None, worker_starts: bool = False) -> list[str]:
+def mark_crashed_runs(
+    url: str, data_dir: Path | None = None, *, pending: bool = False, stopped: bool = False
+) -> list[str]:
     """Report this host's runs that were killed to the server; return a sentence on each.
 
-    Pending runs count only when `worker_starts`: otherwise a worker may be about to start them.
+    Pending runs count only where no worker may be about to start them. Runs that were stopped end as cancelled.
 
     Raises:
         RunError: the server does not answer; a later call reports them.
     """
-    dead = [(run["id"], run["infrastructure_pid"]) for run in unfinished(url, worker_starts) if not is_alive(run)]
+    dead = [(run["id"], run["infrastructure_pid"]) for run in unfinished(url, pending) if not is_alive(run)]
     records = unreported(data_dir, url) if data_dir else []
     dead += [(record.content["flow_run"], record.content["pid"]) for record in records]
     host = socket.gethostname()
-    messages = [_end_run(url, run, f"its process, pid {pid} on {host}, was killed") for run, pid in dead]
+    what = "stopped by `make stop`" if stopped else "killed"
+    messages = [_end_run(url, run, f"its process, pid {pid} on {host}, was {what}", stopped) for run, pid in dead]
     for record in records:
         record.update(reported=True)
     # A run's tasks are reported neither by its worker nor above.
@@ -61,18 +64,16 @@ def is_alive(run: dict[str, Any]) -> bool:
     return maybe or any(environment.get(FLOW_RUN_ID_ENV) == run["id"] for environment in seen.values())
 
 
-def _end_run(url: str, identifier: str, message: str) -> str:
+def _end_run(url: str, identifier: str, message: str, stopped: bool) -> str:
     """Set the final state of a run without a process, unless it has one; return a sentence on it.
 
-    A run that was being cancelled ends as cancelled, and nobody is notified.
+    A run that was stopped or being cancelled ends as cancelled, and nobody is notified.
     """
     going_on = {"id": {"any_": [identifier]}, "state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
     run = next(iter(list_all(url, "flow_runs", flow_runs=going_on)), None)
     if not run:  # it has ended by itself meanwhile, or the server has forgotten it
         return ""
-    name = "Cancelled" if run["state_type"] == "CANCELLING" else "Crashed"
-    if name == "Cancelled":
-        message = "; ".join(filter(None, [run["state"]["message"], message]))
+    name = "Cancelled" if stopped or run["state_type"] == "CANCELLING" else "Crashed"
     _set_state(url, f"flow_runs/{identifier}", name, message)
     if name == "Crashed":
         notify_of_failure(url, run["name"], identifier, f"{name}: {message}")

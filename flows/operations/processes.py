@@ -38,10 +38,10 @@ def command_of(process: int) -> str:
         return ""
 
 
-def terminate(find: Callable[[], Iterable[int]]) -> bool:
-    """Send SIGTERM to the processes found, then SIGKILL to those that remain; return whether there were any."""
+def terminate(find: Callable[[], Iterable[int]], at_once: bool = False) -> bool:
+    """Send SIGTERM (not `at_once`) to the processes found, then SIGKILL; return whether there were any."""
     found_any = bool(find())
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in (signal.SIGKILL,) if at_once else (signal.SIGTERM, signal.SIGKILL):
         for process in find():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, number)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from flows.environment import PREFECT_HOME as HOME
 from flows.environment import URL, settle_environment
-from flows.operations.crashed_runs import FLOW_RUN_ID_ENV, mark_crashed_runs
+from flows.operations.crashed_runs import mark_crashed_runs
 from flows.operations.processes import SERVICE_ENV, command_of, find_service, terminate, wait_until
 from flows.operations.server_client import (
     OUR_FLOWS,
@@ -39,7 +39,6 @@ PORT = HOME / "port"  # the server's last one
 POOL = "fashion-mnist"
 PAGES_URL = "FASHION_MNIST_PAGES_URL"  # where a browser finds reports/: in the environment of the pages' server
 START_TIMEOUT = 180  # seconds: the first start makes the database
-CANCEL_TIMEOUT = 30  # seconds
 MAX_LOG = 20 << 20  # bytes
 ENVIRONMENT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -136,23 +135,20 @@ def start_worker() -> str:
         if normalize_url(environment.get(URL)) == normalize_url(url):
             return "\n".join([*mark_crashed_runs(url), f"The worker was already running; log: {log}"])
         terminate(_worker)  # its server was another one
-    mark_crashed_runs(url, worker_starts=True)
+    mark_crashed_runs(url, pending=True)
     _start("worker", url, {URL: url})
     return f"The worker is running; log: {log}"
 
 
 def stop() -> str:
-    """End what was started here: the runs, then their worker, then the server, which records how they end."""
-    url = _api_of("worker")
-    if _worker() and _cancel_runs(url):
-        wait_until(lambda: find_service("worker").keys() <= _worker().keys(), CANCEL_TIMEOUT)
-    ended = []
+    """End what was started here: the worker with its runs, which the server is told, then the server."""
+    url, ended = _api_of("worker"), []
     for name in SERVICES:
-        if terminate(partial(find_service, name)):
+        if terminate(partial(find_service, name), at_once=name == "worker"):  # a run that is killed loses nothing
             ended.append(name)
         if name == "worker" and url:
             with contextlib.suppress(RunError):  # the server is away: the next worker reports them
-                mark_crashed_runs(url)  # the worker itself takes some seconds to do so
+                mark_crashed_runs(url, pending=True, stopped=True)
     return f"Stopped: {', '.join(ended)}" if ended else "Nothing was running."
 
 
@@ -188,17 +184,6 @@ def _api_of(service: str) -> str:
 def _worker() -> dict[int, dict[str, str]]:
     """Return the process of the worker itself, if there is one, with its environment."""
     return {process: its for process, its in find_service("worker").items() if "worker start" in command_of(process)}
-
-
-def _cancel_runs(url: str) -> bool:
-    """Have the worker's runs cancelled, as in Prefect's UI; return whether there are any and their server does so."""
-    cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling", "message": "make stop"}}
-    cancelled = False
-    for run in {its.get(FLOW_RUN_ID_ENV) for its in find_service("worker").values()} - {None}:
-        with contextlib.suppress(RunError, FileNotFoundError):  # the server is away: they end with their worker
-            request(url, f"flow_runs/{run}/set_state", cancelling)
-            cancelled = True
-    return cancelled
 
 
 def _start(name: str, url: str, settings: dict[str, str]) -> None:

@@ -107,7 +107,7 @@ def test_a_run_that_comes_to_its_end_while_others_are_told_of_is_left_as_it_is(u
 def test_a_run_that_is_about_to_be_started_is_dead_only_where_no_worker_was_and_on_this_host(url):
     run, elsewhere = ghost(url, "PENDING"), ghost(url, "RUNNING", "elsewhere")
     assert mark_crashed_runs(url) == []
-    assert len(mark_crashed_runs(url, worker_starts=True)) == 1
+    assert len(mark_crashed_runs(url, pending=True)) == 1
     assert (state_of(url, run), state_of(url, elsewhere)) == ("CRASHED", "RUNNING")
 
 
