@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
 .PHONY: run article server deploy worker stop extras check test bench browser lint lock schema docs fixtures clean
-unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONDEVMODE
+unexport PYTHONPATH
 
 export PORT ?=
 PYTHON = .venv/bin/python

@@ -61,7 +61,7 @@ def _kept_server(url: str) -> Iterator[tuple[str, Callable[[], None]]]:
             client.raise_for_api_version_mismatch()
     except Exception as error:  # no answer, or something else's, or another Prefect's
         raise RunError(
-            f"no Prefect 3 server answers at {url} (from PREFECT_API_URL or your Prefect profile; "
+            f"no Prefect 3 server answers at {url} (from PREFECT_API_URL; "
             f"{type(error).__name__}): start one there, or run without it: PREFECT_API_URL= make run"
         ) from error
     yield url, lambda: None

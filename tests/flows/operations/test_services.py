@@ -15,13 +15,6 @@ from tasks.settings.settings import PROJECT
 
 pytestmark = pytest.mark.slow
 
-PROFILE = """
-active = "work"
-
-[profiles.work]
-PREFECT_API_URL = "http://127.0.0.1:9/api"
-"""
-
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
@@ -70,25 +63,6 @@ def test_an_address_that_is_none_gets_a_sentence(monkeypatch, url):
     monkeypatch.setenv("PREFECT_API_URL", url)
     with pytest.raises(RunError, match=f"^no Prefect API answers at {url} "):
         module.server_url()
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("flows/main.py", "--status"),
-        ("-m", "flows.operations.services", "deploy"),
-    ],
-    ids=" ".join,
-)
-def test_every_command_asks_the_server_that_the_user_s_profile_names(command, tmp_path):
-    (tmp_path / "profiles.toml").write_text(PROFILE)
-    folders = () if "-m" in command else ("--data-dir", str(tmp_path / "data"), "--reports-dir", str(tmp_path))
-    environment = os.environ | {"PREFECT_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, *command, *folders], cwd=PROJECT, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 1
-    assert re.search("no Prefect (API|server) .*answers at http://127.0.0.1:9/api ", done.stdout + done.stderr)
 
 
 def test_a_process_that_does_not_start_is_told_with_its_log(home, monkeypatch):
