@@ -1,8 +1,6 @@
 """What `make server` and the others do, beside what `tests/flows/test_deployments.py` sees of them."""
 
 import os
-import re
-import subprocess
 import sys
 from pathlib import Path
 
