@@ -5,7 +5,7 @@ python -m tests.faults study                          # a study of seeds, killed
 python -m tests.faults damages --count 1000
 python -m tests.faults together
 python -m tests.faults scheduled                      # all of them, on a server and a worker of their own
-python -m tests.faults scheduled "worker killed"      # root's, for a disk of its own; a C compiler, for a clock
+python -m tests.faults scheduled "worker killed"
 
 Each prints what it counted, and ends with status 1 if anything was lost, served damaged, left behind or made twice.
 """

@@ -1,129 +1,78 @@
-"""Scheduled runs, each disturbed by a fault in mid-training; then the schedule alone has to bring the result."""
+"""Scheduled runs, each disturbed in the midst of a training; then the schedule alone has to bring the same result."""
 
 import contextlib
-import json
+import os
 import shutil
-import subprocess
+import signal
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
+from flows.operations.processes import command_of
+from flows.operations.server_client import request
 from tasks.data.dataset import FASHION_MNIST
+from tasks.pipeline.errors import RunError
 from tests.deployed import Deployed, deployed
-from tests.faults.inflicted import EVERY, FAULTS, NODES, RECIPE, answered, clock_of, paused, the
 from tests.faults.kills import ORPHANS_END_WITHIN
-from tests.programs import FORK_SERVER, PROJECT, leftovers, wait_until
+from tests.programs import FORK_SERVER, PROJECT, leftovers, trains, wait_until
 
-WORTH_A_LOOK = ("goes on after", "was killed", "slot away", "does not answer", "Retry")  # in the log
-
-
-class Row(NamedTuple):
-    """What was seen of a fault."""
-
-    fault: str
-    server: str
-    log: str
-    data: str
+RECIPE: dict[str, Any] = {"preset": "smoke", "networks": ["dropout"], "epochs": 40}
+EVERY = 10  # seconds between two scheduled runs
+MADE = ("train", "evaluate", "compare", "report", "checkpoints")  # what each disturbed run makes anew
 
 
-def disturb(folder: Path, names: list[str]) -> list[Row]:
-    """Do each fault to a run of its own; return what was seen. An AssertionError tells what must never be."""
-    with small_disk(folder), deployed(folder) as copy:
-        specify(copy)
-        copy.environment |= clock_of(folder)
+def disturb(folder: Path, names: list[str]) -> bool:
+    """Do each fault to a run of its own, and print what was seen; return whether something was that must never be."""
+    good = True
+    with deployed(folder) as copy:
+        shutil.copytree(PROJECT / "data" / "raw" / FASHION_MNIST.name, copy.data / "raw" / FASHION_MNIST.name)
         copy.command("make server deploy worker")
         copy.unschedule("watch")  # at the next quarter of an hour it would begin
         undisturbed = copy.ended(copy.start("fast", RECIPE))
         assert undisturbed["state_type"] == "COMPLETED", undisturbed["state"]
         expected = digests(copy)
-        rows = []
         for name in names or FAULTS:
             try:
-                rows.append(one(copy, name, expected))
+                print(f"{name}: {one(copy, FAULTS[name], expected)}", flush=True)
             except AssertionError as error:
-                rows.append(Row(name, "", "", f"FAULT: {error}"))
-            print(" | ".join(rows[-1]), flush=True)
-        return rows
+                good = False
+                print(f"{name}: FAULT: {error}", flush=True)
+    return good
 
 
-def one(copy: Deployed, name: str, expected: dict[str, str]) -> Row:
-    """Disturb one run and see to it that the schedule alone brings the same result."""
-    node, fault = FAULTS[name]
-    for done in (*NODES[NODES.index(node) :], "checkpoints"):
+def one(copy: Deployed, fault: Callable[[Deployed, int], None], expected: dict[str, str]) -> str:
+    """Disturb one run and see to it that the schedule alone brings the same result; return how the run ended."""
+    for done in MADE:
         shutil.rmtree(copy.data / done, ignore_errors=True)
     before = {run["id"] for run in copy.runs("watch")}
-    log = copy.data / "prefect" / "worker.log"
-    seen = log.stat().st_size
     copy.schedule("watch", EVERY, RECIPE)
-    deadline = time.monotonic() + 120
-    while not at_work(copy, node):
-        assert time.monotonic() < deadline, copy.runs("watch")[-1:]
-        time.sleep(0.001)
-    flow = the(copy, "prefect.engine")
+    wait_until(lambda: list(copy.data.glob("checkpoints/*/*")) and training(copy), 120)
+    flow = next(process for process, line in copy.processes("worker").items() if "prefect.engine" in line)
     with paused(flow):  # whatever is done in a moment is not done before the fault
         (disturbed,) = [run for run in copy.runs("watch", "RUNNING") if run["id"] not in before]
-    told = fault(copy, flow)
+    fault(copy, flow)
     going_on = {"Running", "Pending", "Scheduled"}  # of its tasks, a later run tells where it could not
 
     def brought() -> bool:
-        done = [run for run in copy.runs("watch", "COMPLETED") if run["id"] not in before]
-        return bool(done) and not at_work(copy, node) and not going_on & set(copy.tasks(disturbed["id"]).values())
+        with contextlib.suppress(RunError):  # the server may be away, or drowned in overdue runs
+            done = [run for run in copy.runs("watch", "COMPLETED") if run["id"] not in before]
+            return bool(done) and not training(copy) and not going_on & set(copy.tasks(disturbed["id"]).values())
+        return False
 
-    wait_until(answered(brought), 900, lambda: str([(run["name"], run["state"]) for run in copy.runs("watch")[-5:]]))
+    wait_until(brought, 900, lambda: str([(run["name"], run["state"]) for run in copy.runs("watch")[-5:]]))
     copy.unschedule("watch")
     wait_until(lambda: "prefect.engine" not in str(copy.processes("worker")), 60, lambda: "a run's process is left")
-    insist_on_the_same(copy, expected)
-    server = ""
-    with contextlib.suppress(FileNotFoundError):  # the server's database is another one
-        first = copy.run(disturbed["id"])
-        tasks = copy.tasks(disturbed["id"])
-        assert not going_on & set(tasks.values()), (first["state"], tasks)
-        server = f"{first['state_name']} ({first['state']['message']}); tasks {', '.join(sorted(set(tasks.values())))}"
-    later = Counter(run["state_name"] for run in copy.runs("watch") if run["id"] not in {*before, disturbed["id"]})
-    with log.open() as lines:
-        lines.seek(seen)
-        logged = [line.strip()[15:] for line in lines if any(what in line for what in WORTH_A_LOOK)]
-    said = "; ".join([told, *dict.fromkeys(logged)])
-    return Row(name, f"{server}; then {dict(later)}", said, f"the same {len(expected)} digests, nothing left")
-
-
-def specify(copy: Deployed) -> None:
-    """Give the copy the real data under another name; it comes from a mirror on this machine, and is there already."""
-    mirror = f"http://127.0.0.1:{copy.port + 2}/"
-    specification = FASHION_MNIST.model_dump(mode="json") | {"name": "mirrored", "mirrors": [mirror]}
-    (copy.project / "dataset.json").write_text(json.dumps(specification))
-    shutil.copytree(PROJECT / "data" / "raw" / FASHION_MNIST.name, copy.data / "raw" / "mirrored")
-
-
-def insist_on_the_same(copy: Deployed, expected: dict[str, str]) -> None:
-    """See to it that the artifacts are those of the undisturbed run, each once, and that nothing else is left."""
     assert digests(copy) == expected, "another result"
-    assert leftovers(copy.data) == [], leftovers(copy.data)
-    assert not list(copy.data.glob("checkpoints/*")), "a checkpoint was left"
-    wait_until(
-        lambda: not any(FORK_SERVER in name for name in copy.processes("worker").values()),
-        ORPHANS_END_WITHIN,
-        lambda: "a child was left",
-    )
+    assert leftovers(copy.data) == list(copy.data.glob("checkpoints/*")) == [], "something was left"
+    wait_until(lambda: FORK_SERVER not in str(copy.processes("worker")), ORPHANS_END_WITHIN, lambda: "a child is left")
+    ended = copy.run(disturbed["id"])
+    return f"{ended['state_name']} ({ended['state']['message']}); then the same {len(expected)} digests, nothing left"
 
 
-@contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """Have a disk of its own for the folder, that can be filled: a tmpfs (for root alone)."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g", "fashion-mnist-faults", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def at_work(copy: Deployed, node: str) -> bool:
-    """Tell whether a node is being made; a training only once it has a checkpoint to go on from."""
-    if node == "train":
-        return bool(list(copy.data.glob("checkpoints/*/*"))) and bool(list((copy.data / node).glob(".staging-*")))
-    return bool(list((copy.data / node).glob(".staging-*")))
+def training(copy: Deployed) -> list[int]:
+    """Return the process that trains, if there is one."""
+    return [each for each, line in copy.processes("worker").items() if FORK_SERVER in line and trains(each)]
 
 
 def digests(copy: Deployed) -> dict[str, str]:
@@ -134,3 +83,64 @@ def digests(copy: Deployed) -> dict[str, str]:
         assert node not in found, f"{node} was made twice"
         found[node] = manifest.read_text().split('"digest": "')[1][:64] if node != "report" else ""
     return found
+
+
+@contextlib.contextmanager
+def paused(process: int) -> Iterator[None]:
+    """Have a process stand still while the context lasts."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+def end(copy: Deployed, service: str) -> None:
+    """Kill all processes of a service."""
+    for process in copy.processes(service):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    wait_until(lambda: not copy.processes(service), 30)
+
+
+def kill_worker(copy: Deployed, flow: int) -> None:
+    """End the worker without a word, and start another."""
+    worker = next(process for process, line in copy.processes("worker").items() if "prefect worker start" in line)
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: not command_of(worker), 30)
+    copy.command("make worker")
+
+
+def kill_all(copy: Deployed, flow: int) -> None:
+    """Have the power fail, but for the server."""
+    end(copy, "worker")
+    copy.command("make worker")
+
+
+def outage(seconds: float) -> Callable[[Deployed, int], None]:
+    """Make a fault: the server is away for so long."""
+
+    def away(copy: Deployed, flow: int) -> None:
+        end(copy, "server")
+        time.sleep(seconds)
+        copy.command("make server")
+
+    return away
+
+
+def cancel(copy: Deployed, flow: int) -> None:
+    """Cancel the run, as the button of Prefect's UI does."""
+    (run,) = copy.runs("watch", "RUNNING")
+    request(copy.url, f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    assert copy.ended(run["id"])["state_name"] == "Cancelled"
+
+
+FAULTS: dict[str, Callable[[Deployed, int], None]] = {
+    "child killed": lambda copy, flow: os.kill(training(copy)[0], signal.SIGKILL),
+    "run killed": lambda copy, flow: os.kill(flow, signal.SIGKILL),
+    "worker killed": kill_worker,
+    "all killed": kill_all,
+    "server away for 30 s": outage(30),
+    "server away for 10 minutes": outage(600),
+    "cancelled": cancel,
+}
