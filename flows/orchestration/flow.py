@@ -8,7 +8,6 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from prefect.futures import PrefectFuture, as_completed
 from prefect.runtime import deployment
 from prefect.runtime import flow_run as this_run
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Completed, Failed
 
 from flows.environment import URL
 from flows.operations.crashed_runs import mark_crashed_runs
@@ -111,7 +110,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
         if ended.is_completed():
             record.end("completed", keep=report.summary["winner"])
         else:
-            record.end("stopped" if ended.is_cancelled() else "failed", ended.message or "")
+            record.end("failed", ended.message or "")
     if deployment.id:
         sync_task_states({future.task_run_id: (label, future.state) for future, label in futures.items()})
     if ended.is_completed():
@@ -124,7 +123,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
 def run_nodes(dag: Dag, settings: Settings, record: Record, futures: Futures, live: LivePage) -> State:
     """Run every node as a task, and publish the report; return the state that the flow run ends in."""
     forced, engine = ForcedReruns(settings.force), ENGINES[settings.engine](settings)
-    stopped: list[State] = []  # how the run is to end if something stops it
+    too_long: list[State] = []  # how the run ends then
 
     def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
         made_of = [futures[given] for given in flatten(inputs, PrefectFuture)]
@@ -134,11 +133,10 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, futures: Futures, li
         return future
 
     def stop(state: State) -> None:
-        stopped.append(state)
+        too_long.append(state)
         engine.stop()
 
-    cancelled = partial(stop, Cancelled(message="cancelled on the Prefect server"))
-    shown = [ProgressArtifacts(cancelled)] if os.environ.get(URL) else []
+    shown = [ProgressArtifacts()] if os.environ.get(URL) else []
     with watching(live, *shown), time_limit(settings.time_limit, stop), engine:
         try:
             report = dag(run, settings)
@@ -147,8 +145,8 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, futures: Futures, li
             engine.stop()
             record.end("stopped")
             raise
-        failure = next(iter(stopped), failure)
-        live.end(("stopped" if failure.is_cancelled() else "failed") if failure else "")
+        failure = next(iter(too_long), failure)
+        live.end("failed" if failure else "")
         try:
             return _with_page(failure, settings) if failure else _published(report, futures, settings)
         except RunError as error:

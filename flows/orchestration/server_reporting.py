@@ -3,11 +3,11 @@
 Nothing here may hold a run up or fail it: if the server does not answer, the work goes on.
 """
 
+import contextlib
 import json
 import os
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -28,21 +28,14 @@ from tasks.pipeline.errors import RunError
 from tasks.pipeline.progress import Background, Event
 
 INTERVAL = 5.0  # seconds between two reports of progress
-CANCEL_GRACE = 3  # reports during which the worker may cancel the run itself
 SERVER_WAIT = 86400  # seconds: a server that is away for longer does not learn how a run has ended
 ATTEMPTS = 10  # half a second apart, until the server knows the states of the tasks by itself
 
 
 class ProgressArtifacts:
-    """A reporter that updates a progress artifact for each network in training while the context lasts.
+    """A reporter that updates a progress artifact for each network in training while the context lasts."""
 
-    It also notices that the run is being cancelled: a worker whose server was away for half a minute no longer does.
-    """
-
-    def __init__(self, cancel: Callable[[], None]) -> None:
-        """Have `cancel` called if the worker does not cancel the run in time."""
-        self.cancel = cancel
-        self.cancelling_polls = 0  # in a row
+    def __init__(self) -> None:
         self.newest: dict[str, dict[str, Any]] = {}  # by label: data (percent) and description
         self.shown: dict[str, dict[str, Any]] = {}
         self.tasks: dict[str, str] = {}  # task runs
@@ -72,7 +65,7 @@ class ProgressArtifacts:
 
     def _show(self) -> None:
         """Send the server what is new; if it does not answer, it gets that with the next report."""
-        try:
+        with contextlib.suppress(RunError, FileNotFoundError):
             for label, news in self.newest.copy().items():
                 if label not in self.artifacts:
                     key = re.sub("[^a-z0-9]+", "-", f"progress-of-{label.lower()}").strip("-")
@@ -82,12 +75,6 @@ class ProgressArtifacts:
                 elif self.shown[label] != news:
                     self._request(f"artifacts/{self.artifacts[label]}", news, "PATCH")
                     self.shown[label] = news
-            state = self._request(f"flow_runs/{self.flow_run}")["state_type"]
-        except (RunError, FileNotFoundError):
-            return
-        self.cancelling_polls = self.cancelling_polls + 1 if state == "CANCELLING" else 0
-        if self.cancelling_polls > CANCEL_GRACE:
-            self.cancel()
 
     def _request(self, path: str, content: Any = None, method: str | None = None) -> Any:
         return request(self.url, path, content, method, timeout=INTERVAL)

@@ -7,7 +7,6 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from prefect import flow, flow_engine, task
-from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 from prefect.states import Completed, Failed
 
@@ -15,7 +14,7 @@ from flows.cli import read_options
 from flows.operations.notify import WEBHOOK
 from flows.operations.server_client import request
 from flows.orchestration.flow import announce_result, keep_concurrency_slot
-from flows.orchestration.server_reporting import ProgressArtifacts, sync_task_states
+from flows.orchestration.server_reporting import sync_task_states
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.run_records import last_completed
 from tasks.settings.settings import parse_settings
@@ -50,23 +49,6 @@ def test_a_task_of_whose_end_the_server_has_not_heard_is_told_at_the_end(server)
         identifiers[0]: ("lost", "Completed", "made"),
         identifiers[1]: ("train", "Failed", "no room"),
     }
-
-
-def test_a_run_that_its_worker_does_not_cancel_is_after_some_looks(server):
-    looks, heard_after = [], []
-
-    @flow(persist_result=False)
-    def downloading():
-        cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling"}, "force": True}
-        reporter = ProgressArtifacts(lambda: heard_after.append(len(looks)))
-        for look in range(5):
-            looks.append(look)
-            reporter._show()
-            request(server.url, f"flow_runs/{flow_run.id}/set_state", cancelling)
-
-    with temporary_settings({PREFECT_API_URL: server.url, PREFECT_LOGGING_TO_API_ENABLED: False}):
-        downloading(return_state=True)
-    assert heard_after == [5]  # the first of which was before
 
 
 def test_a_server_that_answers_and_takes_nothing_is_told_once_it_does(server, caplog):
