@@ -46,12 +46,8 @@ Futures = dict[PrefectFuture[Any], str]  # each with its node's label
 
 
 def keep_concurrency_slot(lease: UUID, seconds: float, **_: Any) -> contextlib.AbstractContextManager[None]:
-    """Keep this run's slot in its deployment while the server answers, and go on without it when it does not.
-
-    Prefect would end the run, whatever its training has cost, because the server was away for some minutes. Two runs at
-    once do no harm here: each artifact has one maker.
-    """
-    return maintain_concurrency_lease(lease, seconds, raise_on_lease_renewal_failure=False)
+    """Go on where the run's slot in its deployment is lost: Prefect would end it, its server being away for minutes."""
+    return maintain_concurrency_lease(lease, seconds)  # two runs at once do no harm: each artifact has one maker
 
 
 flow_engine.maintain_concurrency_lease = keep_concurrency_slot  # type: ignore[assignment]
@@ -112,7 +108,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
         else:
             record.end("failed", ended.message or "")
     if deployment.id:
-        sync_task_states({future.task_run_id: (label, future.state) for future, label in futures.items()})
+        sync_task_states({future.task_run_id: future.state for future in futures})
     if ended.is_completed():
         if settings.keep_runs:
             log.info("%s", retain(settings))
@@ -123,7 +119,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
 def run_nodes(dag: Dag, settings: Settings, record: Record, futures: Futures, live: LivePage) -> State:
     """Run every node as a task, and publish the report; return the state that the flow run ends in."""
     forced, engine = ForcedReruns(settings.force), ENGINES[settings.engine](settings)
-    too_long: list[State] = []  # how the run ends then
+    too_long = threading.Event()
 
     def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
         made_of = [futures[given] for given in flatten(inputs, PrefectFuture)]
@@ -132,8 +128,8 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, futures: Futures, li
         futures[future] = node.label(network)
         return future
 
-    def stop(state: State) -> None:
-        too_long.append(state)
+    def stop() -> None:
+        too_long.set()
         engine.stop()
 
     shown = [ProgressArtifacts()] if os.environ.get(URL) else []
@@ -145,7 +141,9 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, futures: Futures, li
             engine.stop()
             record.end("stopped")
             raise
-        failure = next(iter(too_long), failure)
+        if too_long.is_set():
+            why = f"stopped after {settings.time_limit:g} hours (--time-limit); finished steps are kept"
+            failure = failed(RunError(why))
         live.end("failed" if failure else "")
         try:
             return _with_page(failure, settings) if failure else _published(report, futures, settings)
@@ -165,10 +163,9 @@ def announce_result(artifact: Artifact, settings: Settings, before: Record | Non
 
 
 @contextlib.contextmanager
-def time_limit(hours: float | None, stop: Callable[[State], None]) -> Iterator[None]:
+def time_limit(hours: float | None, stop: Callable[[], None]) -> Iterator[None]:
     """Have the run stopped after so many hours, if it lasts so long."""
-    message = f"stopped after {hours or 0:g} hours (--time-limit); finished steps are kept"
-    timer = threading.Timer((hours or 0) * 3600, stop, [failed(RunError(message))])
+    timer = threading.Timer((hours or 0) * 3600, stop)
     timer.daemon = True
     if hours:
         timer.start()

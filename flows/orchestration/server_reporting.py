@@ -29,7 +29,7 @@ from tasks.pipeline.progress import Background, Event
 
 INTERVAL = 5.0  # seconds between two reports of progress
 SERVER_WAIT = 86400  # seconds: a server that is away for longer does not learn how a run has ended
-ATTEMPTS = 10  # half a second apart, until the server knows the states of the tasks by itself
+PASSING = 5.0  # seconds within which the server hears of the tasks' states by itself
 
 
 class ProgressArtifacts:
@@ -108,44 +108,31 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     return link
 
 
-def sync_task_states(ended: dict[UUID, tuple[str, State[Any]]]) -> None:
-    """Set each task's final state (given by id, with its name) on the server, if that has another or none.
+def sync_task_states(states: dict[UUID, State[Any]]) -> None:
+    """Set the final states of the run's tasks on the server where it has heard of no end: they come in passing.
 
-    Prefect sends tasks' states in passing, and drops what it cannot deliver for a while. A server whose disk was full
-    may answer and yet store nothing until it is started again; so this waits until it stores something.
+    A server that is away is waited for.
     """
-    url, run, deadline = _api(), str(flow_run.id), time.monotonic() + SERVER_WAIT
-    known: dict[UUID, bool] = {}  # whether it has ended
-    attempts, warning = 0, "the Prefect server stores nothing (%s); retrying until it takes the run's final states"
-    while attempts < ATTEMPTS and time.monotonic() < deadline:
+    url, run = _api(), str(flow_run.id)
+    began, warned = time.monotonic(), False
+    while time.monotonic() - began < SERVER_WAIT:
         try:
-            request(url, f"flow_runs/{run}", {"name": request(url, f"flow_runs/{run}")["name"]}, "PATCH")
+            request(url, f"flow_runs/{run}")
             tasks = list_all(url, "task_runs", flow_runs={"id": {"any_": [run]}})
+            open_ends = [task["id"] for task in tasks if task["state_type"] in ("PENDING", "RUNNING", "SCHEDULED")]
+            if open_ends and time.monotonic() - began > PASSING:
+                for task, state in ((task, states[UUID(task)]) for task in open_ends):
+                    final = {"type": state.type.value, "name": state.name, "message": state.message}
+                    request(url, f"task_runs/{task}/set_state", {"state": final, "force": True})
+            elif not open_ends:
+                return
         except FileNotFoundError:  # it has forgotten the run
             return
         except RunError as error:
-            if warning:
-                get_run_logger().warning(warning, error)
-            warning = ""  # once is enough
-            time.sleep(INTERVAL)
-            continue
-        known = {
-            UUID(task["id"]): task["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") for task in tasks
-        }
-        if all(known.get(identifier) for identifier in ended):
-            return
-        attempts += 1
-        time.sleep(0.5)
-    try:
-        for identifier, (name, state) in ended.items():
-            final = {"type": state.type.value, "name": state.name, "message": state.message}
-            if identifier not in known:
-                of = {"id": str(identifier), "flow_run_id": run, "name": name}
-                request(url, "task_runs/", {**of, "task_key": name, "dynamic_key": name, "state": final})
-            elif not known[identifier]:
-                request(url, f"task_runs/{identifier}/set_state", {"state": final, "force": True})
-    except (RunError, FileNotFoundError) as error:
-        get_run_logger().warning("the Prefect server refused the run's result (%s)", error)
+            if not warned:
+                get_run_logger().warning("%s; waiting until it takes the run's final states", error)
+            warned = True
+        time.sleep(1)
 
 
 def _api() -> str:
