@@ -37,9 +37,8 @@ class ProgressArtifacts:
 
     def __init__(self) -> None:
         self.newest: dict[str, dict[str, Any]] = {}  # by label: data (percent) and description
-        self.shown: dict[str, dict[str, Any]] = {}
+        self.sent: dict[str, tuple[str, dict[str, Any]]] = {}  # the artifact's id, and what it shows
         self.tasks: dict[str, str] = {}  # task runs
-        self.artifacts: dict[str, str] = {}
         self.url, self.flow_run = _api(), str(flow_run.id)
         self.writer = Background("progress artifacts", self._show, INTERVAL)
 
@@ -67,42 +66,39 @@ class ProgressArtifacts:
         """Send the server what is new; if it does not answer, it gets that with the next report."""
         with contextlib.suppress(RunError, FileNotFoundError):
             for label, news in self.newest.copy().items():
-                if label not in self.artifacts:
+                identifier, last = self.sent.get(label, ("", {}))
+                if not identifier:
                     key = re.sub("[^a-z0-9]+", "-", f"progress-of-{label.lower()}").strip("-")
                     of = {"flow_run_id": self.flow_run, "task_run_id": self.tasks[label]}
-                    created = self._request("artifacts/", {"key": key, "type": "progress", **of, **news})
-                    self.artifacts[label], self.shown[label] = created["id"], news
-                elif self.shown[label] != news:
-                    self._request(f"artifacts/{self.artifacts[label]}", news, "PATCH")
-                    self.shown[label] = news
-
-    def _request(self, path: str, content: Any = None, method: str | None = None) -> Any:
-        return request(self.url, path, content, method, timeout=INTERVAL)
+                    made = {"key": key, "type": "progress", **of, **news}
+                    identifier = request(self.url, "artifacts/", made, timeout=INTERVAL)["id"]
+                elif last != news:
+                    request(self.url, f"artifacts/{identifier}", news, "PATCH", timeout=INTERVAL)
+                self.sent[label] = identifier, news
 
 
 def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     """Name the flow run by recipe and key, put verdict, comparison and report beside it; return the report's link."""
     pages = next((environment[PAGES_URL] for environment in find_service("pages").values()), None)
     link = f"{pages}/{page.name}" if pages and page.parent == PROJECT / "reports" else page.as_uri()
-    url, run = os.environ.get(URL), str(flow_run.id)
+    url, run, linked = os.environ.get(URL), str(flow_run.id), f"[Report]({link})"
     if not url:  # the server ends with the run
         return link
-    text = "\n\n".join([*verdict(artifact), f"[Report]({link})"])
+    text, legend = (
+        "\n\n".join([*verdict(artifact), linked]),
+        "Accuracy of each network; gap: train minus test, in points.",
+    )
     shown = (
-        (
-            "comparison",
-            "table",
-            json.dumps(numbers(artifact)),
-            "Accuracy of each network; gap: train minus test accuracy, in points.",
-        ),
+        ("comparison", "table", json.dumps(numbers(artifact)), legend),
         ("verdict", "markdown", text, "Which network to keep, and why."),
-        ("report", "markdown", f"[Report]({link})", "The report on this run."),
+        ("report", "markdown", linked, "The report on this run."),
     )
     try:
         request(url, f"flow_runs/{run}", {"name": f"{recipe}-{artifact.key[:8]}"}, "PATCH")
-        for key, kind, data, description in shown:
-            of = {"flow_run_id": run, "key": key, "type": kind}
-            request(url, "artifacts/", {**of, "data": data, "description": description})
+        for key, kind, data, about in shown:
+            request(
+                url, "artifacts/", {"flow_run_id": run, "key": key, "type": kind, "data": data, "description": about}
+            )
     except (RunError, FileNotFoundError) as error:
         get_run_logger().warning("the Prefect server refused the run's result (%s)", error)
     return link
