@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 
 from flows.actions import ACTIONS, run_command
 from flows.environment import PREFECT_HOME, URL, settle_environment
-from flows.operations.crashed_runs import unreported
 from flows.operations.notify import promote_winner
 from flows.operations.processes import seconds_running
 from flows.parser import WIDTH, read_options
@@ -111,13 +110,12 @@ def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:
 
 def run(dag: Dag, settings: Settings) -> int:
     """Have the report, and print what it says; without Prefect or TensorFlow if everything is up to date."""
-    to_report = unreported(settings.data_dir, os.environ.get(URL))
     Store(settings.data_dir).clean_up()
     ahead = plan(dag, settings)
-    if isinstance(ahead.failed_check, ValidationFailed) and not to_report:
+    if isinstance(ahead.failed_check, ValidationFailed):
         page = publish_refusal(ahead.failed_check.artifact, settings.reports_dir)
         raise RunError(f"{ahead.failed_check}; see {page}") from ahead.failed_check
-    if ahead.complete and not to_report:
+    if ahead.complete:
         *_, artifact = ahead.kept.values()  # the last node's: the report
         with contextlib.suppress(OSError):  # it is there, though that it was requested cannot be recorded
             requested_again(settings.data_dir, ahead.kept, command=settings.command, recipe=settings.run_name)

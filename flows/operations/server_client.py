@@ -81,11 +81,6 @@ def send(method: str, address: str, timeout: float = 30, **how: Any) -> "httpx.R
         raise ConnectionError(str(error) or type(error).__name__) from error
 
 
-def normalize_url(url: str | None) -> str:
-    """Return the one spelling of a server's address, empty if there is none."""
-    return (url or "").rstrip("/").replace("//localhost", "//127.0.0.1", 1)
-
-
 def seconds_of(moment: str) -> float:
     """Return the server's ISO 8601 time in seconds since 1970."""
     return datetime.fromisoformat(moment).timestamp()

@@ -21,13 +21,12 @@ from typing import NamedTuple
 from flows.environment import PREFECT_HOME as HOME
 from flows.environment import URL, settle_environment
 from flows.operations.crashed_runs import mark_crashed_runs
-from flows.operations.processes import SERVICE_ENV, command_of, find_service, terminate, wait_until
+from flows.operations.processes import SERVICE_ENV, find_service, terminate, wait_until
 from flows.operations.server_client import (
     OUR_FLOWS,
     deployments,
     is_reachable,
     list_all,
-    normalize_url,
     request,
     seconds_of,
 )
@@ -131,10 +130,9 @@ def start_worker() -> str:
         RunError: the server does not answer, or the worker did not start.
     """
     log, url = HOME / "worker.log", server_url()
-    for environment in _worker().values():
-        if normalize_url(environment.get(URL)) == normalize_url(url):
-            return "\n".join([*mark_crashed_runs(url), f"The worker was already running; log: {log}"])
-        terminate(_worker)  # its server was another one
+    if find_service("worker"):
+        its = _api_of("worker")
+        return "\n".join([*mark_crashed_runs(its), f"The worker was already running for {its}; log: {log}"])
     mark_crashed_runs(url, pending=True)
     _start("worker", url, {URL: url})
     return f"The worker is running; log: {log}"
@@ -179,11 +177,6 @@ def last_seen(url: str, name: str | None = None) -> float:
 def _api_of(service: str) -> str:
     """Return the API in a running service's environment."""
     return next(filter(None, (environment.get(URL) for environment in find_service(service).values())), "")
-
-
-def _worker() -> dict[int, dict[str, str]]:
-    """Return the process of the worker itself, if there is one, with its environment."""
-    return {process: its for process, its in find_service("worker").items() if "worker start" in command_of(process)}
 
 
 def _start(name: str, url: str, settings: dict[str, str]) -> None:

@@ -89,7 +89,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
     log.info("Code: %s (%s). Data: %s. Reports: %s. Prefect server: %s.", PROJECT, commit(), *places)
     labels, _ = outline(dag, settings)  # it raises where `force` names no node
     try:
-        for message in mark_crashed_runs(server, settings.data_dir) if server else []:
+        for message in mark_crashed_runs(server) if deployment.id else []:
             log.info("%s", message)
     except RunError as error:  # the next run reports them
         log.warning("%s", error)
@@ -98,9 +98,8 @@ def run_all(dag: Dag, settings: Settings) -> State:
         start_server(plan(dag, settings).libraries, environment())
     before = last_completed(settings.data_dir, settings.command)
     futures: Futures = {}
-    run = str(this_run.id) if server and not deployment.id else None  # a worker's run is known by its processes
-    known = {"command": settings.command, "recipe": settings.run_name, "server": server}
-    with recorded(settings.data_dir, **known, flow_run=run) as record:
+    known = {"command": settings.command, "recipe": settings.run_name, "flow_run": None}
+    with recorded(settings.data_dir, **known) as record:
         ended = run_nodes(dag, settings, record, futures, LivePage(settings.reports_dir, labels))
         report: Any = ended.data
         if ended.is_completed():
