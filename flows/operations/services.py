@@ -8,34 +8,25 @@ its children inherit; so no file can name a process that is another one by now.
 
 import argparse
 import contextlib
-import errno
 import os
-import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 from flows.environment import PREFECT_HOME as HOME
 from flows.environment import URL, settle_environment
 from flows.operations.crashed_runs import mark_crashed_runs
 from flows.operations.processes import SERVICE_ENV, find_service, terminate, wait_until
-from flows.operations.server_client import (
-    OUR_FLOWS,
-    deployments,
-    is_reachable,
-    list_all,
-    request,
-    seconds_of,
-)
+from flows.operations.server_client import OUR_FLOWS, deployments, is_reachable, list_all, request, seconds_of
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.staging import write_whole
 
 PORT = HOME / "port"  # the server's last one
 POOL = "fashion-mnist"
+HOST = socket.gethostname()
 PAGES_URL = "FASHION_MNIST_PAGES_URL"  # where a browser finds reports/: in the environment of the pages' server
 START_TIMEOUT = 180  # seconds: the first start makes the database
 MAX_LOG = 20 << 20  # bytes
@@ -49,26 +40,6 @@ ENVIRONMENT = {
 }
 
 
-class Service(NamedTuple):
-    """A program that runs until it is stopped."""
-
-    command: str  # a Python module and its arguments
-    health: Callable[[str], float]  # of its URL: a number that grows when it becomes ready
-    port_offset: int = 0  # from the server's port
-
-
-HOST = socket.gethostname()
-SERVICES = {  # in the order in which they are stopped
-    "worker": Service(
-        f"prefect worker start --pool {POOL} --type process --name {HOST}", lambda url: last_seen(url, HOST)
-    ),
-    "server": Service(
-        "prefect server start --host 127.0.0.1 --port {port}", lambda url: is_reachable(f"{url}/api/health")
-    ),
-    "pages": Service("http.server --bind 127.0.0.1 --directory {reports} {port}", is_reachable, port_offset=1),
-}
-
-
 def enter_project() -> dict[str, str]:
     """Be the deployments' pull step: a run's code is the clone that its worker's environment belongs to."""
     os.chdir(PROJECT)
@@ -79,24 +50,24 @@ def start_server() -> str:
     """Start the server on 127.0.0.1, and one for the pages of `reports/` at the next port, unless they run.
 
     Raises:
-        UserError: a port is not a number, or taken, or the server runs at another one.
+        UserError: a port is not a number, or taken.
         RunError: one of them did not start.
     """
-    ports = {name: _port() + SERVICES[name].port_offset for name in ("server", "pages")}
-    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-    current = _api_of("server").removesuffix("/api")
-    if current not in ("", urls["server"]):
-        raise UserError(f"the server already runs at {current}; to use another port, run `make stop` first")
-    missing = [name for name in ports if not find_service(name)]
-    for name in missing:
-        _check_is_free(ports[name])
-    settings = {"PREFECT_SERVER_API_PORT": str(ports["server"]), URL: f"{urls['server']}/api", PAGES_URL: urls["pages"]}
-    (PROJECT / "reports").mkdir(exist_ok=True)
-    for name in missing:
-        _start(name, urls[name], settings)
-        if name == "server":  # cron and the next shell do not know the port that was given
-            write_whole(PORT, str(ports[name]).encode())
-    return f"Prefect's server {'is running' if 'server' in missing else 'was already running'}: {urls['server']}"
+    port = _port()
+    server, pages = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"
+    settings = {"PREFECT_SERVER_API_PORT": str(port), URL: f"{server}/api", PAGES_URL: pages}
+    if running := _api_of("server"):
+        said = f"Prefect's server was already running: {running.removesuffix('/api')}"
+    else:
+        command = f"prefect server start --host 127.0.0.1 --port {port}"
+        _start("server", command, settings, lambda: is_reachable(f"{server}/api/health"), port)
+        write_whole(PORT, str(port).encode())  # cron and the next shell do not know the port that was given
+        said = f"Prefect's server is running: {server}"
+    if not find_service("pages"):
+        (PROJECT / "reports").mkdir(exist_ok=True)
+        command = f"http.server --bind 127.0.0.1 --directory reports {port + 1}"
+        _start("pages", command, settings, lambda: is_reachable(pages), port + 1)
+    return said
 
 
 def deploy() -> str:
@@ -129,19 +100,21 @@ def start_worker() -> str:
     Raises:
         RunError: the server does not answer, or the worker did not start.
     """
-    log, url = HOME / "worker.log", server_url()
-    if find_service("worker"):
-        its = _api_of("worker")
-        return "\n".join([*mark_crashed_runs(its), f"The worker was already running for {its}; log: {log}"])
+    log, running = HOME / "worker.log", _api_of("worker")
+    if running:
+        return "\n".join([*mark_crashed_runs(running), f"The worker was already running for {running}; log: {log}"])
+    url = server_url()
     mark_crashed_runs(url, pending=True)
-    _start("worker", url, {URL: url})
+    before = last_seen(url, HOST)
+    command = f"prefect worker start --pool {POOL} --type process --name {HOST}"
+    _start("worker", command, {URL: url}, lambda: last_seen(url, HOST) > before)
     return f"The worker is running; log: {log}"
 
 
 def stop() -> str:
     """End what was started here: the worker with its runs, which the server is told, then the server."""
     url, ended = _api_of("worker"), []
-    for name in SERVICES:
+    for name in ("worker", "server", "pages"):
         if terminate(partial(find_service, name), at_once=name == "worker"):  # a run that is killed loses nothing
             ended.append(name)
         if name == "worker" and url:
@@ -179,60 +152,47 @@ def _api_of(service: str) -> str:
     return next(filter(None, (environment.get(URL) for environment in find_service(service).values())), "")
 
 
-def _start(name: str, url: str, settings: dict[str, str]) -> None:
-    """Start a service and wait until it is ready."""
-    service, values = SERVICES[name], {"port": url.rpartition(":")[2], "reports": PROJECT / "reports"}
-    before = service.health(url)
+def _start(
+    name: str, command: str, settings: dict[str, str], is_ready: Callable[[], bool], port: int | None = None
+) -> None:
+    """Start a Python module as a service, and wait until it is ready."""
+    if port:
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError as error:
+            why = (error.strerror or "").lower()
+            raise UserError(f"port {port}: {why}; choose another: make server PORT=…") from error
     HOME.mkdir(parents=True, exist_ok=True)
+    ours = {**settings, SERVICE_ENV: f"{name} of {PROJECT}", "PYTHONPATH": str(PROJECT)}
     with (HOME / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", *(word.format(**values) for word in service.command.split())],
+            [sys.executable, "-m", *command.split()],
             cwd=PROJECT,
-            env={
-                **ENVIRONMENT,
-                **os.environ,
-                **settings,
-                SERVICE_ENV: f"{name} of {PROJECT}",
-                "PYTHONPATH": str(PROJECT),
-            },
+            env={**ENVIRONMENT, **os.environ, **ours},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # it outlives this terminal
         )
-    wait_until(
-        lambda: process.poll() is not None or service.health(url) > before,
-        START_TIMEOUT,
-        f"Starting the {name} (first run: about 10 s)" if name == "server" else f"Starting the {name}",
-    )
-    if process.poll() is not None or service.health(url) <= before:
+    what = f"Starting the {name}{' (first run: about 10 s)' if name == 'server' else ''}"
+    wait_until(lambda: process.poll() is not None or is_ready(), START_TIMEOUT, what)
+    if process.poll() is not None or not is_ready():
         process.kill()  # else the next call would find it and take it for ready
         raise RunError(f"the {name} did not start; see {HOME / f'{name}.log'}")
 
 
-def _check_is_free(port: int) -> None:
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError as error:
-        why = "reserved by the system" if error.errno == errno.EACCES else "in use by another program"
-        raise UserError(f"port {port} is {why}; choose another: make server PORT=…") from error
-
-
 def _port() -> int:
     """Return the port that was given, or else the last one."""
-    last = PORT.read_text() if PORT.exists() else ""
-    given = os.environ.get("PORT") or last or "4200"
+    given = os.environ.get("PORT") or (PORT.read_text() if PORT.exists() else "4200")
     if not given.isdigit() or not 0 < int(given) < 65535:
         raise UserError(f"PORT must be a number from 1 to 65534 (got {given})")
     return int(given)
 
 
-def rotate_logs() -> None:
+def empty_logs() -> None:
     """Keep logs from filling the disk over the years: services append, so a log can be emptied under them."""
     for log in HOME.glob("*.log"):
         if log.stat().st_size > MAX_LOG:
-            with contextlib.suppress(OSError):  # without room for the old content, it goes
-                shutil.copy(log, log.with_suffix(".log.old"))
             os.truncate(log, 0)
 
 
@@ -240,15 +200,14 @@ COMMANDS = {"server": start_server, "deploy": deploy, "worker": start_worker, "s
 
 
 def main() -> None:
-    """Run the commands that the arguments name, in this order; exit at the first that fails."""
+    """Run the command that the argument names."""
     parser = argparse.ArgumentParser(prog="python -m flows.operations.services")
-    parser.add_argument("names", nargs="+", choices=COMMANDS)
-    names = parser.parse_args().names
+    parser.add_argument("name", choices=COMMANDS)
+    name = parser.parse_args().name
     settle_environment()
     try:
-        rotate_logs()
-        for name in names:
-            print(COMMANDS[name]())
+        empty_logs()
+        print(COMMANDS[name]())
     except (RunError, UserError, OSError) as error:
         print(f"error: {describe(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         sys.exit(getattr(error, "exit_status", 1))

@@ -22,19 +22,16 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_log_that_has_grown_large_becomes_the_old_one_while_its_service_writes_on(home, monkeypatch):
+def test_a_log_that_has_grown_large_is_emptied_while_its_service_writes_on(home, monkeypatch):
     monkeypatch.setattr(module, "MAX_LOG", 10)
     with (home / "worker.log").open("ab", buffering=0) as log:
         log.write(b"what was a year ago\n")
-        module.rotate_logs()
+        module.empty_logs()
         log.write(b"now\n")
     assert (home / "worker.log").read_bytes() == b"now\n"
-    assert (home / "worker.log.old").read_bytes() == b"what was a year ago\n"
 
 
 def test_the_port_is_the_one_that_is_given_or_the_last_one(home, monkeypatch):
-    assert module._port() == 4200
-    module.PORT.write_text("")
     assert module._port() == 4200
     module.PORT.write_text("4300")
     assert module._port() == 4300
@@ -63,18 +60,15 @@ def test_an_address_that_is_none_gets_a_sentence(monkeypatch, url):
         module.server_url()
 
 
-def test_a_process_that_does_not_start_is_told_with_its_log(home, monkeypatch):
-    monkeypatch.setitem(module.SERVICES, "server", module.Service("no_such_module", lambda url: 0))
+def test_a_process_that_does_not_start_is_told_with_its_log(home):
     with pytest.raises(RunError, match=f"^the server did not start; see {home / 'server.log'}$"):
-        module._start("server", "", {})
+        module._start("server", "no_such_module", {}, lambda: False)
     assert "No module named no_such_module" in (home / "server.log").read_text()
 
 
 def test_what_another_project_has_started_is_not_ours(home, monkeypatch):
-    serves = module.Service("http.server 0 --bind 127.0.0.1", lambda url: len(find_service("worker", home)))
-    monkeypatch.setitem(module.SERVICES, "worker", serves)
     monkeypatch.setattr(module, "PROJECT", home)
-    module._start("worker", "", {})
+    module._start("worker", "http.server 0 --bind 127.0.0.1", {}, lambda: bool(find_service("worker", home)))
     try:
         assert find_service("worker") == {}
         assert os.environ.get(SERVICE_ENV) is None
