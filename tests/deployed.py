@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows.operations.processes import command_of, find_service
+from flows.operations.processes import find_service
 from flows.operations.server_client import list_all, request
 from flows.operations.services import POOL
-from tests.programs import PROJECT, free_port, wait_until
+from tests.programs import PROJECT, command_of, free_port, wait_until
 
 COPIED = ("Makefile", "flows", "prefect.yaml", "pyproject.toml", "requirements.lock", "setup.sh", "tasks")
 

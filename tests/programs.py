@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from flows.operations.processes import command_of
 from tasks.pipeline.staging import LOCKS
 from tasks.settings.settings import PROJECT
 
@@ -118,6 +117,14 @@ def assert_refused(done: "subprocess.CompletedProcess[str]", sentence: str, stat
 def leftovers(folder: Path) -> list[Path]:
     """Return what a run should not have left in its data and reports folders; locks stay."""
     return [path for path in folder.rglob("*") if path.name.startswith(".") and path.name != LOCKS]
+
+
+def command_of(process: int) -> str:
+    """Return a process's command line, empty once it has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def children_of(process: int) -> list[int]:

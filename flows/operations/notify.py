@@ -7,7 +7,6 @@ there, whose `text` is a sentence, as chat programs expect it. Prefect's own aut
 import logging
 import os
 import socket
-from typing import Any
 
 from flows.operations.server_client import send
 from tasks.pipeline.artifact import Artifact
@@ -19,9 +18,14 @@ TIMEOUT = 10  # seconds
 
 
 def notify(event: str, text: str, **facts: str | None) -> None:
-    """Post an event, if an address is configured; a receiver that fails is a line in the log."""
-    address = os.environ.get(WEBHOOK)
-    error = _post(address, {"event": event, "text": text, **facts}) if address else None
+    """Post an event, if an address is configured; a receiver that fails is a line in the log, without the address."""
+    if not (address := os.environ.get(WEBHOOK)):
+        return
+    try:
+        response = send("POST", address, json={"event": event, "text": text, **facts}, timeout=TIMEOUT)
+        error = "" if response.is_success else f"it answered with status {response.status_code}"
+    except ConnectionError as failure:
+        error = f"it cannot be reached ({failure})"
     if error:
         logging.getLogger("prefect.fashion_mnist").warning("notification failed (%s): %s", event, error)
 
@@ -45,14 +49,3 @@ def promote_winner(report: Artifact, settings: Settings, link: str | None = None
         of_run = {"recipe": settings.run_name, "command": settings.command}
         if promote(settings.data_dir, decision["beaten"], network=network, **made, **of_run):
             notify("champion promoted", f"{reason} {link or ''}".strip(), champion=network, report=link)
-
-
-def _post(address: str, content: dict[str, Any]) -> str | None:
-    """Return what went wrong, without the address: it may be a secret."""
-    if not address.startswith(("http://", "https://")):
-        return f"{WEBHOOK} must be an http(s) address"
-    try:
-        response = send("POST", address, TIMEOUT, json=content)
-    except ConnectionError as error:
-        return f"it cannot be reached ({error})"
-    return None if response.is_success else f"it answered with status {response.status_code}"

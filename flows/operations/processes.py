@@ -30,14 +30,6 @@ def find_service(service: str, project: Path = PROJECT) -> dict[int, dict[str, s
     return {process: its for process, its in environments().items() if its.get(SERVICE_ENV) == wanted}
 
 
-def command_of(process: int) -> str:
-    """Return a process's command line, empty once it has ended."""
-    try:
-        return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
 def terminate(find: Callable[[], Iterable[int]], at_once: bool = False) -> bool:
     """Send SIGTERM (not `at_once`) to the processes found, then SIGKILL; return whether there were any."""
     found_any = bool(find())

@@ -11,10 +11,19 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from flows.operations.processes import command_of
 from tasks.pipeline.run_records import records
 from tests.faults.killed import FUNCTIONS
-from tests.programs import FORK_SERVER, ON_THE_FIXTURE, PROJECT, Server, leftovers, start_main, wait_until, workers_of
+from tests.programs import (
+    FORK_SERVER,
+    ON_THE_FIXTURE,
+    PROJECT,
+    Server,
+    command_of,
+    leftovers,
+    start_main,
+    wait_until,
+    workers_of,
+)
 
 OPTIONS = (*ON_THE_FIXTURE, "--networks", "dropout", "--epochs", "2", "--batch-size", "16")
 ORDER = ("download", "validate", "prepare", "train", "evaluate", "compare", "report")

@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from flows.operations.processes import command_of
 from flows.operations.server_client import request
 from tasks.data.dataset import FASHION_MNIST
 from tasks.pipeline.errors import RunError
 from tests.deployed import Deployed, deployed
 from tests.faults.kills import ORPHANS_END_WITHIN
-from tests.programs import FORK_SERVER, PROJECT, leftovers, trains, wait_until
+from tests.programs import FORK_SERVER, PROJECT, command_of, leftovers, trains, wait_until
 
 RECIPE: dict[str, Any] = {"preset": "smoke", "networks": ["dropout"], "epochs": 40}
 EVERY = 10  # seconds between two scheduled runs

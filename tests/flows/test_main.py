@@ -16,12 +16,12 @@ import pytest
 from flows.actions import run_command
 from flows.cli import read_command, read_options
 from flows.main import dag
-from flows.operations.processes import command_of
 from tasks.settings.settings import PROJECT, Settings
 from tests.conftest import everything_in
 from tests.programs import (
     ON_THE_FIXTURE,
     children_of,
+    command_of,
     leftovers,
     prefect_server,
     run_main,

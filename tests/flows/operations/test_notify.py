@@ -34,7 +34,7 @@ def test_a_receiver_that_refuses_is_a_line_in_the_log_without_its_address(receiv
     [
         ("http://127.0.0.1:9/a-secret", "it cannot be reached ([Errno 111] Connection refused)"),
         ("http://nowhere.invalid/a-secret", "it cannot be reached ([Errno -2] Name or service not known)"),
-        ("file:///etc/a-secret", f"{WEBHOOK} must be an http(s) address"),
+        ("hooks/a-secret", "it cannot be reached (Request URL is missing an 'http://' or 'https://' protocol.)"),
         ("http://[a-secret", "it cannot be reached ([Errno -2] Name or service not known)"),
         ("http://a-\tsecret/", "it cannot be reached (not a valid address)"),
     ],

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.operations.processes import command_of
 from tasks.pipeline import workers
 from tasks.pipeline.errors import RunError, UserError, WorkerCrashed
 from tasks.pipeline.workers import run
 from tests import silent
 from tests import worker_functions as functions
-from tests.programs import PROJECT, children_of, wait_until
+from tests.programs import PROJECT, children_of, command_of, wait_until
 
 pytestmark = pytest.mark.slow
 
