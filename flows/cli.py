@@ -1,6 +1,5 @@
 """The command line over the flow: progress, the verdict, exit statuses (which `--help` explains)."""
 
-import codecs
 import contextlib
 import io
 import logging
@@ -20,7 +19,7 @@ from flows.operations.processes import seconds_running
 from flows.parser import WIDTH, read_options
 from flows.plan import Dag, outline, plan
 from flows.result_table import summary
-from tasks.formatting import nearest
+from tasks.formatting import suggest
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
 from tasks.pipeline.fork_server import start_server
@@ -35,28 +34,15 @@ from tasks.training.tensorflow import environment
 
 SERVER = "Prefect's server"
 RESUME = "Finished steps are kept; run the same command to continue"
-ASCII = {
-    "−": "-",
-    "–": "-",
-    "’": "'",
-    "·": "-",
-    "→": "->",
-    "…": "...",
-    "×": "x",
-    "✓": "+",
-}  # where a terminal lacks more
-
-
 _stop_requested = threading.Event()
 _once = threading.Lock()
 
 
 def main(dag: Dag, kind: type[Settings], arguments: list[str] | None = None) -> NoReturn:
     """Run the DAG with settings of this kind, as the arguments say, and exit."""
-    codecs.register_error("plain", _in_plain_signs)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="plain")
+            stream.reconfigure(errors="replace")  # where a terminal lacks a sign
     settle_environment()
     logging.raiseExceptions = False  # Prefect writes such a failure to stderr without a line's end
     try:
@@ -93,18 +79,12 @@ def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:
     if given in studies:
         main(*studies[given], sys.argv[2:])
     if given not in ("", "-h", "--help"):
-        close = nearest(given, studies)
-        _fail(
-            UserError(
-                f"unknown study {given}. " + (f"Did you mean {close}?" if close else f"Use {' or '.join(studies)}")
-            )
-        )
+        _fail(UserError(f"unknown study {given}{suggest(given, studies)}"))
     rows = [f"  {name:8}{(kind.__doc__ or '').partition(chr(10))[0]}" for name, (_, kind) in studies.items()]
     usage = "usage: python flows/study.py STUDY [options]\n\nstudies:"
     hint = "\nOptions of a study: python flows/study.py seeds --help"
-    with contextlib.suppress(BrokenPipeError):  # nobody reads on
-        lines = [line for row in rows for line in textwrap.wrap(row, WIDTH, subsequent_indent=" " * 10)]
-        print("\n".join([usage, *lines, hint]), file=sys.stdout if given else sys.stderr)
+    lines = [line for row in rows for line in textwrap.wrap(row, WIDTH, subsequent_indent=" " * 10)]
+    print("\n".join([usage, *lines, hint]), file=sys.stdout if given else sys.stderr)
     _exit(0 if given else UserError.exit_status)
 
 
@@ -171,11 +151,6 @@ def run_flow(dag: Dag, settings: Settings) -> Artifact:
 def _print_event(event: Event) -> None:
     """Print an event where there is neither a terminal nor a log yet."""
     print(f"{event.label}: {event.note}", file=sys.stderr, flush=True)
-
-
-def _in_plain_signs(error: Any) -> tuple[str, int]:
-    """Return signs that every terminal has for those that this one lacks, and where to go on."""
-    return "".join(ASCII.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
 
 
 def _on_signals(handler: Any) -> None:

@@ -1,9 +1,8 @@
 """The options of the command line, derived from the settings: parsed, and explained by `--help`."""
 
 import argparse
-import re
-import shutil
 import textwrap
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
@@ -12,12 +11,11 @@ from tasks.data.dataset import FASHION_MNIST
 from tasks.formatting import as_text, count, nearest, option_of
 from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.models import networks
-from tasks.settings.options import GROUPS, RENAMED
+from tasks.settings.options import GROUPS
 from tasks.settings.presets import PRESETS
 from tasks.settings.settings import PATH_OPTIONS, Settings
 
 WIDTH = 80
-CHANGING = ("prune", "rollback", "yes")  # actions that change something: never suggested
 EXIT_STATUSES = {
     "0": "success: the report is up to date, or nothing is wrong",
     str(RunError.exit_status): "the run failed, or --verify or --status found a problem",
@@ -47,26 +45,15 @@ def read_options(arguments: list[str] | None = None, kind: type[Settings] = Sett
     """
     known, unknown = _parser(kind).parse_known_args(arguments)
     if unknown:
-        raise UserError(_unknown(unknown[0].partition("=")[0], kind))
+        wrong = unknown[0].partition("=")[0]
+        meant = nearest(wrong.strip("-"), [option_of(name).strip("-") for name in (*_fields(kind), *ACTIONS)])
+        raise UserError(f"unknown option {wrong}" + (f". Did you mean --{meant}?" if meant else "; see --help"))
     values = vars(known)
     for name in ("dataset", "network_file", "recipe_file", *PATH_OPTIONS):
         given = values.get(name)
         if given and given != FASHION_MNIST.name and not given.startswith("~"):
             values[name] = str(Path.cwd() / given)
     return values
-
-
-def _unknown(given: str, kind: type[Settings]) -> str:
-    """Return what is wrong with an argument that is no option, and which option may be meant."""
-    if not given.startswith("-"):
-        return f"unexpected argument {given}: options start with --; see --help"
-    name = given.strip("-")
-    renamed = {old.replace("_", "-"): option_of(new) for old, new in RENAMED.items()}
-    if name in renamed:
-        return f"{given} is now {renamed[name]}"
-    options = [option.replace("_", "-") for option in (*_fields(kind), *ACTIONS) if option not in CHANGING]
-    meant = nearest(name, options)
-    return f"unknown option {given}" + (f". Did you mean --{meant}?" if meant else "; see --help")
 
 
 def _fields(kind: type[Settings]) -> list[str]:
@@ -82,7 +69,7 @@ def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
         argument_default=argparse.SUPPRESS,
-        formatter_class=_Help,
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=26, width=WIDTH - 1),
     )
     own = [name for name in _fields(kind) if not any(name in names for names in GROUPS.values())]
     about = {"recipe": "What you leave out is the network's own value, or else the preset's."}
@@ -112,26 +99,10 @@ def _add(group: Any, name: str, kind: type[Settings]) -> None:
     )
 
 
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Keeps lines within the terminal, and within 80 columns where that is wider."""
-
-    def __init__(self, prog: str) -> None:
-        columns = min(WIDTH, shutil.get_terminal_size().columns)
-        super().__init__(prog, max_help_position=26, width=columns - 1)
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse says as `--epochs needs a value`."""
-        of_option = re.fullmatch(r"argument (--[\w-]+)(?:/\S+)?: (.+)", message)
-        if not of_option:
-            raise UserError(f"{message}; see --help")
-        option, what = of_option.groups()
-        if what == "expected one argument":
-            raise UserError(f"{option} needs a value; see --help")
-        if what.startswith("ignored explicit argument"):
-            raise UserError(f"{option} takes no value")
-        raise UserError(f"{option} {what}")
+        """Raise what argparse says, as `--epochs: expected one argument`."""
+        raise UserError(f"{message.removeprefix('argument ')}; see --help")
 
 
 def _epilog(kind: type[Settings]) -> str:
