@@ -9,16 +9,14 @@ import contextvars
 import logging
 import os
 import socket
-import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from flows.environment import URL
-from flows.operations.server_client import is_reachable
+from flows.environment import PREFECT_HOME, URL
+from flows.operations.server_client import is_reachable, request
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.reading import open_regular
-from tasks.pipeline.staging import Locked, lock, no_wait, remove
+from tasks.pipeline.staging import Locked, lock, no_wait
 
 KEPT = ("PREFECT_HOME", "PREFECT_LOGGING_")  # of the user's settings, or ours
 LABEL, DATABASE = "Prefect server", "runs.db"
@@ -37,34 +35,21 @@ def prefect_api(folder: Path) -> Iterator[Callable[[], None]]:
         RunError: the configured server does not answer, or (from the function) our own did not start.
     """
     url = os.environ.get(URL)
-    if not url:  # settings for another server are not meant for this one
+    if url:
+        try:
+            request(url, "health", timeout=10)
+        except (RunError, FileNotFoundError) as error:
+            raise RunError(f"{error}; start one there, or run without it: PREFECT_API_URL= make run") from error
+    else:  # settings for another server are not meant for this one
         for name in [n for n in os.environ if n.startswith("PREFECT_") and not n.startswith(KEPT)]:
             del os.environ[name]
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     at_once = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}  # the run's end would wait for its next second
-    with temporary_settings(at_once), _kept_server(url) if url else _own_server(folder) as (url, wait):
+    own = contextlib.nullcontext((url, lambda: None)) if url else _own_server(folder)
+    with temporary_settings(at_once), own as (url, wait):
         yield wait
         _flush(url)
-
-
-@contextlib.contextmanager
-def _kept_server(url: str) -> Iterator[tuple[str, Callable[[], None]]]:
-    from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
-
-    once = {PREFECT_CLIENT_MAX_RETRIES: 0, PREFECT_API_REQUEST_TIMEOUT: 10.0}
-    try:
-        with temporary_settings(once), get_client(sync_client=True) as client:
-            if error := client.api_healthcheck():
-                raise error  # noqa: TRY301
-            client.raise_for_api_version_mismatch()
-    except Exception as error:  # no answer, or something else's, or another Prefect's
-        raise RunError(
-            f"no Prefect 3 server answers at {url} (from PREFECT_API_URL; "
-            f"{type(error).__name__}): start one there, or run without it: PREFECT_API_URL= make run"
-        ) from error
-    yield url, lambda: None
 
 
 @contextlib.contextmanager
@@ -84,10 +69,7 @@ def _own_server(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     with known.temporary_settings(its), _database_at(folder / DATABASE):
         within = contextvars.copy_context()  # with these settings
         server = threading.Thread(target=within.run, args=(_serve, listener, errors), name=LABEL, daemon=True)
-        try:
-            server.start()
-        except RuntimeError as error:
-            raise RunError(f"the run's own Prefect server did not start ({error}; see `ulimit -u`)") from error
+        server.start()
         try:
             yield url, lambda: _wait_until_healthy(url, errors)
         finally:
@@ -96,22 +78,13 @@ def _own_server(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
 
 @contextlib.contextmanager
 def _database_at(path: Path) -> Iterator[None]:
-    """Have the database for a run; start a new one if it has grown large or is damaged, unless another run uses it."""
+    """Have the database for a run; start a new one if it has grown large, unless another run uses it."""
     with contextlib.suppress(Locked), lock(path, "room", no_wait):
-        if not _is_usable(path):
-            for file in path.parent.glob(f"{path.name}*"):
-                remove(file)
+        if path.exists() and path.stat().st_size > MAX_DATABASE:
+            for file in path.parent.glob(f"{path.name}*"):  # SQLite keeps two more beside it
+                file.unlink()
     with lock(path, "a run", shared=True):
         yield
-
-
-def _is_usable(path: Path) -> bool:
-    files = path.parent.glob(f"{path.name}*")  # SQLite keeps two more beside it
-    if not all(stat.S_ISREG(file.lstat().st_mode) for file in files):
-        return False
-    with contextlib.suppress(FileNotFoundError), open_regular(path) as file:
-        return file.read(16) == b"SQLite format 3\0" and path.stat().st_size < MAX_DATABASE
-    return False
 
 
 def _serve(listener: socket.socket, errors: list[str]) -> None:
@@ -137,7 +110,7 @@ def _wait_until_healthy(url: str, errors: list[str]) -> None:
     if not is_reachable(f"{url}/health", START_TIMEOUT):
         reasons = [line for error in errors for line in error.splitlines() if "Error: " in line]
         reason = reasons[-1] if reasons else f"no answer in {START_TIMEOUT} s; if this machine is busy, run again"
-        raise RunError(f"the run's own Prefect server did not start ({reason})")
+        raise RunError(f"the run's own Prefect server, with its data in {PREFECT_HOME}, did not start ({reason})")
 
 
 def _flush(url: str) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from flows.orchestration.ephemeral_server import DATABASE, MAX_DATABASE, _database_at
 from tests.programs import PROJECT
-from tests.strange_files import OTHER_THAN_FILES, sparse
 
 pytestmark = pytest.mark.slow
 
@@ -56,28 +55,14 @@ def database(tmp_path):
 
 def large(path):
     path.write_bytes(HEAD)
-    os.truncate(path, MAX_DATABASE)
+    os.truncate(path, MAX_DATABASE + 1)
 
 
-@pytest.mark.parametrize(
-    "put",
-    [*OTHER_THAN_FILES.values(), sparse, large, lambda path: path.write_bytes(b"no database" * 9)],
-    ids=[*OTHER_THAN_FILES, "much of nothing", "grown large", "something else"],
-)
-def test_a_database_that_has_grown_large_or_is_none_gives_way_to_a_new_one(database, put):
-    put(database)
+def test_a_database_that_has_grown_large_gives_way_to_a_new_one(database):
+    large(database)
     database.with_name(f"{DATABASE}-wal").write_bytes(b"of the old one")
     with _database_at(database):
         assert list(database.parent.glob("[!.]*")) == []
-
-
-def test_a_link_beside_the_database_is_in_nobodys_way(database, tmp_path):
-    (tmp_path / "mine").write_text("mine")
-    database.write_bytes(HEAD)
-    database.with_name(f"{DATABASE}-wal").symlink_to(tmp_path / "mine")
-    with _database_at(database):
-        assert list(database.parent.glob("[!.]*")) == []
-    assert (tmp_path / "mine").read_text() == "mine"
 
 
 def test_a_database_stays_while_it_is_small_or_another_run_is_at_it(database):
@@ -85,6 +70,6 @@ def test_a_database_stays_while_it_is_small_or_another_run_is_at_it(database):
     with _database_at(database):
         large(database)
         with _database_at(database):
-            assert database.stat().st_size == MAX_DATABASE
+            assert database.stat().st_size > MAX_DATABASE
     with _database_at(database):
         assert not database.exists()
