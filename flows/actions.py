@@ -9,7 +9,6 @@ from flows.pruning import damaged, megabytes, no_run_at_work, remove, unneeded
 from flows.result_table import table
 from tasks.pipeline.champions import roll_back
 from tasks.pipeline.errors import UserError
-from tasks.pipeline.reading import printable
 from tasks.settings.settings import Settings
 
 RUNS_KEPT = 10
@@ -66,4 +65,4 @@ def run_command(dag: Dag, settings: Settings, actions: dict[str, Any]) -> int:
 
 def _shown(path: Path, settings: Settings) -> str:
     root = settings.data_dir if path.is_relative_to(settings.data_dir) else settings.reports_dir.parent
-    return printable(str(path.relative_to(root)))
+    return str(path.relative_to(root))

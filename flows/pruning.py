@@ -1,9 +1,9 @@
 """Pruning and verifying `data/`: which artifacts are damaged, and which does no recent run need?"""
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,23 +72,27 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
     """Return what none of the last `runs` runs needs: artifacts, their pages, records, checkpoints, quarantined ones.
 
     Only completed runs count, and if a command is given, only its own: what the runs of others need is then needed too.
-    So is whatever was started since the oldest run that counts.
+    So is whatever has changed since the oldest run that counts began.
 
     Raises:
         RunError: no run has completed.
     """
     store = Store(data_dir)
     recover_crashed_runs(data_dir)
-    recent = _recent(data_dir, runs, command)
-    counted = [record for record in recent if command in (None, record.content["command"])]
-    completed = sum(record.content["state"] == "completed" for record in counted)
-    if not completed:
+    recent: list[Record] = []
+    counted: list[Record] = []  # the newest first
+    for record in records(data_dir):
+        of_command = command in (None, record.content["command"])
+        if not of_command or len(counted) < runs:
+            recent.append(record)
+            counted += [record] if of_command and record.content["state"] == "completed" else []
+    if not counted:
         raise RunError(f"no run has completed in {data_dir} yet, so nothing can be called unused")
     needed = {key for record in recent for key in record.keys.values()}
     needed |= {champion.evaluate.rpartition("-")[2] for champion in champions(data_dir).champions}
     since = min(map(_began, counted))
     candidates = [
-        *((folder, f"not used by the last {completed} runs") for folder in store.artifacts()),
+        *((folder, f"not used by the last {len(counted)} runs") for folder in store.artifacts()),
         *((folder, "checkpoint of a training that never resumed") for folder in store.checkpoint_folders()),
         *((folder, "damaged; replaced since") for folder in data_dir.glob(f"*/{DAMAGED}*-*") if is_node(folder.parent)),
     ]
@@ -100,11 +104,15 @@ def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None =
     # Only the pages of these artifacts: other data folders may publish there too.
     keys = {folder.name[:8] for folder, _ in found if folder.parent.name in PUBLISHED}
     pages = [page for page in reports_dir.glob(f"{PAGES.removesuffix('html')}*") if page.stem[-8:] in keys]
-    old = {record.path for record in records(data_dir) if not record.is_unreported} - {r.path for r in recent}
-    found += sorted(
-        [*((page, "page of a report above") for page in pages), *((path, "record of an older run") for path in old)]
-    )
+    old = {record.path for record in records(data_dir)} - {record.path for record in recent}
+    found += [(page, "page of a report above") for page in sorted(pages)]
+    found += [(path, "record of an older run") for path in sorted(old)]
     return [Unneeded(path, size_of(path), why) for path, why in found]
+
+
+def _began(record: Record) -> float:
+    """Return when a run began at the latest, in seconds since 1970; of one that reused all, when it was asked for."""
+    return last_asked(record.path) - sum(node["seconds"] for node in record.content["nodes"].values())
 
 
 def retain(settings: Settings) -> str:
@@ -121,44 +129,22 @@ def retain(settings: Settings) -> str:
     return f"deleted {len(items)} items that the last {settings.keep_runs} runs did not use, {megabytes(size)}"
 
 
-def _began(record: Record) -> float:
-    """Return when a run began, in seconds since 1970; of one that reused everything, when it was last requested."""
-    began = datetime.fromisoformat(record.content["began"]).timestamp()
-    seconds = sum(node["seconds"] for node in record.content["nodes"].values())
-    now = time.time()  # what is dated after it was so when the clock was ahead
-    return max(min(began, now), min(last_asked(record.path), now) - seconds)
-
-
-def _recent(data_dir: Path, runs: int, command: str | None) -> list[Record]:
-    """Return the newest records up to the last of so many completed runs that count, and all that do not count."""
-    found, completed = [], 0
-    for record in records(data_dir):
-        counts = command in (None, record.content["command"])
-        if not counts or completed < runs:
-            found.append(record)
-            completed += counts and record.content["state"] == "completed"
-    return found
-
-
 def remove(items: list[Unneeded], reports_dir: Path) -> None:
     """Remove the items, each at once: a process killed half-way leaves no artifact with a file missing."""
     for item in items:
-        with contextlib.suppress(FileNotFoundError):  # another has removed it
-            if item.folder.is_file() or item.folder.is_symlink():
-                item.folder.unlink()
-            else:
-                discard(item.folder)
+        if item.folder.is_dir():
+            discard(item.folder)
+        else:
+            item.folder.unlink(missing_ok=True)
     if (reports_dir / INDEX).exists():
         list_pages(reports_dir)
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of a file, or of all in a folder that can be read and is not removed meanwhile."""
-    size, waiting = 0, [path]
-    for each in waiting:  # grows
+    """Return the bytes of a file, or of all in a folder that is not removed meanwhile."""
+    files = [path] if path.is_file() else [Path(folder, file) for folder, _, files in os.walk(path) for file in files]
+    size = 0
+    for each in files:
         with contextlib.suppress(OSError):
-            if each.is_dir() and not each.is_symlink():
-                waiting += each.iterdir()
-            else:
-                size += each.lstat().st_size
+            size += each.lstat().st_size
     return size

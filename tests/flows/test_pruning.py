@@ -9,16 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from flows.actions import run_command
-from flows.main import dag
-from flows.pruning import damaged, no_run_at_work, remove, retain, size_of, unneeded
+from flows.pruning import damaged, no_run_at_work, remove, retain, unneeded
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.run_records import recorded
 from tasks.reporting.publish import publish
 from tasks.settings.settings import Settings
 from tests.conftest import CACHE_KEY, everything_in, full, killed_at_work, produce
-from tests.strange_files import nest
 
 WHOLE = ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
 
@@ -100,17 +97,6 @@ def test_what_none_of_the_last_runs_needs_is_listed_and_removed_though_no_folder
     assert isinstance(store.find(replace(CACHE_KEY, settings={"seed": 3})), Artifact)
 
 
-def test_a_run_retains_what_it_has_made_though_the_clock_was_ahead_before(store, tmp_path):
-    settings = Settings(data_dir=store.data_dir, reports_dir=tmp_path, keep_runs=1)
-    before, after = make(store, 1), make(store, 2)
-    run(store, before, command=settings.command)
-    (record,) = (store.data_dir / "runs").glob("*.json")
-    os.utime(record, (time.time() + 1e6,) * 2)
-    run(store, after, command=settings.command)
-    retain(settings)
-    assert list(store.artifacts()) == [after.folder]
-
-
 def test_a_checkpoint_is_spared_while_the_run_that_left_it_is_recent(store):
     run(store)
     checkpoint = store.data_dir / "checkpoints" / "dropout-0123456789abcdef"
@@ -153,46 +139,6 @@ def test_runs_that_came_to_nothing_do_not_push_out_what_a_good_one_needs(store):
 def test_nothing_is_unneeded_where_no_run_is_known_to_have_completed(store, artifact):
     with pytest.raises(RunError, match="so nothing can be called unused$"):
         spare(store, 1)
-
-
-def test_folders_in_folders_are_told_and_removed_however_deep_they_are(store):
-    old, new = make(store, 1), make(store, 2)
-    nest(old.folder, 2_000)
-    age(old.folder)
-    run(store, new)
-    assert damaged(store.data_dir)[0] == [f"prepare/{old.key}: deeper added since it was made"]
-    assert names(spare(store, 1), store) == [f"prepare/{old.key}"]
-    assert size_of(store.data_dir) > 0
-    remove(spare(store, 1), store.data_dir.parent / "reports")
-    assert everything_in(store.data_dir / "prepare") == [new.key, *(f"{new.key}/{name}" for name in WHOLE)]
-
-
-def test_a_name_of_several_lines_is_shown_on_one(store, capsys):
-    run(store)
-    left = store.data_dir / "prepare" / "damaged-a-1\n0 removed"
-    left.mkdir(parents=True)
-    age(left)
-    assert run_command(dag, Settings(data_dir=store.data_dir, reports_dir=store.data_dir), {"prune": 1}) == 0
-    assert r"prepare/damaged-a-1\n0 removed" in capsys.readouterr().out
-
-
-def test_where_checkpoints_are_a_link_only_a_trainings_are_pruned(store, tmp_path):
-    run(store, make(store, 1))
-    for name in ("holiday-2024", "dropout-0123456789abcdef"):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        age(tmp_path / "photos" / name)
-    (store.data_dir / "checkpoints").symlink_to(tmp_path / "photos")
-    assert names(spare(store, 1), store) == ["checkpoints/dropout-0123456789abcdef"]
-
-
-@pytest.mark.parametrize(("node", "link", "its"), [("prepare", "prepare", 1), ("prepare", "archive", 0)])
-def test_of_a_folder_elsewhere_only_what_a_node_s_name_leads_to_is_pruned(store, tmp_path, node, link, its):
-    make(store, 1)
-    run(store, make(store, 2))
-    (store.data_dir / node).rename(tmp_path / "elsewhere")
-    (store.data_dir / link).symlink_to(tmp_path / "elsewhere")
-    assert len(spare(store, 1)) == its
-    assert len(list(store.artifacts())) == 2 * its
 
 
 def make_report(store, reports, seed):
