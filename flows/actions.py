@@ -1,6 +1,6 @@
 """What the command does instead of a run: plan, verify, status, rollback, prune."""
 
-from pathlib import Path
+import os
 from typing import Any
 
 from flows.outlook import outlook
@@ -52,7 +52,7 @@ def run_command(dag: Dag, settings: Settings, actions: dict[str, Any]) -> int:
                 items = unneeded(settings.data_dir, settings.reports_dir, actions["prune"])
                 if removing:
                     remove(items, settings.reports_dir)
-            found = [(megabytes(item.bytes), _shown(item.folder, settings), item.why) for item in items]
+            found = [(megabytes(item.bytes), os.path.relpath(item.folder), item.why) for item in items]
             size = megabytes(sum(item.bytes for item in items))
             count = f"{len(items)} {'deleted' if removing else 'to delete'}, {size}"
             hint = "; add --yes to delete them" if items and not removing else ""
@@ -61,8 +61,3 @@ def run_command(dag: Dag, settings: Settings, actions: dict[str, Any]) -> int:
             raise UserError("give one of --plan, --verify, --status, --rollback and --prune; --yes only with --prune")
     print("\n".join(lines))
     return 1 if wrong else 0
-
-
-def _shown(path: Path, settings: Settings) -> str:
-    root = settings.data_dir if path.is_relative_to(settings.data_dir) else settings.reports_dir.parent
-    return str(path.relative_to(root))

@@ -15,13 +15,12 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from prefect import Task, get_run_logger
 from prefect.futures import PrefectFuture
-from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from flows.environment import URL
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.fork_server import HEAVY, start_server
 from tasks.pipeline.node import Inputs, Node, map_artifacts, store_of
@@ -68,12 +67,8 @@ class Cluster(Engine):
     cancel: Callable[[Any], object]  # takes back a future of the cluster's
 
     def __init__(self, settings: Settings) -> None:
-        server, scheduler = PREFECT_API_URL.value() or "", settings.scheduler
-        if scheduler and is_loopback(server) and not is_loopback(scheduler):
-            raise UserError(
-                f"the machines of {scheduler} cannot reach the Prefect server at {server}: start one that they can "
-                "reach, and set PREFECT_API_URL to it"
-            )
+        if settings.scheduler and not os.environ.get(URL):
+            raise UserError("--scheduler needs a Prefect server that its machines reach: set PREFECT_API_URL to one")
         super().__init__(settings)
         self.store = store_of(settings)
         self.stopped = False
@@ -179,9 +174,3 @@ def localize(
     here = settings.relocated(project)
     start_server(HEAVY, environment())  # once, for whatever nodes this machine gets
     return here, map_artifacts(store_of(here).fetch, inputs)
-
-
-def is_loopback(address: str) -> bool:
-    """Return whether only this machine reaches an address."""
-    host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
