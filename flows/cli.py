@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-import textwrap
 import threading
 import time
 from typing import Any, NoReturn
@@ -16,19 +15,19 @@ from flows.actions import ACTIONS, run_command
 from flows.environment import PREFECT_HOME, URL, settle_environment
 from flows.operations.notify import promote_winner
 from flows.operations.processes import seconds_running
-from flows.parser import WIDTH, read_options
+from flows.parser import STUDIES, WIDTH, read_options
 from flows.plan import Dag, outline, plan
 from flows.result_table import summary
 from tasks.formatting import suggest
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
+from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.fork_server import start_server
 from tasks.pipeline.progress import Event, Reporter, TerminalReporter, took, watchers
 from tasks.pipeline.reading import printable
 from tasks.pipeline.run_records import finalize_now, requested_again
 from tasks.pipeline.store import Store
 from tasks.pipeline.workers import stop_workers
-from tasks.reporting.publish import latest, publish, publish_refusal
+from tasks.reporting.publish import latest, publish
 from tasks.settings.settings import Settings, parse_settings
 from tasks.training.tensorflow import environment
 
@@ -80,11 +79,10 @@ def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:
         main(*studies[given], sys.argv[2:])
     if given not in ("", "-h", "--help"):
         _fail(UserError(f"unknown study {given}{suggest(given, studies)}"))
-    rows = [f"  {name:8}{(kind.__doc__ or '').partition(chr(10))[0]}" for name, (_, kind) in studies.items()]
-    usage = "usage: python flows/study.py STUDY [options]\n\nstudies:"
-    hint = "\nOptions of a study: python flows/study.py seeds --help"
-    lines = [line for row in rows for line in textwrap.wrap(row, WIDTH, subsequent_indent=" " * 10)]
-    print("\n".join([usage, *lines, hint]), file=sys.stdout if given else sys.stderr)
+    usage = (
+        f"usage: python flows/study.py STUDY [options]\n\n{STUDIES}\nIts options: python flows/study.py seeds --help"
+    )
+    print(usage, file=sys.stdout if given else sys.stderr)
     _exit(0 if given else UserError.exit_status)
 
 
@@ -92,9 +90,6 @@ def run(dag: Dag, settings: Settings) -> int:
     """Have the report, and print what it says; without Prefect or TensorFlow if everything is up to date."""
     Store(settings.data_dir).clean_up()
     ahead = plan(dag, settings)
-    if isinstance(ahead.failed_check, ValidationFailed):
-        page = publish_refusal(ahead.failed_check.artifact, settings.reports_dir)
-        raise RunError(f"{ahead.failed_check}; see {page}") from ahead.failed_check
     if ahead.complete:
         *_, artifact = ahead.kept.values()  # the last node's: the report
         with contextlib.suppress(OSError):  # it is there, though that it was requested cannot be recorded

@@ -58,4 +58,4 @@ def test_without_a_study_the_command_says_which_there_are_and_ends_with_2():
     command = [sys.executable, str(PROJECT / "flows" / "study.py")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert re.findall(r"^  (\w+) +[A-Z]", done.stderr, re.MULTILINE) == ["seeds", "folds", "search"]
+    assert re.findall(r"study\.py (\w+)  ", done.stderr, re.MULTILINE) == ["seeds", "folds", "search"]
