@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.operations.processes import find_service
-from flows.operations.server_client import list_all, request
+from flows.operations.server_client import find, request
 from flows.operations.services import POOL
 from tests.programs import PROJECT, command_of, free_port, wait_until
 
@@ -97,21 +97,21 @@ class Deployed:
             {"state": {"type": {"any_": list(types)}}} if types else {"state": {"type": {"not_any_": ["SCHEDULED"]}}}
         )
         of_it = {"name": {"any_": [name]}}
-        return list_all(self.url, "flow_runs", deployments=of_it, flow_runs=states, sort="EXPECTED_START_TIME_ASC")
+        return find(self.url, "flow_runs", deployments=of_it, flow_runs=states, sort="EXPECTED_START_TIME_ASC")
 
     def tasks(self, run: str) -> dict[str, str]:
         """Return the states of a run's tasks, by name."""
-        tasks = list_all(self.url, "task_runs", flow_runs={"id": {"any_": [run]}})
+        tasks = find(self.url, "task_runs", flow_runs={"id": {"any_": [run]}})
         return {task["name"]: task["state_name"] for task in tasks}
 
     def artifacts(self, run: str) -> dict[str, Any]:
         """Return what a run shows in Prefect's UI, by key."""
-        artifacts = list_all(self.url, "artifacts", artifacts={"flow_run_id": {"any_": [run]}})
+        artifacts = find(self.url, "artifacts", artifacts={"flow_run_id": {"any_": [run]}})
         return {artifact["key"]: artifact for artifact in artifacts}
 
     def log_of(self, run: str) -> str:
         """Return what the server has of a run's log."""
-        lines = list_all(self.url, "logs", logs={"flow_run_id": {"any_": [run]}}, sort="TIMESTAMP_ASC")
+        lines = find(self.url, "logs", logs={"flow_run_id": {"any_": [run]}}, sort="TIMESTAMP_ASC")
         return "\n".join(line["message"] for line in lines)
 
     def ended(self, run: str, within: float = 180) -> dict[str, Any]:

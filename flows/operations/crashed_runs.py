@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.operations.notify import notify_of_failure
 from flows.operations.processes import environments
-from flows.operations.server_client import OUR_FLOWS, list_all, request
+from flows.operations.server_client import OUR_FLOWS, find, request
 
 FLOW_RUN_ID_ENV = "PREFECT__FLOW_RUN_ID"  # set by Prefect's worker, inherited by the run's children
 
@@ -22,26 +22,23 @@ def mark_crashed_runs(url: str, *, pending: bool = False, stopped: bool = False)
     Raises:
         RunError: the server does not answer; a later call reports them.
     """
-    messages = [_end_run(url, run["id"], stopped) for run in unfinished(url, pending) if not is_alive(run)]
+    messages = [_end_run(url, run["id"], stopped) for run in _unfinished(url, pending)]
     # A run's tasks are reported neither by its worker nor above.
     ended = {"state": {"type": {"any_": ["CRASHED", "FAILED", "CANCELLED"]}}}
     going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
-    for task in list_all(url, "task_runs", flows=OUR_FLOWS, flow_runs=ended, task_runs=going_on):
+    for task in find(url, "task_runs", flows=OUR_FLOWS, flow_runs=ended, task_runs=going_on):
         _set_state(url, f"task_runs/{task['id']}", "Crashed", "its run ended")
     return list(filter(None, messages))
 
 
-def unfinished(url: str, pending: bool = False) -> list[dict[str, Any]]:
-    """Return the runs that this host's worker has started and that have not ended for the server."""
+def _unfinished(url: str, pending: bool) -> list[dict[str, Any]]:
+    """Return the runs that this host's worker has started, that have not ended for the server and have no process."""
     states = ["RUNNING", "CANCELLING", *(["PENDING"] if pending else [])]
     flow_runs = {"state": {"type": {"any_": states}}, "deployment_id": {"is_null_": False}}
-    found = list_all(url, "flow_runs", flows=OUR_FLOWS, flow_runs=flow_runs)
-    return [run for run in found if run["labels"].get("prefect.worker.name") == socket.gethostname()]
-
-
-def is_alive(run: dict[str, Any]) -> bool:
-    """Return whether a process on this host carries the run."""
-    return any(environment.get(FLOW_RUN_ID_ENV) == run["id"] for environment in environments().values())
+    found = find(url, "flow_runs", flows=OUR_FLOWS, flow_runs=flow_runs)
+    alive = {environment.get(FLOW_RUN_ID_ENV) for environment in environments().values()}
+    host = socket.gethostname()
+    return [run for run in found if run["labels"].get("prefect.worker.name") == host and run["id"] not in alive]
 
 
 def _end_run(url: str, identifier: str, stopped: bool) -> str:

@@ -19,7 +19,7 @@ from flows.environment import PREFECT_HOME as HOME
 from flows.environment import URL, settle_environment
 from flows.operations.crashed_runs import mark_crashed_runs
 from flows.operations.processes import SERVICE_ENV, find_service, terminate, wait_until
-from flows.operations.server_client import OUR_FLOWS, deployments, is_reachable, list_all, request, seconds_of
+from flows.operations.server_client import OUR_FLOWS, deployments, find, is_reachable, request, seconds_of
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.staging import write_whole
@@ -90,7 +90,7 @@ def deploy() -> str:
         schema = deployment["parameter_openapi_schema"]
         schema["propertyNames"] = {"enum": list(schema["properties"])}
         request(url, f"deployments/{deployment['id']}", {"parameter_openapi_schema": schema}, "PATCH")
-    flows = {flow["id"]: flow["name"] for flow in list_all(url, "flows", flows=OUR_FLOWS)}
+    flows = {flow["id"]: flow["name"] for flow in find(url, "flows", flows=OUR_FLOWS)}
     return f"Deployed to {url}: " + ", ".join(f"{flows[one['flow_id']]}/{one['name']}" for one in found)
 
 
@@ -140,7 +140,7 @@ def server_url() -> str:
 def last_seen(url: str, name: str | None = None) -> float:
     """Return the last heartbeat of the worker of this name, or of any, in seconds since 1970; 0 if there is none."""
     try:
-        workers = list_all(url, f"work_pools/{POOL}/workers")
+        workers = find(url, f"work_pools/{POOL}/workers")
     except FileNotFoundError:  # there is no pool yet
         return 0.0
     seen = [worker["last_heartbeat_time"] for worker in workers if name in (None, worker["name"])]

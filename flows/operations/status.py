@@ -10,7 +10,6 @@ from typing import Any
 import yaml
 
 from flows.environment import URL
-from flows.operations.crashed_runs import is_alive, unfinished
 from flows.operations.processes import find_service
 from flows.operations.server_client import deployments, request, seconds_of
 from flows.operations.services import HOME, last_seen, server_url
@@ -69,9 +68,6 @@ def _schedules() -> Findings:
         expected = {deployment["name"] for deployment in yaml.safe_load(SPECIFICATION.read_text())["deployments"]}
         if missing := expected - {deployment["name"] for deployment in found}:
             yield f"not deployed: {', '.join(sorted(missing))}; run `make deploy`"
-        for run in unfinished(url):
-            if not is_alive(run):
-                yield f"the server lists {run['name']} as {run['state_name'].lower()}, but its process is gone"
         if found:
             seen = last_seen(url)
             yield "worker", f"last seen {_ago(seen)}" if seen else "none"

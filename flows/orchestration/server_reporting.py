@@ -19,7 +19,7 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.environment import URL
 from flows.operations.processes import find_service
-from flows.operations.server_client import list_all, request
+from flows.operations.server_client import find, request
 from flows.operations.services import PAGES_URL
 from flows.result_table import numbers, verdict
 from tasks.pipeline import PROJECT
@@ -29,6 +29,7 @@ from tasks.pipeline.progress import Background, Event
 
 INTERVAL = 5.0  # seconds between two reports of progress
 SERVER_WAIT = 86400  # seconds: a server that is away for longer does not learn how a run has ended
+GOING_ON = {"state": {"type": {"any_": ["PENDING", "RUNNING", "SCHEDULED"]}}}  # a filter
 PASSING = 5.0  # seconds within which the server hears of the tasks' states by itself
 
 
@@ -114,14 +115,13 @@ def sync_task_states(states: dict[UUID, State[Any]]) -> None:
     while time.monotonic() - began < SERVER_WAIT:
         try:
             request(url, f"flow_runs/{run}")
-            tasks = list_all(url, "task_runs", flow_runs={"id": {"any_": [run]}})
-            open_ends = [task["id"] for task in tasks if task["state_type"] in ("PENDING", "RUNNING", "SCHEDULED")]
-            if open_ends and time.monotonic() - began > PASSING:
-                for task, state in ((task, states[UUID(task)]) for task in open_ends):
-                    final = {"type": state.type.value, "name": state.name, "message": state.message}
-                    request(url, f"task_runs/{task}/set_state", {"state": final, "force": True})
-            elif not open_ends:
+            tasks = find(url, "task_runs", flow_runs={"id": {"any_": [run]}}, task_runs=GOING_ON)
+            if not tasks:
                 return
+            for task in tasks if time.monotonic() - began > PASSING else ():
+                state = states[UUID(task["id"])]
+                final = {"type": state.type.value, "name": state.name, "message": state.message}
+                request(url, f"task_runs/{task['id']}/set_state", {"state": final, "force": True})
         except FileNotFoundError:  # it has forgotten the run
             return
         except RunError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.operations.server_client import list_all, request
+from flows.operations.server_client import find, request
 from tasks.data.dataset import FASHION_MNIST
 from tasks.pipeline.errors import RunError
 from tasks.settings.settings import Settings
@@ -190,8 +190,8 @@ def test_nothing_runs_after_the_last_command_and_what_ran_was_cancelled_with_its
     copy.command("make server worker")  # which ends the tasks whose news the server had not yet taken in
     going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}}
     assert copy.run(run)["state_type"] == "CANCELLED"
-    assert list_all(copy.url, "flow_runs", flow_runs=going_on) == []
-    assert list_all(copy.url, "task_runs", task_runs=going_on) == []
+    assert find(copy.url, "flow_runs", flow_runs=going_on) == []
+    assert find(copy.url, "task_runs", task_runs=going_on) == []
 
 
 def test_make_says_who_is_in_the_way_of_a_port(tmp_path):

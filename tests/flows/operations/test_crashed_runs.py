@@ -10,7 +10,7 @@ import pytest
 
 from flows.operations import crashed_runs as module
 from flows.operations.crashed_runs import FLOW_RUN_ID_ENV, mark_crashed_runs
-from flows.operations.server_client import deployments, list_all, request
+from flows.operations.server_client import deployments, find, request
 
 
 def deployment(url, name):
@@ -43,7 +43,7 @@ def running_task(url, run):
 def nobody_else(url):
     """Leave no run to another test."""
     yield
-    for run in list_all(url, "flow_runs", flow_runs={"state": {"type": {"not_any_": ["SCHEDULED"]}}}):
+    for run in find(url, "flow_runs", flow_runs={"state": {"type": {"not_any_": ["SCHEDULED"]}}}):
         request(url, f"flow_runs/{run['id']}", method="DELETE")
 
 
