@@ -16,7 +16,7 @@ from flows.environment import PREFECT_HOME, URL, settle_environment
 from flows.operations.notify import promote_winner
 from flows.operations.processes import seconds_running
 from flows.parser import STUDIES, WIDTH, read_options
-from flows.plan import Dag, outline, plan
+from flows.plan import Dag, plan
 from flows.result_table import summary
 from tasks.formatting import suggest
 from tasks.pipeline.artifact import Artifact
@@ -45,7 +45,7 @@ def main(dag: Dag, kind: type[Settings], arguments: list[str] | None = None) -> 
     settle_environment()
     logging.raiseExceptions = False  # Prefect writes such a failure to stderr without a line's end
     try:
-        settings, actions = read_command(dag, kind, arguments)
+        settings, actions = read_command(kind, arguments)
         _on_signals(_interrupt)  # until here there is nothing to stop
         status = run_command(dag, settings, actions) if actions else run(dag, settings)
     except (RunError, UserError) as error:
@@ -59,7 +59,7 @@ def main(dag: Dag, kind: type[Settings], arguments: list[str] | None = None) -> 
     _exit(status)
 
 
-def read_command(dag: Dag, kind: type[Settings], arguments: list[str] | None = None) -> tuple[Settings, dict[str, Any]]:
+def read_command(kind: type[Settings], arguments: list[str] | None = None) -> tuple[Settings, dict[str, Any]]:
     """Return the settings and the actions that the arguments name.
 
     Raises:
@@ -67,9 +67,7 @@ def read_command(dag: Dag, kind: type[Settings], arguments: list[str] | None = N
     """
     options = read_options(arguments, kind)
     actions = {name: options.pop(name) for name in ACTIONS if name in options}
-    settings = parse_settings(options, kind)
-    outline(dag, settings)
-    return settings, actions
+    return parse_settings(options, kind), actions
 
 
 def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:

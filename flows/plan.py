@@ -33,28 +33,6 @@ class ForcedReruns:
         return self.reasons.get(label)
 
 
-def outline(dag: Dag, settings: Settings) -> tuple[list[str], dict[str, str]]:
-    """Return every node's label, as far as the DAG is known before it runs, and those that `force` reruns, and why.
-
-    Raises:
-        UserError: it names no node.
-    """
-    forced = ForcedReruns(settings.force)
-    nodes: dict[str, str] = {}  # by label
-
-    def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> str:  # noqa: ARG001
-        label = node.label(network)
-        nodes[label] = node.name
-        forced.reason(node, network, flatten(inputs, str))
-        return label
-
-    dag(visit, settings)
-    if settings.force and not forced.reasons:
-        names = dict.fromkeys([*nodes.values(), *nodes])
-        raise UserError(f"--force: unknown step {settings.force}{suggest(settings.force, names)}")
-    return list(nodes), forced.reasons
-
-
 @dataclass
 class Plan:
     """What happens to each node: reuse, run, wait for an input that may change, or stop at a failed check."""
@@ -72,15 +50,20 @@ class Plan:
 
 
 def plan(dag: Dag, settings: Settings) -> Plan:
-    """Return what a run would do; without Prefect or TensorFlow."""
+    """Return what a run would do, as far as that is known before it runs; without Prefect or TensorFlow.
+
+    Raises:
+        UserError: `force` names no node.
+    """
     forced, found = ForcedReruns(settings.force), Plan()
 
     def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:
         label, undecided = node.label(network), list(flatten(inputs, str))
         found.waits_for[label] = [*undecided, *([after] if isinstance(after, str) else [])]
+        reason = forced.reason(node, network, undecided)
         if found.failed_check:
             verb, why = "wait", "(a failed check stops the run)"
-        elif reason := forced.reason(node, network, undecided):
+        elif reason:
             verb, why = "run", reason
         elif undecided:
             verb, why = "wait", f"(input {undecided[0]} may change)"
@@ -102,6 +85,9 @@ def plan(dag: Dag, settings: Settings) -> Plan:
         return found.kept.get(label, label)
 
     dag(visit, settings)
+    if settings.force and not forced.reasons:
+        names = dict.fromkeys(name for label, *_ in found.steps for name in (label.partition("[")[0], label))
+        raise UserError(f"--force: unknown step {settings.force}{suggest(settings.force, names)}")
     return found
 
 

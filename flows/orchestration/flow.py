@@ -26,7 +26,7 @@ from flows.operations.notify import notify, notify_of_failure, promote_winner
 from flows.orchestration.server_reporting import ProgressArtifacts, show_result, sync_task_states
 from flows.orchestration.task import as_task, exception_of, failed
 from flows.orchestration.task_runners import ENGINES
-from flows.plan import Dag, ForcedReruns, flatten, outline, plan
+from flows.plan import Dag, ForcedReruns, flatten, plan
 from flows.pruning import retain
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
@@ -87,7 +87,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
     log, server = get_run_logger(), os.environ.get(URL, "")  # of a server that outlives the run
     places = (settings.data_dir, settings.reports_dir, server or f"{PREFECT_API_URL.value()} (while this run lasts)")
     log.info("Code: %s (%s). Data: %s. Reports: %s. Prefect server: %s.", PROJECT, commit(), *places)
-    labels, _ = outline(dag, settings)  # it raises where `force` names no node
+    ahead = plan(dag, settings)
     try:
         for message in mark_crashed_runs(server) if deployment.id else []:
             log.info("%s", message)
@@ -95,12 +95,14 @@ def run_all(dag: Dag, settings: Settings) -> State:
         log.warning("%s", error)
     Store(settings.data_dir).clean_up()
     if deployment.id and settings.engine == "local":
-        start_server(plan(dag, settings).libraries, environment())
+        start_server(ahead.libraries, environment())
     before = last_completed(settings.data_dir, settings.command)
     futures: Futures = {}
     known = {"command": settings.command, "recipe": settings.run_name, "flow_run": None}
     with recorded(settings.data_dir, **known) as record:
-        ended = run_nodes(dag, settings, record, futures, LivePage(settings.reports_dir, labels))
+        ended = run_nodes(
+            dag, settings, record, futures, LivePage(settings.reports_dir, [label for label, *_ in ahead.steps])
+        )
         report: Any = ended.data
         if ended.is_completed():
             record.end("completed", keep=report.summary["winner"])

@@ -22,6 +22,7 @@ from flows.actions import run_command
 from flows.cli import read_command
 from flows.main import dag
 from flows.orchestration.ephemeral_server import prefect_api
+from flows.plan import plan
 from tasks.data.idx import LABELS
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.staging import LOCKS
@@ -57,7 +58,7 @@ RUN, FOLDS, SEARCH = (dag, Settings), (study.folds, FoldStudy), (study.search, S
 )
 def test_an_option_that_cannot_be_used_gets_one_sentence(command, options, sentence):
     with pytest.raises(UserError) as refused:
-        read_command(*command, options)
+        plan(command[0], read_command(command[1], options)[0])
     assert str(refused.value).startswith(sentence)
 
 

@@ -69,7 +69,7 @@ def test_plan_verify_and_prune_answer_and_change_nothing(finished_run, tmp_path,
 
     def answer(*options):
         places = ["--data-dir", str(data), "--reports-dir", str(tmp_path / "reports")]
-        status = run_command(dag, *read_command(dag, Settings, [*ON_THE_FIXTURE, *places, *options]))
+        status = run_command(dag, *read_command(Settings, [*ON_THE_FIXTURE, *places, *options]))
         return status, capsys.readouterr().out
 
     before = everything_in(data)

@@ -71,7 +71,7 @@ def test_another_set_is_checked_trained_on_and_reported_without_what_is_fashion_
 
 
 def planned(folder, *options):
-    settings, _ = read_command(dag, Settings, [*options, *QUICKLY, "--data-dir", str(folder / "data")])
+    settings, _ = read_command(Settings, [*options, *QUICKLY, "--data-dir", str(folder / "data")])
     return plan(dag, settings).steps
 
 

@@ -8,7 +8,7 @@ import pytest
 from flows import study as studies
 from flows.cli import read_options
 from flows.main import dag
-from flows.plan import ForcedReruns, outline, plan
+from flows.plan import ForcedReruns, plan
 from tasks.pipeline import node
 from tasks.pipeline.errors import UserError, ValidationFailed
 from tasks.pipeline.node import Variant
@@ -143,22 +143,21 @@ def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
     ],
 )
 def test_from_a_node_on_everything_that_takes_from_it_is_made_again(settings, force, labels):
-    reasons = outline(dag, settings("--force", force))[1]
+    reasons = {label: why for label, _, why in plan(dag, settings("--force", force)).steps if why.endswith("forced")}
     assert list(reasons) == labels
     assert reasons[labels[0]] == "forced"
-    assert all(why.endswith("forced") for why in reasons.values())
 
 
 def test_of_a_study_a_networks_trainings_are_made_again_with_one_name(tmp_path):
     study = parse_settings({"seeds": 2, "force": "train[dropout]", "data_dir": str(tmp_path)}, SeedStudy)
-    asked = [label for label, why in outline(studies.seeds, study)[1].items() if why == "forced"]
+    asked = [label for label, _, why in plan(studies.seeds, study).steps if why == "forced"]
     assert asked == ["train[dropout, seed 0]", "train[dropout, seed 1]"]
 
 
 @pytest.mark.parametrize("force", ["trian", "train[dropuot]", "train[", "Train"])
 def test_an_unknown_node_is_refused_with_the_nearest(settings, force):
     with pytest.raises(UserError, match=f"^--force: unknown step {force}. Did you mean train".replace("[", r"\[")):
-        outline(dag, settings("--force", force))[1]
+        plan(dag, settings("--force", force))
 
 
 def test_a_trial_that_is_not_known_before_the_search_runs_is_made_aforce_like_the_others():

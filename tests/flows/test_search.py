@@ -58,7 +58,7 @@ def numbers(searched):
 
 def planned(searched, *options):
     """Return what a search in this folder would do to each node."""
-    settings, _ = read_command(study.search, SearchStudy, [*ASKED, "--data-dir", str(searched / "data"), *options])
+    settings, _ = read_command(SearchStudy, [*ASKED, "--data-dir", str(searched / "data"), *options])
     return {label: verb for label, verb, _ in plan(study.search, settings).steps}
 
 
@@ -107,7 +107,7 @@ def test_the_winner_is_a_recipe_that_a_run_takes_from_its_file(searched):
     (path,) = (searched / "data" / "rank_trials").glob("*/recipe.json")
     recipe = json.loads(path.read_text())
     given = ["--source", str(FIXTURE), "--recipe-file", str(path), "--data-dir", str(searched / "data")]
-    steps = {label: verb for label, verb, _ in plan(dag, read_command(dag, Settings, given)[0]).steps}
+    steps = {label: verb for label, verb, _ in plan(dag, read_command(Settings, given)[0]).steps}
     assert steps.keys() >= {"train[logistic]", "evaluate[logistic]"}
     assert "train[baseline]" not in steps, "the recipe names its network"
     assert steps["download"] == "reuse", "and the data set that it was searched on"

@@ -24,7 +24,7 @@ def study_of(folder):
 
 def planned(folder, *options, of=(dag, Settings)):
     """Return what a run in this folder would do to each node, and why."""
-    settings, _ = read_command(*of, [*ON_THE_FIXTURE, "--data-dir", str(folder / "data"), *options])
+    settings, _ = read_command(of[1], [*ON_THE_FIXTURE, "--data-dir", str(folder / "data"), *options])
     return {label: (verb, why) for label, verb, why in plan(of[0], settings).steps}
 
 
