@@ -12,9 +12,8 @@ import time
 from typing import Any, NoReturn
 
 from flows.actions import ACTIONS, run_command
-from flows.environment import PREFECT_HOME, URL, settle_environment
+from flows.environment import BEGAN, PREFECT_HOME, URL, settle_environment
 from flows.operations.notify import promote_winner
-from flows.operations.processes import seconds_running
 from flows.parser import STUDIES, WIDTH, read_options
 from flows.plan import Dag, plan
 from flows.result_table import summary
@@ -100,7 +99,7 @@ def run(dag: Dag, settings: Settings) -> int:
         artifact = run_flow(dag, settings)
     columns = min(WIDTH + 20, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
     page = latest(artifact, settings.reports_dir)
-    print(summary(artifact, settings, page, seconds_running(), ahead.complete, columns))
+    print(summary(artifact, settings, page, time.monotonic() - BEGAN, ahead.complete, columns))
     return 0
 
 

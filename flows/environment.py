@@ -7,11 +7,13 @@ nothing is written there: what Prefect keeps lies in the project's `data/prefect
 import os
 import signal
 import sys
+import time
 from importlib.util import find_spec
 
 from tasks.pipeline import PROJECT
 from tasks.pipeline.fork_server import MATPLOTLIB
 
+BEGAN = time.monotonic()  # about when the command did
 PREFECT_HOME = PROJECT / "data" / "prefect"
 URL = "PREFECT_API_URL"
 THIS_MACHINE = ("127.0.0.1", "localhost", "::1")

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -41,18 +40,8 @@ def terminate(find: Callable[[], Iterable[int]], at_once: bool = False) -> bool:
     return found_any
 
 
-def seconds_running() -> float:
-    """Return how long this process has run, its start and imports included."""
-    began = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - began
-
-
-def wait_until(is_done: Callable[[], bool], timeout: float, what: str = "") -> None:
-    """Wait until something is done, at most so many seconds; at a terminal, show for what and how long so far."""
-    began, shown = time.monotonic(), what and sys.stderr.isatty()
-    while not is_done() and (seconds := time.monotonic() - began) < timeout:
-        if shown:
-            print(f"\r{what} … {seconds:.0f} s", end="", file=sys.stderr, flush=True)
+def wait_until(is_done: Callable[[], bool], timeout: float) -> None:
+    """Wait until something is done, at most so many seconds."""
+    began = time.monotonic()
+    while not is_done() and time.monotonic() - began < timeout:
         time.sleep(0.1)
-    if shown:
-        print("\r\033[K", end="", file=sys.stderr, flush=True)

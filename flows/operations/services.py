@@ -15,6 +15,8 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
+from rich.console import Console
+
 from flows.environment import PREFECT_HOME as HOME
 from flows.environment import URL, settle_environment
 from flows.operations.crashed_runs import mark_crashed_runs
@@ -175,7 +177,8 @@ def _start(
             start_new_session=True,  # it outlives this terminal
         )
     what = f"Starting the {name}{' (first run: about 10 s)' if name == 'server' else ''}"
-    wait_until(lambda: process.poll() is not None or is_ready(), START_TIMEOUT, what)
+    with Console(stderr=True).status(what):  # at a terminal
+        wait_until(lambda: process.poll() is not None or is_ready(), START_TIMEOUT)
     if process.poll() is not None or not is_ready():
         process.kill()  # else the next call would find it and take it for ready
         raise RunError(f"the {name} did not start; see {HOME / f'{name}.log'}")

@@ -25,7 +25,7 @@ from flows.operations.crashed_runs import mark_crashed_runs
 from flows.operations.notify import notify, notify_of_failure, promote_winner
 from flows.orchestration.server_reporting import ProgressArtifacts, show_result, sync_task_states
 from flows.orchestration.task import as_task, exception_of, failed
-from flows.orchestration.task_runners import ENGINES
+from flows.orchestration.task_runners import engine_of
 from flows.plan import Dag, ForcedReruns, flatten, plan
 from flows.pruning import retain
 from tasks.pipeline import PROJECT
@@ -88,6 +88,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
     places = (settings.data_dir, settings.reports_dir, server or f"{PREFECT_API_URL.value()} (while this run lasts)")
     log.info("Code: %s (%s). Data: %s. Reports: %s. Prefect server: %s.", PROJECT, commit(), *places)
     ahead = plan(dag, settings)
+    live = LivePage(settings.reports_dir, [label for label, *_ in ahead.steps])
     try:
         for message in mark_crashed_runs(server) if deployment.id else []:
             log.info("%s", message)
@@ -100,9 +101,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
     futures: Futures = {}
     known = {"command": settings.command, "recipe": settings.run_name, "flow_run": None}
     with recorded(settings.data_dir, **known) as record:
-        ended = run_nodes(
-            dag, settings, record, futures, LivePage(settings.reports_dir, [label for label, *_ in ahead.steps])
-        )
+        ended = run_nodes(dag, settings, record, futures, live)
         report: Any = ended.data
         if ended.is_completed():
             record.end("completed", keep=report.summary["winner"])
@@ -119,7 +118,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
 
 def run_nodes(dag: Dag, settings: Settings, record: Record, futures: Futures, live: LivePage) -> State:
     """Run every node as a task, and publish the report; return the state that the flow run ends in."""
-    forced, engine = ForcedReruns(settings.force), ENGINES[settings.engine](settings)
+    forced, engine = ForcedReruns(settings.force), engine_of(settings)
     too_long = threading.Event()
 
     def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:

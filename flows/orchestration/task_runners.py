@@ -40,10 +40,7 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.runner = self._task_runner()
-
-    def _task_runner(self) -> TaskRunner[Any]:
-        return ThreadPoolTaskRunner(max_workers=32)
+        self.runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=32)
 
     def __enter__(self) -> Self:
         self.runner.__enter__()
@@ -64,12 +61,11 @@ class Engine:
 class Cluster(Engine):
     """Sends tasks to other machines, and reports here how they end."""
 
-    cancel: Callable[[Any], object]  # takes back a future of the cluster's
-
     def __init__(self, settings: Settings) -> None:
         if settings.scheduler and not os.environ.get(URL):
             raise UserError("--scheduler needs a Prefect server that its machines reach: set PREFECT_API_URL to one")
-        super().__init__(settings)
+        self.settings = settings
+        self.runner, self.cancel = {"dask": _dask, "ray": _ray}[settings.engine](settings.scheduler)
         self.store = store_of(settings)
         self.stopped = False
         self.futures: list[PrefectFuture[Any]] = []
@@ -123,36 +119,34 @@ class Cluster(Engine):
         self.reporter(Event("advanced", self.settings.engine, note, ended, total, milestone=True))
 
 
-class DaskEngine(Cluster):
-    """A Dask cluster: the scheduler's that is named, or a worker for each core of this machine."""
+def _dask(scheduler: str | None) -> tuple[TaskRunner[Any], Callable[[Any], object]]:
+    """Return the task runner of a scheduler, or of a worker for each core of this machine, and how to cancel."""
+    from distributed import Future
+    from prefect_dask import DaskTaskRunner
 
-    def _task_runner(self) -> TaskRunner[Any]:
-        from distributed import Future
-        from prefect_dask import DaskTaskRunner
-
-        self.cancel = Future.cancel
-        logging.getLogger("distributed").setLevel(logging.ERROR)  # below that it logs what goes well
-        if self.settings.scheduler:
-            return DaskTaskRunner(address=self.settings.scheduler, client_kwargs={"timeout": CONNECT_TIMEOUT})
-        here = {"n_workers": cores(), "threads_per_worker": 1, "memory_limit": 0}  # nodes' processes are not counted
-        return DaskTaskRunner(cluster_kwargs={**here, "dashboard_address": None, "silence_logs": logging.ERROR})
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # below that it logs what goes well
+    here = {"n_workers": cores(), "threads_per_worker": 1, "memory_limit": 0}  # nodes' processes are not counted
+    cluster = {**here, "dashboard_address": None, "silence_logs": logging.ERROR}
+    if scheduler:
+        return DaskTaskRunner(address=scheduler, client_kwargs={"timeout": CONNECT_TIMEOUT}), Future.cancel
+    return DaskTaskRunner(cluster_kwargs=cluster), Future.cancel
 
 
-class RayEngine(Cluster):
-    """A Ray cluster: the one that is named, or one of this machine's cores, which no other machine reaches."""
+def _ray(scheduler: str | None) -> tuple[TaskRunner[Any], Callable[[Any], object]]:
+    """Return the task runner of a cluster, or of this machine's cores, which no other reaches, and how to cancel."""
+    if not scheduler:
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # read on import; it listens on all else
+    import ray
+    from prefect_ray import RayTaskRunner
 
-    def _task_runner(self) -> TaskRunner[Any]:
-        if not self.settings.scheduler:
-            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # read on import; it listens on all else
-        import ray
-        from prefect_ray import RayTaskRunner
-
-        self.cancel = partial(ray.cancel, force=True)
-        here = {} if self.settings.scheduler else {"num_cpus": cores(), "include_dashboard": False}
-        return RayTaskRunner(address=self.settings.scheduler or "local", init_kwargs={"log_to_driver": False, **here})
+    here = {} if scheduler else {"num_cpus": cores(), "include_dashboard": False}
+    runner = RayTaskRunner(address=scheduler or "local", init_kwargs={"log_to_driver": False, **here})
+    return runner, partial(ray.cancel, force=True)
 
 
-ENGINES: dict[str, type[Engine]] = {"local": Engine, "dask": DaskEngine, "ray": RayEngine}
+def engine_of(settings: Settings) -> Engine:
+    """Return the engine that the settings name."""
+    return Engine(settings) if settings.engine == "local" else Cluster(settings)
 
 
 def localize(
