@@ -80,4 +80,4 @@ fixtures: .venv/extras
 	$(PYTHON) -m tests.fixtures.make_fixtures
 
 clean:
-	rm -rf .venv .venv.new .venv.old
+	rm -rf .venv .venv.old

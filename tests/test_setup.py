@@ -32,12 +32,6 @@ def of(folder):
     return (folder / ".venv" / "ready").stat().st_ino
 
 
-def test_scripts_name_the_environment_where_it_is(project):
-    activate = (project / ".venv" / "bin" / "activate").read_text()
-    assert f"{project}/.venv" in activate
-    assert ".venv.new" not in activate
-
-
 def test_of_two_at_once_one_makes_it_and_the_other_takes_it(project):
     before = of(project)
     (project / "requirements.lock").touch()
