@@ -5,7 +5,7 @@ from typing import Any
 
 from flows.outlook import outlook
 from flows.plan import Dag, plan
-from flows.pruning import damaged, megabytes, no_run_at_work, remove, unneeded
+from flows.pruning import damaged, megabytes, prune
 from flows.result_table import table
 from tasks.pipeline.champions import roll_back
 from tasks.pipeline.errors import UserError
@@ -48,10 +48,7 @@ def run_command(dag: Dag, settings: Settings, actions: dict[str, Any]) -> int:
             lines = [f"Champion restored: {again.network} ({again.recipe}). It replaces {was.network} ({was.recipe})."]
         case ["prune"] | ["prune", "yes"]:
             removing = "yes" in actions
-            with no_run_at_work(settings.data_dir):
-                items = unneeded(settings.data_dir, settings.reports_dir, actions["prune"])
-                if removing:
-                    remove(items, settings.reports_dir)
+            items = prune(settings.data_dir, settings.reports_dir, actions["prune"], delete=removing)
             found = [(megabytes(item.bytes), os.path.relpath(item.folder), item.why) for item in items]
             size = megabytes(sum(item.bytes for item in items))
             count = f"{len(items)} {'deleted' if removing else 'to delete'}, {size}"

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,28 +53,35 @@ def damaged(data_dir: Path) -> tuple[list[str], str]:
     return errors, f"{summary}; a run rebuilds the damaged ones that it needs" if errors else summary
 
 
-@contextlib.contextmanager
-def no_run_at_work(data_dir: Path) -> Iterator[None]:
-    """Let no run begin in this folder while the context lasts.
+def prune(data_dir: Path, reports_dir: Path, runs: int, command: str | None = None, *, delete: bool) -> list[Unneeded]:
+    """Return what none of the last `runs` runs needs (if a command is given, of its own), perhaps deleted.
 
     Raises:
-        RunError: one is active.
+        RunError: a run is active, or none has completed.
+        UserError: there is no such folder.
     """
+    if not data_dir.is_dir():
+        raise UserError(f"--data-dir {data_dir} is not a folder")
     try:
-        with lock(data_dir / RUNS, "room", no_wait) if data_dir.is_dir() else contextlib.nullcontext():
-            yield
+        with lock(data_dir / RUNS, "room", no_wait):  # so that no run begins meanwhile
+            items = _unneeded(data_dir, reports_dir, runs, command)
+            for item in items if delete else ():  # each at once: none is left with a file missing
+                if item.folder.is_dir():
+                    discard(item.folder)
+                else:
+                    item.folder.unlink(missing_ok=True)
     except Locked as held:
         raise RunError(f"a run is active in {data_dir}; prune after it has ended") from held
+    if delete and (reports_dir / INDEX).exists():
+        list_pages(reports_dir)
+    return items
 
 
-def unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None = None) -> list[Unneeded]:
-    """Return what none of the last `runs` runs needs: artifacts, their pages, records, checkpoints, quarantined ones.
+def _unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None) -> list[Unneeded]:
+    """Return artifacts, their pages, records, checkpoints and quarantined ones that are not needed.
 
     Only completed runs count, and if a command is given, only its own: what the runs of others need is then needed too.
     So is whatever has changed since the oldest run that counts began.
-
-    Raises:
-        RunError: no run has completed.
     """
     store = Store(data_dir)
     recover_crashed_runs(data_dir)
@@ -118,26 +124,14 @@ def _began(record: Record) -> float:
 def retain(settings: Settings) -> str:
     """Delete what the last `keep_runs` runs of this recipe did not use, unless another run is active; say so."""
     try:
-        with no_run_at_work(settings.data_dir):
-            items = unneeded(settings.data_dir, settings.reports_dir, settings.keep_runs or 1, settings.command)
-            remove(items, settings.reports_dir)
+        runs = settings.keep_runs or 1
+        items = prune(settings.data_dir, settings.reports_dir, runs, settings.command, delete=True)
     except RunError as error:
         return f"nothing was deleted: {error}"
     except OSError as error:
         return f"not everything was deleted: {describe(error)}"
     size = sum(item.bytes for item in items)
     return f"deleted {len(items)} items that the last {settings.keep_runs} runs did not use, {megabytes(size)}"
-
-
-def remove(items: list[Unneeded], reports_dir: Path) -> None:
-    """Remove the items, each at once: a process killed half-way leaves no artifact with a file missing."""
-    for item in items:
-        if item.folder.is_dir():
-            discard(item.folder)
-        else:
-            item.folder.unlink(missing_ok=True)
-    if (reports_dir / INDEX).exists():
-        list_pages(reports_dir)
 
 
 def size_of(path: Path) -> int:

@@ -9,10 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from flows.pruning import damaged, no_run_at_work, remove, retain, unneeded
+from flows.pruning import damaged, prune, retain
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.run_records import recorded
+from tasks.pipeline.staging import lock
+from tasks.pipeline.store import RUNS
 from tasks.reporting.publish import publish
 from tasks.settings.settings import Settings
 from tests.conftest import CACHE_KEY, everything_in, full, killed_at_work, produce
@@ -42,7 +44,7 @@ def run(store, *artifacts, kept=False, command=""):
 
 def spare(store, runs):
     """What is not needed of the store's own: records have tests of their own."""
-    found = unneeded(store.data_dir, store.data_dir.parent / "reports", runs)
+    found = prune(store.data_dir, store.data_dir.parent / "reports", runs, delete=False)
     return [item for item in found if item.folder.parent.name != "runs"]
 
 
@@ -89,9 +91,8 @@ def test_what_none_of_the_last_runs_needs_is_listed_and_removed_though_no_folder
     assert names(spare(store, 1), store) == sorted(f"prepare/{a.key}" for a in (first, second))
     assert item.why == "not used by the last 1 runs"
     assert item.bytes > 18
-    items = spare(store, 1)
     monkeypatch.setattr(os, "mkdir", full)
-    remove(items, store.data_dir)
+    prune(store.data_dir, store.data_dir, 1, delete=True)
     monkeypatch.undo()
     assert list(store.artifacts()) == [third.folder]
     assert isinstance(store.find(replace(CACHE_KEY, settings={"seed": 3})), Artifact)
@@ -122,8 +123,8 @@ def test_nothing_is_pruned_while_a_run_is_at_work_and_a_dead_one_does_not_stop_i
     with recorded(store.data_dir, command="", flow_run=None):
         busy = f"a run is active in {store.data_dir}; prune after it has ended"
         assert retain(settings) == f"nothing was deleted: {busy}"
-        with pytest.raises(RunError, match=f"^{busy}$"), no_run_at_work(store.data_dir):
-            pass
+        with pytest.raises(RunError, match=f"^{busy}$"):
+            spare(store, 1)
 
 
 def test_runs_that_came_to_nothing_do_not_push_out_what_a_good_one_needs(store):
@@ -207,7 +208,7 @@ def test_a_run_that_begins_waits_for_what_is_being_removed(store):
             begun.set()
 
     run(store)
-    with no_run_at_work(store.data_dir):
+    with lock(store.data_dir / RUNS, "room"):
         thread = threading.Thread(target=begin)
         thread.start()
         assert not begun.wait(0.5)
