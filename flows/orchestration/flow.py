@@ -9,7 +9,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
-from uuid import UUID
 
 from prefect import Flow, flow, flow_engine, get_run_logger
 from prefect.client.schemas.objects import FlowRun, State
@@ -45,12 +44,9 @@ from tasks.training.tensorflow import environment
 Futures = dict[PrefectFuture[Any], str]  # each with its node's label
 
 
-def keep_concurrency_slot(lease: UUID, seconds: float, **_: Any) -> contextlib.AbstractContextManager[None]:
-    """Go on where the run's slot in its deployment is lost: Prefect would end it, its server being away for minutes."""
-    return maintain_concurrency_lease(lease, seconds)  # two runs at once do no harm: each artifact has one maker
-
-
-flow_engine.maintain_concurrency_lease = keep_concurrency_slot  # type: ignore[assignment]
+# Prefect would end a run that loses its slot, its server being away for minutes. Two at once do no harm here: each
+# artifact has one maker.
+flow_engine.maintain_concurrency_lease = lambda lease, seconds, **_: maintain_concurrency_lease(lease, seconds)
 
 
 def as_flow(dag: Dag, kind: type[Settings]) -> Flow[..., Any]:

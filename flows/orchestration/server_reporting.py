@@ -15,7 +15,6 @@ from uuid import UUID
 from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run, task_run
-from prefect.settings import PREFECT_API_URL
 
 from flows.environment import URL
 from flows.operations.processes import find_service
@@ -40,7 +39,7 @@ class ProgressArtifacts:
         self.newest: dict[str, dict[str, Any]] = {}  # by label: data (percent) and description
         self.sent: dict[str, tuple[str, dict[str, Any]]] = {}  # the artifact's id, and what it shows
         self.tasks: dict[str, str] = {}  # task runs
-        self.url, self.flow_run = _api(), str(flow_run.id)
+        self.url, self.flow_run = os.environ[URL], str(flow_run.id)
         self.writer = Background("progress artifacts", self._show, INTERVAL)
 
     def __enter__(self) -> "ProgressArtifacts":
@@ -110,7 +109,7 @@ def sync_task_states(states: dict[UUID, State[Any]]) -> None:
 
     A server that is away is waited for.
     """
-    url, run = _api(), str(flow_run.id)
+    url, run = os.environ[URL], str(flow_run.id)
     began, warned = time.monotonic(), False
     while time.monotonic() - began < SERVER_WAIT:
         try:
@@ -129,7 +128,3 @@ def sync_task_states(states: dict[UUID, State[Any]]) -> None:
                 get_run_logger().warning("%s; waiting until it takes the run's final states", error)
             warned = True
         time.sleep(1)
-
-
-def _api() -> str:
-    return PREFECT_API_URL.value() or ""
