@@ -16,7 +16,6 @@ from pathlib import Path
 from flows.environment import PREFECT_HOME, URL
 from flows.operations.server_client import is_reachable, request
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.staging import Locked, lock, no_wait
 
 KEPT = ("PREFECT_HOME", "PREFECT_LOGGING_")  # of the user's settings, or ours
 LABEL, DATABASE = "Prefect server", "runs.db"
@@ -66,7 +65,9 @@ def _own_server(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
         **dict.fromkeys((known.PREFECT_SERVER_API_AUTH_STRING, known.PREFECT_API_AUTH_STRING, known.PREFECT_API_KEY)),
     }
     errors: list[str] = []
-    with known.temporary_settings(its), _database_at(folder / DATABASE):
+    folder.mkdir(parents=True, exist_ok=True)
+    _make_room(folder / DATABASE)
+    with known.temporary_settings(its):
         within = contextvars.copy_context()  # with these settings
         server = threading.Thread(target=within.run, args=(_serve, listener, errors), name=LABEL, daemon=True)
         server.start()
@@ -76,15 +77,11 @@ def _own_server(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
             logging.disable()  # Prefect reports, with a traceback, each write that its end puts off
 
 
-@contextlib.contextmanager
-def _database_at(path: Path) -> Iterator[None]:
-    """Have the database for a run; start a new one if it has grown large, unless another run uses it."""
-    with contextlib.suppress(Locked), lock(path, "room", no_wait):
-        if path.exists() and path.stat().st_size > MAX_DATABASE:
-            for file in path.parent.glob(f"{path.name}*"):  # SQLite keeps two more beside it
-                file.unlink()
-    with lock(path, "a run", shared=True):
-        yield
+def _make_room(database: Path) -> None:
+    """Start a new database where it has grown large."""
+    if database.exists() and database.stat().st_size > MAX_DATABASE:
+        for file in database.parent.glob(f"{database.name}*"):  # SQLite keeps two more beside it
+            file.unlink(missing_ok=True)
 
 
 def _serve(listener: socket.socket, errors: list[str]) -> None:

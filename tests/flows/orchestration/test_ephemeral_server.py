@@ -4,12 +4,10 @@ import sys
 
 import pytest
 
-from flows.orchestration.ephemeral_server import DATABASE, MAX_DATABASE, _database_at
+from flows.orchestration.ephemeral_server import DATABASE, MAX_DATABASE, _make_room
 from tests.programs import PROJECT
 
 pytestmark = pytest.mark.slow
-
-HEAD = b"SQLite format 3\0"
 
 A_RUN_THAT_ENDS_WHILE_ITS_SERVER_STILL_WRITES = """
 import logging
@@ -46,30 +44,12 @@ def test_a_server_that_is_ended_in_the_middle_of_a_write_says_nothing(tmp_path):
     assert run.stderr == ""
 
 
-@pytest.fixture
-def database(tmp_path):
-    path = tmp_path / "prefect" / DATABASE
-    path.parent.mkdir()
-    return path
-
-
-def large(path):
-    path.write_bytes(HEAD)
-    os.truncate(path, MAX_DATABASE + 1)
-
-
-def test_a_database_that_has_grown_large_gives_way_to_a_new_one(database):
-    large(database)
-    database.with_name(f"{DATABASE}-wal").write_bytes(b"of the old one")
-    with _database_at(database):
-        assert list(database.parent.glob("[!.]*")) == []
-
-
-def test_a_database_stays_while_it_is_small_or_another_run_is_at_it(database):
-    database.write_bytes(HEAD)
-    with _database_at(database):
-        large(database)
-        with _database_at(database):
-            assert database.stat().st_size > MAX_DATABASE
-    with _database_at(database):
-        assert not database.exists()
+def test_a_database_that_has_grown_large_gives_way_to_a_new_one(tmp_path):
+    database = tmp_path / DATABASE
+    for file in (database, tmp_path / f"{DATABASE}-wal"):
+        file.write_bytes(b"of the old one")
+    _make_room(database)
+    assert database.exists()
+    os.truncate(database, MAX_DATABASE + 1)
+    _make_room(database)
+    assert list(tmp_path.iterdir()) == []
