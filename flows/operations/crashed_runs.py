@@ -15,7 +15,7 @@ FLOW_RUN_ID_ENV = "PREFECT__FLOW_RUN_ID"  # set by Prefect's worker, inherited b
 
 
 def mark_crashed_runs(url: str, *, pending: bool = False, stopped: bool = False) -> list[str]:
-    """Report this host's runs that were killed to the server; return a sentence on each.
+    """Report this host's runs that were killed, and tasks of runs that ended, to the server; return a sentence a run.
 
     Pending runs count only where no worker may be about to start them. Runs that were stopped end as cancelled.
 
@@ -23,11 +23,12 @@ def mark_crashed_runs(url: str, *, pending: bool = False, stopped: bool = False)
         RunError: the server does not answer; a later call reports them.
     """
     messages = [_end_run(url, run["id"], stopped) for run in _unfinished(url, pending)]
-    # A run's tasks are reported neither by its worker nor above.
-    ended = {"state": {"type": {"any_": ["CRASHED", "FAILED", "CANCELLED"]}}}
+    # A run's tasks are reported neither by its worker nor above, nor by itself while its server was away.
     going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
-    for task in find(url, "task_runs", flows=OUR_FLOWS, flow_runs=ended, task_runs=going_on):
-        _set_state(url, f"task_runs/{task['id']}", "Crashed", "its run ended")
+    for name, states in {"Completed": ["COMPLETED"], "Crashed": ["CRASHED", "FAILED", "CANCELLED"]}.items():
+        ended = {"state": {"type": {"any_": states}}}
+        for task in find(url, "task_runs", flows=OUR_FLOWS, flow_runs=ended, task_runs=going_on):
+            _set_state(url, f"task_runs/{task['id']}", name, "its run ended")
     return list(filter(None, messages))
 
 

@@ -22,7 +22,7 @@ from prefect.states import Completed, Failed
 from flows.environment import URL
 from flows.operations.crashed_runs import mark_crashed_runs
 from flows.operations.notify import notify, notify_of_failure, promote_winner
-from flows.orchestration.server_reporting import ProgressArtifacts, show_result, sync_task_states
+from flows.orchestration.server_reporting import ProgressArtifacts, await_server, show_result
 from flows.orchestration.task import as_task, exception_of, failed
 from flows.orchestration.task_runners import engine_of
 from flows.plan import Dag, ForcedReruns, flatten, plan
@@ -104,7 +104,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
         else:
             record.end("failed", ended.message or "")
     if deployment.id:
-        sync_task_states({future.task_run_id: future.state for future in futures})
+        await_server()
     if ended.is_completed():
         if settings.keep_runs:
             log.info("%s", retain(settings))

@@ -10,15 +10,13 @@ import re
 import time
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from prefect import get_run_logger
-from prefect.client.schemas.objects import State
-from prefect.runtime import flow_run, task_run
+from prefect.runtime import flow_run
 
 from flows.environment import URL
 from flows.operations.processes import find_service
-from flows.operations.server_client import find, request
+from flows.operations.server_client import request
 from flows.operations.services import PAGES_URL
 from flows.result_table import numbers, verdict
 from tasks.pipeline import PROJECT
@@ -28,8 +26,6 @@ from tasks.pipeline.progress import Background, Event
 
 INTERVAL = 5.0  # seconds between two reports of progress
 SERVER_WAIT = 86400  # seconds: a server that is away for longer does not learn how a run has ended
-GOING_ON = {"state": {"type": {"any_": ["PENDING", "RUNNING", "SCHEDULED"]}}}  # a filter
-PASSING = 5.0  # seconds within which the server hears of the tasks' states by itself
 
 
 class ProgressArtifacts:
@@ -38,7 +34,6 @@ class ProgressArtifacts:
     def __init__(self) -> None:
         self.newest: dict[str, dict[str, Any]] = {}  # by label: data (percent) and description
         self.sent: dict[str, tuple[str, dict[str, Any]]] = {}  # the artifact's id, and what it shows
-        self.tasks: dict[str, str] = {}  # task runs
         self.url, self.flow_run = os.environ[URL], str(flow_run.id)
         self.writer = Background("progress artifacts", self._show, INTERVAL)
 
@@ -53,9 +48,7 @@ class ProgressArtifacts:
     def __call__(self, event: Event) -> None:
         """Take in how far a training is, and how it ended."""
         label, last = event.label, self.newest.get(event.label)
-        if event.kind == "started":
-            self.tasks[label] = str(task_run.id)  # this is called within it; a cluster's own start is in none
-        elif event.kind == "advanced" and label.startswith("train[") and event.total:
+        if event.kind == "advanced" and label.startswith("train[") and event.total:
             self.newest[label] = {"data": 100 * event.done / event.total, "description": event.note}
         elif last and event.kind == "failed":
             self.newest[label] = last | {"description": event.note}
@@ -69,8 +62,7 @@ class ProgressArtifacts:
                 identifier, last = self.sent.get(label, ("", {}))
                 if not identifier:
                     key = re.sub("[^a-z0-9]+", "-", f"progress-of-{label.lower()}").strip("-")
-                    of = {"flow_run_id": self.flow_run, "task_run_id": self.tasks[label]}
-                    made = {"key": key, "type": "progress", **of, **news}
+                    made = {"key": key, "type": "progress", "flow_run_id": self.flow_run, **news}
                     identifier = request(self.url, "artifacts/", made, timeout=INTERVAL)["id"]
                 elif last != news:
                     request(self.url, f"artifacts/{identifier}", news, "PATCH", timeout=INTERVAL)
@@ -104,27 +96,16 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     return link
 
 
-def sync_task_states(states: dict[UUID, State[Any]]) -> None:
-    """Set the final states of the run's tasks on the server where it has heard of no end: they come in passing.
-
-    A server that is away is waited for.
-    """
-    url, run = os.environ[URL], str(flow_run.id)
-    began, warned = time.monotonic(), False
+def await_server() -> None:
+    """Wait until the server of a run that is about to end can be told: Prefect itself gives up after a minute."""
+    began, run = time.monotonic(), str(flow_run.id)
     while time.monotonic() - began < SERVER_WAIT:
         try:
-            request(url, f"flow_runs/{run}")
-            tasks = find(url, "task_runs", flow_runs={"id": {"any_": [run]}}, task_runs=GOING_ON)
-            if not tasks:
-                return
-            for task in tasks if time.monotonic() - began > PASSING else ():
-                state = states[UUID(task["id"])]
-                final = {"type": state.type.value, "name": state.name, "message": state.message}
-                request(url, f"task_runs/{task['id']}/set_state", {"state": final, "force": True})
+            request(os.environ[URL], f"flow_runs/{run}")
         except FileNotFoundError:  # it has forgotten the run
             return
         except RunError as error:
-            if not warned:
-                get_run_logger().warning("%s; waiting until it takes the run's final states", error)
-            warned = True
-        time.sleep(1)
+            get_run_logger().warning("%s; waiting until it can be told how the run ended", error)
+            time.sleep(60)
+        else:
+            return

@@ -3,42 +3,16 @@
 import socket
 from uuid import UUID
 
-from prefect import flow, flow_engine, task
+from prefect import flow, flow_engine
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
-from prefect.states import Completed
 
 from flows.cli import read_options
 from flows.operations.notify import WEBHOOK
-from flows.operations.server_client import request
 from flows.orchestration.flow import announce_result
-from flows.orchestration.server_reporting import sync_task_states
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.run_records import last_completed
 from tasks.settings.settings import parse_settings
-from tests.programs import ON_THE_FIXTURE, ask, run_main, wait_until
-
-
-def test_a_task_of_whose_end_the_server_has_not_heard_is_told_at_the_end(server, monkeypatch):
-    monkeypatch.setenv("PREFECT_API_URL", server.url)
-
-    @task
-    def lost():
-        return Completed(message="made")
-
-    @flow(persist_result=False)
-    def losing():
-        future = lost.submit()
-        future.wait()
-        unheard = {"state": {"type": "RUNNING", "name": "Running"}, "force": True}
-        wait_until(lambda: ask(server, "task_runs", task_runs={"id": {"any_": [str(future.task_run_id)]}}), 20)
-        request(server.url, f"task_runs/{future.task_run_id}/set_state", unheard)
-        sync_task_states({future.task_run_id: Completed(message="made")})
-        return str(future.task_run_id)
-
-    with temporary_settings({PREFECT_API_URL: server.url, PREFECT_LOGGING_TO_API_ENABLED: False}):
-        identifier = losing()
-    (told,) = ask(server, "task_runs", task_runs={"id": {"any_": [identifier]}})
-    assert (told["state_name"], told["state"]["message"]) == ("Completed", "made")
+from tests.programs import ON_THE_FIXTURE, run_main, wait_until
 
 
 def test_a_run_goes_on_that_cannot_keep_its_slot(server, caplog):
