@@ -1,7 +1,6 @@
 """Faults done on purpose: runs killed, artifacts damaged at random; several runs at once; scheduled runs disturbed.
 
 python -m tests.faults kills --count 200
-python -m tests.faults study                          # a study of seeds, killed in its trainings
 python -m tests.faults damages --count 1000
 python -m tests.faults together
 python -m tests.faults scheduled                      # all of them, on a server and a worker of their own

@@ -10,7 +10,6 @@ from tasks.settings.settings import parse_settings
 from tests.faults.damages import damage_again_and_again
 from tests.faults.kills import kill_again_and_again
 from tests.faults.scheduled import FAULTS, disturb
-from tests.faults.study import kill_a_study
 from tests.faults.together import run_together
 from tests.programs import ON_THE_FIXTURE, prefect_server, run_main
 
@@ -18,12 +17,11 @@ from tests.programs import ON_THE_FIXTURE, prefect_server, run_main
 def main() -> int:
     """Do what the arguments name, print the counts, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("what", choices=["kills", "study", "damages", "together", "scheduled"])
+    parser.add_argument("what", choices=["kills", "damages", "together", "scheduled"])
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"of scheduled: {', '.join(FAULTS)} (default: all)")
-    parser.add_argument("--count", type=int, help="of faults (default: 5 of study, else 200)")
+    parser.add_argument("--count", type=int, default=200, help="of faults (default: 200)")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    given.count = given.count or (5 if given.what == "study" else 200)
     if given.what == "scheduled":
         with tempfile.TemporaryDirectory() as scratch:
             return 0 if disturb(Path(scratch), given.faults) else 1
@@ -32,9 +30,6 @@ def main() -> int:
         folder.mkdir()
         if given.what == "kills":
             print(dict(kill_again_and_again(folder, server, given.count, given.seed)))
-            return 0
-        if given.what == "study":
-            print(kill_a_study(folder, server, given.count, given.seed))
             return 0
         if given.what == "together":
             bad = 0

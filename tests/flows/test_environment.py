@@ -8,7 +8,6 @@ import threading
 
 import pytest
 
-from flows.operations.server_client import send
 from tasks.data.dataset import FASHION_MNIST
 from tasks.download import fetch
 from tasks.settings.settings import Settings
@@ -115,14 +114,6 @@ def test_this_machine_is_asked_directly_and_a_proxy_for_everything_is_left_out()
     assert found["no_proxy"] == found["NO_PROXY"] == "localhost,example.org,127.0.0.1,::1"
     assert (found["HTTP_PROXY"], found["https_proxy"]) == ("proxy:3128", "http://p:1")
     assert "all_proxy" not in found
-
-
-def test_others_are_asked_by_the_proxy(proxy, monkeypatch):
-    address, asked = proxy
-    monkeypatch.setenv("http_proxy", address)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    assert send("POST", "http://example.invalid/hook", json={}).status_code == 204
-    assert asked[0].startswith("POST http://example.invalid/hook ")
 
 
 def test_help_that_nobody_reads_says_nothing():

@@ -6,8 +6,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -16,7 +14,7 @@ import pytest
 from flows.actions import run_command
 from flows.cli import read_command, read_options
 from flows.main import dag
-from tasks.settings.settings import PROJECT, Settings
+from tasks.settings.settings import Settings
 from tests.conftest import everything_in
 from tests.programs import (
     ON_THE_FIXTURE,
@@ -138,14 +136,6 @@ def test_ctrl_c_before_anything_runs_ends_it_without_a_traceback(tmp_path):
     assert process.returncode in (-signal.SIGINT, 130)
     assert len(errors.splitlines()) <= 1
     assert "Traceback" not in errors
-
-
-def test_a_run_that_is_stopped_ends_though_nobody_reads_its_line():
-    reader, writer = os.pipe()
-    os.close(reader)
-    stop = [sys.executable, "-c", "from flows.cli import _stop; _stop()"]
-    assert subprocess.run(stop, cwd=PROJECT, stderr=writer, check=False).returncode == 130
-    os.close(writer)
 
 
 @pytest.mark.usefixtures("prepared_run")
