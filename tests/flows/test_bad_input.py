@@ -82,12 +82,6 @@ def test_such_a_command_writes_one_line_and_nothing_else_and_ends_with_2(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_source_folder_of_nobody_in_the_environment_gets_one_sentence(monkeypatch):
-    monkeypatch.setenv("FASHION_MNIST_DIR", "~nobody-is-called-this/images")
-    with pytest.raises(UserError, match="^FASHION_MNIST_DIR ~nobody-is-called-this/images: could not determine home"):
-        Settings().source_folder  # noqa: B018
-
-
 @pytest.mark.parametrize("program", ["main.py", "study.py"])
 def test_a_python_without_the_libraries_gets_one_sentence_and_status_2(program):
     command = [sys.executable, "-I", "-S", PROJECT / "flows" / program]
