@@ -12,7 +12,6 @@ import os
 import socket
 from collections.abc import Callable
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -69,7 +68,6 @@ class Cluster(Engine):
         self.store = store_of(settings)
         self.stopped = False
         self.futures: list[PrefectFuture[Any]] = []
-        self.ended = count(1)
 
     def __enter__(self) -> Self:
         """Connect.
@@ -106,17 +104,12 @@ class Cluster(Engine):
 
     def _report(self, label: str, future: PrefectFuture[Any]) -> None:
         future.wait()
-        state, ended, total = future.state, next(self.ended), len(self.futures)
-        if self.stopped:
-            return
-        if not state.is_completed():
-            to_all(*watchers)(Event("failed", label, state.message or str(state.name)))
-            return
-        made = future.result().manifest["made"]
-        how = "cached" if state.name == "Cached" else took(made["seconds"])
-        to_all(*watchers)(Event("ended", label, how))
-        note = f"{ended} of {total} steps · {label}: {how}"
-        self.reporter(Event("advanced", self.settings.engine, note, ended, total, milestone=True))
+        state = future.state
+        if state.is_completed():
+            how = "cached" if state.name == "Cached" else took(future.result().manifest["made"]["seconds"])
+            self.reporter(Event("ended", label, how))
+        elif not self.stopped:
+            self.reporter(Event("failed", label, state.message or str(state.name)))
 
 
 def _dask(scheduler: str | None) -> tuple[TaskRunner[Any], Callable[[Any], object]]:
