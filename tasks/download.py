@@ -26,7 +26,6 @@ from tasks.data.files import Incomplete, file_in, is_whole, read
 from tasks.pipeline.errors import RunError, Unreachable, UserError
 from tasks.pipeline.node import node
 from tasks.pipeline.progress import Progress
-from tasks.pipeline.reading import open_regular
 from tasks.pipeline.staging import staging
 from tasks.pipeline.store import RAW
 
@@ -124,7 +123,7 @@ def _try(source: Source, file: DataFile, part: Path, progress: Progress) -> None
 
 
 def _folder(folder: Path) -> Source:
-    return Source(str(folder), lambda file: open_regular(file_in(folder, file), follow=True))
+    return Source(str(folder), lambda file: file_in(folder, file).open("rb"))
 
 
 def _mirror(prefix: str) -> Source:

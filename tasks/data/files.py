@@ -11,7 +11,6 @@ from tasks.data.dataset import UNKNOWN, DataFile, DataSet
 from tasks.data.idx import check_length, read_header
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.progress import Progress
-from tasks.pipeline.reading import open_regular
 
 BYTES_CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
@@ -33,7 +32,7 @@ def file_in(folder: Path, file: DataFile) -> Path:
 def is_whole(path: Path, file: DataFile) -> bool:
     """Tell whether a file can be read and is the expected one."""
     try:
-        with open_regular(path, follow=True) as stream:
+        with path.open("rb") as stream:
             read(stream, file, lambda *_: None)
     except (OSError, RunError):
         return False
@@ -115,7 +114,7 @@ def _digest_in(folder: Path, file: DataFile) -> str:
             logging.getLogger(__name__).warning("dataset: %s", note)
 
     try:
-        with open_regular(file_in(folder, file), follow=True) as stream:
+        with file_in(folder, file).open("rb") as stream:
             return read(stream, file, log)
     except FileNotFoundError as error:
         message = f"--dataset names no SHA-256 for {file.name}, and {folder} has no such file; give its --source"

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.errors import RunError, UserError, describe
-from tasks.pipeline.reading import read
 from tasks.pipeline.staging import lock, write_whole
 
 FILE = "champion.json"
@@ -59,7 +58,7 @@ def champions(data_dir: Path) -> Champions:
         RunError: it cannot be read, or holds something else.
     """
     try:
-        return Champions.model_validate_json(read(data_dir / FILE))
+        return Champions.model_validate_json((data_dir / FILE).read_bytes())
     except FileNotFoundError:
         return Champions()
     except OSError as error:

@@ -18,7 +18,6 @@ from tasks.pipeline.artifact import MANIFEST, Artifact, Miss, verify
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.checkpoints import Checkpoints
 from tasks.pipeline.errors import Unreachable
-from tasks.pipeline.reading import read
 from tasks.pipeline.staging import staging
 from tasks.pipeline.store import CHECKPOINTS, NEW, Produce, Store
 
@@ -126,7 +125,7 @@ class RemoteStore(Store):
 
     def _upload(self, cache_key: CacheKey, folder: Path, replace: bool) -> None:
         """Put a folder's files there, then its manifest: in place of another one, or only where there is none."""
-        manifest = read(folder / MANIFEST)
+        manifest = (folder / MANIFEST).read_bytes()
         for name, described in json.loads(manifest)["files"].items():
             with self.remote.named():
                 self.remote.files.put_file(str(folder / name), self._file(described["sha256"]))
@@ -188,4 +187,4 @@ class RemoteCheckpoints(Checkpoints):
 
 def _agree(found: Artifact | Miss, theirs: bytes | None) -> bool:
     """Tell whether what is here is what is there, or nothing is in either place."""
-    return read(found.folder / MANIFEST) == theirs if isinstance(found, Artifact) else not theirs
+    return (found.folder / MANIFEST).read_bytes() == theirs if isinstance(found, Artifact) else not theirs

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError, describe
-from tasks.pipeline.reading import printable, read
+from tasks.pipeline.reading import printable
 
 EXPECTED = "expected is a Keras model that takes images of 28×28×1 and gives ten probabilities"
 SAID = 200  # characters of another's message
@@ -53,7 +53,7 @@ class UserFunction(BaseModel):
             )
         path = Path(place)
         try:
-            content = read(path, follow=True)
+            content = path.read_bytes()
         except OSError as error:
             raise UserError(f"--network-file {path}: {(error.strerror or str(error)).lower()}") from error
         tree = _parsed(path, content, function)
@@ -73,7 +73,7 @@ class UserFunction(BaseModel):
             UserError: it fails; the message says where.
         """
         try:
-            content = read(self.path, follow=True)
+            content = self.path.read_bytes()
         except OSError as error:
             raise RunError(f"--network-file {describe(error)} (on {socket.gethostname()})") from error
         if hashlib.sha256(content).hexdigest() != self.sha256:

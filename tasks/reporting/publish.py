@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.reading import read
 from tasks.pipeline.staging import clean_up, write_whole
 from tasks.reporting import INDEX, LATEST, LIVE, PAGES
 
@@ -17,7 +16,7 @@ def publish(artifact: Artifact, reports_dir: Path) -> Path:
     Raises:
         RunError: the folder cannot be written.
     """
-    page, numbers = (read(artifact.folder / f"report.{kind}") for kind in ("html", "json"))
+    page, numbers = ((artifact.folder / f"report.{kind}").read_bytes() for kind in ("html", "json"))
     _publish(artifact, latest(artifact, reports_dir), page, numbers)
     return latest(artifact, reports_dir)
 
@@ -73,7 +72,7 @@ def list_pages(reports_dir: Path) -> None:
 def _is_listed(reports_dir: Path) -> bool:
     """Whether the index lists the pages that are there, and no others."""
     try:
-        listed = re.findall(r'<th scope="row"><a href="([^"]+)"', read(reports_dir / INDEX).decode())
+        listed = re.findall(r'<th scope="row"><a href="([^"]+)"', (reports_dir / INDEX).read_text())
     except (OSError, UnicodeDecodeError):
         return False
     return sorted(listed) == sorted(page.name for page in reports_dir.glob(PAGES))

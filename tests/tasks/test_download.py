@@ -1,5 +1,4 @@
 import gzip
-import os
 import shutil
 import subprocess
 import sys
@@ -92,8 +91,6 @@ def damaged(content):
 
 DAMAGE = {
     "a web page": (damaged(WEB_PAGE), "it is a web page, not IDX: it begins with '<!DOCTYPE html><html'"),
-    "a folder": (lambda source: ((source / f"{FIRST}.gz").unlink(), (source / FIRST).mkdir()), "[Nn]ot a regular file"),
-    "a pipe": (lambda source: ((source / f"{FIRST}.gz").unlink(), os.mkfifo(source / FIRST)), "[Nn]ot a regular file"),
     "missing": (lambda source: (source / f"{FIRST}.gz").unlink(), "not there"),
 }
 

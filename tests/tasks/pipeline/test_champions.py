@@ -1,12 +1,10 @@
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tasks.pipeline.champions import FILE, champions, evaluation_of_the_champion, promote, roll_back
 from tasks.pipeline.errors import RunError, UserError
-from tests.strange_files import sparse
 
 OF_RUN = {"recipe": "fast", "command": "python flows/main.py --preset fast"}
 
@@ -59,13 +57,6 @@ def test_of_many_that_have_beaten_the_same_champion_one_takes_its_place_and_the_
     told = {str(one.exception()).partition(";")[0] for one in tried if one.exception()}
     beaten = "was not promoted: the champion changed during the run"
     assert told == {f"{name} {beaten}" for name in names if name != winner}
-
-
-@pytest.mark.parametrize("put", [os.mkfifo, sparse])
-def test_what_is_no_such_file_is_named_without_a_wait(tmp_path, put):
-    put(tmp_path / FILE)
-    with pytest.raises(RunError, match=r"champion.json: (not a regular|larger than \d).*; repair it or move it away$"):
-        champions(tmp_path)
 
 
 def test_a_damaged_file_is_named_and_left_alone(tmp_path):

@@ -11,7 +11,6 @@ import pytest
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.run_records import (
     finalize_now,
-    is_running,
     last_completed,
     recorded,
     records,
@@ -19,7 +18,6 @@ from tasks.pipeline.run_records import (
     requested_again,
 )
 from tests.conftest import MADE, everything_in, full, killed_at_work
-from tests.strange_files import sparse
 
 TRAIN = {"key": "k1", "how": "made", **MADE}
 
@@ -167,18 +165,6 @@ def test_of_a_folder_elsewhere_only_what_is_called_like_a_record_is_looked_at(tm
     assert recover_crashed_runs(tmp_path) == []
     assert list(records(tmp_path)) == []
     assert everything_in(mine) == [".staging-notes", "notes.json"]
-
-
-@pytest.mark.parametrize("put", [os.mkfifo, os.mkdir, sparse])
-@pytest.mark.parametrize("name", ["20260101T000000000000-1.json", ".staging-20260101T000000000000-1.json"])
-def test_what_is_no_record_is_passed_over_without_a_wait(tmp_path, name, put):
-    run(tmp_path)
-    put(tmp_path / "runs" / name)
-    assert len(list(records(tmp_path))) == 1
-    assert recover_crashed_runs(tmp_path) == []
-    assert not is_running(tmp_path)
-    kept_again(tmp_path, "k1")
-    assert next(records(tmp_path)).content["keep"] == "dropout"
 
 
 def test_a_record_is_written_through_no_link(tmp_path, caplog):

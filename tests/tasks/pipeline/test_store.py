@@ -10,7 +10,6 @@ from tasks.pipeline.artifact import Miss
 from tasks.pipeline.cache_key import CacheKey, digest_of
 from tasks.pipeline.store import Store
 from tests.conftest import CACHE_KEY, everything_in, produce, set_aside
-from tests.strange_files import sparse
 
 OTHER = replace(CACHE_KEY, settings={"seed": 1, "limit": None})
 
@@ -159,8 +158,6 @@ DAMAGES = {
     "a link in place of the whole": (linked(""), "not a folder"),
     "no manifest": (removed("manifest.json"), "manifest.json missing"),
     "a link in place of the manifest": (linked("manifest.json"), NOT_REGULAR),
-    "a pipe in place of the manifest": (instead_of("manifest.json", os.mkfifo), NOT_REGULAR),
-    "a manifest that no memory holds": (instead_of("manifest.json", sparse), "manifest.json unreadable (larger than "),
     "a name that breaks a line": (
         written("a\nprepare  keep\n\x1b[31m", b""),
         r"a\nprepare  keep\n\x1b[31m added since it was made",

@@ -3,7 +3,6 @@ import pytest
 
 from tasks.pipeline.checkpoints import Checkpoints
 from tasks.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from tests.strange_files import OTHER_THAN_FILES, sparse
 
 VARIABLES = [np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int64), np.array([1, 2], np.uint32)]
 
@@ -55,17 +54,11 @@ def swap(path):
     path.write_bytes(min(path.parent.iterdir()).read_bytes())
 
 
-def in_its_place(put):
-    return lambda path: path.unlink() or put(path)
-
-
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
         (flip, "altered since it was made"),
         (swap, "altered since it was made"),
-        (in_its_place(OTHER_THAN_FILES["a pipe"]), "refused: Not a regular file"),
-        (in_its_place(sparse), "refused: Larger than 4,294,967,296 bytes"),
     ],
 )
 def test_a_damaged_one_is_refused_with_its_reason_and_the_one_before_it_used(folder, damage, reason):
@@ -98,26 +91,3 @@ def test_what_a_kill_left_half_written_is_not_taken_and_does_not_stay(folder):
     assert load(folder)[0].step == 1
     save(folder, 2)
     assert len(list(folder.iterdir())) == 2
-
-
-@pytest.mark.parametrize("put", OTHER_THAN_FILES.values(), ids=OTHER_THAN_FILES)
-def test_what_lies_where_a_checkpoint_is_written_is_not_written_through(folder, put):
-    folder.mkdir(parents=True)
-    put(folder / "unfinished")
-    save(folder, 12)
-    assert load(folder)[0].step == 12
-    assert [path.suffix for path in folder.iterdir()] == [".npz"]
-
-
-def test_in_a_folder_that_is_a_link_nothing_is_read_written_or_removed(folder, tmp_path):
-    mine = tmp_path / "mine"
-    save(mine, 1)
-    (mine / "unfinished").write_text("mine")
-    before = {path: path.read_bytes() for path in mine.iterdir()}
-    folder.parent.mkdir()
-    folder.symlink_to(mine)
-    assert load(folder) == (None, [])
-    save(folder, 2, 3)
-    assert load(folder)[0].step == 3
-    Checkpoints(folder).clear()
-    assert {path: path.read_bytes() for path in mine.iterdir()} == before
