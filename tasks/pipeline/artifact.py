@@ -1,10 +1,6 @@
 """An artifact: a folder whose manifest says of every file what it is, and that is taken only if each still is that."""
 
-import errno
 import json
-import os
-import stat
-from collections.abc import Container
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +8,11 @@ from typing import Any, Self
 
 from tasks.pipeline.cache_key import CacheKey, digest_of
 from tasks.pipeline.provenance import commit, machine
-from tasks.pipeline.reading import printable, read, read_json, sha256_of
+from tasks.pipeline.reading import read_json, sha256_of
 
 MANIFEST = "manifest.json"
 FORMAT = 2  # of the manifest
-MADE = {"at": str, "seconds": int | float, "why": str, "run": str, "measured": dict}  # what it says of the making
 CONTENT = ("node", "network", "label", "files", "digest", "summary")  # of a manifest, what the content is
-OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)  # faults of this process, which say nothing of a file
 
 
 @dataclass(frozen=True)
@@ -50,15 +44,7 @@ class Artifact:
 
     @property
     def measured(self) -> dict[str, Any]:
-        """What the node measured of its own work, such as seconds: no part of the content.
-
-        Raises:
-            TypeError: it was given to a node that is keyed by its inputs' content alone.
-        """
-        if "made" not in self.manifest:
-            raise TypeError(
-                "`measured` is no part of an input's content: to read it, declare @node(key_on_provenance=True)"
-            )
+        """What the node measured of its own work, such as seconds; given to a node of `key_on_provenance` alone."""
         return self.manifest["made"]["measured"]
 
     def content_alone(self) -> Self:
@@ -81,30 +67,23 @@ class Miss:
 
     reason: str
 
-    def __post_init__(self) -> None:
-        """Let no name that is in the reason break its line."""
-        object.__setattr__(self, "reason", printable(self.reason))
-
 
 def verify(folder: Path, node: str, name: str = "") -> Artifact | Miss:
     """Return the artifact of that node in that folder if it proves itself: each file, and the name it is kept under.
 
     `name` is given where it is not in its place yet.
+
+    Raises:
+        OSError: something there cannot be read, which says nothing of what it is.
     """
     try:
-        if not stat.S_ISDIR(folder.lstat().st_mode):
-            return Miss("not a folder")
-        content = read(folder / MANIFEST)
+        content = (folder / MANIFEST).read_bytes()
         manifest = json.loads(content)
         fault = _fault_of_manifest(node, name or folder.name, content, manifest)
         fault = fault or _fault_of_files(folder, manifest["files"])
-    except FileNotFoundError as error:
-        fault = f"{Path(error.filename).name} missing"
-    except OSError as error:
-        if error.errno in OURS:
-            raise
-        fault = f"{Path(error.filename or folder).name} unreadable ({(error.strerror or str(error)).lower()})"
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        fault = f"{MANIFEST} missing"
+    except (ValueError, KeyError, TypeError, AttributeError):
         fault = f"{MANIFEST} damaged"
     return Miss(fault) if fault else Artifact(folder, manifest)
 
@@ -116,10 +95,14 @@ def put_manifest(cache_key: CacheKey, folder: Path, summary: dict[str, Any], sec
     """
     measured = {"measured": summary.get("measured", {})}
     summary = {name: value for name, value in summary.items() if name != "measured"}
-    files = {name: _describe(folder / name) for name, kind in sorted(_entries(folder).items()) if kind == "file"}
+    files = {name: _describe(folder / name) for name in _files_in(folder)}
     manifest = {
         "format": FORMAT,
-        **_derived(cache_key, files, summary),
+        "node": cache_key.node,
+        "network": cache_key.network,
+        "label": cache_key.label,
+        "key": cache_key.key,
+        "digest": digest_of([{name: described["sha256"] for name, described in files.items()}, summary]),
         "cache_key": asdict(cache_key),
         "files": files,
         "made": {
@@ -136,18 +119,6 @@ def put_manifest(cache_key: CacheKey, folder: Path, summary: dict[str, Any], sec
     (folder / MANIFEST).write_bytes(_as_json(as_read | {"seal": digest_of(as_read)}))
 
 
-def _derived(cache_key: CacheKey, files: dict[str, dict[str, Any]], summary: dict[str, Any]) -> dict[str, Any]:
-    """Return what a manifest says that follows from the rest of it."""
-    content = {name: described["sha256"] for name, described in files.items()}
-    return {
-        "node": cache_key.node,
-        "network": cache_key.network,
-        "label": cache_key.label,
-        "key": cache_key.key,
-        "digest": digest_of([content, summary]),
-    }
-
-
 def _fault_of_manifest(node: str, name: str, content: bytes, manifest: dict[str, Any]) -> str | None:
     if manifest["format"] != FORMAT:
         return f"{MANIFEST} is of another version of this project"
@@ -157,51 +128,22 @@ def _fault_of_manifest(node: str, name: str, content: bytes, manifest: dict[str,
     cache_key = CacheKey(**manifest["cache_key"])
     if (cache_key.node, cache_key.name) != (node, name):
         return f"{MANIFEST} belongs to something else"
-    if not all(isinstance(manifest["made"][name], kind) for name, kind in MADE.items()):
-        return f"{MANIFEST} altered since it was made"
-    if not _derived(cache_key, manifest["files"], manifest["summary"]).items() <= manifest.items():
-        return f"{MANIFEST} altered since it was made"
     return None
 
 
 def _fault_of_files(folder: Path, files: dict[str, dict[str, Any]]) -> str | None:
-    """Return what is wrong with them, the cheap to see first; only what is to be there is opened."""
-    folders = {str(parent) for name in files for parent in Path(name).parents} - {"."}
-    expected = dict.fromkeys(folders, "folder") | dict.fromkeys([MANIFEST, *files], "file")
-    entries = _entries(folder, folders)
-    for name in sorted(entries.keys() | expected.keys()):
-        if name not in entries:
-            return f"{name} missing"
-        if name not in expected:
-            return f"{name} added since it was made"
-        if entries[name] != expected[name]:
-            return f"{name} is a {entries[name]}, not a {expected[name]}"
+    for name in sorted({*_files_in(folder)} ^ {MANIFEST, *files}):
+        return f"{name} {'missing' if name in files or name == MANIFEST else 'added since it was made'}"
     for name, described in files.items():
-        size = (folder / name).stat().st_size
-        if size < described["bytes"]:
-            return f"{name} truncated to {size:,} of {described['bytes']:,} bytes"
-        if size > described["bytes"] or sha256_of(folder / name) != described["sha256"]:
+        if _describe(folder / name) != described:
             return f"{name} altered since it was made"
     return None
 
 
-def _entries(folder: Path, opened: Container[str] | None = None) -> dict[str, str]:
-    """Return what is in a folder, and in all of its folders or those that may be opened; links are not followed."""
-    found, waiting = {}, [""]
-    for below in waiting:  # grows
-        with os.scandir(folder / below) as entries:
-            for entry in entries:
-                name = f"{below}{entry.name}"
-                found[name] = _kind(entry)
-                if found[name] == "folder" and (opened is None or name in opened):
-                    waiting.append(f"{name}/")
-    return found
-
-
-def _kind(entry: "os.DirEntry[str]") -> str:
-    if entry.is_symlink():
-        return "link"
-    return "folder" if entry.is_dir() else "file" if entry.is_file() else "device"
+def _files_in(folder: Path) -> list[str]:
+    """Return the names of the files in a folder and in its folders; a link is none."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sorted(path.relative_to(folder).as_posix() for path in files)
 
 
 def _as_json(manifest: dict[str, Any]) -> bytes:

@@ -49,5 +49,5 @@ def _compared(store: Store, wanted: dict[str, Any]) -> Iterator[tuple[list[str],
             manifest = read_json(path)
             if NAME.fullmatch(path.parent.name) and manifest["network"] == wanted["network"]:
                 yield differences(manifest["cache_key"], wanted), str(manifest["made"]["at"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # damaged: it explains nothing

@@ -86,7 +86,7 @@ def test_plan_verify_and_prune_answer_and_change_nothing(finished_run, tmp_path,
     history.write_text("[]")
     status, verified = answer("--verify")
     assert status == 1
-    assert verified.startswith(f"train/{history.parent.name}: history.json truncated to 2 of ")
+    assert verified.startswith(f"train/{history.parent.name}: history.json altered since it was made")
 
 
 def test_every_setting_is_an_option():

@@ -2,7 +2,6 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from tasks.pipeline.artifact import Miss
 from tasks.pipeline.miss_reason import differences, why_not_made
 from tests.conftest import CACHE_KEY, produce
 
@@ -57,8 +56,3 @@ def test_a_damaged_manifest_explains_nothing(store, artifact):
 def test_what_is_not_in_an_artifact_s_place_explains_nothing(store, artifact, name):
     artifact.folder.rename(artifact.folder.with_name(name))
     assert why_not_made(store, changed(settings={"seed": 1})) == "new"
-
-
-def test_a_value_that_another_manifest_names_breaks_no_line(store):
-    store.make(changed(settings={"seed": "0\nprepare keep", "limit": None}), produce)
-    assert Miss(why_not_made(store, CACHE_KEY)).reason == r"seed 0\nprepare keep → 0"

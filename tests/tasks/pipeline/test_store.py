@@ -117,20 +117,18 @@ def alter_byte(folder):
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def sealed(**changes):
-    """Change the manifest, and seal it again."""
-
-    def change(manifest):
-        manifest.update(changes)
-        del manifest["seal"]
-        manifest["seal"] = digest_of(manifest)
-
-    return change
+def spaced_out(folder):
+    """Add to the manifest what says nothing."""
+    path = folder / "manifest.json"
+    path.write_text(f"{path.read_text()} ")
 
 
 def seal_for_another(manifest):
+    """Make the manifest another key's, with a seal that fits."""
     cache_key = manifest["cache_key"] | {"code": {}}
-    sealed(cache_key=cache_key, key=CacheKey(**cache_key).key)(manifest)
+    manifest.update(cache_key=cache_key, key=CacheKey(**cache_key).key)
+    del manifest["seal"]
+    manifest["seal"] = digest_of(manifest)
 
 
 def take_anothers(folder):
@@ -140,43 +138,28 @@ def take_anothers(folder):
 
 
 ALTERED, ANOTHERS = "altered since it was made", "manifest.json belongs to something else"
-NOT_REGULAR = "manifest.json unreadable (not a regular file)"
 DAMAGES = {
     "a file missing": (removed("numbers.txt"), "numbers.txt missing"),
     "a byte altered": (alter_byte, f"numbers.txt {ALTERED}"),
     "a byte more": (written("numbers.txt", b"one two three!"), f"numbers.txt {ALTERED}"),
-    "truncated": (written("more/letters.txt", b"a "), "more/letters.txt truncated to 2 of 5 bytes"),
+    "truncated": (written("more/letters.txt", b"a "), f"more/letters.txt {ALTERED}"),
     "a file more": (written("more/extra.txt", b""), "more/extra.txt added since it was made"),
-    "a link to a folder more": (
-        lambda folder: (folder / "extra").symlink_to(folder / "more"),
-        "extra added since it was made",
-    ),
-    "a link in place of a file": (linked("numbers.txt"), "numbers.txt is a link, not a file"),
-    "a link in place of a folder": (linked("more"), "more is a link, not a folder"),
-    "a folder in place of a file": (instead_of("numbers.txt", os.mkdir), "numbers.txt is a folder, not a file"),
-    "a pipe in place of a file": (instead_of("numbers.txt", os.mkfifo), "numbers.txt is a device, not a file"),
-    "a link in place of the whole": (linked(""), "not a folder"),
+    "a link in place of a file": (linked("numbers.txt"), "numbers.txt missing"),
+    "a link in place of a folder": (linked("more"), "more/letters.txt missing"),
+    "a folder in place of a file": (instead_of("numbers.txt", os.mkdir), "numbers.txt missing"),
     "no manifest": (removed("manifest.json"), "manifest.json missing"),
-    "a link in place of the manifest": (linked("manifest.json"), NOT_REGULAR),
-    "a name that breaks a line": (
-        written("a\nprepare  keep\n\x1b[31m", b""),
-        r"a\nprepare  keep\n\x1b[31m added since it was made",
-    ),
-    "a name that is no text": (written(os.fsdecode(b"a\xff"), b""), r"a\udcff added since it was made"),
+    "a link in place of the manifest": (linked("manifest.json"), "manifest.json missing"),
+    "a folder in place of the manifest": (instead_of("manifest.json", os.mkdir), "manifest.json missing"),
     "a manifest that is not text": (written("manifest.json", b"\xff\xfe\xfd"), "manifest.json damaged"),
     "a manifest that is a list": (written("manifest.json", b"[]"), "manifest.json damaged"),
-    "a manifest too deep to be read": (written("manifest.json", b"[" * 200_000), "manifest.json damaged"),
     "the whole artifact of another key": (take_anothers, ANOTHERS),
     "an older version": (
         rewritten(lambda manifest: manifest.update(format=1)),
         "manifest.json is of another version of this project",
     ),
     "another summary": (rewritten(lambda manifest: manifest.update(summary={})), f"manifest.json {ALTERED}"),
+    "a space more in the manifest": (spaced_out, f"manifest.json {ALTERED}"),
     "another cache_key, sealed": (rewritten(seal_for_another), ANOTHERS),
-    "another summary, sealed": (rewritten(sealed(summary={"count": 4})), f"manifest.json {ALTERED}"),
-    "another content digest, sealed": (rewritten(sealed(digest="0" * 64)), f"manifest.json {ALTERED}"),
-    "another key, sealed": (rewritten(sealed(key="0" * 16)), f"manifest.json {ALTERED}"),
-    "nothing of its making, sealed": (rewritten(sealed(made={})), "manifest.json damaged"),
 }
 
 
