@@ -63,7 +63,7 @@ def prune(data_dir: Path, reports_dir: Path, runs: int, command: str | None = No
     if not data_dir.is_dir():
         raise UserError(f"--data-dir {data_dir} is not a folder")
     try:
-        with lock(data_dir / RUNS, "room", no_wait):  # so that no run begins meanwhile
+        with lock(data_dir / RUNS, no_wait):  # so that no run begins meanwhile
             items = _unneeded(data_dir, reports_dir, runs, command)
             for item in items if delete else ():  # each at once: none is left with a file missing
                 if item.folder.is_dir():

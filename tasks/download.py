@@ -70,7 +70,7 @@ def fetch(data_set: DataSet, raw: Path, source_folder: Path | None, progress: Pr
         raw.mkdir(parents=True, exist_ok=True)
         if not os.access(raw, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(raw))
-        with staging(raw, f"{raw}") as (scratch, _):
+        with staging(raw) as (scratch, _):
             sources = [*map(_folder, (raw, *([source_folder] if source_folder else data_set.folders)))]
             if not source_folder:
                 sources += map(_mirror, data_set.mirrors)

@@ -189,7 +189,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callabl
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"made-{name}"
     whole = folder / "whole"
-    with lock(folder, name):
+    with lock(folder):
         if not whole.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()

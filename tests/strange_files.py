@@ -18,15 +18,3 @@ OTHER_THAN_FILES = {  # each with what puts it at a path
     "a link to itself": lambda path: path.symlink_to(path.name),
     "a link to a device": lambda path: path.symlink_to("/dev/zero"),
 }
-
-
-def nest(folder, levels=1_200):
-    """Make folders in folders, deeper than any path can name."""
-    at = os.open(folder, os.O_RDONLY)
-    for _ in range(levels):
-        os.mkdir("deeper", dir_fd=at)
-        below = os.open("deeper", os.O_RDONLY, dir_fd=at)
-        os.close(at)
-        at = below
-    os.close(os.open("file", os.O_CREAT, dir_fd=at))
-    os.close(at)

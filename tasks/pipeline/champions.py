@@ -109,7 +109,7 @@ def roll_back(data_dir: Path) -> tuple[Champion, Champion]:
 @contextlib.contextmanager
 def _to_change(data_dir: Path) -> Iterator[Champions]:
     """Have what the file says, to change it; one at a time, so that of two runs that promote neither is lost."""
-    with lock(data_dir / "champions", FILE):
+    with lock(data_dir / "champions"):
         known = champions(data_dir)
         before = known.model_copy(deep=True)
         yield known

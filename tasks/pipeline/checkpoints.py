@@ -19,7 +19,7 @@ class Checkpoints:
 
     def names(self) -> list[str]:
         """Return the files there, the last by name first."""
-        return sorted((path.name for path in self.folder.glob("*.npz")), reverse=True)
+        return sorted((path.name for path in self.folder.glob("[!.]*.npz")), reverse=True)
 
     def read(self, name: str) -> bytes:
         """Return what is in a file."""
@@ -28,7 +28,7 @@ class Checkpoints:
     def write(self, name: str, content: bytes) -> None:
         """Put a file there, whole or not at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        replace_file(self.folder / name, content, self.folder / "unfinished")
+        replace_file(self.folder / name, content)
 
     def remove(self, name: str) -> None:
         """Remove a file."""

@@ -154,7 +154,7 @@ class Node:
         keywords = {**given, **read, "network": network, "checkpoints": store.checkpoints(cache_key)}
         places = (getattr(value, "path", value) for value in (*read.values(), settings.data_dir))
         keywords["folders"] = [place for place in places if isinstance(place, Path)]
-        reported: set[str] = set()
+        reported: list[str] = []  # that it waits
 
         def progress(done: float, total: float, note: str, milestone: bool, history: History | None = None) -> None:
             reporter(Event("advanced", label, note, done, total, milestone, history))
@@ -167,10 +167,10 @@ class Node:
                     raise RunError(f"its input {name} changed while it ran; run again")
             return summary
 
-        def waiting(holder: str) -> None:
-            if holder not in reported:
-                reported.add(holder)
-                progress(0, 0, f"waiting for {holder}", True)
+        def waiting() -> None:
+            if not reported:
+                reported.append(label)
+                progress(0, 0, "waiting for another run, which is building it", True)
             if stopping.wait(0.1):
                 raise RunError("stopped")
 

@@ -89,7 +89,7 @@ class RemoteStore(Store):
         found, theirs = super().find(cache_key), self._manifest_of(cache_key)
         if _agree(found, theirs):
             return found
-        with staging(self.folder(cache_key), f"a copy of {cache_key.label}", recover=self._recover) as (staged, _):
+        with staging(self.folder(cache_key)) as (staged, _):
             found, theirs = super().find(cache_key), self._manifest_of(cache_key)
             if theirs and not _agree(found, theirs):
                 copied = self._copy(cache_key, theirs, staged / NEW)

@@ -93,7 +93,7 @@ def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
     minutes, for a year, does not fill the folder.
     """
     path = data_dir / RUNS / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
-    with lock(path.parent, "a run", shared=True), _locked(path):
+    with lock(path.parent, shared=True), _locked(path):
         content = {"state": "running", "began": _now(), "pid": os.getpid(), "host": socket.gethostname()}
         record = Record(path, {**content, **known, "nodes": {}})
         record.end("running")
@@ -120,7 +120,7 @@ def _locked(path: Path) -> Iterator[None]:
     Raises:
         Locked: its run holds it.
     """
-    with lock(path, "a run", no_wait):
+    with lock(path, no_wait):
         try:
             yield
         finally:

