@@ -6,7 +6,6 @@ import sys
 import threading
 from pathlib import Path
 
-from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.node import node
 
@@ -74,15 +73,6 @@ def wait(progress):
     threading.Event().wait()
 
 
-def leave_a_process(progress):
-    """Fork a process that no signal to this one's group reaches."""
-    child = os.fork()
-    if not child:
-        os.setsid()
-        threading.Event().wait()
-    return {"pid": child}
-
-
 def start_threads(progress):
     """Leave a thread at work, as a user's network may."""
     threading.Thread(target=threading.Event().wait).start()
@@ -128,21 +118,6 @@ def alter_input(output, *, count):
     return {}
 
 
-@node()
-def read_and_bear(output):
-    """Go on though a file was not to be read."""
-    try:
-        return {"text": (PROJECT / "README.md").read_text()}
-    except RunError:
-        return {"text": ""}
-
-
-@node()
-def read_style(output, *, progress):
-    """Read a file that is in no key of this node's."""
-    return {"text": (PROJECT / "tasks" / "reporting" / "style.css").read_text()}
-
-
 @node(retries=1)
 def divide(output, *, seed):
     return {"share": 1 / seed}
@@ -158,10 +133,3 @@ def give_reasons(output):
 @node()
 def die(output):
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-@node()
-def call(output, *, own_network):
-    """Call a user's own function."""
-    own_network.call()
-    return {}

@@ -152,8 +152,6 @@ class Node:
         read = self._settings(settings, network, inputs)
         given = inputs if self.key_on_provenance else map_artifacts(Artifact.content_alone, inputs)
         keywords = {**given, **read, "network": network, "checkpoints": store.checkpoints(cache_key)}
-        places = (getattr(value, "path", value) for value in (*read.values(), settings.data_dir))
-        keywords["folders"] = [place for place in places if isinstance(place, Path)]
         reported: list[str] = []  # that it waits
 
         def progress(done: float, total: float, note: str, milestone: bool, history: History | None = None) -> None:

@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from multiprocessing import connection
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any
@@ -22,11 +23,11 @@ from typing import Any
 from tasks.pipeline.errors import RunError, WorkerCrashed
 from tasks.pipeline.fork_server import ensure_server, starting
 from tasks.pipeline.provenance import cores
-from tasks.pipeline.worker import Inherited, work
+from tasks.pipeline.worker import work
 
 CONTEXT = multiprocessing.get_context("forkserver")
 TIMEOUT = 600  # seconds without a word after which a worker is taken to hang; a training reports four times a second
-WAKE = 5  # seconds between two looks at that: what this process sleeps through does not count
+ENDING = 5  # seconds in which a worker that has closed its pipe is to end by itself
 SERVER_DIED = 255  # a worker's exit status then
 
 stopping = threading.Event()  # set for good once this process's run is over: what fails after that is not reported
@@ -53,14 +54,13 @@ def run(
     """
     with tempfile.TemporaryFile() as printed:
         receiver, sender = CONTEXT.Pipe(duplex=False)
-        descriptors = [Inherited(number) for number in (printed.fileno(), *([] if lock is None else [lock]))]
         call = pickle.dumps((function, arguments))
-        with receiver:
-            process = _started(sender, CONTEXT.Process(target=work, args=(sender, call, *descriptors)))
+        with receiver, contextlib.ExitStack() as stack:
+            numbers = [printed.fileno(), *([] if lock is None else [lock])]
+            inherited = [stack.enter_context(Connection(os.dup(number))) for number in numbers]  # sent as descriptors
+            process = _started(sender, CONTEXT.Process(target=work, args=(sender, call, *inherited)))
             try:
                 kind, outcome = _listen(receiver, process, progress)
-                if kind != "silent":
-                    connection.wait([process.sentinel], WAKE)  # it ends by itself; how it does may be the news
             finally:
                 status = _end(process)
         if kind == "result":
@@ -103,22 +103,18 @@ def _started(sender: Any, process: BaseProcess) -> BaseProcess:
 
 def _listen(receiver: Any, process: BaseProcess, progress: Callable[..., None]) -> tuple[str, Any]:
     """Pass progress on; return what else the worker sends, `ended` if it sends nothing, `silent` if it hangs."""
-    silent = 0
-    while silent < TIMEOUT:
-        ready = connection.wait([receiver, process.sentinel], WAKE)
-        silent = 0 if ready else silent + WAKE
-        if not ready:
-            continue
-        if receiver not in ready:  # though what it has started may hold the pipe
-            break
+    while ready := connection.wait([receiver, process.sentinel], TIMEOUT):
         try:
+            if receiver not in ready:  # it has ended, though what it has started may hold the pipe
+                return "ended", None
             kind, message = receiver.recv()
         except (EOFError, OSError):
-            break
+            connection.wait([process.sentinel], ENDING)
+            return "ended", None
         if kind != "progress":
             return kind, message
         progress(*message)
-    return "silent" if silent else "ended", None
+    return "silent", None
 
 
 def _end(process: BaseProcess) -> int:

@@ -8,10 +8,9 @@ from dataclasses import replace
 import pytest
 
 from tasks.pipeline import PROJECT, workers
-from tasks.pipeline.errors import RunError, UserError
+from tasks.pipeline.errors import RunError
 from tasks.pipeline.progress import Event, log_reporter, took
 from tasks.pipeline.provenance import cores
-from tasks.pipeline.user_module import UserFunction
 from tasks.pipeline.worker import run_node
 from tasks.settings.settings import Settings
 from tests import silent
@@ -89,19 +88,11 @@ def test_an_input_that_changes_while_a_node_runs_is_not_taken_for_what_it_was(se
     assert list((settings.data_dir / "alter_input").glob("[!.]*")) == []
 
 
-@pytest.mark.parametrize(
-    ("node", "file"), [(nodes.read_style, "tasks/reporting/style.css"), (nodes.read_and_bear, "README.md")]
-)
-def test_a_function_that_reads_a_file_of_the_project_which_is_in_no_key_is_stopped(settings, node, file):
-    with pytest.raises(RunError, match=f"^{node.name}: {node.name} reads {file}.*, whose changes would go unnoticed"):
-        node.run(settings, None, {}, Heard())
-
-
-def worker_of(node, settings, tmp_path, folders=(), own_network=None, **changes):
-    """Run a node's function in a worker, for a key that is changed, with data in these places."""
+def worker_of(node, settings, tmp_path, **changes):
+    """Run a node's function in a worker, for a key that is changed."""
     cache_key = replace(node.cache_key(settings, None, {}), **changes)
     (tmp_path / "count" / "folder").mkdir(parents=True)
-    keywords = {"seed": 0, "data_dir": settings.data_dir, "folders": [*folders], "own_network": own_network}
+    keywords = {"seed": 0, "data_dir": settings.data_dir}
     return workers.run(
         run_node,
         node.function.__module__,
@@ -114,62 +105,12 @@ def worker_of(node, settings, tmp_path, folders=(), own_network=None, **changes)
     )
 
 
-def test_a_file_that_the_user_names_is_data_though_it_lies_in_the_project(settings, tmp_path):
-    worker_of(nodes.read_and_bear, settings, tmp_path, [PROJECT / "README.md"])
-
-
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    """A user's file with this body of its function, beside other files."""
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    for name in ("my.json", "weights.npy"):
-        (folder / name).write_text("{}")
-    (folder / "link.json").symlink_to("my.json")
-
-    def of(*body):
-        lines = ["import os, json, tempfile", "from pathlib import Path", "", "def mine():"]
-        (folder / "my.py").write_text("\n".join([*lines, *(f"    {line}" for line in body)]))
-        return UserFunction.named(f"{folder}/my.py:mine")
-
-    return of
-
-
-@pytest.mark.parametrize(
-    "reading",
-    [
-        "json.load(open(Path(__file__).with_name('my.json')))",
-        "Path('my.json').absolute().read_bytes()",
-        "os.open('link.json', 0)",
-        "open('my.json', 'a+').read()",
-        "import h5py; h5py.File('weights.npy')",
-    ],
-)
-def test_a_users_network_reads_no_file_whose_changes_would_not_be_seen(settings, tmp_path, own, reading):
-    told = r"my.py, line 5, in mine: .*: call reads .*/mine/\w+\.\w+, whose changes would go unnoticed: put its content"
-    with pytest.raises(UserError, match=told):
-        worker_of(nodes.call, settings, tmp_path / "data", own_network=own(reading))
-
-
-def test_a_users_network_may_read_what_it_has_written_and_what_belongs_to_the_system(settings, tmp_path, own):
-    its = own(
-        "Path('/etc/passwd').read_text()",
-        "with tempfile.TemporaryDirectory() as folder:",
-        "    Path(folder, 'a').write_text('b')",
-        "    assert Path(folder, 'a').read_text() == 'b'",
-    )
-    worker_of(nodes.call, settings, tmp_path / "data", own_network=its)
-
-
 def test_a_worker_refuses_a_library_that_was_replaced_after_it_was_imported():
     script = """
-import sys
 from tasks.pipeline.code_key import code_digests
 from tasks.pipeline.cache_key import CacheKey, versions_of
 from tasks.pipeline.fork_server import preloaded
-from tasks.pipeline.worker import _check, _free
-_free.append(f"{sys.prefix}/")
+from tasks.pipeline.worker import _check
 key = CacheKey("count", None, {}, {}, code_digests("tasks"), versions_of(("numpy",)))
 _check(key)
 preloaded["numpy"] = "0.0.1"

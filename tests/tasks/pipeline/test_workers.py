@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from tests.programs import PROJECT, children_of, command_of, wait_until
 pytestmark = pytest.mark.slow
 
 BEGIN = """
-import multiprocessing.util, os, shutil, sys
+import os, sys
 from tasks.pipeline import workers
 from tasks.pipeline.errors import RunError, WorkerCrashed
 from tasks.pipeline.fork_server import start_server
@@ -70,7 +69,7 @@ def test_how_a_function_fails_is_told(how, kind, message, note):
 
 
 def test_a_worker_that_closes_its_descriptors_is_ended(monkeypatch):
-    monkeypatch.setattr(workers, "WAKE", 1)
+    monkeypatch.setattr(workers, "ENDING", 1)
     with pytest.raises(WorkerCrashed, match="was killed by SIGKILL"):
         run(functions.fail, "close everything", progress=silent)
 
@@ -80,25 +79,9 @@ def test_a_worker_that_leaves_threads_at_work_ends_with_its_result():
 
 
 def test_a_worker_that_is_silent_for_too_long_is_killed_and_one_that_reports_is_not(monkeypatch):
-    monkeypatch.setattr(workers, "WAKE", 0.2)
     monkeypatch.setattr(workers, "TIMEOUT", 1)
     with pytest.raises(WorkerCrashed, match="^its process did not report for 1 seconds and was killed"):
         run(functions.be_silent, 60, progress=silent)
-
-
-def test_the_time_in_which_the_parent_is_stopped_is_no_silence():
-    code = """
-workers.TIMEOUT, workers.WAKE = 4, 1
-say(run(functions.be_silent, 2, progress=silent))
-"""
-    with subprocess.Popen(
-        [sys.executable, "-c", BEGIN + code], cwd=PROJECT, stdout=subprocess.PIPE, text=True
-    ) as process:
-        wait_until(lambda: any("forkserver" in command_of(child) for child in children_of(process.pid)), 30)
-        os.kill(process.pid, signal.SIGSTOP)
-        threading.Event().wait(5)
-        os.kill(process.pid, signal.SIGCONT)
-        assert process.communicate(timeout=60)[0] == "{}\n"
 
 
 def test_the_server_forks_from_one_thread_and_has_imported_what_it_was_told_and_can(tmp_path):
@@ -183,7 +166,6 @@ def kill_server(pid, child, *_):
     os.kill(server, 9)
     while open(f"/proc/{server}/stat").read().split()[2] != "Z":
         pass
-    shutil.rmtree(multiprocessing.util.get_temp_dir())  # as a server does that ends by itself
 
 for function, progress in ((functions.wait, kill_server), (functions.tell, silent)):
     try:
@@ -225,21 +207,6 @@ def test_a_worker_holds_its_parent_s_lock_while_it_works_and_no_longer(tmp_path)
     assert told["main"] is None, "the parent's script was imported again"
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def test_what_a_function_leaves_in_a_session_of_its_own_holds_neither_lock_nor_server(tmp_path):
-    code = f"""
-import fcntl
-lock = open({str(tmp_path / "lock")!r}, "w")
-fcntl.flock(lock, fcntl.LOCK_EX)
-say(run(functions.leave_a_process, lock=lock.fileno(), progress=silent)["pid"])
-"""
-    left = int(script(code).stdout)
-    with (tmp_path / "lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    held = [path.readlink() for path in Path(f"/proc/{left}/fd").iterdir()]
-    os.kill(left, signal.SIGKILL)
-    assert str(tmp_path / "lock") not in map(str, held)
 
 
 def test_exit_statuses_are_not_mixed_up_among_threads():
