@@ -6,7 +6,6 @@ with it. What this cannot see, such as an import by a computed name, a worker re
 
 import ast
 import hashlib
-import threading
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +16,6 @@ PACKAGES, DATA_FOLDER, DATA_SUFFIXES = ("flows", "tasks", "tests"), "tasks/repor
 # How an artifact is kept says nothing about what is in it; a setting counts by its value.
 NOT_IN_A_RESULT = ("tasks.pipeline.", "tasks.settings.", "tasks.data.dataset.")
 data_read: set[tuple[str, str]] = set()  # by this process: name in the project and digest
-_parsing = threading.Lock()
 
 
 def code_digests(*modules: str, project: Path = PROJECT) -> dict[str, str]:
@@ -60,8 +58,10 @@ def path_of(module: str, project: Path = PROJECT) -> Path | None:
 def read_source(source: bytes) -> tuple[str, frozenset[str]]:
     """Return the digest of a module's code, and the absolute names that it may import."""
     try:
-        tree = _parse(source)
-    except (SyntaxError, ValueError, RecursionError):  # whoever imports it is told
+        tree = ast.parse(source)
+    except SystemError:  # another thread parsed at the same time: https://github.com/python/cpython/issues/106905
+        return read_source(source)
+    except (SyntaxError, ValueError):  # whoever imports it is told
         return hashlib.sha256(source).hexdigest()[:16], frozenset()
     imports: set[str] = set()
     waiting: list[ast.AST] = [tree]
@@ -75,16 +75,3 @@ def read_source(source: bytes) -> tuple[str, frozenset[str]]:
         for field in ("body", "orelse", "finalbody", "handlers", "cases"):
             waiting += getattr(node, field, [])
     return hashlib.sha256(ast.dump(tree, annotate_fields=False).encode()).hexdigest()[:16], frozenset(imports)
-
-
-def _parse(source: bytes) -> ast.Module:
-    """Parse, one thread at a time; again, if a library's thread did so too: that may be a SystemError in Python 3.11.
-
-    CPython issue 106905.
-    """
-    while True:
-        try:
-            with _parsing:
-                return ast.parse(source)
-        except SystemError:
-            continue

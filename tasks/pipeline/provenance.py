@@ -27,15 +27,13 @@ def machine() -> dict[str, Any]:
 def cores(group: Path = CONTROL_GROUP) -> int:
     """Return how many cores this process may use: those it may run on, and no more than a container's quota pays for.
 
-    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html, "CPU Interface Files", and its predecessor's
-    https://docs.kernel.org/scheduler/sched-bwc.html.
+    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html, "CPU Interface Files".
     """
     own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for quota in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
-        with contextlib.suppress(OSError, ValueError):  # there is no such limit
-            used, period = map(int, " ".join((group / name).read_text() for name in quota).split())
-            own = min(own, math.ceil(used / period)) if used > 0 else own
-    return max(1, own)
+    with contextlib.suppress(OSError, ValueError):  # there is no such limit
+        quota, period = map(int, (group / "cpu.max").read_text().split())
+        own = min(own, math.ceil(quota / period))
+    return own
 
 
 def _processor() -> str:
@@ -50,11 +48,9 @@ def commit(project: Path = PROJECT) -> str:
     """Return the commit that the project's code is of, and whether the tree was clean."""
     if not (project / ".git").exists():
         return "no commit (not a git repository)"
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # not a hook's repository
     try:
         status = subprocess.run(
-            ["git", "-C", str(project), "status", "--porcelain=v2", "--branch"],  # noqa: S607 (the user's own git)
-            env=ours | {"GIT_OPTIONAL_LOCKS": "0"},
+            ["git", "--no-optional-locks", "-C", str(project), "status", "--porcelain=v2", "--branch"],  # noqa: S607
             capture_output=True,
             text=True,
             check=True,
