@@ -12,7 +12,7 @@ import numpy as np
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.user_module import EXPECTED, UserFunction, said
 from tasks.training.saving import load_model
-from tasks.training.tensorflow import POLICIES, begin
+from tasks.training.tensorflow import begin
 
 if TYPE_CHECKING:
     import keras
@@ -34,16 +34,13 @@ def build(custom: UserFunction, seed: int, precision: str) -> keras.Model:
     """
     model = custom.call()
     _check_shapes(custom, model)
-    _check_habits(custom, model, precision)
     begin(seed, precision)
     if not all(map(np.array_equal, model.get_weights(), custom.call().get_weights())):
         raise _misfit(custom, "starts from other weights each time: draw them by keras.random, or with a seed")
     given = _probabilities(custom, model)
-    loaded = _load(custom, model, precision)
-    again = _probabilities(custom, loaded)
+    again = _probabilities(custom, _load(custom, model, precision))
     if given is not None and again is not None and not np.allclose(given, again, atol=ROUNDING):
         raise _misfit(custom, "builds what gives other probabilities once it is saved and loaded", TO_SAVE)
-    _check_training(custom, loaded)
     return model
 
 
@@ -60,23 +57,9 @@ def _check_shapes(custom: UserFunction, model: Any) -> None:
     shapes = keras.tree.map_structure(lambda output: output.shape, outputs)
     if shapes != (None, CLASSES):
         raise _misfit(custom, f"gives {shapes}")
-
-
-def _check_habits(custom: UserFunction, model: keras.Model, precision: str) -> None:
-    """Refuse what would be trained otherwise than its author means."""
-    import keras
-    import tensorflow as tf
-
-    if tf.config.functions_run_eagerly():
-        raise _misfit(custom, "has TensorFlow run functions eagerly, which is for debugging")
-    if keras.config.dtype_policy().name != POLICIES[precision]:  # set_dtype_policy or clear_session
-        raise _misfit(custom, "changes Keras' dtype policy, which is --precision's to set")
     for method in ("train_step", "compute_loss"):
         if getattr(type(model), method) is not getattr(keras.Model, method):
             raise _misfit(custom, f"has a {method} of its own, which is not used here")
-    narrow = {variable.dtype for variable in model.weights} & {"float16", "bfloat16"}
-    if narrow:
-        raise _misfit(custom, f"has weights in {min(narrow)}, which are float32 here: --precision is of the arithmetic")
 
 
 def _probabilities(custom: UserFunction, model: keras.Model) -> np.ndarray | None:
@@ -106,17 +89,6 @@ def _load(custom: UserFunction, model: keras.Model, precision: str) -> keras.Mod
             raise
         except Exception as error:
             raise _misfit(custom, f"builds what cannot be loaded once it is saved ({said(error)})", TO_SAVE) from error
-
-
-def _check_training(custom: UserFunction, copy: keras.Model) -> None:
-    """Take a step's gradient with a copy of the model: what fails in training alone fails here."""
-    from tasks.training.train_step import TrainStep
-
-    try:
-        with ThreadPoolExecutor(1) as pool:
-            TrainStep(copy, 0, pool)
-    except Exception as error:
-        raise custom.fault(error, ", in training") from error
 
 
 def _misfit(custom: UserFunction, what: str, remedy: str = EXPECTED) -> UserError:

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import re
 import socket
 import sys
 import traceback
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,6 +30,7 @@ PROJECT_PACKAGES = ("flows", "tasks", "tests")
 class UserFunction(BaseModel):
     """A function of such a file."""
 
+    module: ClassVar[str] = "own_network"  # what the file is called as one
     model_config = ConfigDict(frozen=True)
 
     path: Path = Field(exclude=True)  # wherever it lies, it is the same network
@@ -59,11 +58,6 @@ class UserFunction(BaseModel):
         tree = _parsed(path, content, function)
         libraries = _distributions({name for _, name in _imported(tree)})
         return cls(path=path, function=function, sha256=hashlib.sha256(content).hexdigest(), libraries=libraries)
-
-    @property
-    def module(self) -> str:
-        """What the file is called as a module."""
-        return "own_network"
 
     def load(self) -> ModuleType:
         """Run the file, which may register what its model is made of.
@@ -99,24 +93,17 @@ class UserFunction(BaseModel):
         except (Exception, SystemExit) as error:
             raise self.fault(error) from error
 
-    def fault(self, error: BaseException, during: str = "") -> UserError:
+    def fault(self, error: BaseException) -> UserError:
         """Return where in the file it failed, and how."""
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.path)]
         where = f", line {frames[-1].lineno}, in {frames[-1].name}" if frames else ""
-        message = f"{type(error).__name__}: {said(error)}"
-        if isinstance(error, ModuleNotFoundError) and error.name and find_spec(error.name.partition(".")[0]) is None:
-            pip = f"{sys.executable} -m pip install" if find_spec("pip") else f"uv pip install -p {sys.executable}"
-            message += f" (to install it: {pip} {error.name.partition('.')[0]})"
-        if "bfloat16" in str(error):
-            message += " (--precision float32 does without bfloat16)"
-        return UserError(f"{self.path}{where}{during}: {message}; {EXPECTED}")
+        return UserError(f"{self.path}{where}: {type(error).__name__}: {said(error)}; {EXPECTED}")
 
 
 def said(error: BaseException) -> str:
-    """Return the line of another's message that says most: Keras begins with the layer's name, and writes in bold."""
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()
-    telling = [line.strip() for line in lines if line.strip() and not line.startswith("Exception encountered when")]
-    return printable(next(iter(telling), "")[:SAID])
+    """Return the line of another's message that says most: Keras begins with the layer's name."""
+    lines = [line.strip() for line in str(error).splitlines() if not line.startswith("Exception encountered when")]
+    return printable(next(filter(None, lines), "")[:SAID])
 
 
 def _parsed(path: Path, content: bytes, function: str) -> ast.Module:

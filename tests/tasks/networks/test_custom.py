@@ -1,7 +1,6 @@
 import hashlib
 import json
 import re
-import sys
 from importlib.metadata import version
 
 import pytest
@@ -60,11 +59,6 @@ def by_name():
     return keras.Model(image, {"kind": around()(image)})
 
 
-def of_two_outputs():
-    image = keras.Input((28, 28, 1))
-    return keras.Model(image, [around()(image), layers.Dense(2)(layers.Flatten()(image))])
-
-
 class Subclassed(keras.Model):
     def call(self, images):
         return keras.ops.softmax(keras.ops.reshape(images, (-1, 784))[:, :10])
@@ -89,18 +83,6 @@ def leaving():
 
 
 @mine
-class OnlyInTraining(layers.Layer):
-    def call(self, images, training=False):
-        if training:
-            raise ValueError("\\x1b[1mwhat Keras writes in bold\\x1b[0m")
-        return images
-
-
-def failing_in_training():
-    return around(OnlyInTraining())
-
-
-@mine
 class Stepping(keras.Sequential):
     def train_step(self, data):
         return {}
@@ -108,20 +90,6 @@ class Stepping(keras.Sequential):
 
 def with_its_own_step():
     return around(kind=Stepping)
-
-
-def of_narrow_weights():
-    return around(layers.Dense(4, dtype="bfloat16"))
-
-
-def of_another_policy():
-    keras.config.set_dtype_policy("float64")
-    return around()
-
-
-def of_eager_functions():
-    tf.config.run_functions_eagerly(True)
-    return around()
 
 
 def of_other_weights_each_time():
@@ -132,14 +100,6 @@ def of_other_weights_each_time():
 
 def with_a_lambda():
     return around(layers.Lambda(lambda images: 2 * images))
-
-
-def registering_inside():
-    @mine
-    class Inside(Twice):
-        pass
-
-    return around(Inside())
 
 
 @mine
@@ -154,16 +114,6 @@ class Forgetful(layers.Layer):
 
 def forgetful():
     return around(Forgetful(dtype="float32"))
-
-
-@mine
-class Noisy(layers.Layer):
-    def call(self, images):
-        return images + tf.random.normal((28, 28, 1))
-
-
-def not_for_bfloat16():
-    return around(Noisy())
 """
 UNLOADABLE = "{} builds what cannot be loaded once it is saved ("
 
@@ -179,7 +129,6 @@ def build(named, precision="float32"):
         return custom.build(UserFunction.named(named), 0, precision)
     finally:
         begin(0, "float32")
-        sys.modules["tensorflow"].config.run_functions_eagerly(False)
 
 
 @pytest.fixture
@@ -214,25 +163,16 @@ def test_a_network_of_ones_own_is_trained_and_reported_like_any_other(tmp_path, 
         ("of_logits", "of_logits gives numbers from -"),
         ("of_nothing", "of_nothing returns NoneType; expected is"),
         ("by_name", "by_name gives {'kind': (None, 10)}; expected is"),
-        ("of_two_outputs", "of_two_outputs gives [(None, 10), (None, 2)]; expected is"),
         (
             "of_another_library",
-            f", line {line_of('import theirs')}, in of_another_library: ModuleNotFoundError: No module named 'theirs' "
-            f"(to install it: {sys.executable} -m pip install theirs); expected is",
+            f", line {line_of('import theirs')}, in of_another_library: ModuleNotFoundError: No module named 'theirs'; "
+            "expected is",
         ),
         ("broken", f", line {line_of('width')}, in broken: NameError: name 'width' is not defined; expected is"),
         ("leaving", f", line {line_of('SystemExit')}, in leaving: SystemExit: 3; expected is"),
-        (
-            "failing_in_training",
-            f", line {line_of('in bold')}, in call, in training: ValueError: what Keras writes in bold; expected is",
-        ),
         ("with_its_own_step", "with_its_own_step has a train_step of its own, which is not used here; expected is"),
-        ("of_narrow_weights", "of_narrow_weights has weights in bfloat16, which are float32 here"),
-        ("of_another_policy", "of_another_policy changes Keras' dtype policy, which is --precision's to set"),
-        ("of_eager_functions", "of_eager_functions has TensorFlow run functions eagerly, which is for debugging"),
         ("of_other_weights_each_time", "of_other_weights_each_time starts from other weights each time: draw them by"),
         ("with_a_lambda", UNLOADABLE.format("with_a_lambda")),
-        ("registering_inside", UNLOADABLE.format("registering_inside")),
         ("forgetful", "forgetful builds what gives other probabilities once it is saved and loaded; register layers"),
     ],
 )
@@ -242,12 +182,6 @@ def test_what_is_no_such_network_is_refused_with_file_line_and_what_is_expected(
         build(f"{file}:{function}")
     assert str(refused.value).startswith(f"{file}{'' if sentence.startswith(',') else ': '}{sentence}")
     assert str(refused.value).endswith(("takes images of 28×28×1 and gives ten probabilities", "and use no Lambda"))
-
-
-@pytest.mark.usefixtures("tensorflow")
-def test_a_layer_that_is_not_made_for_bfloat16_is_told_of_float32(file):
-    with pytest.raises(UserError, match=r"in call: .* \(--precision float32 does without bfloat16\); expected is"):
-        build(f"{file}:not_for_bfloat16", "bfloat16")
 
 
 @pytest.mark.parametrize(
