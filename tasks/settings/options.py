@@ -5,24 +5,19 @@ The command line and Prefect's parameter form are derived from the model below; 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from tasks.data.dataset import FASHION_MNIST
+from tasks.pipeline import PROJECT
 from tasks.settings.models import NAMES
 from tasks.settings.presets import Augmentation, Precision, Schedule, TestTimeAugmentation
 from tasks.training.trees import XGBOOST
 
 MODELS = (*NAMES, XGBOOST)
-RENAMED = {  # old spelling: new one
-    "fresh": "force",
-    "inference": "tta",
-    "keep": "keep_runs",
-    "margin": "min_improvement",
-    "tolerance": "max_class_drop",
-}
 GROUPS = {  # how the help and the documentation arrange the options
     "what to compare": ("networks", "network_file"),
     "recipe": (
@@ -41,6 +36,25 @@ BOUNDS = {
     "maximum": "at most",
     "exclusiveMaximum": "less than",
 }
+
+
+def from_the_project(path: str | Path) -> Path:
+    """Return a path as seen from the project."""
+    return PROJECT / os.path.expanduser(path)  # noqa: PTH111 (which raises where there is no such home)
+
+
+def _folder(given: Any) -> Any:
+    if given == "":
+        raise ValueError("must not be empty")
+    return from_the_project(given) if isinstance(given, str | Path) else given
+
+
+def _without_the_project(path: Path) -> str:
+    """Name no folder of this machine in what goes to another, such as a deployment's form."""
+    return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path)
+
+
+Folder = Annotated[Path, BeforeValidator(_folder), PlainSerializer(_without_the_project)]
 
 
 def _for_a_form(schema: dict[str, Any], kind: Any) -> None:
@@ -102,7 +116,7 @@ class Options(BaseModel):
     """use only this many training images, and at most as many test images"""
     dataset: str = FASHION_MNIST.name
     """fashion-mnist, or a JSON file that describes another data set"""
-    source: Path | None = None
+    source: Folder | None = None
     """folder with the four IDX files (.gz or not); left out: $FASHION_MNIST_DIR, a system copy, or a download"""
     challenge: bool = False
     """the winner challenges the champion and replaces it if it is clearly better"""
@@ -112,9 +126,9 @@ class Options(BaseModel):
     """largest acceptable drop in any class's recall (fraction)"""
     force: str | None = Field(None, min_length=1)
     """rerun this step and everything downstream, even if cached: train, or train[dropout]"""
-    data_dir: Path = Field(Path("data"), validate_default=True)
+    data_dir: Folder = Field(Path("data"), validate_default=True)
     """folder for artifacts"""
-    reports_dir: Path = Field(Path("reports"), validate_default=True)
+    reports_dir: Folder = Field(Path("reports"), validate_default=True)
     """folder for the report pages"""
     engine: Literal["local", "dask", "ray"] = "local"
     """where steps run: on this machine, or on a Dask or Ray cluster"""

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import PrivateAttr, ValidationError, ValidationInfo, field_serializer, field_validator, model_validator
+from pydantic import PrivateAttr, ValidationError, field_validator, model_validator
 
 from tasks.data.dataset import FASHION_MNIST, DataSet, load_data_set
 from tasks.data.files import with_digests_of
@@ -21,7 +21,7 @@ from tasks.pipeline.champions import champions
 from tasks.pipeline.errors import UserError
 from tasks.pipeline.store import RAW
 from tasks.pipeline.user_module import UserFunction
-from tasks.settings.options import MODELS, RENAMED, Options
+from tasks.settings.options import MODELS, Options, from_the_project
 from tasks.settings.presets import PRESETS
 from tasks.settings.recipe import departures, fill_in, preset_values, recipe_of
 from tasks.training.trees import XGBOOST, XGBOOST_DISTRIBUTION
@@ -98,26 +98,10 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
         own = values["network_file"].rpartition(":")[2]
         return values | {"networks": [*names, *([] if own in names else [own])]}
 
-    @field_validator(*PATH_OPTIONS, mode="before")
+    @field_validator("dataset", "network_file")
     @classmethod
-    def _places_from_the_project(cls, path: Any, field: ValidationInfo) -> Any:
-        return _from_folder(PROJECT, path, field.field_name or "") if isinstance(path, str | Path) else path
-
-    @field_serializer(*PATH_OPTIONS)
-    def _as_seen_from_the_project(self, path: Path | None) -> str | None:
-        """Name no folder of this machine in what goes to another, such as a deployment's form."""
-        return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path) if path else None
-
-    @field_validator("dataset")
-    @classmethod
-    def _specification_from_the_project(cls, name: str) -> str:
-        return name if name == FASHION_MNIST.name else str(_from_folder(PROJECT, name, "dataset"))
-
-    @field_validator("network_file")
-    @classmethod
-    def _own_network_from_the_project(cls, named: str | None) -> str | None:
-        path, colon, function = (named or "").rpartition(":")
-        return f"{_from_folder(PROJECT, path, 'network_file')}:{function}" if colon else named
+    def _file_from_the_project(cls, named: str | None) -> str | None:
+        return named if named in (None, FASHION_MNIST.name) else str(from_the_project(named or ""))
 
     @model_validator(mode="after")
     def _known_networks(self) -> Settings:
@@ -176,7 +160,7 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
         from_environment = os.environ.get("FASHION_MNIST_DIR")
         if self.source or not from_environment:
             return self.source
-        return _from_folder(Path.cwd(), from_environment, "FASHION_MNIST_DIR")
+        return Path.cwd() / from_environment
 
     def relocated(self, project: Path) -> Self:
         """Return these settings for this machine: what was below that folder of another's is below the project here."""
@@ -251,31 +235,16 @@ def parse_settings(values: dict[str, Any], kind: type[Settings] = Settings) -> S
         raise UserError("; ".join(_sentence(problem, kind, values) for problem in error.errors())) from error
 
 
-def _from_folder(folder: Path, path: str | Path, name: str) -> Path:
-    """Return the path that a setting of this name gives, a relative one as seen from the folder."""
-    if path == "":
-        raise UserError(f"{_spelled(name)} must not be empty")
-    try:
-        return folder / Path(path).expanduser()
-    except RuntimeError as error:
-        raise UserError(f"{_spelled(name)} {path}: {str(error).lower()}") from error
-
-
 def _recipe_in(file: Any) -> dict[str, Any]:
     try:
-        recipe = json.loads((PROJECT / Path(file).expanduser()).read_bytes())
+        recipe = json.loads(from_the_project(file).read_bytes())
     except OSError as error:
         raise ValueError(f"--recipe-file {file}: {(error.strerror or str(error)).lower()}") from error
-    except (ValueError, RuntimeError) as error:
+    except ValueError as error:
         raise ValueError(f"--recipe-file {file}: not JSON ({error})") from error
     if not isinstance(recipe, dict):
         raise ValueError(f"--recipe-file {file}: not a JSON object of settings")  # noqa: TRY004 (pydantic's rule)
     return recipe
-
-
-def _spelled(name: str) -> str:
-    """Return a setting's name as the user spelled it: an option, or a variable of the environment."""
-    return name if name.isupper() else option_of(name)
 
 
 def _sentence(problem: Any, kind: type[Settings], values: dict[str, Any]) -> str:
@@ -283,12 +252,10 @@ def _sentence(problem: Any, kind: type[Settings], values: dict[str, Any]) -> str
     name, message = str(next(iter(problem["loc"]), "")), problem["msg"].removeprefix("Value error, ")
     from_file = name not in values and values.get("recipe_file")
     spelled = f"--recipe-file {from_file}: {name}" if from_file else option_of(name)
-    if name in RENAMED:
-        return f"{spelled} is now {RENAMED[name] if from_file else option_of(RENAMED[name])}"
     if problem["type"] == "extra_forbidden":
         return f"unknown setting {name}{suggest(name, kind.model_fields)}"
     if not name or problem["type"] == "value_error":
-        return message
+        return f"{spelled} {message}" if message.startswith("must ") else message
     facts = {
         key: int(of) if isinstance(of, float) and of % 1 == 0 else of for key, of in problem.get("ctx", {}).items()
     }

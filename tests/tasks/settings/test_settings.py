@@ -37,7 +37,7 @@ def test_a_setting_unlike_any_other_is_refused_with_all_names():
         ({"force": ""}, "--force must not be empty (got nothing)"),
         *(
             ({name: ""}, f"--{name.replace('_', '-')} must not be empty")
-            for name in ("dataset", "source", "data_dir", "reports_dir")
+            for name in ("source", "data_dir", "reports_dir")
         ),
         ({"limit": 60_001}, "--limit must be 60,000 or less (got 60,001): fashion-mnist has no more training images"),
         (
@@ -66,12 +66,8 @@ def test_a_value_that_cannot_be_used_is_refused_in_one_sentence(values, message)
 
 def test_a_value_in_a_recipe_file_is_refused_with_the_files_name_and_its_own_spelling(tmp_path):
     file = tmp_path / "recipe.json"
-    for content, message in (
-        ('{"batch_size": 0}', "batch_size must be 1 or more (got 0)"),
-        ('{"keep": 3}', "keep is now keep_runs"),
-    ):
-        file.write_text(content)
-        assert refusal(recipe_file=str(file)) == f"--recipe-file {file}: {message}"
+    file.write_text('{"batch_size": 0}')
+    assert refusal(recipe_file=str(file)) == f"--recipe-file {file}: batch_size must be 1 or more (got 0)"
 
 
 def test_a_preset_whose_limit_is_larger_than_the_data_is_held_to_the_data():
@@ -122,10 +118,6 @@ def test_a_relative_path_starts_at_the_project_and_others_are_taken_as_they_are(
     assert (settings.source_folder, settings.dataset) == (PROJECT / "images", str(SPECIFICATION))
     settings = parse_settings({"data_dir": "/somewhere", "reports_dir": "~/pages"})
     assert (settings.data_dir, settings.reports_dir) == (Path("/somewhere"), tmp_path / "pages")
-
-
-def test_the_home_of_nobody_is_refused():
-    assert "source" in refusal(source="~nobody-is-called-this/images")
 
 
 @pytest.mark.parametrize(
@@ -236,6 +228,3 @@ def test_the_environment_names_a_source_from_where_the_command_starts_and_the_se
     monkeypatch.setenv("FASHION_MNIST_DIR", "images")
     assert Settings().source_folder == tmp_path / "images"
     assert Settings(source=Path("/other")).source_folder == Path("/other")
-    monkeypatch.setenv("FASHION_MNIST_DIR", "~nobody-is-called-this/images")
-    with pytest.raises(UserError, match="^FASHION_MNIST_DIR ~nobody-is-called-this/images: could not determine home"):
-        _ = Settings().source_folder
