@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -49,12 +49,13 @@ def _folder(given: Any) -> Any:
     return from_the_project(given) if isinstance(given, str | Path) else given
 
 
-def _without_the_project(path: Path) -> str:
+def _without_the_project(path: Path | None) -> str | None:
     """Name no folder of this machine in what goes to another, such as a deployment's form."""
-    return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path)
+    return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path) if path else None
 
 
-Folder = Annotated[Path, BeforeValidator(_folder), PlainSerializer(_without_the_project)]
+OptionalPath = TypeVar("OptionalPath", Path, Path | None)
+Folder = Annotated[OptionalPath, BeforeValidator(_folder), PlainSerializer(_without_the_project)]
 
 
 def _for_a_form(schema: dict[str, Any], kind: Any) -> None:
@@ -116,7 +117,7 @@ class Options(BaseModel):
     """use only this many training images, and at most as many test images"""
     dataset: str = FASHION_MNIST.name
     """fashion-mnist, or a JSON file that describes another data set"""
-    source: Folder | None = None
+    source: Folder[Path | None] = None
     """folder with the four IDX files (.gz or not); left out: $FASHION_MNIST_DIR, a system copy, or a download"""
     challenge: bool = False
     """the winner challenges the champion and replaces it if it is clearly better"""
@@ -126,9 +127,9 @@ class Options(BaseModel):
     """largest acceptable drop in any class's recall (fraction)"""
     force: str | None = Field(None, min_length=1)
     """rerun this step and everything downstream, even if cached: train, or train[dropout]"""
-    data_dir: Folder = Field(Path("data"), validate_default=True)
+    data_dir: Folder[Path] = Field(Path("data"), validate_default=True)
     """folder for artifacts"""
-    reports_dir: Folder = Field(Path("reports"), validate_default=True)
+    reports_dir: Folder[Path] = Field(Path("reports"), validate_default=True)
     """folder for the report pages"""
     engine: Literal["local", "dask", "ray"] = "local"
     """where steps run: on this machine, or on a Dask or Ray cluster"""
