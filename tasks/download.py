@@ -12,7 +12,6 @@ import os
 import random
 import shutil
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -75,7 +74,7 @@ def fetch(data_set: DataSet, raw: Path, source_folder: Path | None, progress: Pr
             if not source_folder:
                 sources += map(_mirror, data_set.mirrors)
             if data_set.debian_package and not source_folder:
-                sources.append(_debian(data_set.debian_package, scratch / "debian", progress))
+                sources.append(_debian(data_set.debian_package, scratch / "debian"))
             for file in missing:
                 origins[file.name] = _fetch_file(file, raw, scratch, sources, source_folder, progress)
     return origins
@@ -141,7 +140,7 @@ def _may_heal(error: Exception) -> bool:
     return isinstance(reason, TimeoutError | ConnectionResetError | Incomplete | http.client.IncompleteRead)
 
 
-def _debian(package: str, unpacked: Path, progress: Progress) -> Source:
+def _debian(package: str, unpacked: Path) -> Source:
     """Fetch a Debian package without root: its own lists and download folder, unpacked, not installed."""
 
     def opener(file: DataFile) -> Any:
@@ -151,11 +150,11 @@ def _debian(package: str, unpacked: Path, progress: Progress) -> Source:
             (unpacked / "lists/partial").mkdir(parents=True)
             (unpacked / "cache/archives/partial").mkdir(parents=True)
             folders = ["-o", f"Dir::State::Lists={unpacked}/lists", "-o", f"Dir::Cache={unpacked}/cache"]
-            apt = ["apt-get", "-qq", "-o", "APT::Status-Fd=1", *folders]
-            _call([*apt, "update"], unpacked, progress)
-            _call([*apt, "download", package], unpacked, progress)
+            apt = ["apt-get", "-qq", *folders]
+            _call([*apt, "update"], unpacked)
+            _call([*apt, "download", package], unpacked)
             archive = next(unpacked.glob("*.deb"))
-            _call(["dpkg-deb", "-x", str(archive), "files"], unpacked, progress)
+            _call(["dpkg-deb", "-x", str(archive), "files"], unpacked)
         found = next(unpacked.glob(f"files/**/{file.name}.gz"), None)
         if found is None:
             raise RunError("the package does not contain it")
@@ -164,20 +163,12 @@ def _debian(package: str, unpacked: Path, progress: Progress) -> Source:
     return Source(f"Debian's package {package}", opener)
 
 
-def _call(command: list[str], folder: Path, progress: Progress) -> None:
-    """Run a command, passing on apt's status lines (`dlstatus:1:37.5:Retrieving file 1 of 1`)."""
-    with (
-        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
-        subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=complaints, text=True) as child,
-    ):
-        for line in child.stdout or ():
-            if line.startswith("dlstatus:"):
-                progress(float(line.split(":")[2]), 100, " ".join((command[0], command[-1])), False)
-        if child.wait():
-            complaints.seek(0)
-            lines = complaints.read().splitlines()
-            reasons = [line for line in lines if line.startswith("E:")] or lines or [f"status {child.returncode}"]
-            raise RunError(f"{command[0]} failed: {reasons[-1]}")
+def _call(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        lines = done.stderr.splitlines()
+        reasons = [line for line in lines if line.startswith("E:")] or lines or [f"status {done.returncode}"]
+        raise RunError(f"{command[0]} failed: {reasons[-1]}")
 
 
 def _reason(error: Exception) -> str:

@@ -1,9 +1,10 @@
 """A data set's files as others keep them: under several names, gzip or plain, and perhaps not those that are meant."""
 
+import gzip
 import hashlib
-import logging
+import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +15,6 @@ from tasks.pipeline.progress import Progress
 
 BYTES_CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
-GZIP_ALONE = 31  # zlib's wbits: a member of gzip, its checksum and length verified
 
 
 class Incomplete(RunError):
@@ -22,11 +22,10 @@ class Incomplete(RunError):
 
 
 def file_in(folder: Path, file: DataFile) -> Path:
-    """Return where a file is in a folder: of those with one of its names, one that is the expected one."""
+    """Return where a file is in a folder, under one of its names."""
     names = (file.name, file.name.replace("-idx", ".idx"), file.name.replace(".idx", "-idx"))  # as 7-Zip and Kaggle do
-    paths = dict.fromkeys(folder / f"{name}{suffix}" for name in names for suffix in ("", ".gz"))
-    *others, last = [path for path in paths if path.is_file()] or [folder / file.name]
-    return next((path for path in others if is_whole(path, file)), last)
+    paths = [folder / f"{name}{suffix}" for name in names for suffix in ("", ".gz")]
+    return next(filter(Path.is_file, paths), paths[0])
 
 
 def is_whole(path: Path, file: DataFile) -> bool:
@@ -46,7 +45,7 @@ def read(stream: BinaryIO, file: DataFile, progress: Progress, copy: BinaryIO | 
         RunError: they are not the expected ones; the message says what they look like.
     """
     digest, head, length = hashlib.sha256(), b"", 0
-    for piece in _content(stream, lambda note: progress(file.bytes, file.bytes, f"{file.name}: {note}", True)):
+    for piece in _content(stream):
         head += piece[: 64 - len(head)]
         length += len(piece)
         digest.update(piece)
@@ -67,30 +66,20 @@ def read(stream: BinaryIO, file: DataFile, progress: Progress, copy: BinaryIO | 
     return found
 
 
-def _content(stream: BinaryIO, remark: Callable[[str], None]) -> Iterator[bytes]:
-    """Give a file's bytes in pieces: of gzip, which its first two bytes tell, what `gzip -d` makes of it."""
-    data = stream.read(BYTES_CHUNK)
-    if not data:
+def _content(stream: BinaryIO) -> Iterator[bytes]:
+    """Give a file's bytes in pieces, decompressed if its first two say that it is gzip."""
+    buffered = io.BufferedReader(stream, BYTES_CHUNK)  # type: ignore[type-var]
+    head = buffered.peek()
+    if not head:
         raise Incomplete("it is empty")
-    if not data.startswith(GZIP):
-        while data:
-            yield data
-            data = stream.read(BYTES_CHUNK)
-    while data.startswith(GZIP):
-        member = zlib.decompressobj(GZIP_ALONE)
-        while not member.eof:
-            if not data:
-                raise Incomplete("its gzip stream ends early (truncated)")
-            try:
-                yield member.decompress(data, BYTES_CHUNK)
-            except zlib.error as error:
-                raise RunError(f"its gzip data is damaged ({error})") from error
-            data = member.unconsumed_tail or (b"" if member.eof else stream.read(BYTES_CHUNK))
-        data = member.unused_data
-        if len(data) < len(GZIP):
-            data += stream.read(BYTES_CHUNK)
-    if data:
-        remark(f"ignored what follows its gzip data (it begins with {data[:8]!r})")
+    content = gzip.GzipFile(fileobj=buffered) if head.startswith(GZIP) else buffered
+    try:
+        while piece := content.read(BYTES_CHUNK):
+            yield piece
+    except EOFError as error:
+        raise Incomplete("its gzip stream ends early (truncated)") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise RunError(f"its gzip data is damaged ({error})") from error
 
 
 def with_digests_of(data_set: DataSet, folder: Path) -> DataSet:
@@ -109,13 +98,9 @@ def with_digests_of(data_set: DataSet, folder: Path) -> DataSet:
 
 
 def _digest_in(folder: Path, file: DataFile) -> str:
-    def log(_done: float, _total: float, note: str, milestone: bool, _history: object = None) -> None:
-        if milestone:
-            logging.getLogger(__name__).warning("dataset: %s", note)
-
     try:
         with file_in(folder, file).open("rb") as stream:
-            return read(stream, file, log)
+            return read(stream, file, lambda *_: None)
     except FileNotFoundError as error:
         message = f"--dataset names no SHA-256 for {file.name}, and {folder} has no such file; give its --source"
         raise UserError(message) from error

@@ -13,14 +13,6 @@ import numpy as np
 from tasks.pipeline.errors import RunError
 
 IMAGES, LABELS = 0x00000803, 0x00000801
-TYPES = {
-    0x08: "unsigned bytes",
-    0x09: "signed bytes",
-    0x0B: "big-endian 16-bit integers",
-    0x0C: "big-endian 32-bit integers",
-    0x0D: "big-endian 32-bit floats",
-    0x0E: "big-endian 64-bit floats",
-}
 IMAGES_CHUNK = 2_000  # images that are worked on at a time, so that memory does not grow with their number
 
 
@@ -33,12 +25,9 @@ def read_header(head: bytes) -> tuple[int, ...]:
     if len(head) < 8:
         raise RunError(f"it is not IDX: {len(head)} bytes are too few for a header")
     (magic,) = struct.unpack(">I", head[:4])
-    element, dimensions = divmod(magic, 256)
     if magic not in (IMAGES, LABELS):
-        if element in TYPES:
-            found = f"{TYPES[element]} (type 0x{element:02X}) in {dimensions} dimensions"
-            raise RunError(f"it is IDX of {found}; expected unsigned bytes (0x08) in 3 (images) or 1 (labels)")
-        raise RunError(f"it is not IDX: it begins with 0x{magic:08x}, not 0x{IMAGES:08x} or 0x{LABELS:08x}")
+        raise RunError(f"it is not IDX of bytes: it begins with 0x{magic:08x}, not 0x{IMAGES:08x} or 0x{LABELS:08x}")
+    dimensions = magic % 256
     end = 4 + 4 * dimensions
     if len(head) < end:
         raise RunError(f"it is not IDX: {len(head)} bytes are too few for a header")

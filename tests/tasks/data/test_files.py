@@ -17,7 +17,6 @@ from tests.programs import FIXTURE
 
 PLAIN = gzip.decompress((FIXTURE / f"{FIRST}.gz").read_bytes())
 COMPRESSED = gzip.compress(PLAIN)
-BLOCK = 512
 
 
 @pytest.fixture
@@ -38,17 +37,13 @@ def specified(request, data_set):
 
 
 def taken_from(source, specified, folder):
-    """Have the node fill a folder, as a run does; return what was found and the log's milestones."""
+    """Have the node fill a folder, as a run does."""
     found = specified if specified.names_its_digests else with_digests_of(specified, source)
-    output, milestones = folder / "artifact", []
+    output = folder / "artifact"
     output.mkdir()
 
-    def log(_done, _total, note, milestone):
-        if milestone:
-            milestones.append(note)
-
-    download(output, data_set=found, source_folder=source, data_dir=folder / "data", progress=log)
-    return output, milestones
+    download(output, data_set=found, source_folder=source, data_dir=folder / "data", progress=silent)
+    return output
 
 
 @pytest.mark.parametrize(
@@ -64,61 +59,21 @@ def taken_from(source, specified, folder):
 )
 def test_a_file_is_known_by_its_content_whatever_its_name_says(data_set, specified, source, tmp_path, name, content):
     (source / name).write_bytes(content)
-    output, _ = taken_from(source, specified, tmp_path)
-    assert_whole(data_set, output)
-
-
-def test_a_specification_may_call_the_files_as_kaggle_does(data_set, tmp_path):
-    files = {
-        role: file.model_copy(update={"name": file.name.replace("-idx", ".idx")})
-        for role, file in data_set.files.items()
-    }
-    kaggles = data_set.model_copy(update={"files": files})
-    output, _ = taken_from(FIXTURE, kaggles, tmp_path)
-    assert_whole(kaggles, output)
-
-
-@pytest.mark.parametrize("name", [FIRST, f"{FIRST}.gz"])
-def test_of_several_files_with_a_name_of_one_the_right_one_is_taken(data_set, specified, source, tmp_path, name):
-    for other in (FIRST, f"{FIRST}.gz", "train-images.idx3-ubyte"):
-        (source / other).write_bytes(WEB_PAGE)
-    (source / name).write_bytes(PLAIN)
-    output, _ = taken_from(source, specified, tmp_path)
+    output = taken_from(source, specified, tmp_path)
     assert_whole(data_set, output)
 
 
 def test_a_folder_with_the_name_does_not_hide_the_file_beside_it(data_set, specified, source, tmp_path):
     (source / FIRST).mkdir()  # as Kaggle's archive of MNIST has it
     (source / "train-images.idx3-ubyte").write_bytes(PLAIN)
-    output, _ = taken_from(source, specified, tmp_path)
+    output = taken_from(source, specified, tmp_path)
     assert_whole(data_set, output)
-
-
-@pytest.mark.parametrize(
-    ("rest", "begins"),
-    [
-        (bytes(BLOCK), r"b'\x00\x00\x00\x00\x00\x00\x00\x00'"),
-        (bytes(BLOCK) + COMPRESSED, r"b'\x00\x00\x00\x00\x00\x00\x00\x00'"),
-        (b"garbage", "b'garbage'"),
-        (b"\x1f", r"b'\x1f'"),
-    ],
-    ids=["zeros", "a member after zeros", "garbage", "half a magic number"],
-)
-def test_what_follows_gzip_data_is_left_over_and_told(data_set, specified, source, tmp_path, caplog, rest, begins):
-    (source / f"{FIRST}.gz").write_bytes(COMPRESSED + rest)
-    output, milestones = taken_from(source, specified, tmp_path)
-    assert_whole(data_set, output)
-    remark = f"{FIRST}: ignored what follows its gzip data (it begins with {begins})"
-    assert milestones[0] == remark
-    assert caplog.messages == ([] if specified.names_its_digests else [f"dataset: {remark}"])
 
 
 OTHER_PIXEL = PLAIN[:-1] + bytes([PLAIN[-1] ^ 1])
 ALTERED = COMPRESSED[:5000] + bytes([COMPRESSED[5000] ^ 0xFF]) + COMPRESSED[5001:]
 DAMAGES = {
     "a web page": (WEB_PAGE, "it is a web page, not IDX: it begins with '<!DOCTYPE html><html'"),
-    "a large web page": (WEB_PAGE + b" " * 10**6, "it is a web page, not IDX"),
-    "a web page, compressed": (gzip.compress(WEB_PAGE), "it is a web page, not IDX"),
     "an error in JSON": (b'{"error": "quota"}', "it is a web page, not IDX"),
     "empty": (b"", "it is empty"),
     "empty, compressed": (gzip.compress(b""), "it is not IDX: 0 bytes are too few for a header"),
@@ -128,9 +83,9 @@ DAMAGES = {
         r"its gzip stream ends early \(truncated\)",
     ),
     "a byte altered": (ALTERED, r"its gzip data is damaged \(Error -3 while decompressing"),
-    "a checksum altered": (COMPRESSED[:-8] + bytes(8), r"its gzip data is damaged \(.*: incorrect data check\)"),
-    "16-bit images": (struct.pack(">I", 0x0B03) + PLAIN[4:], "it is IDX of big-endian 16-bit integers"),
-    "another magic number": (struct.pack(">II", 0x03080000, 1) + bytes(90), "it is not IDX: it begins with 0x03080000"),
+    "a checksum altered": (COMPRESSED[:-8] + bytes(8), r"its gzip data is damaged \(CRC check failed"),
+    "16-bit images": (struct.pack(">I", 0x0B03) + PLAIN[4:], "it is not IDX of bytes: it begins with 0x00000b03"),
+    "garbage after the gzip data": (COMPRESSED + b"garbage", r"its gzip data is damaged \(Not a gzipped file"),
     "a gzip bomb": (gzip.compress(PLAIN + bytes(10**8), 1), "it is longer than the expected 313,616 bytes"),
     "a byte short": (PLAIN[:-1], "it is damaged: its header announces 313,616 bytes .*, it has 313,615"),
     "another pixel": (OTHER_PIXEL, "its SHA-256 is .*…, expected e8df2ecfe9e9…: different or altered data"),

@@ -1,4 +1,3 @@
-import re
 import struct
 import tracemalloc
 
@@ -27,22 +26,9 @@ def test_images_and_labels_are_read_as_they_were_written(tmp_path, magic, array)
 
 def test_another_magic_number_is_named(tmp_path):
     path = write(tmp_path, struct.pack("<II", LABELS, 1) + b"\0" * 8)
-    with pytest.raises(RunError, match=f"{path}: it is not IDX: it begins with 0x01080000, not 0x00000803 or 0x0000"):
-        read_idx(path)
-
-
-@pytest.mark.parametrize(
-    ("magic", "what"),
-    [
-        (0x0B03, "big-endian 16-bit integers (type 0x0B) in 3"),
-        (0x0C01, "big-endian 32-bit integers (type 0x0C) in 1"),
-        (0x0802, "unsigned bytes (type 0x08) in 2"),
-    ],
-)
-def test_another_element_type_or_number_of_dimensions_is_called_by_its_name(tmp_path, magic, what):
-    path = write(tmp_path, struct.pack(">II", magic, 1) + b"\0" * 8)
-    expected = "expected unsigned bytes (0x08) in 3 (images) or 1 (labels)"
-    with pytest.raises(RunError, match=re.escape(f"it is IDX of {what} dimensions; {expected}")):
+    with pytest.raises(
+        RunError, match=f"{path}: it is not IDX of bytes: it begins with 0x01080000, not 0x00000803 or 0x0000"
+    ):
         read_idx(path)
 
 
