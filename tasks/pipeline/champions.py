@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.errors import RunError, UserError, describe
-from tasks.pipeline.staging import lock, write_whole
+from tasks.pipeline.staging import lock, replace_file
 
 FILE = "champion.json"
 
@@ -82,13 +80,15 @@ def promote(data_dir: Path, beaten: str | None, **champion: str) -> bool:
         RunError: another one than that is in use by now.
     """
     new = Champion(since=datetime.now(UTC).isoformat(timespec="seconds"), **champion)
-    with _to_change(data_dir) as known:
+    with lock(data_dir / FILE):
+        known = champions(data_dir)
         in_use = known.current and known.current.evaluate
         if new.evaluate == in_use or new.train in known.rolled_back:
             return False
         if in_use != beaten:
             raise RunError(f"{new.network} was not promoted: the champion changed during the run; run again")
         known.champions.append(new)
+        replace_file(data_dir / FILE, known.model_dump_json(indent=1).encode())
         return True
 
 
@@ -98,20 +98,11 @@ def roll_back(data_dir: Path) -> tuple[Champion, Champion]:
     Raises:
         UserError: there is none before.
     """
-    with _to_change(data_dir) as known:
+    with lock(data_dir / FILE):
+        known = champions(data_dir)
         if len(known.champions) < 2:
             raise UserError(f"no previous champion to restore in {data_dir / FILE}")
         was = known.champions.pop()
         known.rolled_back.append(was.train)
+        replace_file(data_dir / FILE, known.model_dump_json(indent=1).encode())
         return known.champions[-1], was
-
-
-@contextlib.contextmanager
-def _to_change(data_dir: Path) -> Iterator[Champions]:
-    """Have what the file says, to change it; one at a time, so that of two runs that promote neither is lost."""
-    with lock(data_dir / "champions"):
-        known = champions(data_dir)
-        before = known.model_copy(deep=True)
-        yield known
-        if known != before:
-            write_whole(data_dir / FILE, known.model_dump_json(indent=1).encode())

@@ -86,19 +86,20 @@ class RemoteStore(Store):
         Raises:
             Unreachable: the store does not answer.
         """
-        found, theirs = super().find(cache_key), self._manifest_of(cache_key)
-        if _agree(found, theirs):
+        found, theirs = super().find(cache_key), self.remote.read(self._manifest_path(cache_key))
+        if not theirs:
+            self._share(cache_key, found)
+        if not theirs or _is_copy(found, theirs):
             return found
         with staging(self.folder(cache_key)) as (staged, _):
-            found, theirs = super().find(cache_key), self._manifest_of(cache_key)
-            if theirs and not _agree(found, theirs):
-                copied = self._copy(cache_key, theirs, staged / NEW)
-                if isinstance(copied, Artifact):
-                    return self._put_in_place(copied.folder, self.folder(cache_key))
-                found = found if isinstance(found, Artifact) else copied
-            if isinstance(found, Artifact):
-                self._upload(cache_key, found.folder, replace=theirs is not None)
-            return found
+            found = super().find(cache_key)
+            if _is_copy(found, theirs):  # meanwhile
+                return found
+            copied = self._copy(cache_key, theirs, staged / NEW)
+            if isinstance(copied, Artifact):
+                return self._put_in_place(copied.folder, self.folder(cache_key))
+        self._share(cache_key, found, replace=True)
+        return found if isinstance(found, Artifact) else copied
 
     def _copy(self, cache_key: CacheKey, manifest: bytes, folder: Path) -> Artifact | Miss:
         """Fill a new folder with the files of that manifest; return it if they prove themselves."""
@@ -118,21 +119,18 @@ class RemoteStore(Store):
         """Upload what was made here, unless another machine was first: then return a copy of that, if it is whole."""
         made, here = super().make(cache_key, produce, force=force, **how)
         if here:
-            self._upload(cache_key, made.folder, replace=force)
+            self._share(cache_key, made, replace=force)
             self.checkpoints(cache_key).clear()
         found = self.find(cache_key)
         return (found, here and found == made) if isinstance(found, Artifact) else (made, here)
 
-    def _upload(self, cache_key: CacheKey, folder: Path, replace: bool) -> None:
-        """Put a folder's files there, then its manifest: in place of another one, or only where there is none."""
-        manifest = (folder / MANIFEST).read_bytes()
-        for name, described in json.loads(manifest)["files"].items():
-            with self.remote.named():
-                self.remote.files.put_file(str(folder / name), self._file(described["sha256"]))
-        self.remote.write(self._manifest_path(cache_key), manifest, replace)
-
-    def _manifest_of(self, cache_key: CacheKey) -> bytes | None:
-        return self.remote.read(self._manifest_path(cache_key))
+    def _share(self, cache_key: CacheKey, found: Artifact | Miss, replace: bool = False) -> None:
+        """Put an artifact's files there, then its manifest: in place of another one, or only where there is none."""
+        if isinstance(found, Artifact):
+            for name, described in found.manifest["files"].items():
+                with self.remote.named():
+                    self.remote.files.put_file(str(found.folder / name), self._file(described["sha256"]))
+            self.remote.write(self._manifest_path(cache_key), (found.folder / MANIFEST).read_bytes(), replace)
 
     def _manifest_path(self, cache_key: CacheKey) -> str:
         return f"{self.remote.root}/{cache_key.node}/{cache_key.name}.json"
@@ -185,6 +183,5 @@ class RemoteCheckpoints(Checkpoints):
             self.remove(name)
 
 
-def _agree(found: Artifact | Miss, theirs: bytes | None) -> bool:
-    """Tell whether what is here is what is there, or nothing is in either place."""
-    return (found.folder / MANIFEST).read_bytes() == theirs if isinstance(found, Artifact) else not theirs
+def _is_copy(found: Artifact | Miss, theirs: bytes) -> bool:
+    return isinstance(found, Artifact) and (found.folder / MANIFEST).read_bytes() == theirs
