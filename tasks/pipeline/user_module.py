@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import socket
 import sys
 import traceback
 from collections.abc import Iterator
@@ -19,12 +18,11 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.pipeline import PROJECT
-from tasks.pipeline.errors import RunError, UserError, describe
+from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.reading import printable
 
 EXPECTED = "expected is a Keras model that takes images of 28×28×1 and gives ten probabilities"
 SAID = 200  # characters of another's message
-PROJECT_PACKAGES = ("flows", "tasks", "tests")
 
 
 class UserFunction(BaseModel):
@@ -63,13 +61,10 @@ class UserFunction(BaseModel):
         """Run the file, which may register what its model is made of.
 
         Raises:
-            RunError: it is no longer what it was, or where it was.
+            RunError, OSError: it is no longer what it was, or where it was.
             UserError: it fails; the message says where.
         """
-        try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise RunError(f"--network-file {describe(error)} (on {socket.gethostname()})") from error
+        content = self.path.read_bytes()
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise RunError(f"{self.path} has changed since the run began; run again")
         module = ModuleType(self.module)
@@ -109,17 +104,15 @@ def said(error: BaseException) -> str:
 def _parsed(path: Path, content: bytes, function: str) -> ast.Module:
     """Return what is written there, if it has that function and imports nothing whose changes would go unnoticed."""
     try:
-        tree = ast.parse(content)
+        tree = ast.parse(content, str(path))
     except (SyntaxError, ValueError) as error:
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        raise UserError(f"--network-file {path}{line}: {getattr(error, 'msg', error)}") from error
+        raise UserError(f"--network-file {path}: {error}") from error
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     if function not in functions:
-        there = f"; it has {', '.join(functions)}" if functions else ""
-        raise UserError(f"--network-file {path} has no function {function}{there}")
+        raise UserError(f"--network-file {path} has no function {function}; it has {', '.join(functions) or 'none'}")
     for number, name in _imported(tree):
         beside = (folder / part for folder in (path.parent, PROJECT) for part in (name, f"{name}.py"))
-        if name in PROJECT_PACKAGES or (name and any(place.exists() for place in beside)):
+        if name and any(place.exists() for place in beside):
             raise UserError(
                 f"--network-file {path}, line {number}: imports {name}, "
                 "whose changes would go unnoticed; copy what you need"

@@ -189,8 +189,8 @@ def test_what_is_no_such_network_is_refused_with_file_line_and_what_is_expected(
     [
         (FILE, "my.py:", "--network-file must be a file and a function, e.g. my.py:build (got my.py:)"),
         (FILE, "absent.py:tiny", "absent.py: no such file or directory"),
-        ("def tiny():\n    return (", "my.py:tiny", "my.py, line 2: '(' was never closed"),
-        ("import other", "my.py:tiny", "my.py has no function tiny"),
+        ("def tiny():\n    return (", "my.py:tiny", "my.py: '(' was never closed (my.py, line 2)"),
+        ("import other", "my.py:tiny", "my.py has no function tiny; it has none"),
         ("def small():\n    pass", "my.py:tiny", "my.py has no function tiny; it has small"),
         (
             "def tiny():\n    import other\n",
