@@ -4,17 +4,18 @@ Source: Zalando Research, https://github.com/zalandoresearch/fashion-mnist (MIT 
 differently, so a file is known by the SHA-256 of its decompressed bytes.
 """
 
-import json
-import re
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from tasks.pipeline.errors import UserError
 
 UNKNOWN = "unknown"
 PLAIN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # no folder, nothing hidden
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class DataFile(BaseModel):
@@ -24,14 +25,8 @@ class DataFile(BaseModel):
 
     name: str = Field(pattern=PLAIN_NAME)
     bytes: int
-    sha256: str  # of its decompressed bytes, or "unknown": then those of the file that is there are taken
-
-    @field_validator("sha256")
-    @classmethod
-    def _one_spelling(cls, given: str) -> str:
-        if not re.fullmatch(f"{UNKNOWN}|[0-9a-f]{{64}}", given.lower()):
-            raise ValueError(f"must be 64 hexadecimal digits or {UNKNOWN!r} (got {given!r})")
-        return given.lower()
+    # of its decompressed bytes, or "unknown": then those of the file that is there are taken
+    sha256: Annotated[str, StringConstraints(pattern=f"^({UNKNOWN}|[0-9A-Fa-f]{{64}})$", to_lower=True)]
 
 
 class Expectations(BaseModel):
@@ -50,7 +45,7 @@ class DataSet(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=PLAIN_NAME)  # names a folder
-    class_names: tuple[str, ...] = Field(min_length=10, max_length=10)  # the networks give ten probabilities
+    class_names: tuple[Name, ...] = Field(min_length=10, max_length=10)  # the networks give ten probabilities
     counts: dict[str, int]  # images in "train" and in "test"
     files: dict[str, DataFile]  # by "train_images", "train_labels", "test_images", "test_labels"
     expectations: Expectations = Expectations()
@@ -68,28 +63,13 @@ class DataSet(BaseModel):
         """Whether all files are known by their content."""
         return all(file.sha256 != UNKNOWN for file in self.files.values())
 
-    @field_validator("class_names")
-    @classmethod
-    def _distinct(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        names = tuple(name.strip() for name in given)
-        for number, name in enumerate(names):
-            if not (name and name.isprintable()):
-                raise ValueError(f"class {number} must have a readable name (got {name!r})")
-            if names.index(name) < number:
-                raise ValueError(f"class names must be unique (got {name!r} twice)")
-        return names
-
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        for split in ("train", "test"):
-            if split not in self.counts:
-                raise ValueError(f"counts has no {split}")
-            for role in (f"{split}_images", f"{split}_labels"):
-                if role not in self.files:
-                    raise ValueError(f"files has no {role}")
-        names = [file.name for file in self.files.values()]
-        if len(set(names)) < len(names):
-            raise ValueError(f"file names must be unique (got {', '.join(names)})")
+        wanted = {"train", "test", "train_images", "train_labels", "test_images", "test_labels"}
+        if missing := wanted - self.counts.keys() - self.files.keys():
+            raise ValueError(f"counts or files lack {min(missing)}")
+        if twice := [name for name in self.class_names if self.class_names.count(name) > 1]:
+            raise ValueError(f"class names must be unique (got {twice[0]!r} twice)")
         return self
 
 
@@ -147,13 +127,10 @@ def load_data_set(name_or_path: str) -> DataSet:
         return FASHION_MNIST
     specification = f"--dataset {name_or_path}"
     try:
-        content = Path(name_or_path).read_bytes()
-        data_set = DataSet.model_validate_json(content.decode(json.detect_encoding(content)))
+        data_set = DataSet.model_validate_json(Path(name_or_path).read_bytes())
     except OSError as error:
         wanted = "must be fashion-mnist or a JSON file"
         raise UserError(f"--dataset {wanted} (got {name_or_path}: {(error.strerror or str(error)).lower()})") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{specification}: not text in {error.encoding}; save it as UTF-8") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"

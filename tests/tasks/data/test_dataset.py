@@ -43,20 +43,6 @@ def test_a_digest_in_capitals_is_the_same_digest(tmp_path, data_set):
     assert load_data_set(written(tmp_path, shout)) == data_set
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
-def test_a_specification_with_a_byte_order_mark_is_read(tmp_path, data_set, encoding):
-    path = tmp_path / "dataset.json"
-    path.write_bytes(SPECIFICATION.read_text().encode(encoding))
-    assert load_data_set(str(path)) == data_set
-
-
-def test_a_specification_in_another_encoding_is_refused(tmp_path):
-    path = tmp_path / "dataset.json"
-    path.write_bytes(SPECIFICATION.read_text().replace("Coat", "Pélerine").encode("latin-1"))
-    with pytest.raises(UserError, match="not text in utf-8; save it as UTF-8"):
-        load_data_set(str(path))
-
-
 def test_what_is_no_specification_is_refused(tmp_path):
     with pytest.raises(
         UserError, match="^--dataset must be fashion-mnist or a JSON file .got fashion_mnist: no such file"
@@ -82,24 +68,18 @@ def test_what_is_no_specification_is_refused(tmp_path):
         (lambda content: content.update(licenses="MIT"), "licenses: Extra inputs are not permitted"),
         (lambda content: content["files"]["test_labels"].pop("sha256"), "files.test_labels.sha256: Field required"),
         (lambda content: content.update(mirrors=["mirror.example/"]), "mirrors.0: String should match pattern"),
-        (lambda content: content["files"].pop("train_labels"), "files has no train_labels"),
-        (lambda content: content["counts"].pop("test"), "counts has no test"),
+        (lambda content: content["files"].pop("train_labels"), "counts or files lack train_labels"),
+        (lambda content: content["counts"].pop("test"), "counts or files lack test"),
         (
             lambda content: content["files"]["train_images"].update(name="../../images"),
             "files.train_images.name: String should match pattern",
         ),
         (
             lambda content: content["files"]["test_labels"].update(sha256="0" * 63),
-            r"sha256: must be 64 hexadecimal digits",
+            r"sha256: String should match pattern",
         ),
-        (called(""), "class_names: class 3 must have a readable name .got ''"),
-        (called(" "), "class_names: class 3 must have a readable name .got ''"),
-        (called("a\nb"), r"class_names: class 3 must have a readable name .got 'a\\nb'"),
-        (called("Coat "), "class_names: class names must be unique .got 'Coat' twice"),
-        (
-            lambda content: content["files"]["test_labels"].update(name="train-labels-idx1-ubyte"),
-            "file names must be unique .got .*train-labels-idx1-ubyte, t10k",
-        ),
+        (called(" "), "class_names.3: String should have at least 1 character"),
+        (called("Coat "), "class names must be unique .got 'Coat' twice"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
