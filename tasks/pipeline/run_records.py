@@ -8,7 +8,6 @@ import contextlib
 import json
 import logging
 import os
-import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,7 +20,7 @@ from tasks.pipeline.staging import Locked, clean_up, lock, lock_of, no_wait, rep
 from tasks.pipeline.store import RUNS
 
 NAMED = "[!.]*T*-*.json"  # how a record's file is called: by when its run began, and the process
-FIELDS = {"state", "began", "pid", "host", "command", "nodes", "flow_run"}  # of every record
+FIELDS = {"state", "began", "pid", "command", "nodes", "flow_run"}  # of every record
 
 
 class Record:
@@ -63,7 +62,7 @@ class Record:
 
     def end(self, state: str, message: str = "", **known: str) -> None:
         """Record how the run ended, and what else is known of it."""
-        self.update(state=state, message=message, ended=_now(), **known)
+        self.update(state=state, message=message, **known)
 
     def update(self, **known: Any) -> None:
         """Record what is known, such as `reported`: no server is still to learn how the run ended."""
@@ -91,7 +90,7 @@ def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
     """
     path = data_dir / RUNS / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
     with lock(path.parent, shared=True), _locked(path):
-        content = {"state": "running", "began": _now(), "pid": os.getpid(), "host": socket.gethostname()}
+        content = {"state": "running", "began": datetime.now(UTC).isoformat(timespec="seconds"), "pid": os.getpid()}
         record = Record(path, {**content, **known, "nodes": {}})
         record.end("running")
         current.append(record)
@@ -196,7 +195,3 @@ def _read(path: Path) -> dict[str, Any] | None:
         return content if content.keys() >= FIELDS else None
     except (OSError, ValueError, AttributeError):
         return None
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -40,11 +40,10 @@ def some_images_and_labels(arrays):
     arrays["test_images"][4] = arrays["train_images"][40]
 
 
-def counts_types_and_heights(arrays):
+def counts_and_heights(arrays):
     for split in SPLITS:
-        arrays[f"{split}_images"] = arrays[f"{split}_images"][:-3, 1:].astype(np.float32)
-        arrays[f"{split}_labels"] = arrays[f"{split}_labels"][:-3].astype(np.float64)
-        arrays[f"{split}_labels"][5] = np.nan
+        arrays[f"{split}_images"] = arrays[f"{split}_images"][:-3, 1:]
+        arrays[f"{split}_labels"] = arrays[f"{split}_labels"][:-3]
 
 
 def widths_classes_and_brightness(arrays):
@@ -74,13 +73,9 @@ DAMAGES = {
         "No duplicates (test)": "1 of 200",
         "No test image is a training image": "2 of 200 in both (index 3, index 4)",
     },
-    counts_types_and_heights: {
+    counts_and_heights: {
         "400 images (train)": "found 397",
         "200 images (test)": "found 197",
-        "Pixels are uint8 (train)": "found float32",
-        "Pixels are uint8 (test)": "found float32",
-        "Labels present (train)": "1 of 397",
-        "Labels present (test)": "1 of 197",
         "Images are 28 pixels high (train)": "397 of 397",
         "Images are 28 pixels high (test)": "197 of 197",
     },
@@ -102,8 +97,8 @@ DAMAGES = {
 
 
 def test_the_real_images_pass_every_expectation(made, passed):
-    assert made.summary == {"expectations": 28, "failed": []}
-    assert len(passed) == 28
+    assert made.summary == {"expectations": 24, "failed": []}
+    assert len(passed) == 24
     stop_if_critical(made)
 
 
