@@ -9,16 +9,13 @@ stays as it is. Refuses any file whose decompressed bytes are not the expected o
 import errno
 import http.client
 import os
-import random
 import shutil
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tasks.data.dataset import DataFile, DataSet
 from tasks.data.files import Incomplete, file_in, is_whole, read
@@ -29,17 +26,14 @@ from tasks.pipeline.staging import staging
 from tasks.pipeline.store import RAW
 
 OURS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # faults of the data folder, which no other source mends
-ATTEMPTS = 3
 TIMEOUT = 20  # seconds without a byte before a mirror is abandoned
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Somewhere that may have the files."""
 
     name: str
     open: Callable[[DataFile], Any]  # gives a binary stream of the file, gzip or plain
-    attempts: int = 1
 
 
 @node(not_in_key=("source_folder", "data_dir"), retries=5)
@@ -86,13 +80,13 @@ def _fetch_file(
     faults, kind = [], RunError
     for source in sources:
         try:
-            _try(source, file, scratch / file.name, progress)
+            with source.open(file) as stream, (scratch / file.name).open("wb") as copy:
+                read(stream, file, progress, copy)
         except (OSError, http.client.HTTPException, RunError) as error:
             if getattr(error, "errno", None) in OURS:
                 raise
             faults.append(f"{source.name}: {_reason(error)}")
-            if _may_heal(error) or isinstance(getattr(error, "reason", None), OSError):
-                kind = Unreachable
+            kind = Unreachable if _may_heal(error) else kind
         else:
             (scratch / file.name).replace(raw / file.name)
             progress(file.bytes, file.bytes, f"{file.name} from {source.name}", True)
@@ -106,21 +100,6 @@ def _fetch_file(
     )
 
 
-def _try(source: Source, file: DataFile, part: Path, progress: Progress) -> None:
-    """Copy a file from a source, again with growing pauses where that may help."""
-    for attempt in range(1, source.attempts + 1):
-        try:
-            with source.open(file) as stream, part.open("wb") as copy:
-                read(stream, file, progress, copy)
-        except (OSError, http.client.HTTPException, Incomplete) as error:
-            if attempt == source.attempts or not _may_heal(error):
-                raise
-            progress(0, file.bytes, f"{source.name}: {_reason(error)}; retrying", True)
-            time.sleep(2**attempt * random.uniform(0.5, 1))  # noqa: S311 (spreads callers, keeps no secret)
-        else:
-            return
-
-
 def _folder(folder: Path) -> Source:
     return Source(str(folder), lambda file: file_in(folder, file).open("rb"))
 
@@ -129,15 +108,15 @@ def _mirror(prefix: str) -> Source:
     def opener(file: DataFile) -> Any:
         return urllib.request.urlopen(f"{prefix}{file.name}.gz", timeout=TIMEOUT)  # noqa: S310 (http(s) by the specification)
 
-    return Source(prefix, opener, ATTEMPTS)
+    return Source(prefix, opener)
 
 
 def _may_heal(error: Exception) -> bool:
-    """Tell whether asking again may help: not for a missing file, an unknown host, or no network at all."""
+    """Tell whether asking again later may help: not for what is not there, or is something else."""
     if isinstance(error, urllib.error.HTTPError):
         return error.code >= 500 or error.code == 429
-    reason = getattr(error, "reason", error)
-    return isinstance(reason, TimeoutError | ConnectionResetError | Incomplete | http.client.IncompleteRead)
+    networks = urllib.error.URLError | ConnectionError | TimeoutError | http.client.HTTPException
+    return isinstance(error, networks | Incomplete)
 
 
 def _debian(package: str, unpacked: Path) -> Source:
