@@ -51,7 +51,7 @@ CONCLUSION = """
 | --- | --- |
 | `FASHION_MNIST_DIR` | a folder with the four IDX files, like `--source` |
 | `FASHION_MNIST_WEBHOOK` | the address that [notifications](deployments.md#notifications) are posted to |
-| `PREFECT_API_URL` | the Prefect server that a run reports to |
+| `PREFECT_API_URL` | the Prefect server that a run reports to; set but empty, your Prefect profile is ignored |
 | `PREFECT_API_KEY`, `PREFECT_API_AUTH_STRING` | what opens that server, if it asks for it |
 | `PORT` | the port of `make server`; the report pages are served at the next one |
 | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINT_URL` | for a `--store` in S3 |

@@ -1,14 +1,17 @@
 """A command's environment: what of the user's counts, and what must not shape or break a run.
 
-A run reports to the Prefect server that `PREFECT_API_URL` names. Nothing else of the user's Prefect is read, and
-nothing is written there: what Prefect keeps lies in the project's `data/prefect/`.
+A run reports to the Prefect server that `PREFECT_API_URL` names, in the environment or in the user's active Prefect
+profile. Nothing is written there: what Prefect keeps lies in the project's `data/prefect/`.
 """
 
 import os
 import signal
 import sys
 import time
+import tomllib
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 from tasks.pipeline import PROJECT
 from tasks.pipeline.fork_server import MATPLOTLIB
@@ -37,9 +40,29 @@ def prepare_python() -> None:
 
 def settle_environment() -> None:
     """Have in this process's environment what its parts and its children may rely on."""
-    for name in (*UNSET, *(() if os.environ.get(URL) else (URL,))):
+    known = {**_active_profile(), **os.environ}
+    if known.get(URL):
+        os.environ.update(known)
+    for name in (*UNSET, *(() if known.get(URL) else (URL,))):
         os.environ.pop(name, None)
     spared = [part for name in ("no_proxy", "NO_PROXY") for part in os.environ.get(name, "").split(",") if part]
     direct = ",".join(dict.fromkeys([*spared, *THIS_MACHINE]))
     ours = {"PREFECT_HOME": str(PREFECT_HOME), "DO_NOT_TRACK": "1", "no_proxy": direct, "NO_PROXY": direct}
     os.environ.update(ours | MATPLOTLIB)
+
+
+def _active_profile() -> dict[str, str]:
+    """Return the settings of the user's active Prefect profile; none where no profiles can be read."""
+    home = Path(os.environ.get("PREFECT_HOME") or os.path.expanduser("~/.prefect"))  # noqa: PTH111 (which may raise)
+    users = _profiles(Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml"))
+    name = os.environ.get("PREFECT_PROFILE") or users.get("active")
+    (prefect,) = find_spec("prefect").submodule_search_locations  # type: ignore[union-attr, misc]
+    known = _profiles(Path(prefect, "settings", "profiles.toml")).get("profiles", {}) | users.get("profiles", {})
+    return {name: str(value) for name, value in known.get(name, {}).items()}
+
+
+def _profiles(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, ValueError):  # there is none, or it is damaged
+        return {}

@@ -11,11 +11,12 @@ from tasks.data.dataset import FASHION_MNIST
 from tasks.formatting import as_text, count, nearest, option_of
 from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.models import networks
-from tasks.settings.options import GROUPS
+from tasks.settings.options import GROUPS, RENAMED
 from tasks.settings.presets import PRESETS
 from tasks.settings.settings import PATH_OPTIONS, Settings
 
 WIDTH = 80
+CHANGING = ("prune", "rollback", "yes")  # actions that change something: never suggested
 EXIT_STATUSES = {
     "0": "success: the report is up to date, or nothing is wrong",
     str(RunError.exit_status): "the run failed, or --verify or --status found a problem",
@@ -46,8 +47,12 @@ def read_options(arguments: list[str] | None = None, kind: type[Settings] = Sett
     known, unknown = _parser(kind).parse_known_args(arguments)
     if unknown:
         wrong = unknown[0].partition("=")[0]
-        meant = nearest(wrong.strip("-"), [option_of(name).strip("-") for name in (*_fields(kind), *ACTIONS)])
-        raise UserError(f"unknown option {wrong}" + (f". Did you mean --{meant}?" if meant else "; see --help"))
+        if new := RENAMED.get(wrong.strip("-").replace("-", "_")):
+            raise UserError(f"{wrong} is now {option_of(new)}")
+        near = [option_of(name).strip("-") for name in (*_fields(kind), *ACTIONS) if name not in CHANGING]
+        meant = nearest(wrong.strip("-"), near)
+        unknown_one = f"unknown option {wrong}" if wrong.startswith("-") else f"unexpected argument {wrong}"
+        raise UserError(unknown_one + (f". Did you mean --{meant}?" if meant else "; see --help"))
     values = vars(known)
     for name in ("dataset", "network_file", "recipe_file", *PATH_OPTIONS):
         given = values.get(name)

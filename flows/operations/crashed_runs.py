@@ -22,7 +22,7 @@ def mark_crashed_runs(url: str, *, pending: bool = False, stopped: bool = False)
     Raises:
         RunError: the server does not answer; a later call reports them.
     """
-    messages = [_end_run(url, run["id"], stopped) for run in _unfinished(url, pending)]
+    messages = [_end_run(url, run["id"], stopped) for run in unfinished(url, pending)]
     # A run's tasks are reported neither by its worker nor above, nor by itself while its server was away.
     going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
     for name, states in {"Completed": ["COMPLETED"], "Crashed": ["CRASHED", "FAILED", "CANCELLED"]}.items():
@@ -32,7 +32,7 @@ def mark_crashed_runs(url: str, *, pending: bool = False, stopped: bool = False)
     return list(filter(None, messages))
 
 
-def _unfinished(url: str, pending: bool) -> list[dict[str, Any]]:
+def unfinished(url: str, pending: bool = False) -> list[dict[str, Any]]:
     """Return the runs that this host's worker has started, that have not ended for the server and have no process."""
     states = ["RUNNING", "CANCELLING", *(["PENDING"] if pending else [])]
     flow_runs = {"state": {"type": {"any_": states}}, "deployment_id": {"is_null_": False}}

@@ -1,6 +1,7 @@
 """The client of a Prefect server's API. Plain HTTP: importing Prefect's own client takes 2.5 s of processor time."""
 
 import os
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ from tasks.settings.studies import KINDS
 if TYPE_CHECKING:
     import httpx
 
+PAUSES = (0.5, 1.0, 2.0, 4.0, 0.0)  # seconds after each try at a busy server
+BUSY = (429, 503)  # 503: another process holds its database
+PAGE = 200  # items: the most that Prefect puts into one reply
 OUR_FLOWS = {"name": {"any_": [kind.flow for kind in KINDS]}}  # a filter
 
 
@@ -19,8 +23,11 @@ def deployments(url: str) -> list[dict[str, Any]]:
 
 
 def find(url: str, path: str, **filters: Any) -> list[dict[str, Any]]:
-    """Return the items at a path that pass the filters, 200 at most; it raises what `request` does."""
-    return request(url, f"{path}/filter", filters)
+    """Return all items at a path that pass the filters, read page by page; it raises what `request` does."""
+    items: list[dict[str, Any]] = []
+    while len(page := request(url, f"{path}/filter", {**filters, "limit": PAGE, "offset": len(items)})) == PAGE:
+        items += page
+    return items + page
 
 
 def request(url: str, path: str, content: Any = None, method: str | None = None, timeout: float = 30) -> Any:
@@ -36,10 +43,14 @@ def request(url: str, path: str, content: Any = None, method: str | None = None,
         how["headers"] = {"Authorization": f"Bearer {key}"}
     elif basic:
         how["auth"] = tuple(basic.split(":", 1))
-    try:
-        response = send(method or ("GET" if content is None else "POST"), f"{url}/{path}", **how)
-    except ConnectionError as error:
-        raise RunError(f"no Prefect server answers at {url} ({error})") from error
+    for pause in PAUSES:
+        try:
+            response = send(method or ("GET" if content is None else "POST"), f"{url}/{path}", **how)
+        except ConnectionError as error:
+            raise RunError(f"no Prefect server answers at {url} ({error})") from error
+        if response.status_code not in BUSY:
+            break
+        time.sleep(pause)
     if response.status_code == 404:
         raise FileNotFoundError(path)
     if not response.is_success:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from flows.environment import URL
+from flows.operations.crashed_runs import unfinished
 from flows.operations.processes import find_service
 from flows.operations.server_client import deployments, request, seconds_of
 from flows.operations.services import HOME, last_seen, server_url
@@ -68,6 +69,8 @@ def _schedules() -> Findings:
         expected = {deployment["name"] for deployment in yaml.safe_load(SPECIFICATION.read_text())["deployments"]}
         if missing := expected - {deployment["name"] for deployment in found}:
             yield f"not deployed: {', '.join(sorted(missing))}; run `make deploy`"
+        for run in unfinished(url):
+            yield f"the server lists {run['name']} as {run['state_name'].lower()}, but its process is gone"
         if found:
             seen = last_seen(url)
             yield "worker", f"last seen {_ago(seen)}" if seen else "none"

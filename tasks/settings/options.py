@@ -18,6 +18,13 @@ from tasks.settings.presets import Augmentation, Precision, Schedule, TestTimeAu
 from tasks.training.trees import XGBOOST
 
 MODELS = (*NAMES, XGBOOST)
+RENAMED = {  # old spelling: new one
+    "fresh": "force",
+    "inference": "tta",
+    "keep": "keep_runs",
+    "margin": "min_improvement",
+    "tolerance": "max_class_drop",
+}
 GROUPS = {  # how the help and the documentation arrange the options
     "what to compare": ("networks", "network_file"),
     "recipe": (

@@ -21,7 +21,7 @@ from tasks.pipeline.champions import champions
 from tasks.pipeline.errors import UserError
 from tasks.pipeline.store import RAW
 from tasks.pipeline.user_module import UserFunction
-from tasks.settings.options import MODELS, Options, from_the_project
+from tasks.settings.options import MODELS, RENAMED, Options, from_the_project
 from tasks.settings.presets import PRESETS
 from tasks.settings.recipe import departures, fill_in, preset_values, recipe_of
 from tasks.training.trees import XGBOOST, XGBOOST_DISTRIBUTION
@@ -252,6 +252,8 @@ def _sentence(problem: Any, kind: type[Settings], values: dict[str, Any]) -> str
     name, message = str(next(iter(problem["loc"]), "")), problem["msg"].removeprefix("Value error, ")
     from_file = name not in values and values.get("recipe_file")
     spelled = f"--recipe-file {from_file}: {name}" if from_file else option_of(name)
+    if name in RENAMED:
+        return f"{spelled} is now {RENAMED[name]}"
     if problem["type"] == "extra_forbidden":
         return f"unknown setting {name}{suggest(name, kind.model_fields)}"
     if not name or problem["type"] == "value_error":

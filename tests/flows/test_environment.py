@@ -16,12 +16,23 @@ from tests.programs import PROJECT
 
 pytestmark = pytest.mark.slow
 
+PROFILES = """
+active = "work"
+
+[profiles.work]
+PREFECT_API_URL = "http://127.0.0.1:9/api"
+PREFECT_API_KEY = "k"
+
+[profiles.home]
+PREFECT_LOGGING_LEVEL = "DEBUG"
+"""
 SETTLE = """
 import json, os
 from flows.environment import settle_environment
 settle_environment()
 print(json.dumps(dict(os.environ)))
 """
+AT_WORK = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_API_KEY": "k"}
 
 
 @pytest.fixture
@@ -100,11 +111,27 @@ def test_the_smoke_preset_on_the_real_data_depends_on_nothing_that_the_user_has_
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
 
 
-def test_the_environment_names_the_server_whatever_the_user_s_prefect_has():
-    given = {"PREFECT_API_URL": "http://127.0.0.1:8/api", "PREFECT_API_KEY": "k"}
-    found = settled(PREFECT_HOME="/nowhere", PREFECT_PROFILE="home", **given)
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, AT_WORK),
+        ({"PREFECT_PROFILE": "home"}, {}),
+        ({"PREFECT_PROFILE": "local"}, {"PREFECT_API_URL": "http://127.0.0.1:4200/api"}),  # as Prefect itself has it
+        ({"PREFECT_PROFILE": "not there"}, {}),
+        ({"PREFECT_PROFILES_PATH": "damaged.toml"}, {}),
+        ({"PREFECT_PROFILES_PATH": "not there"}, {}),
+        ({"PREFECT_API_URL": ""}, {}),
+        ({"PREFECT_API_URL": "http://127.0.0.1:8/api"}, AT_WORK | {"PREFECT_API_URL": "http://127.0.0.1:8/api"}),
+    ],
+)
+def test_the_environment_or_else_the_active_profile_names_the_server(tmp_path, given, named):
+    (tmp_path / "profiles.toml").write_text(PROFILES)
+    (tmp_path / "damaged.toml").write_text("no TOML =")
+    if "PREFECT_PROFILES_PATH" in given:
+        given |= {"PREFECT_PROFILES_PATH": str(tmp_path / given["PREFECT_PROFILES_PATH"])}
+    found = settled(HOME=str(tmp_path), PREFECT_HOME=str(tmp_path), **given)
     assert found.pop("PREFECT_HOME") == str(PROJECT / "data" / "prefect")
-    assert {name: value for name, value in found.items() if name.startswith("PREFECT")} == given
+    assert {name: value for name, value in found.items() if name.startswith("PREFECT")} == named
 
 
 def test_this_machine_is_asked_directly_and_a_proxy_for_everything_is_left_out():

@@ -13,7 +13,7 @@ from flows.operations.status import status
 from tasks.pipeline.run_records import recorded
 from tasks.settings.settings import Settings
 from tests.conftest import killed_at_work
-from tests.flows.operations.test_crashed_runs import create, deployment
+from tests.flows.operations.test_crashed_runs import create, deployment, ghost
 from tests.programs import wait_until
 
 
@@ -119,6 +119,13 @@ def test_a_deployment_that_the_server_does_not_know_is_said(status_of, url, tmp_
     specification.write_text("deployments: [{name: nightly}, {entrypoint: a.b, 'name': weekly}]  # - name: never")
     monkeypatch.setattr(module, "SPECIFICATION", specification)
     assert "not deployed: weekly; run `make deploy`" in status_of(url)[1]
+
+
+def test_a_run_whose_process_is_gone_is_said(status_of, url):
+    run = ghost(url, "RUNNING")
+    name = request(url, f"flow_runs/{run}")["name"]
+    assert f"the server lists {name} as running, but its process is gone" in status_of(url)[1]
+    request(url, f"flow_runs/{run}", method="DELETE")
 
 
 def test_too_little_room_is_said(status_of, tmp_path, monkeypatch):
