@@ -120,10 +120,9 @@ def run_flow(dag: Dag, settings: Settings) -> Artifact:
         reporter(Event("started", SERVER, how))  # importing Prefect alone takes seconds
         from flows.orchestration.ephemeral_server import prefect_api
 
-        wait_for_the_server = stack.enter_context(prefect_api(PREFECT_HOME))
+        stack.enter_context(prefect_api(PREFECT_HOME))
         from flows.orchestration.flow import as_flow
 
-        wait_for_the_server()  # which has started while Prefect was imported here
         reporter(Event("ended", SERVER, took(time.monotonic() - began, "ready")))
         try:
             state: Any = as_flow(dag, type(settings))(settings, return_state=True)

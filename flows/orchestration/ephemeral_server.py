@@ -10,52 +10,49 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from flows.environment import PREFECT_HOME, URL
-from flows.operations.server_client import is_reachable, request
+from flows.environment import URL
+from flows.operations.server_client import insist_on, is_reachable
 from tasks.pipeline.errors import RunError
 
 KEPT = ("PREFECT_HOME", "PREFECT_LOGGING_")  # of the user's settings, or ours
-LABEL, DATABASE = "Prefect server", "runs.db"
+DATABASE = "runs.db"
 MAX_DATABASE = 1 << 26  # bytes; a run of all nodes adds 200,000
 START_TIMEOUT = 180  # seconds: the first start makes the database, 20 s on a slow machine
 END_TIMEOUT = 5  # seconds that a server which is gone may delay the run's end
 
 
 @contextlib.contextmanager
-def prefect_api(folder: Path) -> Iterator[Callable[[], None]]:
-    """Have a Prefect API while the context lasts; give a function that waits until it answers.
-
-    A server of the run's own keeps its database in the folder.
+def prefect_api(folder: Path) -> Iterator[None]:
+    """Have a Prefect API while the context lasts; a server of the run's own keeps its database in the folder.
 
     Raises:
-        RunError: the configured server does not answer, or (from the function) our own did not start.
+        RunError: the configured server does not answer, or our own did not start.
     """
     url = os.environ.get(URL)
-    if url:
-        try:
-            request(url, "health", timeout=10)
-        except (RunError, FileNotFoundError) as error:
-            raise RunError(f"{error}; start one there, or run without it: PREFECT_API_URL= make run") from error
-    else:  # settings for another server are not meant for this one
-        for name in [n for n in os.environ if n.startswith("PREFECT_") and not n.startswith(KEPT)]:
-            del os.environ[name]
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-
-    at_once = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}  # the run's end would wait for its next second
-    own = contextlib.nullcontext((url, lambda: None)) if url else _own_server(folder)
-    with temporary_settings(at_once), own as (url, wait):
-        yield wait
-        _flush(url)
+    if not url:
+        with _own_server(folder):
+            yield
+        return
+    try:
+        insist_on(url)
+    except RunError as error:
+        raise RunError(f"{error}; start one there, or run without it: PREFECT_API_URL= make run") from error
+    yield
+    if is_reachable(f"{url}/health"):
+        _flush()
 
 
 @contextlib.contextmanager
-def _own_server(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Serve while the context lasts; give the API's URL and a function that waits until it answers."""
+def _own_server(folder: Path) -> Iterator[None]:
+    for name in [n for n in os.environ if n.startswith("PREFECT_") and not n.startswith(KEPT)]:
+        del os.environ[name]  # settings for another server are not meant for this one
     from prefect import settings as known
 
+    folder.mkdir(parents=True, exist_ok=True)
+    _make_room(folder / DATABASE)
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
     its = {
@@ -65,14 +62,16 @@ def _own_server(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
         **dict.fromkeys((known.PREFECT_SERVER_API_AUTH_STRING, known.PREFECT_API_AUTH_STRING, known.PREFECT_API_KEY)),
     }
     errors: list[str] = []
-    folder.mkdir(parents=True, exist_ok=True)
-    _make_room(folder / DATABASE)
     with known.temporary_settings(its):
         within = contextvars.copy_context()  # with these settings
-        server = threading.Thread(target=within.run, args=(_serve, listener, errors), name=LABEL, daemon=True)
-        server.start()
+        threading.Thread(target=within.run, args=(_serve, listener, errors), daemon=True).start()
+        # The socket listens already, so one request waits for the server by itself.
+        if not is_reachable(f"{url}/health", START_TIMEOUT):
+            reasons = [line for error in errors for line in error.splitlines() if "Error: " in line]
+            reason = reasons[-1] if reasons else f"no answer in {START_TIMEOUT} s; if this machine is busy, run again"
+            raise RunError(f"the run's own Prefect server, with its data in {folder}, did not start ({reason})")
         try:
-            yield url, lambda: _wait_until_healthy(url, errors)
+            yield
         finally:
             logging.disable()  # Prefect reports, with a traceback, each write that its end puts off
 
@@ -102,20 +101,11 @@ def _serve(listener: socket.socket, errors: list[str]) -> None:
         listener.close()
 
 
-def _wait_until_healthy(url: str, errors: list[str]) -> None:
-    """Wait for the first answer: the socket listens already, so one request waits for the server by itself."""
-    if not is_reachable(f"{url}/health", START_TIMEOUT):
-        reasons = [line for error in errors for line in error.splitlines() if "Error: " in line]
-        reason = reasons[-1] if reasons else f"no answer in {START_TIMEOUT} s; if this machine is busy, run again"
-        raise RunError(f"the run's own Prefect server, with its data in {PREFECT_HOME}, did not start ({reason})")
-
-
-def _flush(url: str) -> None:
-    """Send the server, if it is still there, the events and logs that wait: the process exits without them."""
+def _flush() -> None:
+    """Send a server that is kept the events and logs that wait: the process exits without them."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogHandler
 
-    if is_reachable(f"{url}/health"):
-        logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # that some are left is why it is drained
-        APILogHandler().flush()
-        EventsWorker.drain_all(timeout=END_TIMEOUT)
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # that some are left is why it is drained
+    APILogHandler().flush()
+    EventsWorker.drain_all(timeout=END_TIMEOUT)

@@ -22,8 +22,7 @@ def many_tasks():
     task(lambda number: number).map(range(40)).wait()
 
 one = {settings.PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE: 1}  # it then writes all the time
-with settings.temporary_settings(one), prefect_api(Path(os.environ["PREFECT_HOME"])) as wait:
-    wait()
+with settings.temporary_settings(one), prefect_api(Path(os.environ["PREFECT_HOME"])):
     logging.disable()
     many_tasks()
 print("ended")
