@@ -49,8 +49,6 @@ def main(dag: Dag, kind: type[Settings], arguments: list[str] | None = None) -> 
         status = run_command(dag, settings, actions) if actions else run(dag, settings)
     except (RunError, UserError) as error:
         _fail(error)
-    except BrokenPipeError:  # nobody reads on: all is done but that
-        status = 0
     except OSError as error:
         _fail(RunError(describe(error)))
     except KeyboardInterrupt:

@@ -143,13 +143,6 @@ def test_this_machine_is_asked_directly_and_a_proxy_for_everything_is_left_out()
     assert "all_proxy" not in found
 
 
-def test_help_that_nobody_reads_says_nothing():
-    for program in ("main.py", "study.py"):
-        command = f"{sys.executable} {PROJECT}/flows/{program} --help | true"
-        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-        assert done.stderr == ""
-
-
 def test_a_terminal_that_lacks_a_sign_shows_another():
     latin = os.environ | {"PYTHONIOENCODING": "latin-1"}
     command = [sys.executable, str(PROJECT / "flows" / "main.py"), "--networks", "a→b"]
