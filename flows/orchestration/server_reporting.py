@@ -105,7 +105,7 @@ def await_server() -> None:
         except FileNotFoundError:  # it has forgotten the run
             return
         except RunError as error:
-            get_run_logger().warning("%s; waiting until it can be told how the run ended", error)
+            get_run_logger().warning("%s; waiting until it answers", error)
             time.sleep(60)
         else:
             return
