@@ -12,7 +12,6 @@ from typing import Any
 
 from flows.operations.processes import find_service
 from flows.operations.server_client import find, request
-from flows.operations.services import POOL
 from tests.programs import PROJECT, command_of, free_port, wait_until
 
 COPIED = ("Makefile", "flows", "prefect.yaml", "pyproject.toml", "requirements.lock", "setup.sh", "tasks")
@@ -74,13 +73,6 @@ class Deployed:
             if datetime.fromisoformat(run["expected_start_time"]) < datetime.now(UTC):  # the others go with it
                 request(self.url, f"flow_runs/{run['id']}", method="DELETE")
         wait_until(lambda: not self.runs(name, "PENDING", "RUNNING", "CANCELLING"), 300, lambda: str(self.runs(name)))
-
-    @contextlib.contextmanager
-    def beginning_nothing(self) -> Iterator[None]:
-        """Have the worker begin no run while the context lasts."""
-        request(self.url, f"work_pools/{POOL}", {"is_paused": True}, method="PATCH")
-        yield
-        request(self.url, f"work_pools/{POOL}", {"is_paused": False}, method="PATCH")
 
     def start(self, name: str, settings: dict[str, Any]) -> str:
         """Have a run of a deployment begin now; return its id."""

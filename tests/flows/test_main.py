@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flows.actions import run_command
-from flows.cli import read_command, read_options
+from flows.cli import read_command
 from flows.main import dag
 from tasks.settings.settings import Settings
 from tests.conftest import everything_in
@@ -87,14 +87,6 @@ def test_plan_verify_and_prune_answer_and_change_nothing(finished_run, tmp_path,
     status, verified = answer("--verify")
     assert status == 1
     assert verified.startswith(f"train/{history.parent.name}: history.json altered since it was made")
-
-
-def test_every_setting_is_an_option():
-    values = read_options(["--seed", "3", "--networks", "dropout", "--data-dir", "elsewhere"])
-    assert values["seed"] == "3"
-    assert Path(values["data_dir"]).is_absolute()
-    for name in Settings.model_fields:
-        assert read_options([f"--{name.replace('_', '-')}", "x"]).keys() == {name}
 
 
 def test_at_a_terminal_ctrl_c_ends_it_with_its_children_and_one_line(tmp_path):
