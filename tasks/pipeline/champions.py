@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tasks.pipeline.artifact import Artifact, verify
-from tasks.pipeline.errors import RunError, UserError, describe
+from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.staging import lock, replace_file
 
 FILE = "champion.json"
@@ -53,14 +53,12 @@ def champions(data_dir: Path) -> Champions:
     """Return what the file says; no champion, if there is no file.
 
     Raises:
-        RunError: it cannot be read, or holds something else.
+        RunError: it holds something else.
     """
     try:
         return Champions.model_validate_json((data_dir / FILE).read_bytes())
     except FileNotFoundError:
         return Champions()
-    except OSError as error:
-        raise RunError(f"{describe(error)}; repair it or move it away") from error
     except ValidationError as error:
         raise RunError(
             f"{data_dir / FILE} is damaged: {error.errors()[0]['msg']}; repair it or move it away"

@@ -13,7 +13,6 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasks.pipeline import PROJECT
-from tasks.pipeline.errors import UserError
 from tasks.pipeline.node import CUSTOM, NETWORKS, import_by_name
 
 if TYPE_CHECKING:
@@ -39,17 +38,6 @@ class Network(NamedTuple):
 
 @cache
 def networks() -> dict[str, Network]:
-    """Return every network by its name.
-
-    Raises:
-        UserError: a file cannot be imported, or is not as described above.
-    """
-    return {name: _network(name) for name in NAMES}
-
-
-def _network(name: str) -> Network:
-    try:
-        module = import_by_name(f"{NETWORKS}.{name}")
-        return Network(module.build, module.EPOCHS, getattr(module, "RECIPE", {}))
-    except Exception as error:  # whatever is written there
-        raise UserError(f"{FOLDER / name}.py is no network: {type(error).__name__}: {error}") from error
+    """Return every network by its name."""
+    modules = {name: import_by_name(f"{NETWORKS}.{name}") for name in NAMES}
+    return {name: Network(of.build, of.EPOCHS, getattr(of, "RECIPE", {})) for name, of in modules.items()}

@@ -222,17 +222,6 @@ def test_exit_statuses_are_not_mixed_up_among_threads():
     assert set(told[1::2]) == {"its process exited with status 3 and no result"}
 
 
-def test_workers_need_few_descriptors_little_shared_memory_and_no_tmpdir_of_one_s_own():
-    code = "say(run(functions.add, [1] * 100_000, progress=silent))"
-    limits = ["ulimit -n 64", "export TMPDIR=/nowhere"]
-    if root := os.geteuid() == 0:  # who alone can take the shared memory away
-        limits.append("mount -t tmpfs -o size=64k none /dev/shm")
-    command = " && ".join([*limits, f"exec {sys.executable} -c '{BEGIN + code}'"])
-    inside = ["unshare", "--mount"] if root else []
-    told = subprocess.run([*inside, "bash", "-c", command], cwd=PROJECT, capture_output=True, text=True, timeout=60)
-    assert told.stdout == "{'sum': 100000}\n", told
-
-
 def test_no_worker_of_these_tests_is_left():
     assert not workers._running
     assert multiprocessing.active_children() == []
