@@ -1,7 +1,7 @@
 """The code that decides what a node makes: its file and every project file that it imports, itself or through others.
 
 A file counts as its syntax tree without docstrings and comments; the templates, styles and scripts of the report count
-with it. What this cannot see, such as an import by a computed name, a worker refuses (`tasks/pipeline/worker.py`).
+with it. What this cannot see, such as an import by a computed name, `tests/test_layout.py` forbids.
 """
 
 import ast
@@ -15,7 +15,6 @@ from tasks.pipeline.reading import sha256_of
 PACKAGES, DATA_FOLDER, DATA_SUFFIXES = ("flows", "tasks", "tests"), "tasks/reporting", (".css", ".j2", ".js")
 # How an artifact is kept says nothing about what is in it; a setting counts by its value.
 NOT_IN_A_RESULT = ("tasks.pipeline.", "tasks.settings.", "tasks.data.dataset.")
-data_read: set[tuple[str, str]] = set()  # by this process: name in the project and digest
 
 
 def code_digests(*modules: str, project: Path = PROJECT) -> dict[str, str]:
@@ -34,13 +33,6 @@ def code_digests(*modules: str, project: Path = PROJECT) -> dict[str, str]:
     data = {path for folder in folders for path in folder.rglob("[!.]*") if path.suffix in DATA_SUFFIXES}
     found |= {path: sha256_of(path) for path in data if path.is_file()}
     return {path.relative_to(project).as_posix(): found[path] for path in sorted(found)}
-
-
-def read_data(path: Path) -> str:
-    """Return a template, a style or a script, and remember what it was: a worker holds that against its key."""
-    content = path.read_bytes()
-    data_read.add((path.relative_to(PROJECT).as_posix(), hashlib.sha256(content).hexdigest()))
-    return content.decode()
 
 
 def counts(module: str) -> bool:

@@ -13,7 +13,6 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from tasks.formatting import count, duration, in_unit, join_words, moment, p_value, percent, points, signed, size, times
-from tasks.pipeline.code_key import read_data
 from tasks.reporting.plots import slot
 
 OPTION = re.compile(r"--[\w-]+")
@@ -67,10 +66,10 @@ class Templates:
     """The templates beside this file, with what they share."""
 
     def __init__(self, **shared: Any) -> None:
-        from jinja2 import Environment, FunctionLoader, StrictUndefined
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
         self.environment = Environment(
-            loader=FunctionLoader(lambda name: (read_data(BESIDE / name), str(BESIDE / name), None)),
+            loader=FileSystemLoader(BESIDE),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -101,7 +100,7 @@ class Templates:
 
     def page(self, template: str, script_file: str = "", **values: Any) -> str:
         """Return a whole page: only its own script may run, told by its digest."""
-        script = "".join(read_data(BESIDE / name) for name in ("scroll.js", script_file) if name)
+        script = "".join((BESIDE / name).read_text("utf-8") for name in ("scroll.js", script_file) if name)
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        style = "".join(read_data(BESIDE / f"{name}.css") for name in ("style", "tables", "figures", "pages"))
+        style = "".join((BESIDE / f"{name}.css").read_text("utf-8") for name in ("style", "tables", "figures", "pages"))
         return self.render(template, style=style, script=script, script_digest=digest, **values) + "\n"

@@ -3,17 +3,15 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
-from tasks.pipeline import PROJECT, workers
+from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError
+from tasks.pipeline.node import Node
 from tasks.pipeline.progress import Event, log_reporter, took
 from tasks.pipeline.provenance import cores
-from tasks.pipeline.worker import run_node
 from tasks.settings.settings import Settings
-from tests import silent
 from tests import worker_functions as nodes
 from tests.worker_functions import count, double
 
@@ -88,23 +86,6 @@ def test_an_input_that_changes_while_a_node_runs_is_not_taken_for_what_it_was(se
     assert list((settings.data_dir / "alter_input").glob("[!.]*")) == []
 
 
-def worker_of(node, settings, tmp_path, **changes):
-    """Run a node's function in a worker, for a key that is changed."""
-    cache_key = replace(node.cache_key(settings, None, {}), **changes)
-    (tmp_path / "count" / "folder").mkdir(parents=True)
-    keywords = {"seed": 0, "data_dir": settings.data_dir}
-    return workers.run(
-        run_node,
-        node.function.__module__,
-        node.name,
-        None,
-        cache_key,
-        tmp_path / "count" / "folder",
-        keywords,
-        progress=silent,
-    )
-
-
 def test_a_worker_refuses_a_library_that_was_replaced_after_it_was_imported():
     script = """
 from tasks.pipeline.code_key import code_digests
@@ -112,19 +93,22 @@ from tasks.pipeline.cache_key import CacheKey, versions_of
 from tasks.pipeline.fork_server import preloaded
 from tasks.pipeline.worker import _check
 key = CacheKey("count", None, {}, {}, code_digests("tasks"), versions_of(("numpy",)))
-_check(key)
+_check(key, ["tasks"])
 preloaded["numpy"] = "0.0.1"
-_check(key)
+_check(key, ["tasks"])
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True)
     assert done.stderr.endswith("RunError: the code has changed since the run began (numpy); run again\n")
 
 
-def test_a_worker_refuses_a_key_that_is_of_other_code(settings, tmp_path):
-    code = count.cache_key(settings, None, {}).code | {"tests/worker_functions.py": "0" * 16}
-    told = r"^the code has changed since the run began \(tests/worker_functions.py\); run again$"
+def test_a_worker_refuses_a_key_that_is_of_other_code(settings, monkeypatch):
+    other = count.fingerprint(settings, None)
+    other["code"]["tests/worker_functions.py"] = "0" * 16
+    monkeypatch.setattr(Node, "fingerprint", lambda *_: other)
+    told = r"^count: the code has changed since the run began \(tests/worker_functions.py\); run again$"
     with pytest.raises(RunError, match=told):
-        worker_of(count, settings, tmp_path, code=code)
+        count.run(settings, None, {}, Heard())
+    assert list((settings.data_dir / "count").glob("[!.]*")) == []
 
 
 def test_no_more_workers_are_at_work_than_there_are_cores(settings):
