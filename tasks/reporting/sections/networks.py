@@ -84,7 +84,7 @@ def multiply_adds_of(run: Run, network: str) -> int | None:
     return None if None in known else sum(known)
 
 
-def says_something(value: Any) -> bool:
+def _says_something(value: Any) -> bool:
     """Tell whether a setting's value is worth showing: not where it is left out, or a rate of 0.0."""
     return value not in (None, []) and not (isinstance(value, float) and value == 0)
 
@@ -96,7 +96,7 @@ def _model_of(train: dict[str, Any]) -> str:
 
 def _recipes(recipes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return each network's value of every setting that any of them has; of a file, its digest."""
-    said = {setting: None for recipe in recipes.values() for setting, value in recipe.items() if says_something(value)}
+    said = {setting: None for recipe in recipes.values() for setting, value in recipe.items() if _says_something(value)}
     shown = {
         name: {setting: value["sha256"][:16] if isinstance(value, dict) else value for setting, value in of.items()}
         for name, of in recipes.items()

@@ -5,7 +5,6 @@ from typing import Any
 from tasks.evaluation.models import Count, Model, Seconds
 from tasks.formatting import SPACE
 from tasks.reporting.data import Run
-from tasks.reporting.sections.networks import says_something
 
 TITLE = "How this was made"
 GATES = {"prepare": ["validate"]}  # what has to pass before, though nothing is read of it
@@ -76,7 +75,7 @@ def numbers(run: Run) -> Numbers:
 def _settings(manifest: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that a node has read and that say something."""
     read = manifest["cache_key"]["settings"].items()
-    return {name: value for name, value in read if name != "data_set" and says_something(value)}
+    return {name: value for name, value in read if name != "data_set" and value not in (None, [])}
 
 
 def _machine(made: dict[str, Any]) -> str:

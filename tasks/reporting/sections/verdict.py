@@ -186,8 +186,8 @@ def _bottom_line(run: Run, budgets: dict[str, Budget]) -> str:
     if XGBOOST not in (winner, other):
         one, two = (run.comparison.networks[name].parameters for name in (winner, other))
         parts.append(_ratio(one, two, "size"))
-    epochs = budgets[winner].epochs, budgets[other].epochs
-    for_epochs = " for {} epochs instead of {}".format(*epochs) if epochs[0] != epochs[1] else ""
+    epochs = [of.epochs for of in _of_networks({name: budgets[name] for name in (winner, other)}).values()]
+    for_epochs = " for {} epochs instead of {}".format(*epochs) if len({*epochs}) == 2 else ""
     parts.append(_ratio(budgets[winner].seconds, budgets[other].seconds, "training time") + for_epochs)
     return f"Compared with {other}: {'; '.join(parts)}."
 
