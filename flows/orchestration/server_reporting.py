@@ -22,51 +22,45 @@ from flows.result_table import numbers, verdict
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.progress import Background, Event
+from tasks.pipeline.progress import Event
 
 INTERVAL = 5.0  # seconds between two reports of progress
 SERVER_WAIT = 86400  # seconds: a server that is away for longer does not learn how a run has ended
 
 
-class ProgressArtifacts:
-    """A reporter that updates a progress artifact for each network in training while the context lasts."""
+class ProgressArtifacts(contextlib.AbstractContextManager["ProgressArtifacts"]):
+    """A reporter that updates a progress artifact for each network in training."""
 
     def __init__(self) -> None:
-        self.newest: dict[str, dict[str, Any]] = {}  # by label: data (percent) and description
-        self.sent: dict[str, tuple[str, dict[str, Any]]] = {}  # the artifact's id, and what it shows
-        self.url, self.flow_run = os.environ[URL], str(flow_run.id)
-        self.writer = Background("progress artifacts", self._show, INTERVAL)
-
-    def __enter__(self) -> "ProgressArtifacts":
-        self.writer.start()
-        return self
+        self.flow_run = str(flow_run.id)
+        self.notes: dict[str, str] = {}  # by label: the newest
+        self.sent: dict[str, tuple[str, float]] = {}  # the artifact's id, and when the server was last told
 
     def __exit__(self, *_: object) -> None:
-        self.writer.end(within=2 * INTERVAL)
-        self._show()
+        """Leave the artifacts as they are."""
 
     def __call__(self, event: Event) -> None:
-        """Take in how far a training is, and how it ended."""
-        label, last = event.label, self.newest.get(event.label)
+        """Show how far a training is, and how it ended; a server that does not answer gets the next news."""
+        label, over = event.label, event.kind in ("ended", "failed")
+        identifier, last = self.sent.get(label, ("", -INTERVAL))
         if event.kind == "advanced" and label.startswith("train[") and event.total:
-            self.newest[label] = {"data": 100 * event.done / event.total, "description": event.note}
-        elif last and event.kind == "failed":
-            self.newest[label] = last | {"description": event.note}
-        elif last:
-            self.newest[label] = {"data": 100.0, "description": f"{last['description']} · {event.note}"}
-
-    def _show(self) -> None:
-        """Send the server what is new; if it does not answer, it gets that with the next report."""
+            self.notes[label] = event.note
+        elif not over or label not in self.notes:
+            return
+        if not over and time.monotonic() - last < INTERVAL:
+            return
+        news: dict[str, Any] = {"description": f"{self.notes[label]} · {event.note}" if over else event.note}
+        if event.kind != "failed":
+            news["data"] = 100.0 if over else 100 * event.done / event.total
+        self.sent[label] = identifier, time.monotonic()
         with contextlib.suppress(RunError, FileNotFoundError):
-            for label, news in self.newest.copy().items():
-                identifier, last = self.sent.get(label, ("", {}))
-                if not identifier:
-                    key = re.sub("[^a-z0-9]+", "-", f"progress-of-{label.lower()}").strip("-")
-                    made = {"key": key, "type": "progress", "flow_run_id": self.flow_run, **news}
-                    identifier = request(self.url, "artifacts/", made, timeout=INTERVAL)["id"]
-                elif last != news:
-                    request(self.url, f"artifacts/{identifier}", news, "PATCH", timeout=INTERVAL)
-                self.sent[label] = identifier, news
+            if identifier:
+                request(os.environ[URL], f"artifacts/{identifier}", news, "PATCH", timeout=INTERVAL)
+            else:
+                key = re.sub("[^a-z0-9]+", "-", f"progress-of-{label.lower()}").strip("-")
+                made = {"key": key, "type": "progress", "flow_run_id": self.flow_run, **news}
+                identifier = request(os.environ[URL], "artifacts/", made, timeout=INTERVAL)["id"]
+                self.sent[label] = identifier, time.monotonic()
 
 
 def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
