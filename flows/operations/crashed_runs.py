@@ -1,7 +1,7 @@
 """Scheduled runs that were killed: the server lists them as running for ever, and their deployment's next runs wait.
 
-A worker's run carries its id in its processes' environment: if no process on this host has it, the run is dead. The
-next run or worker, or `make stop`, reports it to the server.
+A worker's run carries its id in its processes' environment: if no process on this host has it, the run is dead. `make
+worker` and `make stop` report it to the server.
 """
 
 import socket

@@ -20,7 +20,6 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Completed, Failed
 
 from flows.environment import URL
-from flows.operations.crashed_runs import mark_crashed_runs
 from flows.operations.notify import notify, notify_of_failure, promote_winner
 from flows.orchestration.server_reporting import ProgressArtifacts, await_server, show_result
 from flows.orchestration.task import as_task, exception_of, failed
@@ -85,11 +84,6 @@ def run_all(dag: Dag, settings: Settings) -> State:
     log.info("Code: %s (%s). Data: %s. Reports: %s. Prefect server: %s.", PROJECT, commit(), *places)
     ahead = plan(dag, settings)
     live = LivePage(settings.reports_dir, [label for label, *_ in ahead.steps])
-    try:
-        for message in mark_crashed_runs(server) if deployment.id else []:
-            log.info("%s", message)
-    except RunError as error:  # the next run reports them
-        log.warning("%s", error)
     Store(settings.data_dir).clean_up()
     if deployment.id and settings.engine == "local":
         start_server(ahead.libraries, environment())

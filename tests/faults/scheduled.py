@@ -51,12 +51,11 @@ def one(copy: Deployed, fault: Callable[[Deployed, int], None], expected: dict[s
     with paused(flow):  # whatever is done in a moment is not done before the fault
         (disturbed,) = [run for run in copy.runs("watch", "RUNNING") if run["id"] not in before]
     fault(copy, flow)
-    going_on = {"Running", "Pending", "Scheduled"}  # of its tasks, a later run tells where it could not
 
     def brought() -> bool:
         with contextlib.suppress(RunError):  # the server may be away, or drowned in overdue runs
             done = [run for run in copy.runs("watch", "COMPLETED") if run["id"] not in before]
-            return bool(done) and not training(copy) and not going_on & set(copy.tasks(disturbed["id"]).values())
+            return bool(done) and not training(copy)
         return False
 
     wait_until(brought, 900, lambda: str([(run["name"], run["state"]) for run in copy.runs("watch")[-5:]]))
@@ -65,7 +64,9 @@ def one(copy: Deployed, fault: Callable[[Deployed, int], None], expected: dict[s
     assert digests(copy) == expected, "another result"
     assert leftovers(copy.data) == list(copy.data.glob("checkpoints/*")) == [], "something was left"
     wait_until(lambda: FORK_SERVER not in str(copy.processes("worker")), ORPHANS_END_WITHIN, lambda: "a child is left")
-    ended = copy.run(disturbed["id"])
+    copy.command("make worker")  # as cron does
+    ended, tasks = copy.run(disturbed["id"]), set(copy.tasks(disturbed["id"]).values())
+    assert not {"Running", "Pending", "Scheduled"} & {ended["state_name"], *tasks}, (ended["state"], tasks)
     return f"{ended['state_name']} ({ended['state']['message']}); then the same {len(expected)} digests, nothing left"
 
 
