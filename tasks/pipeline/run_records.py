@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,7 +107,10 @@ def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
             with contextlib.suppress(OSError):  # the disk was full from the beginning, or that record is another user's
                 if before:
                     path.unlink()
-                    os.utime(before.path)
+                newest = before.path if before else path
+                others = [last_asked(other) for other in path.parent.glob(NAMED) if other != newest]
+                ahead = max(others, default=0.0)  # of now, if the clock was put back since
+                os.utime(newest, None if ahead < time.time() else (ahead + 0.001,) * 2)
 
 
 @contextlib.contextmanager

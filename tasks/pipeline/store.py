@@ -10,6 +10,7 @@ from typing import Any
 from tasks.pipeline.artifact import MANIFEST, Artifact, Miss, put_manifest, verify
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.checkpoints import Checkpoints
+from tasks.pipeline.code_key import path_of
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.staging import clean_up, fsync, pause, staging
 
@@ -121,5 +122,6 @@ class Store:
 
 
 def is_node(folder: Path) -> bool:
-    """Tell whether a folder holds a node's artifacts, by its name."""
-    return folder.name.isidentifier() and folder.name not in NOT_NODES
+    """Tell whether a folder holds a node's artifacts; a link to one elsewhere does so only by the name of a node."""
+    named = folder.name.isidentifier() and folder.name not in NOT_NODES
+    return named and (not folder.is_symlink() or path_of(f"tasks.{folder.name}") is not None)
