@@ -55,9 +55,14 @@ def request(url: str, path: str, content: Any = None, method: str | None = None,
         raise FileNotFoundError(path)
     if not response.is_success:
         raise RunError(f"the Prefect server at {url} refused {path}: {response.text}")
+    return response.json() if response.content else None
+
+
+def insist_on(url: str) -> None:
+    """Raise a RunError unless a Prefect API answers there."""
     try:
-        return response.json() if response.content else None
-    except ValueError as error:
+        request(url, "health", timeout=10)
+    except (FileNotFoundError, ValueError) as error:
         raise RunError(f"something else than a Prefect API answers at {url} (the address ends in /api)") from error
 
 

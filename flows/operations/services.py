@@ -21,7 +21,7 @@ from flows.environment import PREFECT_HOME as HOME
 from flows.environment import URL, settle_environment
 from flows.operations.crashed_runs import mark_crashed_runs
 from flows.operations.processes import SERVICE_ENV, find_service, terminate, wait_until
-from flows.operations.server_client import OUR_FLOWS, deployments, find, is_reachable, request, seconds_of
+from flows.operations.server_client import deployments, find, insist_on, is_reachable, request, seconds_of
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.staging import write_whole
@@ -92,8 +92,7 @@ def deploy() -> str:
         schema = deployment["parameter_openapi_schema"]
         schema["propertyNames"] = {"enum": list(schema["properties"])}
         request(url, f"deployments/{deployment['id']}", {"parameter_openapi_schema": schema}, "PATCH")
-    flows = {flow["id"]: flow["name"] for flow in find(url, "flows", flows=OUR_FLOWS)}
-    return f"Deployed to {url}: " + ", ".join(f"{flows[one['flow_id']]}/{one['name']}" for one in found)
+    return f"Deployed to {url}: {', '.join(deployment['name'] for deployment in found)}"
 
 
 def start_worker() -> str:
@@ -134,8 +133,7 @@ def server_url() -> str:
     url = os.environ.get(URL) or _api_of("server") or _api_of("worker")
     if not url:
         raise RunError("no Prefect server is running here: start one with `make server`, or set PREFECT_API_URL")
-    if not is_reachable(f"{url}/health"):
-        raise RunError(f"no Prefect API answers at {url} (the address ends in /api); start a server with `make server`")
+    insist_on(url)
     return url
 
 

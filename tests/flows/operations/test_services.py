@@ -56,7 +56,7 @@ def test_a_word_that_is_no_service_gets_a_sentence(monkeypatch, capsys):
 @pytest.mark.parametrize("url", ["127.0.0.1:4200/api", "nonsense"])
 def test_an_address_that_is_none_gets_a_sentence(monkeypatch, url):
     monkeypatch.setenv("PREFECT_API_URL", url)
-    with pytest.raises(RunError, match=f"^no Prefect API answers at {url} "):
+    with pytest.raises(RunError, match=f"^no Prefect server answers at {url} "):
         module.server_url()
 
 
