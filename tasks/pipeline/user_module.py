@@ -1,12 +1,15 @@
 """A user's own file of Python: named on the command line, counted as a whole by its SHA-256, and run in a worker.
 
-It imports nothing of this project, whose changes would go unnoticed.
+It imports nothing of this project, and reads no other file of the user's: changes there would go unnoticed.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
+import functools
 import hashlib
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -23,6 +26,10 @@ from tasks.pipeline.reading import printable
 
 EXPECTED = "expected is a Keras model that takes images of 28×28×1 and gives ten probabilities"
 SAID = 200  # characters of another's message
+SYSTEM = ("/dev/", "/etc/", "/proc/", "/sys/", "/usr/")
+
+_running: list[Path] = []  # the file whose code runs now, if one does
+_written: set[str] = set()  # what it has made itself, and may read again
 
 
 class UserFunction(BaseModel):
@@ -70,10 +77,8 @@ class UserFunction(BaseModel):
         module = ModuleType(self.module)
         module.__file__ = str(self.path)
         sys.modules[module.__name__] = module  # where a class that is saved is looked for
-        try:
+        with self._alone():
             exec(compile(content, self.path, "exec"), vars(module))  # noqa: S102 (the user's own code)
-        except (Exception, SystemExit) as error:
-            raise self.fault(error) from error
         return module
 
     def call(self) -> Any:
@@ -83,16 +88,53 @@ class UserFunction(BaseModel):
             RunError, UserError: as `load`; or the function fails.
         """
         function = getattr(self.load(), self.function)
-        try:
+        with self._alone():
             return function()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Run the user's code: it may read no other file of theirs, and what goes wrong is told with its place."""
+        _watch_files()
+        _running.append(self.path)
+        try:
+            yield
+        except UserError:
+            raise
         except (Exception, SystemExit) as error:
             raise self.fault(error) from error
+        finally:
+            _running.remove(self.path)
 
     def fault(self, error: BaseException) -> UserError:
         """Return where in the file it failed, and how."""
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.path)]
         where = f", line {frames[-1].lineno}, in {frames[-1].name}" if frames else ""
         return UserError(f"{self.path}{where}: {type(error).__name__}: {said(error)}; {EXPECTED}")
+
+
+@functools.cache
+def _watch_files() -> None:
+    """Have each file that is opened told to `_refuse_other_files`, by HDF5's own code, such as weights, as well."""
+    import h5py
+
+    class File(h5py.File):
+        def __init__(self, name: Any, mode: str = "r", *arguments: Any, **how: Any) -> None:
+            sys.audit("open", name, mode, os.O_RDONLY if mode == "r" else os.O_CREAT)
+            super().__init__(name, mode, *arguments, **how)
+
+    h5py.File = File
+    sys.addaudithook(_refuse_other_files)
+
+
+def _refuse_other_files(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "open" or not _running or not isinstance(arguments[0], str | bytes | os.PathLike):
+        return
+    path, own = os.path.realpath(os.fsdecode(arguments[0])), _running[-1]
+    if arguments[2] & os.O_CREAT and not os.path.lexists(path):
+        _written.add(path)
+    known = (*(os.path.realpath(place) for place in (sys.prefix, sys.base_prefix, PROJECT / "tasks")), *SYSTEM)
+    if Path(path).is_file() and not path.startswith(known) and path not in {os.path.realpath(own), *_written}:
+        raise UserError(f"{own}: reads {path}, whose changes would go unnoticed; put its content into {own.name}")
 
 
 def said(error: BaseException) -> str:

@@ -50,6 +50,18 @@ def of_logits():
     return around(activation=None)
 
 
+def of_saved_weights(name="pretrained.npy"):
+    np.load(os.path.join(os.path.dirname(__file__), name))
+    return around()
+
+
+def of_weights_in_hdf5():
+    around().save_weights(os.path.join(os.path.dirname(__file__), "new.weights.h5"))
+    around().load_weights(os.path.join(os.path.dirname(__file__), "new.weights.h5"))  # it has made these itself
+    around().load_weights(os.path.join(os.path.dirname(__file__), "pretrained.weights.h5"))
+    return around()
+
+
 def of_nothing():
     return None
 
@@ -182,6 +194,16 @@ def test_what_is_no_such_network_is_refused_with_file_line_and_what_is_expected(
         build(f"{file}:{function}")
     assert str(refused.value).startswith(f"{file}{'' if sentence.startswith(',') else ': '}{sentence}")
     assert str(refused.value).endswith(("takes images of 28×28×1 and gives ten probabilities", "and use no Lambda"))
+
+
+@pytest.mark.parametrize(
+    ("function", "read"), [("of_saved_weights", "pretrained.npy"), ("of_weights_in_hdf5", "pretrained.weights.h5")]
+)
+@pytest.mark.usefixtures("tensorflow")
+def test_a_file_that_reads_another_is_refused(file, function, read):
+    file.with_name(read).write_bytes(b"0")
+    with pytest.raises(UserError, match=f"reads {file.with_name(read)}, whose changes would go unnoticed; put its"):
+        build(f"{file}:{function}")
 
 
 @pytest.mark.parametrize(
