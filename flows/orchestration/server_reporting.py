@@ -70,10 +70,8 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     url, run, linked = os.environ.get(URL), str(flow_run.id), f"[Report]({link})"
     if not url:  # the server ends with the run
         return link
-    text, legend = (
-        "\n\n".join([*verdict(artifact), linked]),
-        "Accuracy of each network; gap: train minus test, in points.",
-    )
+    text = "\n\n".join([*verdict(artifact), linked])
+    legend = "Accuracy of each network; gap: train minus test accuracy, in points."
     shown = (
         ("comparison", "table", json.dumps(numbers(artifact)), legend),
         ("verdict", "markdown", text, "Which network to keep, and why."),
@@ -81,10 +79,9 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     )
     try:
         request(url, f"flow_runs/{run}", {"name": f"{recipe}-{artifact.key[:8]}"}, "PATCH")
-        for key, kind, data, about in shown:
-            request(
-                url, "artifacts/", {"flow_run_id": run, "key": key, "type": kind, "data": data, "description": about}
-            )
+        for key, kind, data, description in shown:
+            of = {"flow_run_id": run, "key": key, "type": kind}
+            request(url, "artifacts/", {**of, "data": data, "description": description})
     except (RunError, FileNotFoundError) as error:
         get_run_logger().warning("the Prefect server refused the run's result (%s)", error)
     return link
