@@ -23,13 +23,13 @@ EXIT_STATUSES = {
     str(UserError.exit_status): "an option or an input cannot be used",
     "130": "stopped by Ctrl-C or SIGTERM",
 }
-EXAMPLES = {
-    "": "compare baseline and dropout",
-    "--preset smoke": "does everything work?",
-    "--preset article": "the article's own recipe",
-    "--network-file my.py:build": "add a network of your own",
-    "--epochs 4 --plan": "what would run, and why",
-}
+EXAMPLES = """\
+examples:
+  python flows/main.py                              compare baseline and dropout
+  python flows/main.py --preset smoke               does everything work?
+  python flows/main.py --preset article             the article's own recipe
+  python flows/main.py --network-file my.py:build   add a network of your own
+  python flows/main.py --epochs 4 --plan            what would run, and why"""
 STUDIES = """\
 studies:
   python flows/study.py seeds                       is the difference real?
@@ -112,16 +112,9 @@ class _Parser(argparse.ArgumentParser):
 
 def _epilog(kind: type[Settings]) -> str:
     """Return presets, examples and exit statuses."""
-    examples = {}
-    if kind is Settings:
-        examples = {f"{kind.program} {options}".strip(): meaning for options, meaning in EXAMPLES.items()}
-    parts = [
-        ("presets:", _presets()),
-        ("examples:", [f"  {command:<50}{meaning}" for command, meaning in examples.items()]),
-        ("exit status:", [f"  {status:<5}{meaning}" for status, meaning in EXIT_STATUSES.items()]),
-    ]
-    shown = ["\n".join([title, *lines]) for title, lines in parts if lines]
-    return "\n\n".join([*shown, *([STUDIES] if kind is Settings else [])])
+    presets = "\n".join(["presets:", *_presets()])
+    statuses = "\n".join(["exit status:", *(f"  {status:<5}{meaning}" for status, meaning in EXIT_STATUSES.items())])
+    return "\n\n".join([presets, EXAMPLES, statuses, STUDIES] if kind is Settings else [presets, statuses])
 
 
 def _presets() -> list[str]:
