@@ -11,10 +11,13 @@ from typing import Any
 
 from flows.operations.server_client import request
 from tasks.data.dataset import FASHION_MNIST
+from tasks.download import fetch
 from tasks.pipeline.errors import RunError
+from tasks.settings.settings import Settings
+from tests import silent
 from tests.deployed import Deployed, deployed
 from tests.faults.kills import ORPHANS_END_WITHIN
-from tests.programs import FORK_SERVER, PROJECT, command_of, leftovers, trains, wait_until
+from tests.programs import FORK_SERVER, command_of, leftovers, trains, wait_until
 
 RECIPE: dict[str, Any] = {"preset": "smoke", "networks": ["dropout"], "epochs": 40}
 EVERY = 10  # seconds between two scheduled runs
@@ -25,7 +28,7 @@ def disturb(folder: Path, names: list[str]) -> bool:
     """Do each fault to a run of its own, and print what was seen; return whether something was that must never be."""
     good = True
     with deployed(folder) as copy:
-        shutil.copytree(PROJECT / "data" / "raw" / FASHION_MNIST.name, copy.data / "raw" / FASHION_MNIST.name)
+        fetch(FASHION_MNIST, copy.data / "raw" / FASHION_MNIST.name, Settings().source_folder, silent)
         copy.command("make server deploy worker")
         copy.unschedule("watch")  # at the next quarter of an hour it would begin
         undisturbed = copy.ended(copy.start("fast", RECIPE))
