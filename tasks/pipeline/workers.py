@@ -27,7 +27,6 @@ from tasks.pipeline.worker import work
 
 CONTEXT = multiprocessing.get_context("forkserver")
 TIMEOUT = 600  # seconds without a word after which a worker is taken to hang; a training reports four times a second
-ENDING = 5  # seconds in which a worker that has closed its pipe is to end by itself
 SERVER_DIED = 255  # a worker's exit status then
 
 stopping = threading.Event()  # set for good once this process's run is over: what fails after that is not reported
@@ -108,8 +107,8 @@ def _listen(receiver: Any, process: BaseProcess, progress: Callable[..., None]) 
             if receiver not in ready:  # it has ended, though what it has started may hold the pipe
                 return "ended", None
             kind, message = receiver.recv()
-        except (EOFError, OSError):
-            connection.wait([process.sentinel], ENDING)
+        except (EOFError, OSError):  # it is about to end; how it does may be the news
+            connection.wait([process.sentinel], TIMEOUT)
             return "ended", None
         if kind != "progress":
             return kind, message

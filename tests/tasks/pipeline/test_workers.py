@@ -68,12 +68,6 @@ def test_how_a_function_fails_is_told(how, kind, message, note):
     assert note in "".join(getattr(failed.value, "__notes__", [])) if note else not hasattr(failed.value, "__notes__")
 
 
-def test_a_worker_that_closes_its_descriptors_is_ended(monkeypatch):
-    monkeypatch.setattr(workers, "ENDING", 1)
-    with pytest.raises(WorkerCrashed, match="was killed by SIGKILL"):
-        run(functions.fail, "close everything", progress=silent)
-
-
 def test_a_worker_that_leaves_threads_at_work_ends_with_its_result():
     assert run(functions.start_threads, progress=silent) == {"threads": 3}
 
