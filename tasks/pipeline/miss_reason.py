@@ -1,14 +1,14 @@
 """Reasons: why an artifact has to be built, by what differs from the most similar one that there is."""
 
+import contextlib
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from tasks.pipeline.artifact import MANIFEST
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.reading import read_json
-from tasks.pipeline.store import NAME, NOT_MADE, Store
+from tasks.pipeline.store import NOT_MADE, Store
 
 SHOWN = 3  # differences that are named; the others are counted
 GONE = object()
@@ -17,9 +17,14 @@ SAID = ("settings", "versions")  # whose values mean something to people; the ot
 
 def why_not_made(store: Store, cache_key: CacheKey) -> str:
     """Return what differs from the most similar artifact of the node and its network, the newest of several."""
-    wanted = json.loads(json.dumps(asdict(cache_key)))
-    newest_first = sorted(_compared(store, wanted), key=lambda pair: pair[1], reverse=True)
-    fewest = min((different for different, _ in newest_first), key=len, default=[])
+    wanted, found = json.loads(json.dumps(asdict(cache_key))), []
+    for path in (store.data_dir / cache_key.node).glob(f"*/{MANIFEST}"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # damaged: explains nothing
+            manifest = read_json(path)
+            if manifest["network"] == cache_key.network:
+                found.append((str(manifest["made"]["at"]), differences(manifest["cache_key"], wanted)))
+    newest_first = [different for _, different in sorted(found, reverse=True)]
+    fewest = min(newest_first, key=len, default=[])
     more = [f"and {len(fewest) - SHOWN} more"] if len(fewest) > SHOWN else []
     return "; ".join(fewest[:SHOWN] + more) or NOT_MADE
 
@@ -40,14 +45,3 @@ def _change(part: str, old: Any, new: Any) -> str:
     if part not in SAID or isinstance(old, dict | list) or isinstance(new, dict | list):
         return "changed"
     return f"{'none' if old is None else old} → {'none' if new is None else new}"
-
-
-def _compared(store: Store, wanted: dict[str, Any]) -> Iterator[tuple[list[str], str]]:
-    """Give what differs from each other artifact of the node and its network, and when that was made."""
-    for path in (store.data_dir / wanted["node"]).glob(f"*/{MANIFEST}"):
-        try:
-            manifest = read_json(path)
-            if NAME.fullmatch(path.parent.name) and manifest["network"] == wanted["network"]:
-                yield differences(manifest["cache_key"], wanted), str(manifest["made"]["at"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue  # damaged: it explains nothing

@@ -8,20 +8,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 NARROW = 110  # columns: below that, a live line has no room for a bar
 
 History = list[dict[str, Any]]  # of a training: an entry an epoch, as in `history.json`
 
 
-class Progress(Protocol):
-    """What a node calls to say how far it is."""
-
-    def __call__(
-        self, done: float, total: float, note: str, milestone: bool, history: History | None = None, /
-    ) -> None:
-        """Report what is done, what there is in all (0: unknown), a note, whether that is logged, the epochs."""
+# What a node calls to say how far it is: what is done, what there is in all (0: unknown), a note, whether that is
+# logged, and of a training its epochs.
+Progress = Callable[..., None]
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,3 @@ def test_many_differences_are_counted(store, artifact):
 def test_a_damaged_manifest_explains_nothing(store, artifact):
     (artifact.folder / "manifest.json").write_text("{")
     assert why_not_made(store, changed(settings={"seed": 1})) == "new"
-
-
-@pytest.mark.parametrize("name", [".staging-0123456789abcdef", "damaged-0123456789abcdef-1"])
-def test_what_is_not_in_an_artifact_s_place_explains_nothing(store, artifact, name):
-    artifact.folder.rename(artifact.folder.with_name(name))
-    assert why_not_made(store, changed(settings={"seed": 1})) == "new"
