@@ -78,7 +78,13 @@ class TerminalReporter:
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
+        from rich.text import Text
+
+        class TimeLeft(TimeRemainingColumn):
+            def render(self, task: Task) -> Text:
+                shown = super().render(task)
+                return shown.append(" left") if task.time_remaining else shown
 
         console = Console(stderr=True, highlight=False)
         self.is_narrow = console.width < NARROW
@@ -87,7 +93,7 @@ class TerminalReporter:
             *([] if self.is_narrow else [BarColumn(bar_width=16)]),
             TextColumn("{task.elapsed:>4.0f} s", markup=False),
             TextColumn("{task.fields[note]}", markup=False),
-            TimeRemainingColumn(compact=True),
+            TimeLeft(compact=True),
             console=console,
             transient=True,
             speed_estimate_period=120,
