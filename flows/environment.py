@@ -1,7 +1,7 @@
 """A command's environment: what of the user's counts, and what must not shape or break a run.
 
 A run reports to the Prefect server that `PREFECT_API_URL` names, in the environment or in the user's active Prefect
-profile. Nothing is written there: what Prefect keeps lies in the project's `data/prefect/`.
+profile. Nothing is written there: Prefect's own files are in the project's `data/prefect/`.
 """
 
 import os
@@ -23,7 +23,7 @@ THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 UNSET = (
     "PREFECT_PROFILES_PATH",
     "PREFECT_PROFILE",
-    "all_proxy",  # desktops set one of a kind that httpx refuses, whatever it is asked
+    "all_proxy",  # desktops set one of a kind that httpx refuses for any address
     "ALL_PROXY",
 )
 

@@ -113,7 +113,7 @@ def start_worker() -> str:
 
 
 def stop() -> str:
-    """End what was started here: the worker with its runs, which the server is told, then the server."""
+    """Stop what was started here: the worker with its runs, which the server records, then the server."""
     url, ended = _api_of("worker"), []
     for name in ("worker", "server", "pages"):
         if terminate(partial(find_service, name), at_once=name == "worker"):  # a run that is killed loses nothing

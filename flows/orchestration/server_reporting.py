@@ -34,7 +34,7 @@ class ProgressArtifacts(contextlib.AbstractContextManager["ProgressArtifacts"]):
     def __init__(self) -> None:
         self.flow_run = str(flow_run.id)
         self.notes: dict[str, str] = {}  # by label: the newest
-        self.sent: dict[str, tuple[str, float]] = {}  # the artifact's id, and when the server was last told
+        self.sent: dict[str, tuple[str, float]] = {}  # the artifact's id, and when it was last updated
 
     def __exit__(self, *_: object) -> None:
         """Leave the artifacts as they are."""
@@ -88,7 +88,7 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
 
 
 def await_server() -> None:
-    """Wait until the server of a run that is about to end can be told: Prefect itself gives up after a minute."""
+    """Wait until the server can record how this run ends: Prefect itself gives up after a minute."""
     began, run = time.monotonic(), str(flow_run.id)
     while time.monotonic() - began < SERVER_WAIT:
         try:

@@ -53,7 +53,7 @@ def read_source(source: bytes) -> tuple[str, frozenset[str]]:
         tree = ast.parse(source)
     except SystemError:  # another thread parsed at the same time: https://github.com/python/cpython/issues/106905
         return read_source(source)
-    except (SyntaxError, ValueError):  # whoever imports it is told
+    except (SyntaxError, ValueError):  # importing it will raise
         return hashlib.sha256(source).hexdigest()[:16], frozenset()
     imports: set[str] = set()
     waiting: list[ast.AST] = [tree]

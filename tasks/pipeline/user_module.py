@@ -93,7 +93,7 @@ class UserFunction(BaseModel):
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Run the user's code: it may read no other file of theirs, and what goes wrong is told with its place."""
+        """Run the user's code: it may read no other file of theirs; an error names its line."""
         _watch_files()
         _running.append(self.path)
         try:
@@ -114,7 +114,7 @@ class UserFunction(BaseModel):
 
 @functools.cache
 def _watch_files() -> None:
-    """Have each file that is opened told to `_refuse_other_files`, by HDF5's own code, such as weights, as well."""
+    """Pass every file that is opened to `_refuse_other_files`, those that HDF5 itself opens included."""
     import h5py
 
     class File(h5py.File):
