@@ -23,7 +23,7 @@ THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 UNSET = (
     "PREFECT_PROFILES_PATH",
     "PREFECT_PROFILE",
-    "all_proxy",  # desktops set one of a kind that httpx refuses for any address
+    "all_proxy",  # desktops set one of a kind that httpx refuses
     "ALL_PROXY",
 )
 

@@ -117,7 +117,7 @@ def _unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None)
 
 
 def _began(record: Record) -> float:
-    """Return when a run began at the latest, in seconds since 1970; of one that reused everything, when it was requested."""
+    """Return when a run began, in seconds since 1970; of one that reused everything, when it was requested."""
     return last_asked(record.path) - sum(node["seconds"] for node in record.content["nodes"].values())
 
 
