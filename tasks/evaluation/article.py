@@ -88,7 +88,7 @@ def overfitting_reduction(results: dict[str, NetworkResult], pairs: list[Pairwis
             f"Baseline shows no measurable overfitting in this run, so there is nothing for dropout to fix. {reduction}"
         )
     if not smaller.significant:
-        return f"No difference found: that of the two gaps is within noise. {reduction}"
+        return f"No difference found: it is within noise. {reduction}"
     if smaller.high < 0:
         return f"No: dropout’s gap is larger. {reduction}"
     if gaps["dropout"].low > 0:

@@ -44,7 +44,7 @@ def _outside(bins: list[Bin]) -> str:
     numbers = f"confidence {percent(confidence)}, accuracy {percent(accuracy.value)}"
     which = ":" if len(off) == 1 else "; most images are in the one"
     return (
-        f"In {len(off)} of {len(bins)} confidence bins, the interval of the accuracy excludes the mean confidence"
+        f"In {len(off)} of {len(bins)} non-empty confidence bins, the interval of the accuracy excludes the mean confidence"
         f"{which} {where} ({numbers})."
     )
 

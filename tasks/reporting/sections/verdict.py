@@ -185,7 +185,7 @@ def _bottom_line(run: Run, budgets: dict[str, Budget]) -> str:
     parts = [f"{count(wrong[winner])} errors in {images} test images instead of {count(wrong[other])}{errors}"]
     if XGBOOST not in (winner, other):
         one, two = (run.comparison.networks[name].parameters for name in (winner, other))
-        parts.append(_ratio(one, two, "size"))
+        parts.append(_ratio(one, two, "number of parameters"))
     epochs = [of.epochs for of in _of_networks({name: budgets[name] for name in (winner, other)}).values()]
     for_epochs = " for {} epochs instead of {}".format(*epochs) if len({*epochs}) == 2 else ""
     parts.append(_ratio(budgets[winner].seconds, budgets[other].seconds, "training time") + for_epochs)
@@ -193,7 +193,7 @@ def _bottom_line(run: Run, budgets: dict[str, Budget]) -> str:
 
 
 def _ratio(one: float, other: float, of_what: str) -> str:
-    """Return how the first compares with the second: a quarter of the size, 3.1× the training time."""
+    """Return how the first compares with the second: half the number of parameters, 3.1× the training time."""
     ratio = one / other if other else 1.0
     for value, words in {1.0: "about the same", 0.5: "half the", 0.25: "a quarter of the"}.items():
         if abs(ratio / value - 1) < CLOSE:

@@ -61,7 +61,7 @@ def answer(first, difference, half, gap, gap_half):
             "dropout’s is smaller by 3.00 (95% CI 2.00 to 4.00).",
         ),
         (0.03, 0.01, 0.001, 0.01, "Yes: dropout’s gap is smaller, and what is left of it is within noise. Train"),
-        (0.01, 0.02, 0.02, 0.01, "No difference found: that of the two gaps is within noise. Train"),
+        (0.01, 0.02, 0.02, 0.01, "No difference found: it is within noise. Train"),
         (-0.03, 0.01, 0.06, 0.01, "No: dropout’s gap is larger. Train"),
         (0.03, 0.01, -0.025, 0.01, "Baseline shows no measurable overfitting in this run, so there is nothing for"),
     ],

@@ -65,7 +65,7 @@ QUESTIONS = {
     ),
     "What is mistaken for what?": ("failures", "#confusion", r"T-shirt/top"),
     "Which class got worse?": ("failures", "#better-and-worse", r"significantly"),
-    "Are there wrong labels?": ("disagreement", "#label-issue-count", r"for a label check: "),
+    "Are there wrong labels?": ("disagreement", "#label-issue-count", r"confident of the same other class"),
     "Can I trust a probability of 90%?": ("calibration", "#calibration p", r"mean confidence .*, accuracy"),
     "Was the data in order?": ("data", "#checks", r"All \d+ data checks passed"),
     "What differs between the networks?": ("networks", ".layer.differs", r"Dropout|MaxPooling"),
