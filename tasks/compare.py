@@ -125,7 +125,7 @@ def _against(pair: PairwiseDifferences) -> str:
     certainty = f"{interval(*shown.interval)}, McNemar {p_value(pair.test.p)}"
     how = f"{points(shown.value)} points {where} {pair.second} ({certainty})"
     rare = "very rare" if pair.test.p < 0.001 else "rare" if pair.test.significant else "not unusual"
-    return f"{how}. Between equally accurate models, a difference this large would be {rare}."
+    return f"{how}. If these two trained models were equally accurate, a difference this large would be {rare}."
 
 
 def _warning(pairs: list[PairwiseDifferences]) -> str | None:

@@ -76,7 +76,8 @@ def test_two_networks_get_a_verdict_with_its_certainty():
     assert first == "Of these trained models, keep the dropout network: 93.00% on validation, baseline 90.00%."
     assert second.startswith("On the 10,000 test images it scores 92.00%, 2.00 points above baseline (95% CI 1.7")
     assert second.endswith(
-        "McNemar p < 0.001). Between equally accurate models, a difference this large would be very rare."
+        "McNemar p < 0.001). If these two trained models were equally accurate, a difference this large would be very "
+        "rare."
     )
     assert comparison.warning is None
 
@@ -125,7 +126,7 @@ def test_the_verdict_says_what_chance_has_to_do_with_the_test_result(only_kept, 
         "kept": candidate(validation=0.93, correct={"test": correct[0]}),
         "other": candidate(correct={"test": correct[1]}),
     }
-    rare = "Between equally accurate models, a difference this large would be"
+    rare = "If these two trained models were equally accurate, a difference this large would be"
     assert says.format(rare=rare) in verdict(**candidates)[-1]
     assert compared(candidates).warning is None
 

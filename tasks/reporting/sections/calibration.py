@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from tasks.evaluation.metrics import REJECTION_RATES, Bin, Calibration
 from tasks.evaluation.models import Estimate, Model, Share
-from tasks.formatting import percent
+from tasks.formatting import count, percent
 from tasks.reporting.data import Run
 from tasks.reporting.plots import MUTED, TEXT, as_svg, look, new_figure, plain, short, styled
 
@@ -41,11 +41,11 @@ def _outside(bins: list[Bin]) -> str:
         return ""
     largest, confidence, accuracy = max(off, key=lambda found: found[0].images)
     where = f"from {percent(largest.low, 1)} to {percent(largest.high, 1)}"
-    numbers = f"confidence {percent(confidence)}, accuracy {percent(accuracy.value)}"
+    numbers = f"{count(largest.images)} images, confidence {percent(confidence)}, accuracy {percent(accuracy.value)}"
     which = ":" if len(off) == 1 else "; most images are in the one"
     return (
-        f"In {len(off)} of {len(bins)} non-empty confidence bins, the interval of the accuracy excludes the mean confidence"
-        f"{which} {where} ({numbers})."
+        f"In {len(off)} of {len(bins)} non-empty confidence bins, the interval of the accuracy excludes the mean "
+        f"confidence{which} {where} ({numbers})."
     )
 
 
@@ -54,7 +54,7 @@ def _finding(overconfidence: Estimate) -> str:
     if overconfidence.significant:
         return "is overconfident" if overconfidence.value > 0 else "is underconfident"
     if max(map(abs, overconfidence.interval)) <= WELL_CALIBRATED:
-        return "shows no overall over- or underconfidence"
+        return "shows no overall over- or underconfidence that these images could detect"
     return "may be over- or underconfident (too few images to decide)"
 
 

@@ -40,14 +40,14 @@ def numbers(run: Run) -> Numbers:
     """Gather how each network learned."""
     recipes = {name: run.manifests[f"train[{name}]"]["cache_key"]["settings"] for name in run.names}
     evaluations = [run.manifests[f"evaluate[{name}]"]["cache_key"]["settings"] for name in run.names]
+    with_dropout = [name for name in run.names if any("Dropout" in layer["type"] for layer in run.layers[name])]
     present = {
+        "dropout on": with_dropout,
         "augmented images": [name for name, of in recipes.items() if of.get("augmentation", "none") != "none"],
         "smoothed labels in the loss": [name for name, of in recipes.items() if of.get("label_smoothing")],
         "its own penalties in the loss": [name for name, of in recipes.items() if of.get("own_network")],
     }
-    has_dropout = any("Dropout" in layer["type"] for layers in run.layers.values() for layer in layers)
-    training_with = ["dropout on"] if has_dropout else []
-    training_with += [f"{what} ({join_words(names)})" for what, names in present.items() if names]
+    training_with = [f"{what} ({join_words(names)})" for what, names in present.items() if names]
     return of_histories(run.histories, training_with, flipped=any(of.get("tta") == "flip" for of in evaluations))
 
 

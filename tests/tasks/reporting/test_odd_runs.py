@@ -98,7 +98,7 @@ def test_without_any_epoch_on_record_nothing_is_drawn(run):
     [
         (0.001, 0.03, "is overconfident"),
         (-0.03, -0.001, "is underconfident"),
-        (-0.01, 0.015, "shows no overall over- or underconfidence"),
+        (-0.01, 0.015, "shows no overall over- or underconfidence that these images could detect"),
         (-0.01, 0.05, "may be over- or underconfident (too few images to decide)"),
     ],
 )
@@ -133,12 +133,12 @@ def test_the_share_of_errors_among_look_alikes_is_said_in_words_where_it_is_one(
 def test_a_note_on_training_curves_says_only_what_this_run_did(run):
     alone = made_up(run, {"one": sharp(run, 1)})
     text = text_of(alone, learning)
-    assert "averaged over each epoch, with dropout on. Solid: validation, after each epoch. Ring" in text
+    assert "averaged over each epoch, with dropout on (one). Solid: validation, after each epoch. Ring" in text
     settings = alone.manifests["train[one]"]["cache_key"]["settings"]
     settings |= {"augmentation": "flip", "label_smoothing": 0.1}
     alone.manifests["evaluate[one]"]["cache_key"]["settings"]["tta"] = "flip"
     text = text_of(alone, learning)
-    assert "with dropout on, augmented images (one) and smoothed labels in the loss (one)." in text
+    assert "with dropout on (one), augmented images (one) and smoothed labels in the loss (one)." in text
     assert "after each epoch, without flip test-time augmentation." in text
 
 
