@@ -31,7 +31,7 @@ def disturb(folder: Path, names: list[str]) -> bool:
         fetch(FASHION_MNIST, copy.data / "raw" / FASHION_MNIST.name, Settings().source_folder, silent)
         copy.command("make server deploy worker")
         copy.unschedule("watch")  # at the next quarter of an hour it would begin
-        undisturbed = copy.ended(copy.start("fast", RECIPE))
+        undisturbed = copy.ended(copy.start("fast", RECIPE), 600)
         assert undisturbed["state_type"] == "COMPLETED", undisturbed["state"]
         expected = digests(copy)
         for name in names or FAULTS:
