@@ -19,7 +19,7 @@ from rich.console import Console
 
 from flows.environment import PREFECT_HOME as HOME
 from flows.environment import URL, settle_environment
-from flows.operations.crashed_runs import mark_crashed_runs
+from flows.operations.crashed_runs import FLOW_RUN_ID_ENV, mark_crashed_runs
 from flows.operations.processes import SERVICE_ENV, find_service, terminate, wait_until
 from flows.operations.server_client import deployments, find, insist_on, is_reachable, request, seconds_of
 from tasks.pipeline import PROJECT
@@ -114,7 +114,7 @@ def start_worker() -> str:
 
 def stop() -> str:
     """Stop what was started here: the worker with its runs, which the server records, then the server."""
-    url, ended = _api_of("worker"), []
+    url, ended = _api_of("worker") or _api_of("server"), []
     for name in ("worker", "server", "pages"):
         if terminate(partial(find_service, name), at_once=name == "worker"):  # a run that is killed loses nothing
             ended.append(name)
@@ -148,8 +148,9 @@ def last_seen(url: str, name: str | None = None) -> float:
 
 
 def _api_of(service: str) -> str:
-    """Return the API in a running service's environment."""
-    return next(filter(None, (environment.get(URL) for environment in find_service(service).values())), "")
+    """Return the API in a running service's environment; a run may outlive its worker for a moment, and is none."""
+    found = (its for its in find_service(service).values() if FLOW_RUN_ID_ENV not in its)
+    return next(filter(None, (its.get(URL) for its in found)), "")
 
 
 def _start(
