@@ -1,12 +1,14 @@
 """What `make server` and the others do, beside what `tests/flows/test_deployments.py` sees of them."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from flows.operations import services as module
+from flows.operations.crashed_runs import FLOW_RUN_ID_ENV
 from flows.operations.processes import SERVICE_ENV, find_service
 from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.settings import PROJECT
@@ -74,6 +76,14 @@ def test_what_another_project_has_started_is_not_ours(home, monkeypatch):
         assert os.environ.get(SERVICE_ENV) is None
     finally:
         assert module.terminate(lambda: find_service("worker", home))
+
+
+def test_a_run_that_outlives_its_worker_is_taken_for_none():
+    its = {SERVICE_ENV: f"worker of {PROJECT}", "PREFECT_API_URL": "http://127.0.0.1:9/api", FLOW_RUN_ID_ENV: "r1"}
+    with subprocess.Popen([sys.executable, "-c", "input()"], env=os.environ | its, stdin=-1) as process:
+        assert process.pid in find_service("worker")
+        assert module._api_of("worker") == ""
+        process.kill()
 
 
 def test_what_is_worked_on_is_the_worker_s_own_clone(tmp_path, monkeypatch):
