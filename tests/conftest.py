@@ -120,7 +120,7 @@ def killed_at_work(data_dir: Path) -> int:
 
 
 def _be_killed(data_dir):
-    with recorded(data_dir, command="python flows/main.py", flow_run="f1") as record:
+    with recorded(data_dir, command="python flows/main.py") as record:
         record.node("train[dropout]", "k1", False, MADE)
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -89,7 +89,7 @@ def run_all(dag: Dag, settings: Settings) -> State:
         start_server(ahead.libraries, environment())
     before = last_completed(settings.data_dir, settings.command)
     futures: Futures = {}
-    known = {"command": settings.command, "recipe": settings.run_name, "flow_run": None}
+    known = {"command": settings.command, "recipe": settings.run_name}
     with recorded(settings.data_dir, **known) as record:
         ended = run_nodes(dag, settings, record, futures, live)
         report: Any = ended.data

@@ -21,7 +21,7 @@ from tasks.pipeline.staging import Locked, clean_up, lock, lock_of, no_wait, rep
 from tasks.pipeline.store import RUNS
 
 NAMED = "[!.]*T*-*.json"  # how a record's file is called: by when its run began, and the process
-FIELDS = {"state", "began", "pid", "command", "nodes", "flow_run"}  # of every record
+FIELDS = {"state", "began", "pid", "command", "nodes"}  # of every record
 
 
 class Record:
@@ -48,11 +48,6 @@ class Record:
         hows = {node["how"] for node in self.content["nodes"].values()}
         return self.content["state"] == "completed" and hows == {"kept"}
 
-    @property
-    def is_unreported(self) -> bool:
-        """Whether the run was killed, and a server does not know it yet."""
-        return bool(self.content["state"] == "died" and self.content["flow_run"] and not self.content.get("reported"))
-
     def node(self, label: str, key: str, kept: bool, made: dict[str, Any]) -> None:
         """Record which artifact a node has ended with, kept or made, and how that was made."""
         kept_as = {"key": key, "how": "kept", "why": "verified", "seconds": 0.0}
@@ -66,7 +61,7 @@ class Record:
         self.update(state=state, message=message, **known)
 
     def update(self, **known: Any) -> None:
-        """Record what is known, such as `reported`: no server is still to learn how the run ended."""
+        """Record what is known."""
         with self.changing:
             self.content |= known
             self._write()
@@ -133,15 +128,14 @@ def finalize_now(state: str) -> None:
         record.end(state)
 
 
-def recover_crashed_runs(data_dir: Path) -> list[Record]:
-    """Record of each run that was killed that it died; return those whose end no server knows."""
+def recover_crashed_runs(data_dir: Path) -> None:
+    """Record of each run that was killed that it died."""
     clean_up(data_dir / RUNS)
     for record in _running(data_dir):
         with contextlib.suppress(Locked, OSError), _locked(record.path):
             # It is read again: the run may have come to its end just before.
             if (_read(record.path) or {}).get("state") == "running":
                 record.end("died")
-    return [record for record in _all_records(data_dir) if record.is_unreported]
 
 
 def is_running(data_dir: Path) -> bool:
@@ -154,7 +148,7 @@ def _running(data_dir: Path) -> Iterator[Record]:
 
 
 def records(data_dir: Path) -> Iterator[Record]:
-    """Give the records of the runs that ended, the last one to end or to be asked for again first."""
+    """Give the records of the runs that ended, the last one to end or to be requested again first."""
     return (record for record in _all_records(data_dir) if record.content["state"] != "running")
 
 
@@ -167,7 +161,7 @@ def _all_records(data_dir: Path) -> Iterator[Record]:
 
 
 def last_asked(record: Path) -> float:
-    """Return when a record's run ended, or was last asked for again, in seconds since 1970."""
+    """Return when a record's run ended, or was last requested again, in seconds since 1970."""
     try:
         return record.lstat().st_mtime
     except FileNotFoundError:  # it has just been removed
@@ -185,7 +179,7 @@ def _completed(data_dir: Path) -> Iterator[Record]:
 
 def requested_again(data_dir: Path, found: dict[str, Artifact], **known: str) -> None:
     """Record that everything a run needs was kept: these artifacts, of which the last says which network to keep."""
-    with recorded(data_dir, **known, flow_run=None) as record:
+    with recorded(data_dir, **known) as record:
         for label, artifact in found.items():
             record.node(label, artifact.key, True, artifact.manifest["made"])
         *_, page = found.values()

@@ -26,7 +26,7 @@ def planned(tmp_path, *to_run):
 
 
 def ran(settings, **seconds):
-    with recorded(settings.data_dir, command="", recipe=settings.run_name, flow_run=None) as record:
+    with recorded(settings.data_dir, command="", recipe=settings.run_name) as record:
         for label, of in seconds.items():
             record.node(label, label, False, {"why": "new", "seconds": of})
         record.end("completed")

@@ -36,7 +36,7 @@ def age(folder):
 
 def run(store, *artifacts, kept=False, command=""):
     """Record a run that made these, or kept them."""
-    with recorded(store.data_dir, command=command, flow_run=None) as record:
+    with recorded(store.data_dir, command=command) as record:
         for artifact in artifacts:
             record.node(artifact.manifest["label"], artifact.key, kept, artifact.manifest["made"])
         record.end("completed")
@@ -120,7 +120,7 @@ def test_nothing_is_pruned_while_a_run_is_at_work_and_a_dead_one_does_not_stop_i
     age(artifact.folder)
     assert len(spare(store, 1)) == 1
     settings = Settings(data_dir=store.data_dir, reports_dir=store.data_dir, keep_runs=1)
-    with recorded(store.data_dir, command="", flow_run=None):
+    with recorded(store.data_dir, command=""):
         busy = f"a run is active in {store.data_dir}; prune after it has ended"
         assert retain(settings) == f"nothing was deleted: {busy}"
         with pytest.raises(RunError, match=f"^{busy}$"):
@@ -131,7 +131,7 @@ def test_runs_that_came_to_nothing_do_not_push_out_what_a_good_one_needs(store):
     first = make(store, 1)
     run(store, first)
     for _ in range(10):
-        with recorded(store.data_dir, command="", flow_run=None) as record:
+        with recorded(store.data_dir, command="") as record:
             record.end("failed")
     store.make(CACHE_KEY, produce)  # since the last run began
     assert spare(store, 1) == []
@@ -204,7 +204,7 @@ def test_a_run_that_begins_waits_for_what_is_being_removed(store):
     begun = threading.Event()
 
     def begin():
-        with recorded(store.data_dir, command="", flow_run=None):
+        with recorded(store.data_dir, command=""):
             begun.set()
 
     run(store)

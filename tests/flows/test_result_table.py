@@ -25,7 +25,7 @@ def report(tmp_path, *names, **others):
 def settings(tmp_path):
     """Settings of a run that is recorded, and whose winner's model is kept."""
     settings = Settings(data_dir=tmp_path / "data")
-    with recorded(settings.data_dir, command=settings.command, recipe=settings.run_name, flow_run=None) as record:
+    with recorded(settings.data_dir, command=settings.command, recipe=settings.run_name) as record:
         record.node("prepare", "k0", True, {"why": "new", "seconds": 1.0})
         record.node("train[dropout]", "0123456789abcdef", False, {"why": "new", "seconds": 3.0})
         record.end("completed")

@@ -34,7 +34,7 @@ def status_of(tmp_path, monkeypatch):
 
 
 def run(tmp_path, state="completed", **known):
-    with recorded(tmp_path / "data", command="", recipe="fast", flow_run=None) as record:
+    with recorded(tmp_path / "data", command="", recipe="fast") as record:
         record.node("report", "k1", False, {"why": "", "seconds": 1.0})
         record.end(state, **known)
 
@@ -60,7 +60,7 @@ def test_how_the_last_run_ended_is_said_on_one_line_and_that_one_is_at_work(stat
     assert wrong == [r"the last run failed: \x1b[2Jthe loss is nan"]
     killed_at_work(tmp_path / "data")
     assert status_of()[1] == ["the last run died: its process was killed"]
-    with recorded(tmp_path / "data", command="", flow_run=None):
+    with recorded(tmp_path / "data", command=""):
         assert status_of()[0]["now"] == "a run is active"
 
 
