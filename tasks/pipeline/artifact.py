@@ -44,7 +44,13 @@ class Artifact:
 
     @property
     def measured(self) -> dict[str, Any]:
-        """What the node measured of its own work, such as seconds; given to a node of `key_on_provenance` alone."""
+        """What the node measured of its own work, such as seconds: no part of the content.
+
+        Raises:
+            TypeError: it was given to a node that is keyed by its inputs' content alone.
+        """
+        if "made" not in self.manifest:
+            raise TypeError("`measured` is no part of an input's content: declare @node(key_on_provenance=True)")
         return self.manifest["made"]["measured"]
 
     def content_alone(self) -> Self:

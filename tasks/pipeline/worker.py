@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tasks.pipeline import errors
+from tasks.pipeline import PROJECT, errors
 from tasks.pipeline.cache_key import CacheKey, versions_of
 from tasks.pipeline.code_key import code_digests
 from tasks.pipeline.errors import RunError
@@ -46,10 +46,18 @@ def _in_plain_types(error: Exception) -> Exception:
     if isinstance(error, OSError):
         return OSError(error.errno, error.strerror or str(error), error.filename)
     known = next((kind for kind in type(error).__mro__ if kind in vars(errors).values()), None)
-    plain = known(str(error)) if known else RunError(f"{type(error).__name__}: {error}")
+    plain = known(str(error)) if known else RunError(f"{type(error).__name__}: {error}{_place(error)}")
     for note in getattr(error, "__notes__", []) if known else [traceback.format_exc()]:
         plain.add_note(note)
     return plain
+
+
+def _place(error: Exception) -> str:
+    """Return the last line of a node's own code that an error has passed, if any."""
+    project, pipeline = f"{PROJECT}/tasks/", f"{PROJECT}/tasks/pipeline/"
+    passed = [(at.filename, at.lineno) for at in traceback.extract_tb(error.__traceback__)]
+    of_a_node = [at for at in passed if at[0].startswith(project) and not at[0].startswith(pipeline)]
+    return " ({}, line {})".format(*of_a_node[-1]).replace(f"{PROJECT}/", "") if of_a_node else ""
 
 
 def run_node(

@@ -15,7 +15,6 @@ from markupsafe import Markup, escape
 from tasks.formatting import count, duration, in_unit, join_words, moment, p_value, percent, points, signed, size, times
 from tasks.reporting.plots import slot
 
-OPTION = re.compile(r"--[\w-]+")
 BESIDE = Path(__file__).parent
 COLUMNS = 50  # of the sprite
 GRAYS = 16  # levels of gray in it: half the bytes of 256, and hardly to be distinguished at this size
@@ -59,7 +58,7 @@ class Sprite:
 
 def command(text: str) -> Markup:
     """Return a command whose options no line break parts."""
-    return Markup(OPTION.sub(r"<span>\g<0></span>", str(escape(text))))  # noqa: S704 (escaped)
+    return Markup(re.sub(r"--[\w-]+", r"<span>\g<0></span>", str(escape(text))))  # noqa: S704 (escaped)
 
 
 class Templates:

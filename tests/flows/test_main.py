@@ -145,7 +145,7 @@ def test_a_killed_worker_is_tried_again_and_a_killed_run_goes_on_to_the_same_bit
     assert "its process was killed by SIGKILL (out of memory?)" in errors
     again = run_main(tmp_path, server, *options)
     assert again.returncode == 0, again.stderr
-    assert "\n\nOnly dropout was trained" in again.stdout
+    assert "\nOnly dropout was trained" in again.stdout
     assert "prepare: cached" in again.stderr
     models = [list(folder.glob("data/train/dropout-*/model.keras")) for folder in (finished_run, tmp_path)]
     assert len({path.read_bytes() for paths in models for path in paths}) == 1

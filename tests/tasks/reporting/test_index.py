@@ -94,7 +94,7 @@ def test_runs_of_a_recipe_are_listed_together_whatever_their_seed(report_data, t
     (title, together), (same_title, alone) = groups_of(index)
     assert (together, alone, title) == (2, 1, same_title)
     assert "fashion-mnist · 360 training images · epochs: baseline, dropout 1" in title
-    assert "--batch-size 64" in index  # tells two recipes of the same title apart
+    assert "<span>--batch-size</span> 64" in index  # tells two recipes of the same title apart
     assert index.count('class="spark"') == 2  # a line for each network of the recipe that has two runs
 
 
