@@ -101,5 +101,5 @@ class Templates:
         """Return a whole page: only its own script may run, told by its digest."""
         script = "".join((BESIDE / name).read_text("utf-8") for name in ("scroll.js", script_file) if name)
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        style = "".join((BESIDE / f"{name}.css").read_text("utf-8") for name in ("style", "tables", "figures", "pages"))
+        style = "".join((BESIDE / f"{name}.css").read_text("utf-8") for name in ("style", "tables", "figures"))
         return self.render(template, style=style, script=script, script_digest=digest, **values) + "\n"
