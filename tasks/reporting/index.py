@@ -49,7 +49,7 @@ def render_index(reports_dir: Path) -> str:
 
 def _entry(page: Path) -> dict[str, Any]:
     """Return what the index says of a page, from its report data."""
-    when = f"{page.name[:4]}-{page.name[4:6]}-{page.name[6:8]} {page.name[9:11]}:{page.name[11:13]} UTC"
+    when = f"{page.name[:4]}-{page.name[4:6]}-{page.name[6:8]} {page.name[9:11]}:{page.name[11:13]}\xa0UTC"
     entry: dict[str, Any] = {"page": page.name, "when": when, "title": f"{when} ({page.stem[-8:]})", "verdict": ""}
     entry |= {"recipe": "No numbers", "command": "", "same": "", "networks": [], "study": False}
     entry |= {"accuracy": {}, "settings": {}, "versions": {}, "values": {}}

@@ -24,7 +24,7 @@ def reports(report_data, tmp_path):
 def test_a_run_stands_with_when_it_was_made_its_verdict_and_its_accuracies(reports, report_data):
     index = render_index(reports)
     assert "<p>2 runs</p>" in index or "<p>2 runs · " in index
-    assert '<a href="20260102T030405-01234567.html">2026-01-02 03:04 UTC</a>' in index
+    assert '<a href="20260102T030405-01234567.html">2026-01-02 03:04\xa0UTC</a>' in index
     assert report_data.verdict.sentences[0][:20] in index
     for name, accuracy in report_data.side_by_side.test_accuracy.items():
         assert f"<bdi>{name}</bdi></span> <span>{100 * accuracy:.2f}%</span>" in index
