@@ -16,8 +16,8 @@ class Bin(Model):
     low: Share
     high: Share
     images: Count
-    confidence: Share | None
-    accuracy: Estimate | None
+    confidence: Share
+    accuracy: Estimate
 
 
 class Rejection(Model):
@@ -85,41 +85,40 @@ def calibrate(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:
         accuracy=correct.mean(),
         mean_confidence=confidence.mean(),
         overconfidence=paired_mean_difference(confidence, correct),
-        calibration_error=calibration_error(probabilities, labels),
+        calibration_error=calibration_error(*distances_by_bin(probabilities, labels)),
         bins=reliability(probabilities, labels),
         rejection=[accuracy_at_rejection(rate, probabilities, labels) for rate in REJECTION_RATES],
     )
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[Bin]:
-    """Return, for each of 15 equal bins of confidence, its images, their mean confidence and their accuracy.
+    """Return, for each of 15 equal bins of confidence that holds images, their mean confidence and their accuracy.
 
     Guo et al., "On Calibration of Modern Neural Networks" (2017), https://arxiv.org/abs/1706.04599, section 2.
     """
     bins, distances = distances_by_bin(probabilities, labels)
     confidence = probabilities.max(axis=1).astype(np.float64)
-    counts = np.bincount(bins, minlength=BINS)
-    sums = np.bincount(bins, weights=confidence, minlength=BINS)
-    hits = np.rint(np.bincount(bins, weights=distances, minlength=BINS) + sums)
+    counts, sums = np.bincount(bins).tolist(), np.bincount(bins, weights=confidence)
+    hits = np.rint(np.bincount(bins, weights=distances) + sums)
     return [
         Bin(
             low=index / BINS,
             high=(index + 1) / BINS,
             images=count,
-            confidence=sums[index] / count if count else None,
-            accuracy=proportion(hits[index] / count, count) if count else None,
+            confidence=sums[index] / count,
+            accuracy=proportion(hits[index] / count, count),
         )
-        for index, count in enumerate(counts.tolist())
+        for index, count in enumerate(counts)
+        if count
     ]
 
 
-def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
+def calibration_error(bins: np.ndarray, distances: np.ndarray) -> float:
     """Return the expected calibration error: the bins' distances of accuracy from confidence, weighted by images.
 
     Guo et al. (2017), equation 3.
     """
-    bins, distances = distances_by_bin(probabilities, labels)
-    return float(np.abs(np.bincount(bins, weights=distances)).sum() / len(labels))
+    return float(np.abs(np.bincount(bins, weights=distances)).sum() / len(bins))
 
 
 def distances_by_bin(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -146,9 +145,7 @@ def accuracy_at_rejection(rate: float, probabilities: np.ndarray, labels: np.nda
 
 def class_scores(confusion: np.ndarray, index: int) -> ClassScores:
     """Return the recall, precision and F1 of a class."""
-    hits, images, predicted = (
-        int(n) for n in (confusion[index, index], confusion[index].sum(), confusion[:, index].sum())
-    )
+    hits, images, predicted = confusion[index, index], int(confusion[index].sum()), int(confusion[:, index].sum())
     return ClassScores(
         recall=proportion(hits / images, images) if images else None,
         precision=proportion(hits / predicted, predicted) if predicted else None,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.evaluation.intervals import difference_of, holm, mcnemar, paired_difference, paired_mean_difference
-from tasks.evaluation.metrics import class_scores, confusion_of, distances_by_bin
+from tasks.evaluation.metrics import calibration_error, class_scores, confusion_of, distances_by_bin
 from tasks.evaluation.models import Count, Difference, Estimate, Model, Share
 from tasks.training.cross_entropy import per_sample_cross_entropy
 
@@ -76,12 +76,9 @@ def _drawn_calibration_errors(probabilities: np.ndarray, labels: np.ndarray) -> 
     """Return the calibration error of the images, then of draws of as many: the same draws for every network."""
     bins, distances = distances_by_bin(probabilities, labels)
     generator = np.random.default_rng(0)
-    draws = [
-        np.arange(len(labels)),
-        *(generator.integers(len(labels), size=len(labels)) for _ in range(BOOTSTRAP_SAMPLES)),
-    ]
-    sums = [np.bincount(bins[images], weights=distances[images]) for images in draws]
-    return np.array([np.abs(of_draw).sum() for of_draw in sums]) / len(labels)
+    drawn = (generator.integers(len(labels), size=len(labels)) for _ in range(BOOTSTRAP_SAMPLES))
+    draws = [np.arange(len(labels)), *drawn]
+    return np.array([calibration_error(bins[images], distances[images]) for images in draws])
 
 
 def differ(first: str, a: Predictions, second: str, b: Predictions) -> PairwiseDifferences:

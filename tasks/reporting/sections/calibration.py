@@ -16,7 +16,7 @@ class Numbers(Model):
     """How well each network's confidence agrees with its accuracy, on the test set."""
 
     rejection_rates: list[Share]  # of the images, the least confident ones
-    networks: dict[str, Calibration]  # of the bins, those that hold images
+    networks: dict[str, Calibration]
     findings: dict[str, str]
     outside: dict[str, str]  # what of its confidence bins contradicts calibration
 
@@ -24,28 +24,25 @@ class Numbers(Model):
 def numbers(run: Run) -> Numbers:
     """Gather each network's calibration."""
     networks = {name: run.metrics[name]["test"].calibration for name in run.names}
-    filled = {
-        name: of.model_copy(update={"bins": [of_bin for of_bin in of.bins if of_bin.images]})
-        for name, of in networks.items()
-    }
-    findings = {name: _finding(of.overconfidence) for name, of in networks.items()}
-    outside = {name: _outside(of.bins) for name, of in filled.items()}
-    return Numbers(rejection_rates=list(REJECTION_RATES), networks=filled, findings=findings, outside=outside)
+    return Numbers(
+        rejection_rates=list(REJECTION_RATES),
+        networks=networks,
+        findings={name: _finding(of.overconfidence) for name, of in networks.items()},
+        outside={name: _outside(of.bins) for name, of in networks.items()},
+    )
 
 
 def _outside(bins: list[Bin]) -> str:
     """Return a sentence on the bins whose confidence lies outside the interval of their accuracy, if there are any."""
-    known = [(of_bin, of_bin.confidence, of_bin.accuracy) for of_bin in bins if of_bin.confidence and of_bin.accuracy]
-    off = [(b, confidence, of) for b, confidence, of in known if not of.low <= confidence <= of.high]
+    off = [of_bin for of_bin in bins if not of_bin.accuracy.low <= of_bin.confidence <= of_bin.accuracy.high]
     if not off:
         return ""
-    largest, confidence, accuracy = max(off, key=lambda found: found[0].images)
-    where = f"from {percent(largest.low, 1)} to {percent(largest.high, 1)}"
-    numbers = f"{count(largest.images)} images, confidence {percent(confidence)}, accuracy {percent(accuracy.value)}"
+    largest = max(off, key=lambda of_bin: of_bin.images)
     which = ":" if len(off) == 1 else "; most images are in the one"
     return (
         f"In {len(off)} of {len(bins)} non-empty confidence bins, the interval of the accuracy excludes the mean "
-        f"confidence{which} {where} ({numbers})."
+        f"confidence{which} from {percent(largest.low, 1)} to {percent(largest.high, 1)} ({count(largest.images)} "
+        f"images, confidence {percent(largest.confidence)}, accuracy {percent(largest.accuracy.value)})."
     )
 
 
@@ -70,11 +67,12 @@ def _reliability(place: int, name: str, calibration: Calibration, most: int) -> 
     figure, (diagram, histogram) = new_figure(4.6, 2, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
     diagram.plot([0, 100], [0, 100], color=MUTED, linewidth=0.8)
     diagram.annotate("line: perfect calibration", (100, 4), ha="right", color=TEXT, fontsize=10)
-    filled = [(100 * b.confidence, b.accuracy) for b in calibration.bins if b.confidence is not None and b.accuracy]
-    for confidence, accuracy in filled:
-        diagram.plot([confidence] * 2, [100 * accuracy.low, 100 * accuracy.high], color=color, linewidth=1.4)
-    heights = [100 * accuracy.value for _, accuracy in filled]
-    diagram.plot([confidence for confidence, _ in filled], heights, marker, color=color, markersize=6, clip_on=False)
+    confidence = [100 * of_bin.confidence for of_bin in calibration.bins]
+    accuracy = [100 * of_bin.accuracy.value for of_bin in calibration.bins]
+    for place, of_bin in zip(confidence, calibration.bins, strict=True):
+        limits = [100 * of_bin.accuracy.low, 100 * of_bin.accuracy.high]
+        diagram.plot([place] * 2, limits, color=color, linewidth=1.4)
+    diagram.plot(confidence, accuracy, marker, color=color, markersize=6, clip_on=False)
     diagram.set(xlim=(0, 101), ylim=(0, 101), ylabel="accuracy, %")
     diagram.set_title(plain(short(name, 40)))
     diagram.grid()

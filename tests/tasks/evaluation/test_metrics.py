@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tasks.evaluation.intervals import proportion, wilson_interval
-from tasks.evaluation.metrics import BINS, ClassScores, Metrics, calibration_error, measure, reliability
+from tasks.evaluation.metrics import BINS, ClassScores, Metrics, calibration_error, distances_by_bin, measure
 
 # Five images of three classes: the first choices are 0, 0, 1, 1, 0, and class 2 is never said.
 PROBABILITIES = np.array(
@@ -49,17 +49,14 @@ def test_a_class_that_is_neither_there_nor_said_has_no_figures():
 def test_the_calibration_error_weighs_each_bins_distance_by_its_images():
     # Bin 14 of 15 (0.867–0.933): two images at 0.90, one right: |1 − 1.8|. Bin 11: one right at 0.70: |1 − 0.70|.
     # Bin 9: one wrong at 0.55: |0 − 0.55|. In all (0.80 + 0.30 + 0.55) / 4.
-    confidence = np.array([0.90, 0.90, 0.70, 0.55])
-    probabilities = np.column_stack([confidence, 1 - confidence])
-    assert calibration_error(probabilities, np.array([0, 1, 0, 1])) == pytest.approx(1.65 / 4)
+    # In one bin, over- and underconfidence cancel: the one right and the one wrong at 0.51 and 0.52, |1 − 1.03|.
+    def error(*confidence, labels):
+        probabilities = np.column_stack([confidence, 1 - np.array(confidence)])
+        return calibration_error(*distances_by_bin(probabilities, np.array(labels)))
 
-
-def test_over_and_underconfidence_in_one_bin_cancel_and_in_two_bins_do_not():
-    def error(*confidence):
-        return calibration_error(np.column_stack([confidence, 1 - np.array(confidence)]), np.array([0, 1]))
-
-    assert error(0.51, 0.52) == pytest.approx(0.03 / 2)  # |1 − 1.03|
-    assert error(0.51, 0.99) == pytest.approx((0.49 + 0.99) / 2)
+    assert error(0.90, 0.90, 0.70, 0.55, labels=[0, 1, 0, 1]) == pytest.approx(1.65 / 4)
+    assert error(0.51, 0.52, labels=[0, 1]) == pytest.approx(0.03 / 2)
+    assert error(0.51, 0.99, labels=[0, 1]) == pytest.approx((0.49 + 0.99) / 2)
 
 
 @pytest.fixture
@@ -88,13 +85,12 @@ def test_the_bins_are_those_of_scikit_learns_calibration_curve(many):
     probabilities, labels = many
     right, sure = probabilities.argmax(axis=1) == labels, probabilities.max(axis=1)
     accuracy, confidence = calibration_curve(right, sure, n_bins=BINS)
-    bins = reliability(probabilities, labels)
-    assert [of_bin.low for of_bin in bins[1:]] == [of_bin.high for of_bin in bins[:-1]]
+    bins = measure(probabilities, labels).calibration.bins
+    assert len(bins) < BINS, "those without images are left out"
     assert sum(of_bin.images for of_bin in bins) == 3000
-    assert (bins[0].images, bins[0].confidence, bins[0].accuracy) == (0, None, None)
-    filled = [of_bin for of_bin in bins if of_bin.images]
-    assert [of_bin.accuracy.value for of_bin in filled] == pytest.approx(accuracy.tolist())
-    assert [of_bin.confidence for of_bin in filled] == pytest.approx(confidence.tolist())
+    assert all(of_bin.low < of_bin.confidence <= of_bin.high for of_bin in bins)
+    assert [of_bin.accuracy.value for of_bin in bins] == pytest.approx(accuracy.tolist())
+    assert [of_bin.confidence for of_bin in bins] == pytest.approx(confidence.tolist())
 
 
 def test_rejecting_the_least_confident_leaves_the_accuracy_of_the_others(many):

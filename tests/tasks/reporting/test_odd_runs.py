@@ -111,11 +111,6 @@ def test_no_over_or_underconfidence_is_found_only_where_the_interval_is_narrow(r
     assert calibration.numbers(dataclasses.replace(one, metrics=metrics)).findings == {"one": finding}
 
 
-def test_empty_bins_are_left_out(run):
-    for of in calibration.numbers(run).networks.values():
-        assert all(of_bin.images for of_bin in of.bins)
-
-
 @pytest.mark.parametrize(
     ("errors", "of_errors", "words"),
     [
