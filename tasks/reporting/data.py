@@ -19,6 +19,9 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.cache_key import label_of
 
 
+CLOCK = 1.0  # seconds, to which manifests say when something was made
+
+
 @dataclass(frozen=True)
 class Run:
     """A run's results, the winner first wherever networks are listed."""
@@ -60,6 +63,11 @@ class Run:
         """When each node's process started and ended, in seconds, by label."""
         ends = {label: (datetime.fromisoformat(of["made"]["at"]), of["made"]) for label, of in self.manifests.items()}
         return {label: (end.timestamp() - made["seconds"], end.timestamp()) for label, (end, made) in ends.items()}
+
+    def ran_together(self, one: str, other: str) -> bool:
+        """Tell whether two nodes ran at the same time, by their labels."""
+        (start, end), (other_start, other_end) = self.spans[one], self.spans[other]
+        return min(end, other_end) - max(start, other_start) > CLOCK
 
     @property
     def is_fashion_mnist(self) -> bool:

@@ -1,5 +1,6 @@
 """How this was made: the DAG with each node's time and reason, settings, versions, machine, commit."""
 
+from itertools import combinations
 from typing import Any
 
 from tasks.evaluation.models import Count, Model, Seconds
@@ -9,7 +10,6 @@ from tasks.reporting.data import Run
 TITLE = "How this was made"
 GATES = {"prepare": ["validate"]}  # what has to pass before, though nothing is read of it
 BOX, ROW, GAP = 158, 74, 16  # SVG units: a node's width, the distance of two rows, the gap between two nodes
-CLOCK = 1.0  # seconds, to which manifests say when something was made
 LEAST = 0.75  # of its size: where there is less room, as on a phone, it scrolls instead of getting too small to read
 
 
@@ -64,7 +64,7 @@ def numbers(run: Run) -> Numbers:
         },
         wall_seconds=sum(max(end for _, end in of) - min(start for start, _ in of) for of in spans.values()),
         runs=len(spans),
-        together=_together(run.spans),
+        together=_together(run),
         machines=_grouped({label: _machine(of_node) for label, of_node in made.items()}),
         commits=_grouped({label: of_node["commit"] for label, of_node in made.items()}),
         versions={k: v for of in run.manifests.values() for k, v in of["cache_key"]["versions"].items()},
@@ -83,18 +83,13 @@ def _machine(made: dict[str, Any]) -> str:
     return f"{made['processor']}, {made['cores']} cores{memory}, {made['system']}, Python {made['python']}"
 
 
-def _together(spans: dict[str, tuple[float, float]]) -> dict[str, list[str]]:
+def _together(run: Run) -> dict[str, list[str]]:
     """Return for each step the later ones that ran while it ran."""
-    labels = list(spans)
-    found = {
-        label: [other for other in labels[place + 1 :] if _overlap(*spans[label], *spans[other]) > CLOCK]
-        for place, label in enumerate(labels)
-    }
-    return {label: others for label, others in found.items() if others}
-
-
-def _overlap(start: float, end: float, other_start: float, other_end: float) -> float:
-    return min(end, other_end) - max(start, other_start)
+    found: dict[str, list[str]] = {}
+    for label, other in combinations(run.manifests, 2):
+        if run.ran_together(label, other):
+            found.setdefault(label, []).append(other)
+    return found
 
 
 def _inputs(manifest: dict[str, Any], run: Run) -> list[str]:

@@ -1,5 +1,6 @@
 """Side by side: every figure of every network, the better one marked, and others' figures on the same scale."""
 
+from itertools import permutations
 from typing import Literal, NamedTuple
 
 from markupsafe import Markup
@@ -125,12 +126,9 @@ def _pace(run: Run, name: str) -> Pace:
 
 
 def _together(run: Run) -> list[str]:
-    spans = {name: run.spans[f"train[{name}]"] for name in run.names}
-    return [
-        name
-        for name, (start, end) in spans.items()
-        if any(other != name and a < end and start < b for other, (a, b) in spans.items())
-    ]
+    pairs = permutations(run.names, 2)
+    overlapping = {name for name, other in pairs if run.ran_together(f"train[{name}]", f"train[{other}]")}
+    return [name for name in run.names if name in overlapping]
 
 
 def _values(run: Run, name: str) -> dict[str, Value]:
