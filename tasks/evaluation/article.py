@@ -1,5 +1,6 @@
 """The article that this project follows, and what was measured of its claims.
 
+https://cloudxlab.com/blog/fashion-mnist-using-deep-learning-with-tensorflow-keras/ by CloudxLab; it names no author.
 Does each network overfit, and does dropout reduce it?
 """
 
@@ -10,10 +11,6 @@ from tasks.evaluation.models import Estimate
 from tasks.evaluation.paired import PairwiseDifferences
 from tasks.formatting import interval, points
 
-TITLE = "Fashion-MNIST using Deep Learning with TensorFlow Keras"
-LINK = "https://cloudxlab.com/blog/fashion-mnist-using-deep-learning-with-tensorflow-keras/"
-PUBLISHER = "CloudxLab"  # the page names no author
-CODE = "https://github.com/cloudxlab/ml/tree/master/projects/Fashion-MNIST"
 # What the article reports (TensorFlow 2.1.6-tf era, a laptop), as shares of one.
 ARTICLE: dict[str, dict[str, Any]] = {
     "baseline": {"train": 0.99, "test": 0.9211, "seconds_per_epoch": "270–430", "claim": "overfits"},
@@ -31,11 +28,6 @@ PUBLISHED = (
     ("WRN-28-10", 0.964, 0.964),
     ("WRN-40-4", 0.967, 0.967),
 )
-SOURCES = {
-    "the article": LINK,
-    "its companion": "https://cloudxlab.com/blog/fashion-mnist-using-machine-learning/",
-    "Zalando’s benchmark, all others": "https://github.com/zalandoresearch/fashion-mnist",
-}
 Outcome = Literal["reproduced", "not reproduced", "undecided"]
 _BY_GAP = ("dropout", "baseline")  # the smaller gap first, by the article
 

@@ -18,7 +18,6 @@ from tasks.formatting import caution
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.cache_key import label_of
 
-
 CLOCK = 1.0  # seconds, to which manifests say when something was made
 
 

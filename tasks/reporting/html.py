@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup, escape
 
+from tasks.evaluation.rule import RULE
 from tasks.formatting import count, duration, in_unit, join_words, moment, p_value, percent, points, signed, size, times
 from tasks.reporting.plots import slot
 
@@ -91,7 +92,7 @@ class Templates:
             slot,
         )
         self.environment.filters |= {of.__name__: of for of in shown}
-        self.shared = {"sprite": None, "columns": COLUMNS, **shared}
+        self.shared = {"sprite": None, "columns": COLUMNS, "rule": RULE, **shared}
 
     def render(self, template: str, **values: Any) -> str:
         """Return a part of a page."""

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from tasks.evaluation.rule import RULE
 from tasks.formatting import percent
 from tasks.pipeline.artifact import Artifact
 from tasks.reporting.html import Templates
@@ -42,7 +41,7 @@ def render(search: Search) -> str:
     """Return the page; it asks the network for nothing."""
     plots = {"trials": _trials(search), "settings": _parallel(search)}
     plots["importance"] = _importance(search) if search.importance else ""
-    return Templates().page("search.html.j2", search=search, plots=plots, rule=RULE)
+    return Templates().page("search.html.j2", search=search, plots=plots)
 
 
 @styled

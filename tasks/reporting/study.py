@@ -7,7 +7,6 @@ import numpy as np
 from markupsafe import Markup
 
 from tasks.evaluation.models import Model, Seconds
-from tasks.evaluation.rule import RULE
 from tasks.evaluation.studies import StudyResults
 from tasks.formatting import percent, points
 from tasks.pipeline.artifact import Artifact
@@ -107,7 +106,7 @@ def render(study: Study) -> str:
         "differences": _differences(study) if study.pairs else "",
         "curves": _bands(study) if several_epochs else "",
     }
-    return templates.page("study.html.j2", study=study, plots=plots, rule=RULE)
+    return templates.page("study.html.j2", study=study, plots=plots)
 
 
 def _accuracies(study: Study) -> Markup:

@@ -69,9 +69,9 @@ def _reliability(place: int, name: str, calibration: Calibration, most: int) -> 
     diagram.annotate("line: perfect calibration", (100, 4), ha="right", color=TEXT, fontsize=10)
     confidence = [100 * of_bin.confidence for of_bin in calibration.bins]
     accuracy = [100 * of_bin.accuracy.value for of_bin in calibration.bins]
-    for place, of_bin in zip(confidence, calibration.bins, strict=True):
+    for x, of_bin in zip(confidence, calibration.bins, strict=True):
         limits = [100 * of_bin.accuracy.low, 100 * of_bin.accuracy.high]
-        diagram.plot([place] * 2, limits, color=color, linewidth=1.4)
+        diagram.plot([x, x], limits, color=color, linewidth=1.4)
     diagram.plot(confidence, accuracy, marker, color=color, markersize=6, clip_on=False)
     diagram.set(xlim=(0, 101), ylim=(0, 101), ylabel="accuracy, %")
     diagram.set_title(plain(short(name, 40)))

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from markupsafe import Markup
 
-from tasks.evaluation.article import ARTICLE, PUBLISHED, SOURCES
+from tasks.evaluation.article import ARTICLE, PUBLISHED
 from tasks.evaluation.models import Estimate, Model, Seconds, Share
 from tasks.formatting import percent
 from tasks.reporting.data import Run
@@ -72,13 +72,6 @@ class Entry(Model):
     here: bool
 
 
-class Pace(Model):
-    """How long an epoch took, and what the article says."""
-
-    seconds_per_epoch: Seconds | None
-    article: str
-
-
 class Numbers(Model):
     """What stands side by side."""
 
@@ -86,8 +79,7 @@ class Numbers(Model):
     threads: dict[str, int]
     test_accuracy: dict[str, Share]
     scale: list[Entry]  # the highest first; empty for another data set than Fashion-MNIST
-    sources: dict[str, str]  # of the published ones: who, and where
-    pace: dict[str, Pace]  # empty unless the recipe is the article's
+    pace: dict[str, tuple[Seconds, str]]  # seconds an epoch, and the article's; empty unless the recipe is the same
     together: list[str]  # networks whose training overlapped another's
 
 
@@ -101,8 +93,11 @@ def numbers(run: Run) -> Numbers:
         threads={name: run.summary[f"train[{name}]"]["threads"] for name in run.names},
         test_accuracy={name: run.metrics[name]["test"].accuracy.value for name in run.names},
         scale=_scale(run, articles) if run.is_fashion_mnist else [],
-        sources=SOURCES,
-        pace={name: _pace(run, name) for name in articles if not run.departures},
+        pace={
+            name: (run.summary[f"train[{name}]"]["seconds"] / len(run.histories[name]), article["seconds_per_epoch"])
+            for name, article in ARTICLE.items()
+            if name in articles and run.histories[name] and not run.departures
+        },
         together=_together(run),
     )
 
@@ -118,11 +113,6 @@ def _scale(run: Run, articles: list[str]) -> list[Entry]:
     accuracies = {name: run.metrics[name]["test"].accuracy for name in run.names}
     entries += [Entry(what="this run", network=name, here=True, **dict(of)) for name, of in accuracies.items()]
     return sorted(entries, key=lambda entry: entry.low + entry.high, reverse=True)
-
-
-def _pace(run: Run, name: str) -> Pace:
-    seconds, epochs = run.summary[f"train[{name}]"]["seconds"], len(run.histories[name])
-    return Pace(seconds_per_epoch=seconds / epochs if epochs else None, article=ARTICLE[name]["seconds_per_epoch"])
 
 
 def _together(run: Run) -> list[str]:

@@ -2,11 +2,10 @@
 
 from markupsafe import Markup
 
-from tasks.evaluation import article
+from tasks.evaluation.article import ARTICLE, OVERFITTING_GAP
 from tasks.evaluation.comparison import Claim
 from tasks.evaluation.models import Count, Estimate, Model, Seconds
 from tasks.evaluation.paired import PairwiseResult
-from tasks.evaluation.rule import RULE
 from tasks.formatting import count, join_words, percent, points, times
 from tasks.pipeline.artifact import Artifact
 from tasks.reporting.data import Run
@@ -37,29 +36,17 @@ class Budget(Model):
     unfinished: bool  # validation loss was lowest in the last epoch: more epochs might lower it further
 
 
-class ClaimedBy(Model):
-    """A publication, where it is, and its code."""
-
-    title: str = article.TITLE
-    publisher: str = article.PUBLISHER
-    link: str = article.LINK
-    code: str = article.CODE
-
-
 class Numbers(Model):
     """What the verdict says."""
 
-    winner: str
     sentences: list[str]
     bottom_line: str | None
     warning: str | None
     caution: str | None
     descriptions: dict[str, str]  # by network
-    tied: list[str]
     validation_accuracy: dict[str, Estimate]
     images: dict[str, Count]
     seed: int
-    rule: str
     preset: str
     budgets: dict[str, Budget]
     budget_warning: str | None
@@ -70,7 +57,6 @@ class Numbers(Model):
     claims: list[Claim]
     overfitting_reduction: str | None
     overfitting_gap: float
-    article: ClaimedBy | None
     article_winner: str | None  # the network that the article keeps, where this run has both of its networks
     claim_departures: dict[str, str]  # the first difference of a claim's recipe from the article's, by network
     departures: list[tuple[str, str, str]]  # setting, the article's value, this run's
@@ -84,17 +70,14 @@ def numbers(run: Run) -> Numbers:
     budgets = {name: _budget(run, name) for name in run.names}
     unequal = _budget_warning(budgets)
     return Numbers(
-        winner=comparison.winner,
         sentences=comparison.verdict,
         bottom_line=_bottom_line(run, budgets) if run.pairs else None,
         warning=comparison.warning,
         caution=run.caution,
         descriptions={name: describe(run.layers[name]) for name in run.names},
-        tied=comparison.tied,
         validation_accuracy={name: of.accuracy["validation"] for name, of in comparison.networks.items()},
         images=run.summary["prepare"]["images"],
         seed=run.manifests["prepare"]["cache_key"]["settings"]["seed"],
-        rule=RULE,
         preset=run.command.partition("--preset ")[2].partition(" ")[0] or "fast",
         budgets=budgets,
         budget_warning=unequal,
@@ -104,9 +87,8 @@ def numbers(run: Run) -> Numbers:
         pairs=run.pairs,
         claims=claims,
         overfitting_reduction=reduction,
-        overfitting_gap=article.OVERFITTING_GAP,
-        article=ClaimedBy() if claims else None,
-        article_winner=max(article.ARTICLE, key=lambda name: article.ARTICLE[name]["test"]) if reduction else None,
+        overfitting_gap=OVERFITTING_GAP,
+        article_winner=max(ARTICLE, key=lambda name: ARTICLE[name]["test"]) if reduction else None,
         claim_departures={
             claim.network: _departure(run.departures, claim.network) for claim in claims if run.departures
         },
@@ -211,14 +193,14 @@ def plots(numbers: Numbers) -> dict[str, Markup]:
     description = f"Validation accuracy: {each}."
     if pairs:
         drawn = [
-            (f"{pair.second}, {split}", of.difference)
+            (f"{pair.second}, {split}", getattr(pair, split).difference)
             for split in ("validation", "test")
             for pair in pairs
-            for of in [getattr(pair, split)]
         ]
         rows = [Interval(name, difference) for name, difference in drawn]
-        panels.append(Panel(f"{short(numbers.winner)} minus the other (points)", rows, zero=True))
+        winner = pairs[0].first
+        panels.append(Panel(f"{short(winner)} minus the other (points)", rows, zero=True))
         shown = "; ".join(f"{name} {points(of.value)} ({points(of.low)} to {points(of.high)})" for name, of in drawn)
-        description += f" {numbers.winner} minus the other, in points: {shown}."
+        description += f" {winner} minus the other, in points: {shown}."
     title = "What decides, and what the test set showed"
     return {"decision": interval_plot("decision", title, description, *panels, length=32)}
