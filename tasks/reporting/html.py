@@ -47,14 +47,10 @@ class Sprite:
         image.save(buffer, "PNG", bits=4)
         return cls(f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}", rows, places)
 
-    def place(self, file: str, index: int) -> tuple[int, int]:
-        """Return the column and the row where a picture stands."""
-        row, column = divmod(self.places[file, index], COLUMNS)
-        return column, row
-
     def style(self, file: str, index: int) -> str:
         """Return what shifts the sprite to a picture."""
-        return "--x:{};--y:{}".format(*self.place(file, index))
+        row, column = divmod(self.places[file, index], COLUMNS)
+        return f"--x:{column};--y:{row}"
 
 
 def command(text: str) -> Markup:

@@ -126,11 +126,11 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def count_epochs(panel: Any) -> None:
-    """Name the epochs below a panel, by whole numbers."""
+def count_along(panel: Any, what: str) -> None:
+    """Name what a panel shows from left to right, epochs or trials, by whole numbers."""
     from matplotlib.ticker import MaxNLocator
 
-    panel.set_xlabel("epoch")
+    panel.set_xlabel(what)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
@@ -166,12 +166,9 @@ def interval_plot(name: str, title: str, description: str, *panels: Panel, lengt
     figure, axes = new_figure(height, len(panels), squeeze=False, gridspec_kw={"height_ratios": ratios})
     for panel, (axis,) in zip(panels, axes, strict=True):
         axis.set_title(" ")
-        above = blended_transform_factory(
-            figure.transFigure, axis.transAxes
-        )  # from the left edge, however long names are
-        axis.annotate(panel.title, (0, 1), xycoords=above, xytext=(0, 6), textcoords="offset points").set_in_layout(
-            False
-        )
+        above = blended_transform_factory(figure.transFigure, axis.transAxes)  # from the left edge, for long names
+        heading = axis.annotate(panel.title, (0, 1), xycoords=above, xytext=(0, 6), textcoords="offset points")
+        heading.set_in_layout(False)
         if panel.zero:
             axis.axvline(0, color=TEXT, linewidth=0.8)
         if panel.band:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from tasks.formatting import percent
 from tasks.pipeline.artifact import Artifact
 from tasks.reporting.html import Templates
-from tasks.reporting.plots import MUTED, TEXT, as_svg, look, new_figure, styled
+from tasks.reporting.plots import MUTED, TEXT, as_svg, count_along, look, new_figure, styled
 from tasks.reporting.study import Provenance, provenance_of
 from tasks.search.results import SearchResults
 
@@ -47,8 +47,6 @@ def render(search: Search) -> str:
 @styled
 def _trials(search: Search) -> Markup:
     """Draw each trial in the order in which it was trained, the winner marked, and the best so far."""
-    from matplotlib.ticker import MaxNLocator
-
     figure, panel = new_figure(2.6)
     trials = sorted(search.trials, key=lambda trial: int(trial.name.rpartition(" ")[2]))
     places = np.arange(1, len(trials) + 1)
@@ -64,9 +62,9 @@ def _trials(search: Search) -> Markup:
     panel.plot([place], [kept], marker, color=color, markersize=11)
     above = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center", "fontweight": "bold"}
     panel.annotate(search.winner, (place, kept), **above)
-    panel.set(title="Validation accuracy, %", xlabel="trial")
+    panel.set_title("Validation accuracy, %")
     panel.margins(x=0.08, y=0.18)
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    count_along(panel, "trial")
     panel.grid()
     description = f"{search.winner}, which is kept, has {kept:.2f}%; the highest is {best.max():.2f}%."
     return as_svg(figure, "trials", "Validation accuracy of every trial, and the best so far", description)

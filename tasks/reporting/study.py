@@ -15,7 +15,7 @@ from tasks.reporting.plots import (
     Interval,
     Panel,
     as_svg,
-    count_epochs,
+    count_along,
     interval_plot,
     look,
     new_figure,
@@ -152,7 +152,7 @@ def _bands(study: Study) -> Markup:
         style: dict[str, Any] = {"marker": marker, "markevery": every, "markersize": 5, "label": plain(short(name))}
         panel.plot(epochs, mean, color=color, **style)
     panel.set_title("Validation accuracy, %")
-    count_epochs(panel)
+    count_along(panel, "epoch")
     panel.grid()
     panel.legend(loc="best")
     return as_svg(figure, "bands", "Validation accuracy by epoch", "Lines are means; bands go from lowest to highest.")

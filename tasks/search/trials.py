@@ -78,12 +78,14 @@ def next_settings(
     """
     from optuna.samplers import TPESampler
 
-    sampler = TPESampler(seed=_seed(seed, len(before)), n_startup_trials=N_STARTUP_TRIALS)
+    own_seed = int(np.random.SeedSequence((seed, len(before))).generate_state(1)[0])
+    sampler = TPESampler(seed=own_seed, n_startup_trials=N_STARTUP_TRIALS)
     study = study_of(before, space, sampler)
     asked = [] if before else [default]
     known = [trial.settings for trial in before]
     for _ in range(PROPOSALS_PER_TRIAL * count):
-        proposed = {name: _legible(value) for name, value in study.ask(distributions_of(space)).params.items()}
+        drawn = study.ask(distributions_of(space)).params
+        proposed = {name: float(f"{of:.{DIGITS}g}") if isinstance(of, float) else of for name, of in drawn.items()}
         if len(asked) < count and proposed not in [*known, *asked]:
             asked.append(proposed)
     return asked[:count]
@@ -131,11 +133,3 @@ def median_thresholds(before: list[Trial]) -> tuple[float, ...]:
     if len(finished) < MIN_FINISHED:
         return (0.0,) * len(PRUNING_STEPS)
     return tuple(round(float(np.median([trial.after(quarter) for trial in finished])), 6) for quarter in PRUNING_STEPS)
-
-
-def _legible(value: Any) -> Any:
-    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
-
-
-def _seed(*parts: int) -> int:
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])

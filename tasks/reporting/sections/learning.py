@@ -9,7 +9,7 @@ from markupsafe import Markup
 from tasks.evaluation.models import Count, Model, Share
 from tasks.formatting import join_words
 from tasks.reporting.data import Run
-from tasks.reporting.plots import TEXT, as_svg, count_epochs, look, new_figure, plain, short, styled
+from tasks.reporting.plots import TEXT, as_svg, count_along, look, new_figure, plain, short, styled
 
 TITLE = "How they learned"
 DECAYED = 0.1  # of its highest value: below that, a learning rate has fallen to almost nothing
@@ -102,7 +102,7 @@ def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
             lowest = history[best - 1].validation_loss
             panel.plot([best], [lowest], "o", color=color, markersize=13, markerfacecolor="none")
     panel.set(title=title, xlim=(0.5, last + 0.5))
-    count_epochs(panel)
+    count_along(panel, "epoch")
     if last > 8 * min(map(len, filter(None, numbers.histories.values()))):  # else the shortest curve were a stroke
         panel.set(xscale="log", xlim=(0.9, last * 1.1))
         panel.xaxis.set_major_formatter("{x:g}")
