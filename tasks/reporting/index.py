@@ -66,7 +66,8 @@ def _entry(page: Path) -> dict[str, Any]:
 
 def _of_run(data: dict[str, Any]) -> dict[str, Any]:
     histories = data["learning"]["histories"]
-    accuracy = SHARES.validate_python(data["side_by_side"]["test_accuracy"])
+    rows = data["side_by_side"]["rows"]
+    accuracy = SHARES.validate_python({name: of["value"] for name, of in rows["test_accuracy"]["values"].items()})
     nodes = data["provenance"]["nodes"]
     settings = {label: node["settings"] for label, node in nodes.items()}
     settings["download"] = {"data set": data["head"]["data_set"]}
@@ -81,7 +82,7 @@ def _of_run(data: dict[str, Any]) -> dict[str, Any]:
         "accuracy": accuracy,
         "settings": _by_setting(settings),
         "versions": {name: str(version) for name, version in data["provenance"]["versions"].items()},
-        "values": _by_network(data["side_by_side"]["rows"]),
+        "values": _by_network(rows),
     }
 
 

@@ -18,7 +18,6 @@ class TrialResult(Model):
 class SearchResults(Model):
     """The trials, ranked, and what matters among what was varied."""
 
-    kind: str = "trial"  # what its members differ in
     network: str
     winner: str
     tied: list[str]

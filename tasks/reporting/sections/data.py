@@ -46,11 +46,7 @@ def numbers(run: Run) -> Numbers:
     labels = {split: run.file_labels["test" if split == "test" else "train"][run.places[split]] for split in SPLITS}
     counts = {split: np.bincount(of_split, minlength=10).tolist() for split, of_split in labels.items()}
     return Numbers(
-        name=run.data_set.name,
-        license=run.data_set.license,
-        link=run.data_set.link,
-        citation=run.data_set.citation,
-        counts=run.data_set.counts,
+        **run.data_set.model_dump(include={"name", "license", "link", "citation", "counts"}),
         classes=[
             ClassCount(
                 name=name,

@@ -21,32 +21,26 @@ class ImageGroup(Model):
 class Numbers(Model):
     """Where the winner and the next one disagree; where all agree against the label."""
 
-    first: str
-    second: str | None
     both_correct: Count
     both_wrong: Count
-    only_first: ImageGroup | None
-    only_second: ImageGroup | None
+    only: list[ImageGroup]  # what only the winner predicts correctly, and only the next; empty of a single network
     label_issues: ImageGroup
     min_confidence: Share
 
 
 def numbers(run: Run) -> Numbers:
     """Gather where they disagree."""
-    first, *others = run.names
-    second = others[0] if others else first
+    first, second = [*run.names, *run.names][:2]
+    pairs = [(first, second), (second, first)] if run.pairs else []
     correct = {name: run.predicted[name] == run.labels for name in run.names}
     predicted, confidence = np.stack(list(run.predicted.values())), np.stack(list(run.confidence.values()))
     label_issues = (
         (predicted == predicted[0]).all(axis=0) & ~correct[first] & (confidence >= MIN_CONFIDENCE).all(axis=0)
     )
     return Numbers(
-        first=first,
-        second=second if others else None,
         both_correct=int((correct[first] & correct[second]).sum()),
         both_wrong=int((~correct[first] & ~correct[second]).sum()),
-        only_first=_group(run, correct[first] & ~correct[second], run.confidence[first]) if others else None,
-        only_second=_group(run, correct[second] & ~correct[first], run.confidence[second]) if others else None,
+        only=[_group(run, correct[name] & ~correct[other], run.confidence[name]) for name, other in pairs],
         label_issues=_group(run, label_issues, confidence.min(axis=0)),
         min_confidence=MIN_CONFIDENCE,
     )

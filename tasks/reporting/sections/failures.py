@@ -32,7 +32,6 @@ class LookAlikes(Model):
 class Numbers(Model):
     """Where each network fails on the test set."""
 
-    class_names: list[str]
     confusion: dict[str, list[list[Count]]]  # by network: rows are true classes, columns predicted ones
     most_confused: Count  # the most frequent error of any network
     most_different: Count  # the largest difference below
@@ -60,7 +59,6 @@ def numbers(run: Run) -> Numbers:
     differences = zip(run.comparison.classes, class_names, strict=False)
     significant = [(of.recall.value, name) for of, name in differences if of.recall and of.p < 0.05]
     return Numbers(
-        class_names=class_names,
         confusion=confusion,
         most_confused=max(1, *(int(_wrong(counts).max()) for counts in confusion.values())),
         most_different=max(1, int(np.abs(difference).max())),

@@ -14,6 +14,7 @@ from tasks.reporting.sections.networks import multiply_adds_of
 from tasks.training.trees import XGBOOST
 
 TITLE = "Side by side"
+HERE = "this run"
 
 Unit = Literal["%", "points", "nats", "", "bytes", "s", "ms"]
 
@@ -69,7 +70,6 @@ class Entry(Model):
     value: Share | None  # none where a range was published
     high: Share
     network: str | None  # of this run, or the article's
-    here: bool
 
 
 class Numbers(Model):
@@ -77,7 +77,6 @@ class Numbers(Model):
 
     rows: dict[str, Row]
     threads: dict[str, int]
-    test_accuracy: dict[str, Share]
     scale: list[Entry]  # the highest first; empty for another data set than Fashion-MNIST
     pace: dict[str, tuple[Seconds, str]]  # seconds an epoch, and the article's; empty unless the recipe is the same
     together: list[str]  # networks whose training overlapped another's
@@ -91,7 +90,6 @@ def numbers(run: Run) -> Numbers:
     return Numbers(
         rows={name: _row(run, name, {network: of[name] for network, of in values.items()}) for name in known},
         threads={name: run.summary[f"train[{name}]"]["threads"] for name in run.names},
-        test_accuracy={name: run.metrics[name]["test"].accuracy.value for name in run.names},
         scale=_scale(run, articles) if run.is_fashion_mnist else [],
         pace={
             name: (run.summary[f"train[{name}]"]["seconds"] / len(run.histories[name]), article["seconds_per_epoch"])
@@ -104,14 +102,14 @@ def numbers(run: Run) -> Numbers:
 
 def _scale(run: Run, articles: list[str]) -> list[Entry]:
     entries = [
-        Entry(what=what, low=low, value=low if low == high else None, high=high, network=None, here=False)
+        Entry(what=what, low=low, value=low if low == high else None, high=high, network=None)
         for what, low, high in PUBLISHED
     ]
     for name in articles:
         share = ARTICLE[name]["test"]
-        entries.append(Entry(what="the article", low=share, value=share, high=share, network=name, here=False))
+        entries.append(Entry(what="the article", low=share, value=share, high=share, network=name))
     accuracies = {name: run.metrics[name]["test"].accuracy for name in run.names}
-    entries += [Entry(what="this run", network=name, here=True, **dict(of)) for name, of in accuracies.items()]
+    entries += [Entry(what=HERE, network=name, **dict(of)) for name, of in accuracies.items()]
     return sorted(entries, key=lambda entry: entry.low + entry.high, reverse=True)
 
 
@@ -188,11 +186,11 @@ def plots(numbers: Numbers) -> dict[str, Markup]:
             else percent(entry.value),
             estimate=entry,
             look=look(entry.network) if entry.network else (MUTED, "|"),
-            hollow=not entry.here,
+            hollow=entry.what != HERE,
         )
         for entry in numbers.scale
     ]
-    accuracies = ", ".join(f"{name} {percent(share)}" for name, share in numbers.test_accuracy.items())
+    accuracies = ", ".join(f"{name} {percent(of.value)}" for name, of in numbers.rows["test_accuracy"].values.items())
     description = f"This run: {accuracies}, among figures of others."
     title = "Test accuracies on one scale"
     return {"scale": interval_plot("scale", title, description, Panel("Test accuracy, %", rows), length=32)}
