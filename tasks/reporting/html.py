@@ -72,22 +72,8 @@ class Templates:
             lstrip_blocks=True,
         )
         self.environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # and keys in their order
-        shown = (
-            command,
-            count,
-            duration,
-            percent,
-            points,
-            signed,
-            size,
-            join_words,
-            p_value,
-            in_unit,
-            moment,
-            times,
-            slot,
-        )
-        self.environment.filters |= {of.__name__: of for of in shown}
+        numbers = (count, duration, in_unit, p_value, percent, points, signed, size, times)
+        self.environment.filters |= {of.__name__: of for of in (*numbers, command, join_words, moment, slot)}
         self.shared = {"sprite": None, "columns": COLUMNS, "rule": RULE, **shared}
 
     def render(self, template: str, **values: Any) -> str:

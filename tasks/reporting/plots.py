@@ -10,7 +10,7 @@ import threading
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
@@ -108,12 +108,9 @@ def _compact(svg: str) -> str:
     """Return an SVG of matplotlib’s without what nobody sees: ids of groups, a typeface for each text, thousandths."""
     svg = re.sub(r"<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(?<=<g) id="[^"]*"| transform="rotate\(-?0 [^"]*"| font-family: [^;"]*;', "", svg)
-    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"\d+\.\d{3,}", _to_hundredths, tag[0]), svg)
+    hundredths = partial(re.sub, r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."))
+    svg = re.sub(r"<[^>]*>", lambda tag: hundredths(tag[0]), svg)
     return re.sub(r"\s*\n\s*", "\n", svg)
-
-
-def _to_hundredths(number: re.Match[str]) -> str:
-    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def short(name: str, length: int = 18) -> str:

@@ -171,11 +171,7 @@ function readEpochs() {
   read();
 }
 
-function linkNumbers() {
-  one("#json").href = location.pathname.split("/").pop().replace(/html$/, "json");
-}
-
 followContents();
 showCells();
 readEpochs();
-linkNumbers();
+one("#json").href = location.pathname.split("/").pop().replace(/html$/, "json");

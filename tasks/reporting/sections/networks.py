@@ -84,19 +84,15 @@ def multiply_adds_of(run: Run, network: str) -> int | None:
     return None if None in known else sum(known)
 
 
-def _says_something(value: Any) -> bool:
-    """Tell whether a setting's value is worth showing: not where it is left out, or a rate of 0.0."""
-    return value not in (None, []) and not (isinstance(value, float) and value == 0)
-
-
 def _model_of(train: dict[str, Any]) -> str:
     file = next(name for name in train["files"] if name.startswith("model."))
     return f"{train['node']}/{train['network']}-{train['key']}/{file}"
 
 
 def _recipes(recipes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return each network's value of every setting that any of them has; of a file, its digest."""
-    said = {setting: None for recipe in recipes.values() for setting, value in recipe.items() if _says_something(value)}
+    """Return each network's value of every setting that any of them has, but for a rate of 0.0; of a file, its digest."""
+    given = [of for recipe in recipes.values() for of in recipe.items()]
+    said = {setting: None for setting, value in given if value not in (None, []) and repr(value) != "0.0"}
     shown = {
         name: {setting: value["sha256"][:16] if isinstance(value, dict) else value for setting, value in of.items()}
         for name, of in recipes.items()
