@@ -48,7 +48,6 @@ def check_claim(name: str, result: NetworkResult) -> Claim:
         test_accuracy=result.accuracy["test"].value,
         article_train=article["train"],
         article_test=article["test"],
-        article_gap=article["train"] - article["test"],
     )
 
 

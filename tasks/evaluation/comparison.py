@@ -1,6 +1,6 @@
 """What a comparison of networks finds."""
 
-from tasks.evaluation.models import Count, Difference, Estimate, Model, Share
+from tasks.evaluation.models import Count, Estimate, Model, Share
 from tasks.evaluation.paired import ClassDifference, PairwiseDifferences
 
 
@@ -28,7 +28,6 @@ class Claim(Model):
     test_accuracy: Share
     article_train: Share
     article_test: Share
-    article_gap: Difference
 
 
 class Comparison(Model):

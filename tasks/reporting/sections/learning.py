@@ -57,10 +57,7 @@ def of_histories(
     """Return what there is to say of these histories, an entry an epoch."""
     return Numbers(
         histories={name: [Epoch(**epoch) for epoch in history] for name, history in histories.items()},
-        lowest_loss={
-            name: min(history, key=lambda epoch: epoch["validation_loss"])["epoch"] if history else None
-            for name, history in histories.items()
-        },
+        lowest_loss={name: lowest_loss(history) for name, history in histories.items()},
         decaying=[
             name
             for name, history in histories.items()
@@ -69,6 +66,11 @@ def of_histories(
         training_with=list(training_with),
         flipped=flipped,
     )
+
+
+def lowest_loss(history: list[dict[str, Any]]) -> int | None:
+    """Return the epoch of the lowest validation loss, if there is any."""
+    return min(history, key=lambda epoch: epoch["validation_loss"])["epoch"] if history else None
 
 
 def plots(numbers: Numbers) -> dict[str, Markup]:

@@ -10,6 +10,7 @@ from tasks.formatting import count, join_words, percent, points, times
 from tasks.pipeline.artifact import Artifact
 from tasks.reporting.data import Run
 from tasks.reporting.plots import Interval, Panel, interval_plot, look, short
+from tasks.reporting.sections.learning import lowest_loss
 from tasks.reporting.sections.networks import describe
 from tasks.training.trees import XGBOOST
 
@@ -32,8 +33,7 @@ class Budget(Model):
     epochs: Count
     images: Count  # seen, over all epochs
     seconds: Seconds
-    validation_loss: str  # how it ended
-    unfinished: bool  # validation loss was lowest in the last epoch: more epochs might lower it further
+    lowest_loss: Count | None  # the epoch of the lowest validation loss
 
 
 class Numbers(Model):
@@ -117,17 +117,11 @@ def _study(study: Artifact) -> Study:
 
 def _budget(run: Run, name: str) -> Budget:
     history = run.histories[name]
-    lowest = min(history, key=lambda epoch: epoch["validation_loss"])["epoch"] if history else 0
-    if len(history) < 2:
-        trend = "one epoch shows no trend" if history else "no epoch on record"
-    else:
-        trend = "still falling at the end" if lowest == len(history) else f"lowest at epoch {lowest}"
     return Budget(
         epochs=len(history),
         images=len(history) * run.summary["prepare"]["images"]["train"],
         seconds=run.summary[f"train[{name}]"]["seconds"],
-        validation_loss=trend,
-        unfinished=lowest == len(history) > 0,
+        lowest_loss=lowest_loss(history),
     )
 
 
@@ -148,7 +142,7 @@ def _budget_warning(budgets: dict[str, Budget]) -> str | None:
     """Return which networks might have gone on learning where others trained for longer."""
     networks = _of_networks(budgets)
     most = max((budget.epochs for budget in networks.values()), default=0)
-    short = [name for name, budget in networks.items() if budget.unfinished and budget.epochs < most]
+    short = [name for name, budget in networks.items() if budget.lowest_loss == budget.epochs < most]
     if not short:
         return None
     trained = ", ".join(f"{name} {budget.epochs}" for name, budget in networks.items())

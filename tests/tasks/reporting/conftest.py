@@ -152,10 +152,9 @@ def reports(made, tmp_path_factory):
     shutil.copy(first.folder / "report.html", other)
     report_data = first.json("report.json")
     report_data["provenance"]["nodes"]["prepare"]["settings"]["seed"] = 7
-    side_by_side = report_data["side_by_side"]
-    side_by_side["rows"]["test_accuracy"]["values"]["dropout"]["value"] = 0.5
-    side_by_side["test_accuracy"] = {"dropout": 0.5}
-    del side_by_side["rows"]["gap"]
+    rows = report_data["side_by_side"]["rows"]
+    rows["test_accuracy"]["values"] = {"dropout": {"value": 0.5, "low": 0.4, "high": 0.6}}
+    del rows["gap"]
     (other / "report.json").write_text(json.dumps(report_data))
     made_later = first.manifest["made"] | {"at": "2099-01-02T03:04:05+00:00"}
     publish(Artifact(other, first.manifest | {"key": "0123456789abcdef", "made": made_later}), folder)

@@ -26,8 +26,8 @@ def test_a_run_stands_with_when_it_was_made_its_verdict_and_its_accuracies(repor
     assert "<p>2 runs</p>" in index or "<p>2 runs · " in index
     assert '<a href="20260102T030405-01234567.html">2026-01-02 03:04\xa0UTC</a>' in index
     assert report_data.verdict.sentences[0][:20] in index
-    for name, accuracy in report_data.side_by_side.test_accuracy.items():
-        assert f"<bdi>{name}</bdi></span> <span>{100 * accuracy:.2f}%</span>" in index
+    for name, accuracy in report_data.side_by_side.rows["test_accuracy"].values.items():
+        assert f"<bdi>{name}</bdi></span> <span>{100 * accuracy.value:.2f}%</span>" in index
     assert "Its numbers are missing; the page may still be." in index
     assert index.index("20260102T030405") < index.index(OLDER)  # newest first
     assert "Nothing to compare yet: this folder has one run." in index
@@ -49,7 +49,7 @@ def test_numbers_that_are_corrupt_or_no_file_are_listed_as_that_and_harm_no_othe
 @pytest.mark.parametrize("accuracy", ["null", '"much"', "[]", "NaN", "1e999", f"1{'0' * 400}"])
 def test_an_accuracy_that_is_none_is_as_corrupt(reports, report_data, accuracy):
     numbers = json.loads(report_data.model_dump_json())
-    numbers["side_by_side"]["test_accuracy"]["dropout"] = "here"
+    numbers["side_by_side"]["rows"]["test_accuracy"]["values"]["dropout"]["value"] = "here"
     (reports / "20260102T030405-01234567.json").write_text(json.dumps(numbers).replace('"here"', accuracy))
     assert "Its numbers cannot be read" in render_index(reports)
 
