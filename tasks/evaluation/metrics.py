@@ -23,6 +23,7 @@ class Bin(Model):
 class Rejection(Model):
     """The accuracy on what is left without the least confident images."""
 
+    rate: Share  # of the images, that is rejected
     images: Count
     accuracy: Estimate
 
@@ -35,7 +36,7 @@ class Calibration(Model):
     overconfidence: Estimate  # mean confidence minus accuracy
     calibration_error: Share
     bins: list[Bin]
-    rejection: list[Rejection]  # one for each of the rejection rates
+    rejection: list[Rejection]
 
 
 class ClassScores(Model):
@@ -140,7 +141,7 @@ def accuracy_at_rejection(rate: float, probabilities: np.ndarray, labels: np.nda
     above, equal = confidence > limit, confidence == limit
     left = len(labels) - rejected
     hits = correct[above].sum() + correct[equal].mean() * (left - above.sum())
-    return Rejection(images=left, accuracy=proportion(hits / left, left))
+    return Rejection(rate=rate, images=left, accuracy=proportion(hits / left, left))
 
 
 def class_scores(confusion: np.ndarray, index: int) -> ClassScores:

@@ -2,8 +2,8 @@
 
 from markupsafe import Markup
 
-from tasks.evaluation.metrics import REJECTION_RATES, Bin, Calibration
-from tasks.evaluation.models import Estimate, Model, Share
+from tasks.evaluation.metrics import Bin, Calibration
+from tasks.evaluation.models import Estimate, Model
 from tasks.formatting import count, percent
 from tasks.reporting.data import Run
 from tasks.reporting.plots import MUTED, TEXT, as_svg, look, new_figure, plain, short, styled
@@ -15,7 +15,6 @@ WELL_CALIBRATED = 0.02  # confidence and accuracy that differ by no more, as far
 class Numbers(Model):
     """How well each network's confidence agrees with its accuracy, on the test set."""
 
-    rejection_rates: list[Share]  # of the images, the least confident ones
     networks: dict[str, Calibration]
     findings: dict[str, str]
     outside: dict[str, str]  # what of its confidence bins contradicts calibration
@@ -25,9 +24,8 @@ def numbers(run: Run) -> Numbers:
     """Gather each network's calibration."""
     networks = {name: run.metrics[name]["test"].calibration for name in run.names}
     return Numbers(
-        rejection_rates=list(REJECTION_RATES),
         networks=networks,
-        findings={name: _finding(of.overconfidence) for name, of in networks.items()},
+        findings={name: finding(of.overconfidence) for name, of in networks.items()},
         outside={name: _outside(of.bins) for name, of in networks.items()},
     )
 
@@ -46,7 +44,7 @@ def _outside(bins: list[Bin]) -> str:
     )
 
 
-def _finding(overconfidence: Estimate) -> str:
+def finding(overconfidence: Estimate) -> str:
     """Return what the predicate of a sentence about a network says of its mean confidence."""
     if overconfidence.significant:
         return "is overconfident" if overconfidence.value > 0 else "is underconfident"

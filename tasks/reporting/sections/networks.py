@@ -90,7 +90,7 @@ def _model_of(train: dict[str, Any]) -> str:
 
 
 def _recipes(recipes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return each network's value of every setting that any of them has, but for a rate of 0.0; of a file, its digest."""
+    """Return each network's value of every setting that says something, unlike a rate of 0.0; of a file, its digest."""
     given = [of for recipe in recipes.values() for of in recipe.items()]
     said = {setting: None for setting, value in given if value not in (None, []) and repr(value) != "0.0"}
     shown = {

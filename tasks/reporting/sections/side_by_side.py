@@ -143,24 +143,17 @@ def _row(run: Run, name: str, values: dict[str, Value]) -> Row:
     same = len({values[network].value for network in order[:2]}) == 1
     alike = name not in ("multiply_adds", "parameters") or XGBOOST not in order  # a tree's are others than a network's
     best = order[0] if quantity.better and alike and not same else None
-    difference, significant = None, True
-    if len(order) > 1:
-        difference, _ = _difference(run, name, *run.names[:2])
-        _, significant = _difference(run, name, *order[:2])
+    difference = _difference(run, name, *run.names[:2])[0] if run.pairs else None
+    first, second = [values[network].value for network in [*run.names, *run.names][:2]]
     return Row(
         title=quantity.title,
         unit=quantity.unit,
         values=values,
         best=best,
-        significant=bool(best) and significant,
+        significant=bool(best and _difference(run, name, *order[:2])[1]),
         difference=difference,
-        ratio=_ratio(values, run.names) if alike and difference is None and len(order) > 1 else None,
+        ratio=first / second if alike and difference is None and run.pairs and second else None,
     )
-
-
-def _ratio(values: dict[str, Value], names: list[str]) -> float | None:
-    first, second = (values[name].value for name in names[:2])
-    return first / second if second else None
 
 
 def _difference(run: Run, name: str, one: str, other: str) -> tuple[Estimate | None, bool]:
