@@ -3,12 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from tasks.compare import STUDY, Candidate, compare, compare_networks
-from tasks.data.splits import SPLITS
+from tasks.compare import STUDY, Candidate, compare_networks
 from tasks.evaluation.comparison import Comparison
 from tasks.evaluation.intervals import proportion
-from tasks.evaluation.metrics import measure
-from tasks.pipeline.artifact import Artifact
 
 IMAGES = {"train": 54_000, "validation": 6_000, "test": 10_000}
 
@@ -152,40 +149,3 @@ def test_networks_are_compared_pair_by_pair_and_the_test_set_never_changes_the_r
     assert [(of.first, of.second) for of in found.pairs] == [(f"network {a}", f"network {b}") for a, b in pairs]
     assert found.claims == []
     assert Comparison(**json.loads(json.dumps(found.model_dump(), allow_nan=False))) == found
-
-
-def test_the_node_compares_what_was_trained_and_evaluated(tmp_path):
-    generator = np.random.default_rng(0)
-    labels = generator.integers(0, 10, 200).astype(np.uint8)
-
-    def artifact(name, summary=None):
-        folder = tmp_path / name
-        folder.mkdir()
-        return Artifact(folder, {"summary": summary or {}})
-
-    prepared = artifact("prepare")
-    for split in SPLITS:
-        np.save(prepared.folder / f"{split}_labels.npy", labels)
-    train, evaluate, hits = {}, {}, {}
-    for name, sharpness, parameters in (("baseline", 0.5, 2000), ("dropout", 2.0, 1000)):
-        probabilities = generator.random((200, 10)).astype(np.float32)
-        probabilities[np.arange(200), labels] += sharpness
-        probabilities /= probabilities.sum(axis=1, keepdims=True)
-        hits[name] = int((probabilities.argmax(axis=1) == labels).sum())
-        train[name] = artifact(f"train-{name}", {"parameters": parameters})
-        (train[name].folder / "history.json").write_text(json.dumps([{"accuracy": 0.5}, {"accuracy": 0.75}]))
-        evaluate[name] = artifact(f"evaluate-{name}")
-        for split in SPLITS:
-            np.save(evaluate[name].folder / f"{split}_probabilities.npy", probabilities)
-        metrics = {split: measure(probabilities, labels) for split in SPLITS}
-        (evaluate[name].folder / "metrics.json").write_text(
-            json.dumps({split: of.model_dump() for split, of in metrics.items()})
-        )
-    output = artifact("compare").folder
-    summary = compare(output, train=train, evaluate=evaluate, prepare=prepared)
-    comparison = Comparison.model_validate_json((output / "comparison.json").read_text())
-    assert summary == {"winner": "dropout", "verdict": comparison.verdict, "warning": None}
-    assert comparison.networks["baseline"].parameters == 2000
-    assert comparison.networks["dropout"].parameters == 1000
-    assert comparison.networks["dropout"].running_accuracy == 0.75
-    assert comparison.pairs[0].test.difference.value == pytest.approx((hits["dropout"] - hits["baseline"]) / 200)

@@ -5,12 +5,7 @@ from tasks.formatting import caution, count, duration, in_unit, join_words, p_va
 
 def test_shares_are_shown_with_two_decimals_and_a_real_minus():
     assert percent(0.9211) == "92.11%"
-    assert points(-0.0123) == "−1.23"
-    assert points(0.0) == "0.00"
-
-
-def test_a_difference_that_rounds_to_nothing_has_no_sign():
-    assert [points(share) for share in (-0.00001, 0.0, -0.0002)] == ["0.00", "0.00", "−0.02"]
+    assert [points(share) for share in (-0.0123, -0.00001, 0.0, -0.0002)] == ["−1.23", "0.00", "0.00", "−0.02"]
 
 
 def plain(text):

@@ -133,7 +133,9 @@ def test_a_note_on_training_curves_says_only_what_this_run_did(run):
 
 
 def test_a_failed_check_is_shown_open_and_passed_ones_are_summed_up(run):
-    assert '<details id="validation">' in sections_of(run, data)
+    whole = sections_of(run, data)
+    assert '<details id="validation">' in whole
+    assert all(result["sentence"].replace("'", "&#39;") in whole for result in run.expectations)
     first, *others = run.expectations
     failed = first | {"success": False, "failure": f"{first['sentence']}: no"}
     page = sections_of(dataclasses.replace(run, expectations=[failed, *others]), data)
