@@ -103,7 +103,7 @@ def gather(made: list[Artifact], study: dict[str, Artifact], challenge: dict[str
         comparison=comparison,
         decision=next((decided.summary for decided in challenge.values()), None),
         study=next((found for found in study.values() if _has_part(of, names, found)), None),
-        metrics={name: _metrics(of[f"evaluate[{name}]"]) for name in names},
+        metrics={n: {s: Metrics(**m) for s, m in of[f"evaluate[{n}]"].json("metrics.json").items()} for n in names},
         histories={name: of[f"train[{name}]"].json("history.json") for name in names},
         layers={name: of[f"evaluate[{name}]"].json("layers.json") for name in names},
         expectations=of["validate"].json("results.json"),
@@ -114,10 +114,6 @@ def gather(made: list[Artifact], study: dict[str, Artifact], challenge: dict[str
         images={file: arrays[f"{file}_images"] for file in ("train", "test")},
         file_labels={file: arrays[f"{file}_labels"] for file in ("train", "test")},
     )
-
-
-def _metrics(evaluate: Artifact) -> dict[str, Metrics]:
-    return {split: Metrics(**of) for split, of in evaluate.json("metrics.json").items()}
 
 
 def _has_part(of: dict[str, Artifact], names: list[str], study: Artifact) -> bool:

@@ -71,12 +71,13 @@ def _of_run(data: dict[str, Any]) -> dict[str, Any]:
     nodes = data["provenance"]["nodes"]
     settings = {label: node["settings"] for label, node in nodes.items()}
     settings["download"] = {"data set": data["head"]["data_set"]}
+    recipe = {label: {k: v for k, v in of_node.items() if k != "seed"} for label, of_node in settings.items()}
     images = f"{data['verdict']['images']['train']:,} training images"
     return {
         "verdict": data["verdict"]["sentences"][0],
         "recipe": f"{data['head']['data_set']} · {images} · epochs: {_epochs(histories)}",
         "command": data["provenance"]["command"],
-        "same": _without_seed(settings),
+        "same": json.dumps(recipe, sort_keys=True),
         "choice": f"{', '.join(accuracy)}; {images}",
         "networks": list(accuracy),
         "accuracy": accuracy,
@@ -109,12 +110,6 @@ def _epochs(histories: dict[str, list[Any]]) -> str:
     for name, history in sorted(histories.items()):
         epochs.setdefault(len(history), []).append(name)
     return "; ".join(f"{', '.join(names)} {number}" for number, names in epochs.items())
-
-
-def _without_seed(settings: dict[str, dict[str, Any]]) -> str:
-    """Return what two runs of the same recipe have in common, as one text."""
-    recipe = {label: {k: v for k, v in of_node.items() if k != "seed"} for label, of_node in settings.items()}
-    return json.dumps(recipe, sort_keys=True)
 
 
 def _by_setting(settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, str]]:

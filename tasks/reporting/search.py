@@ -87,7 +87,10 @@ def _parallel(search: Search) -> Markup:
         if trial.name == search.winner:
             color, marker = look(search.network)
             style = {"color": color, "linewidth": 2.5, "marker": marker, "markersize": 8, "zorder": 3}
-            _label_values(panel, line, [trial.settings[name] for name in names])
+            beside = {"xytext": (8, 0), "textcoords": "offset points", "va": "center", "fontweight": "bold"}
+            for x, (height, value) in enumerate(zip(line, trial.settings.values(), strict=True)):
+                if 0.05 < height < 0.95:  # else an end of the axis names it already
+                    panel.annotate(f"{value:g}", (x, height), **beside)
         panel.plot(range(len(names)), line, **style)
     panel.set(xlim=(-0.4, len(names) - 0.4), ylim=(-0.16, 1.16), yticks=[])
     panel.spines[["left", "bottom"]].set_visible(False)
@@ -102,14 +105,6 @@ def _scaled(name: str, values: list[float]) -> np.ndarray:
     scaled = np.log10(values) if name == "learning_rate" else np.array(values)
     span = np.ptp(scaled)
     return (scaled - scaled.min()) / span if span else np.full(len(scaled), 0.5)
-
-
-def _label_values(panel: Any, heights: list[float], values: list[float]) -> None:
-    """Write values beside their marks, but for those that an end of the axis names already."""
-    for place, (height, value) in enumerate(zip(heights, values, strict=True)):
-        if 0.05 < height < 0.95:
-            beside = {"xytext": (8, 0), "textcoords": "offset points", "va": "center", "fontweight": "bold"}
-            panel.annotate(f"{value:g}", (place, height), **beside)
 
 
 @styled

@@ -23,14 +23,6 @@ def test_the_wilson_interval_is_scipys(hits, count):
     assert wilson_interval(hits, count) == pytest.approx([expected.low, expected.high], abs=1e-12)
 
 
-@pytest.mark.parametrize(("only_first", "only_second"), [(0, 1), (3, 10), (212, 341), (1_000, 9_000)])
-def test_mcnemar_is_scipys_exact_test(only_first, only_second):
-    from scipy.stats import binomtest
-
-    expected = binomtest(only_first, only_first + only_second, 0.5).pvalue
-    assert mcnemar(only_first, only_second) == pytest.approx(expected, rel=1e-9)
-
-
 # The approval of a prime minister in two surveys of the same 1600 people: 150 only in the first, 86 only in the
 # second; Agresti, "Categorical Data Analysis", section 10.1.1: difference 0.04, 95 % interval 0.02 to 0.06.
 # The exact p-value 3.716e-05 is that of R's exact2x2 for the same table.

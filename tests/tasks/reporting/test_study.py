@@ -73,16 +73,6 @@ def test_the_title_and_the_table_name_a_tie(content):
     assert f"<title>Keep {first} · 2 seeds" in page_of(content | {"tied": []})
 
 
-def test_seeds_needed_are_explained_where_they_are_listed_and_methods_name_their_sources(content):
-    page = page_of(content)
-    assert "<strong>Seeds needed</strong>: with this many seeds, a paired t-test" in page
-    assert page.index("Seeds needed</strong>") < page.index(">seeds needed</th>") < page.index('id="methods"')
-    for source in ("<cite>Biometrika</cite> 6 (1908)", "Cohen"):
-        assert page.index(source) > page.index('id="methods"')
-    assert "Nadeau" not in page  # for folds
-    assert "Two trainings of each network" in page
-
-
 def test_equal_trainings_have_no_interval(content):
     name = next(iter(content["networks"]))
     content["networks"][name]["accuracy"]["train"] = {
