@@ -13,11 +13,13 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.metadata import version
 from multiprocessing import forkserver, util
+from pathlib import Path
 
 from tasks.pipeline import PROJECT
 
@@ -27,6 +29,7 @@ HEAVY = {  # what is worth importing once for all workers, by distribution
     "pillow": "PIL.Image",
     "scipy": "scipy.special",
 }
+LONGEST_TMPDIR = 75  # characters; with what multiprocessing adds, the 107 that a socket's path may have
 LIBRARIES, SOCKET_FOLDER = "FASHION_MNIST_PRELOAD", "FASHION_MNIST_SOCKET_FOLDER"
 MATPLOTLIB = {"MPLBACKEND": "agg", "MPLCONFIGDIR": str(PROJECT / "data" / "matplotlib")}  # not the user's settings
 ENVIRONMENT = {  # of the server, and so of every worker
@@ -64,7 +67,7 @@ def ensure_server() -> None:
         # take one that was sent meanwhile, and the main thread, where Python handles it, would sleep on.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         try:
-            for name, value in {**_environment, SOCKET_FOLDER: util.get_temp_dir()}.items():
+            for name, value in {**_environment, SOCKET_FOLDER: _socket_folder()}.items():
                 os.environ.pop(name, None)
                 if value is not None:
                     os.environ[name] = value
@@ -81,6 +84,18 @@ def _is_running() -> bool:
     server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
     ended = os.WEXITED | os.WNOHANG | os.WNOWAIT  # multiprocessing itself collects its status
     return server is not None and os.waitid(os.P_PID, server, ended) is None
+
+
+def _socket_folder() -> str:
+    """Return multiprocessing's own temporary folder, which a long TMPDIR must not make: a socket's path is short."""
+    usual = tempfile.gettempdir()
+    tempfile.tempdir = usual if len(usual) <= LONGEST_TMPDIR else "/tmp"  # noqa: S108
+    try:
+        folder = util.get_temp_dir()
+        Path(folder).mkdir(0o700, exist_ok=True)  # a server that has failed took it along
+        return folder
+    finally:
+        tempfile.tempdir = usual
 
 
 if LIBRARIES in os.environ:  # this is the server

@@ -59,7 +59,7 @@ def test_another_set_is_checked_trained_on_and_reported_without_what_is_fashion_
     folder, options, printed = another
     page = json.loads(max((folder / "reports").glob("*T*.json")).read_text())
     assert (page["head"]["data_set"], page["head"]["class_names"][3]) == ("digits", "class 3")
-    assert page["side_by_side"]["test_accuracy"]["logistic"] > 0.8
+    assert page["side_by_side"]["rows"]["test_accuracy"]["values"]["logistic"]["value"] > 0.8
     assert page["verdict"]["claims"] == page["side_by_side"]["scale"] == []
     warnings = [
         of["sentence"] for of in page["data"]["expectations"] if not of["success"] and of["severity"] == "warning"
