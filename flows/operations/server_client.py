@@ -58,7 +58,7 @@ def request(url: str, path: str, content: Any = None, method: str | None = None,
     return response.json() if response.content else None
 
 
-def insist_on(url: str) -> None:
+def require_api(url: str) -> None:
     """Raise a RunError unless a Prefect API answers there."""
     try:
         request(url, "health", timeout=10)

@@ -21,7 +21,7 @@ from flows.environment import PREFECT_HOME as HOME
 from flows.environment import URL, settle_environment
 from flows.operations.crashed_runs import FLOW_RUN_ID_ENV, mark_crashed_runs
 from flows.operations.processes import SERVICE_ENV, find_service, terminate, wait_until
-from flows.operations.server_client import deployments, find, insist_on, is_reachable, request, seconds_of
+from flows.operations.server_client import deployments, find, is_reachable, request, require_api, seconds_of
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.staging import write_whole
@@ -133,7 +133,7 @@ def server_url() -> str:
     url = os.environ.get(URL) or _api_of("server") or _api_of("worker")
     if not url:
         raise RunError("no Prefect server is running here: start one with `make server`, or set PREFECT_API_URL")
-    insist_on(url)
+    require_api(url)
     return url
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flows.environment import URL
-from flows.operations.server_client import insist_on, is_reachable
+from flows.operations.server_client import is_reachable, require_api
 from tasks.pipeline.errors import RunError
 
 KEPT = ("PREFECT_HOME", "PREFECT_LOGGING_")  # of the user's settings, or ours
@@ -37,7 +37,7 @@ def prefect_api(folder: Path) -> Iterator[None]:
             yield
         return
     try:
-        insist_on(url)
+        require_api(url)
     except RunError as error:
         raise RunError(f"{error}; start one there, or run without it: PREFECT_API_URL= make run") from error
     yield

@@ -65,9 +65,11 @@ class DataSet(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        wanted = {"train", "test", "train_images", "train_labels", "test_images", "test_labels"}
-        if missing := wanted - self.counts.keys() - self.files.keys():
+        roles = {"train_images", "train_labels", "test_images", "test_labels"}
+        if missing := ({"train", "test"} - self.counts.keys()) | (roles - self.files.keys()):
             raise ValueError(f"counts or files lack {min(missing)}")
+        if len({file.name for file in self.files.values()}) < len(self.files):
+            raise ValueError("file names must be unique")
         if twice := [name for name in self.class_names if self.class_names.count(name) > 1]:
             raise ValueError(f"class names must be unique (got {twice[0]!r} twice)")
         return self

@@ -1,6 +1,6 @@
 """A worker: the process in which one node's function runs, on the code and the libraries that its key was made of.
 
-Before and after, what is on the disk is held against the key: a result is refused if that has changed meanwhile.
+Before and after, the code on the disk is compared with the key: if it has changed meanwhile, the result is refused.
 """
 
 import multiprocessing

@@ -51,8 +51,8 @@ def nobody_else(url):
 def test_a_run_that_no_process_carries_crashes_with_its_tasks_or_is_cancelled_as_it_was_to_be(url, state, end):
     run = ghost(url, state)
     task = running_task(url, run)
-    (told,) = mark_crashed_runs(url)
-    assert re.search(f"{end}: its process on {socket.gethostname()} was killed$", told)
+    (message,) = mark_crashed_runs(url)
+    assert re.search(f"{end}: its process on {socket.gethostname()} was killed$", message)
     assert state_of(url, run) == end.upper()
     assert request(url, task)["state_type"] == "CRASHED"
     assert mark_crashed_runs(url) == []

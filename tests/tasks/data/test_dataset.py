@@ -71,6 +71,10 @@ def test_what_is_no_specification_is_refused(tmp_path):
         (lambda content: content["files"].pop("train_labels"), "counts or files lack train_labels"),
         (lambda content: content["counts"].pop("test"), "counts or files lack test"),
         (
+            lambda content: content["files"]["test_images"].update(name=content["files"]["train_images"]["name"]),
+            "file names must be unique",
+        ),
+        (
             lambda content: content["files"]["train_images"].update(name="../../images"),
             "files.train_images.name: String should match pattern",
         ),

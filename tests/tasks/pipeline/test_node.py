@@ -80,8 +80,8 @@ def test_a_folder_that_cannot_be_written_gets_one_sentence(settings, tmp_path):
 
 def test_an_input_that_changes_while_a_node_runs_is_not_taken_for_what_it_was(settings):
     first, _ = count.run(settings, None, {}, Heard())
-    told = "^alter_input: its input count changed while it ran; run again$"
-    with pytest.raises(RunError, match=told):
+    message = "^alter_input: its input count changed while it ran; run again$"
+    with pytest.raises(RunError, match=message):
         nodes.alter_input.run(settings, None, {"count": first}, Heard())
     assert list((settings.data_dir / "alter_input").glob("[!.]*")) == []
 
@@ -105,8 +105,8 @@ def test_a_worker_refuses_a_key_that_is_of_other_code(settings, monkeypatch):
     other = count.fingerprint(settings, None)
     other["code"]["tests/worker_functions.py"] = "0" * 16
     monkeypatch.setattr(Node, "fingerprint", lambda *_: other)
-    told = r"^count: the code has changed since the run began \(tests/worker_functions.py\); run again$"
-    with pytest.raises(RunError, match=told):
+    message = r"^count: the code has changed since the run began \(tests/worker_functions.py\); run again$"
+    with pytest.raises(RunError, match=message):
         count.run(settings, None, {}, Heard())
     assert list((settings.data_dir / "count").glob("[!.]*")) == []
 

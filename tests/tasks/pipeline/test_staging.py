@@ -100,18 +100,18 @@ def maker(store):
 
 
 def test_whoever_waits_is_told_so_and_a_reader_does_not_wait(store):
-    told = []
+    waits = []
 
     def waiting():
-        assert told or store.find(CACHE_KEY).reason == "new"
-        told.append("waiting")
+        assert waits or store.find(CACHE_KEY).reason == "new"
+        waits.append("waiting")
         may_end.set()
 
     with maker(store) as (_, may_end):
         artifact, here = store.make(CACHE_KEY, produce, waiting=waiting)
     assert not here
     assert artifact == store.find(CACHE_KEY)
-    assert told
+    assert waits
 
 
 def test_threads_that_make_the_same_key_make_it_once(store):

@@ -28,6 +28,6 @@ def test_a_style_that_is_edited_while_a_node_runs_makes_no_artifact(tmp_path):
     shutil.copytree(PROJECT / "tasks", tmp_path / "tasks", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "tasks/reporting/made_up.py").write_text(NODE)
     done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=tmp_path, capture_output=True, text=True, timeout=60)
-    told = "RunError: edit: the code has changed since the run began (tasks/reporting/style.css); run again"
-    assert told in done.stderr
+    message = "RunError: edit: the code has changed since the run began (tasks/reporting/style.css); run again"
+    assert message in done.stderr
     assert list((tmp_path / "kept").glob("*/[!.]*")) == []
