@@ -8,17 +8,16 @@ stays as it is. Refuses any file whose decompressed bytes are not the expected o
 
 import errno
 import http.client
-import os
-import shutil
 import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tasks.data.dataset import DataFile, DataSet
-from tasks.data.files import Incomplete, file_in, is_whole, read
+from tasks.data.files import UNREADABLE, file_in, read, reason
 from tasks.pipeline.errors import RunError, Unreachable, UserError
 from tasks.pipeline.node import node
 from tasks.pipeline.progress import Progress
@@ -27,13 +26,15 @@ from tasks.pipeline.store import RAW
 
 OURS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # faults of the data folder, which no other source mends
 TIMEOUT = 20  # seconds without a byte before a mirror is abandoned
-
-
-class Source(NamedTuple):
-    """Somewhere that may have the files."""
-
-    name: str
-    open: Callable[[DataFile], Any]  # gives a binary stream of the file, gzip or plain
+# Fetch a Debian package without root: with lists and downloads of its own, unpacked, not installed.
+UNPACK = """
+mkdir -p lists/partial cache/archives/partial
+apt() { apt-get -qq -o "Dir::State::Lists=$PWD/lists" -o "Dir::Cache=$PWD/cache" "$@"; }
+apt update
+apt download "$1"
+dpkg-deb -x *.deb files
+"""
+Sources = dict[str, Callable[[DataFile], Any]]  # by name; each gives a binary stream of a file, gzip or plain
 
 
 @node(not_in_key=("source_folder", "data_dir"), retries=5)
@@ -58,39 +59,47 @@ def fetch(data_set: DataSet, raw: Path, source_folder: Path | None, progress: Pr
         RunError: no source holds one of them.
     """
     origins = {file.name: str(raw) for file in data_set.files.values()}
-    missing = [file for file in data_set.files.values() if not is_whole(file_in(raw, file), file)]
+    missing = [file for file in data_set.files.values() if not _is_whole(raw, file)]
     if missing:
         raw.mkdir(parents=True, exist_ok=True)
-        if not os.access(raw, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(raw))
         with staging(raw) as (scratch, _):
-            sources = [*map(_folder, (raw, *([source_folder] if source_folder else data_set.folders)))]
+            folders = [source_folder] if source_folder else data_set.folders
+            sources: Sources = {str(folder): partial(_in_folder, folder) for folder in (raw, *folders)}
             if not source_folder:
-                sources += map(_mirror, data_set.mirrors)
-            if data_set.debian_package and not source_folder:
-                sources.append(_debian(data_set.debian_package, scratch / "debian"))
+                sources |= {mirror: partial(_in_mirror, mirror) for mirror in data_set.mirrors}
+                if package := data_set.debian_package:
+                    sources[f"Debian's package {package}"] = partial(_in_package, package, scratch / "debian")
             for file in missing:
                 origins[file.name] = _fetch_file(file, raw, scratch, sources, source_folder, progress)
     return origins
 
 
+def _is_whole(folder: Path, file: DataFile) -> bool:
+    try:
+        with _in_folder(folder, file) as stream:
+            read(stream, file, lambda *_: None)
+    except UNREADABLE:
+        return False
+    return True
+
+
 def _fetch_file(
-    file: DataFile, raw: Path, scratch: Path, sources: list[Source], source_folder: Path | None, progress: Progress
+    file: DataFile, raw: Path, scratch: Path, sources: Sources, source_folder: Path | None, progress: Progress
 ) -> str:
     faults, kind = [], RunError
-    for source in sources:
+    for source, opened in sources.items():
         try:
-            with source.open(file) as stream, (scratch / file.name).open("wb") as copy:
+            with opened(file) as stream, (scratch / file.name).open("wb") as copy:
                 read(stream, file, progress, copy)
-        except (OSError, http.client.HTTPException, RunError) as error:
+        except (*UNREADABLE, http.client.HTTPException) as error:
             if getattr(error, "errno", None) in OURS:
                 raise
-            faults.append(f"{source.name}: {_reason(error)}")
+            faults.append(f"{source}: {reason(error)}")
             kind = Unreachable if _may_heal(error) else kind
         else:
             (scratch / file.name).replace(raw / file.name)
-            progress(file.bytes, file.bytes, f"{file.name} from {source.name}", True)
-            return source.name
+            progress(file.bytes, file.bytes, f"{file.name} from {source}", True)
+            return source
     if source_folder:
         raise UserError(f"{file.name} from {faults[-1]}; --source must be a folder with the four complete files")
     tried = "".join(f"\n  {fault}" for fault in faults)
@@ -100,61 +109,28 @@ def _fetch_file(
     )
 
 
-def _folder(folder: Path) -> Source:
-    return Source(str(folder), lambda file: file_in(folder, file).open("rb"))
-
-
-def _mirror(prefix: str) -> Source:
-    def opener(file: DataFile) -> Any:
-        return urllib.request.urlopen(f"{prefix}{file.name}.gz", timeout=TIMEOUT)  # noqa: S310 (http(s) by the specification)
-
-    return Source(prefix, opener)
-
-
 def _may_heal(error: Exception) -> bool:
     """Tell whether asking again later may help: not for what is not there, or is something else."""
     if isinstance(error, urllib.error.HTTPError):
         return error.code >= 500 or error.code == 429
     networks = urllib.error.URLError | ConnectionError | TimeoutError | http.client.HTTPException
-    return isinstance(error, networks | Incomplete)
+    return isinstance(error, networks | EOFError)  # the stream ended before the file did
 
 
-def _debian(package: str, unpacked: Path) -> Source:
-    """Fetch a Debian package without root: its own lists and download folder, unpacked, not installed."""
-
-    def opener(file: DataFile) -> Any:
-        if not shutil.which("apt-get"):
-            raise RunError("apt-get is not installed")
-        if not unpacked.exists():
-            (unpacked / "lists/partial").mkdir(parents=True)
-            (unpacked / "cache/archives/partial").mkdir(parents=True)
-            folders = ["-o", f"Dir::State::Lists={unpacked}/lists", "-o", f"Dir::Cache={unpacked}/cache"]
-            apt = ["apt-get", "-qq", *folders]
-            _call([*apt, "update"], unpacked)
-            _call([*apt, "download", package], unpacked)
-            archive = next(unpacked.glob("*.deb"))
-            _call(["dpkg-deb", "-x", str(archive), "files"], unpacked)
-        found = next(unpacked.glob(f"files/**/{file.name}.gz"), None)
-        if found is None:
-            raise RunError("the package does not contain it")
-        return found.open("rb")
-
-    return Source(f"Debian's package {package}", opener)
+def _in_folder(folder: Path, file: DataFile) -> Any:
+    return file_in(folder, file).open("rb")
 
 
-def _call(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode:
-        lines = done.stderr.splitlines()
-        reasons = [line for line in lines if line.startswith("E:")] or lines or [f"status {done.returncode}"]
-        raise RunError(f"{command[0]} failed: {reasons[-1]}")
+def _in_mirror(prefix: str, file: DataFile) -> Any:
+    return urllib.request.urlopen(f"{prefix}{file.name}.gz", timeout=TIMEOUT)  # noqa: S310 (http(s) by the specification)
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, urllib.error.HTTPError):
-        return f"HTTP {error.code} {error.reason}"
-    if isinstance(error, urllib.error.URLError):
-        return str(error.reason)
-    if isinstance(error, FileNotFoundError):
-        return "not there"
-    return getattr(error, "strerror", None) or str(error)
+def _in_package(package: str, folder: Path, file: DataFile) -> Any:
+    if not folder.exists():
+        folder.mkdir()
+        command = ["sh", "-ec", UNPACK, "sh", package]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+        if done.returncode:
+            raise RunError(done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}")
+    archive = f"{file.name}.gz"
+    return next(folder.glob(f"files/**/{archive}"), folder / archive).open("rb")

@@ -58,11 +58,6 @@ class DataSet(BaseModel):
     citation: str | None = None
     proven: bool = True  # whether the specification itself names the digests
 
-    @property
-    def names_its_digests(self) -> bool:
-        """Whether all files are known by their content."""
-        return all(file.sha256 != UNKNOWN for file in self.files.values())
-
     @model_validator(mode="after")
     def _whole(self) -> Self:
         roles = {"train_images", "train_labels", "test_images", "test_labels"}

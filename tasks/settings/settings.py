@@ -140,8 +140,6 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
     def data_set(self) -> DataSet:
         """The specification of the data set."""
         named = load_data_set(self.dataset)
-        if named.names_its_digests:
-            return named
         return with_digests_of(named, self.source_folder or self.data_dir / RAW / named.name)
 
     @property

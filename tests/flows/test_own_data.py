@@ -92,5 +92,7 @@ def test_the_plan_says_what_a_file_is_instead(tmp_path):
     options = (*put(tmp_path, "mine", *digits(), 1500, compressed=True), *QUICKLY, "--plan")
     images = tmp_path / "files" / "train-images.gz"
     images.write_bytes(idx_bytes(0x0B03, np.zeros((400, 28, 28), ">i2")))
-    refused = f"--dataset: train-images in {tmp_path / 'files'}: it is not IDX of bytes: it begins with 0x00000b03"
+    refused = (
+        f"--dataset names no SHA-256 for train-images, and in {tmp_path / 'files'}: it is not IDX of bytes: it begins"
+    )
     assert_refused(run_main(tmp_path, None, *options), refused)
