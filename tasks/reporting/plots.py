@@ -6,16 +6,11 @@ too, so that it is recognized without color.
 
 import io
 import re
-import threading
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial, wraps
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup, escape
-
-from tasks.evaluation.models import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,6 +23,7 @@ SLOTS = len(MARKERS)
 WIDTH = 5.3  # inches, of which an SVG unit is the seventy-second part: a phone shows it nearly unscaled
 STYLE = {
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "font.family": "sans-serif",
     "font.size": 11,
     "text.color": TEXT,
@@ -50,8 +46,6 @@ STYLE = {
     "legend.fontsize": 10,
 }
 
-_alone = threading.RLock()
-
 
 def slot(name: str) -> int:
     """Return the place of a network's color and shape in the style: always the same for the same name."""
@@ -64,63 +58,46 @@ def look(name: str) -> tuple[str, str]:
 
 
 def new_figure(height: float, panels: int = 1, **grid: Any) -> tuple["Figure", Any]:
-    """Return a figure as wide as a phone, so many inches high, and its panel, or its panels from top to bottom."""
+    """Return a figure in the page's style, as wide as a phone, so many inches high; and its panel, or panels."""
+    import matplotlib
     from matplotlib.figure import Figure
 
+    matplotlib.rcdefaults()  # whatever this user's own settings are
+    matplotlib.rcParams.update(STYLE)
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.subplots(panels, 1, **grid)
 
 
-def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
-    """Draw in the page's style, whatever matplotlib's own settings are: one thread at a time, since they are global."""
-
-    @wraps(draw)
-    def drawn(*arguments: Any, **options: Any) -> Any:
-        from matplotlib import style
-
-        with _alone, style.context(["default", STYLE]):
-            return draw(*arguments, **options)
-
-    return drawn
-
-
 def as_svg(figure: "Figure", name: str, title: str, description: str) -> Markup:
     """Return a figure as an SVG element to stand in a page: named, described, its ids its own."""
-    from matplotlib import rc_context
+    import matplotlib
 
+    matplotlib.rcParams["svg.hashsalt"] = name
     buffer = io.StringIO()
-    with rc_context({"svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     svg = buffer.getvalue()
-    svg = _compact(svg[svg.index("<svg") :])
-    prefix = re.sub(r"[^a-z0-9]+", "-", name.lower())
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
+    svg = re.sub(
+        r"<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->", "", svg[svg.index("<svg") :], flags=re.DOTALL
+    )
+    svg = re.sub(r'(?<=<g) id="[^"]*"| transform="rotate\(-?0 [^"]*"| font-family: [^;"]*;', "", svg)
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"\d+\.\d{3,}", _hundredths, tag[0]), svg)
+    svg = re.sub(r"\s*\n\s*", "\n", svg)
     svg = svg.replace(TEXT, "currentColor").replace(MUTED, "var(--soft)")
     svg = re.sub(r"#00ff([0-9a-f]{2})", lambda found: f"var(--network-{int(found[1], 16)})", svg)
     svg = re.sub(r' (width|height)="[^"]*"', "", svg, count=2)  # the page decides how large it is
-    svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)
+    start, _, rest = svg.partition(">")
     described = f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"
-    end_of_tag = svg.index(">") + 1
-    return Markup(svg[:end_of_tag] + described + svg[end_of_tag:])  # noqa: S704 (matplotlib escapes its text)
+    start = start.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"')
+    return Markup(f"{start}>{described}{rest}")  # noqa: S704 (matplotlib escapes its text)
 
 
-def _compact(svg: str) -> str:
-    """Return an SVG of matplotlib’s without what nobody sees: ids of groups, a typeface for each text, thousandths."""
-    svg = re.sub(r"<style.*?</style>|<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(?<=<g) id="[^"]*"| transform="rotate\(-?0 [^"]*"| font-family: [^;"]*;', "", svg)
-    hundredths = partial(re.sub, r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."))
-    svg = re.sub(r"<[^>]*>", lambda tag: hundredths(tag[0]), svg)
-    return re.sub(r"\s*\n\s*", "\n", svg)
+def _hundredths(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def short(name: str, length: int = 18) -> str:
     """Return a name that fits into a figure."""
     return name if len(name) <= length else f"{name[: length - 1]}…"
-
-
-def plain(text: str) -> str:
-    """Return a text that matplotlib does not take for mathematics."""
-    return text.replace("$", r"\$")
 
 
 def count_along(panel: Any, what: str) -> None:
@@ -131,8 +108,7 @@ def count_along(panel: Any, what: str) -> None:
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """A row of an interval plot: an estimate, and the values that it is made of, in shares of one."""
 
     name: str
@@ -143,19 +119,16 @@ class Interval:
     note: str = ""  # at the end of the row
 
 
-@dataclass(frozen=True)
-class Panel:
+class Panel(NamedTuple):
     """Estimates on one scale, in per cent."""
 
     title: str
     rows: list[Interval]  # the first at the top
     zero: bool = False  # whether a line marks zero, as among differences
-    band: Estimate | None = None  # whose interval is shaded across all rows
 
 
-@styled
-def interval_plot(name: str, title: str, description: str, *panels: Panel, length: int = 20) -> Markup:
-    """Draw panels of estimates with their intervals, from top to bottom; names have so many characters at most."""
+def interval_plot(name: str, title: str, description: str, *panels: Panel) -> Markup:
+    """Draw panels of estimates with their intervals, from top to bottom."""
     from matplotlib.transforms import blended_transform_factory
 
     ratios = [len(panel.rows) + 1 for panel in panels]
@@ -168,12 +141,10 @@ def interval_plot(name: str, title: str, description: str, *panels: Panel, lengt
         heading.set_in_layout(False)
         if panel.zero:
             axis.axvline(0, color=TEXT, linewidth=0.8)
-        if panel.band:
-            axis.axvspan(100 * panel.band.low, 100 * panel.band.high, color=MUTED, alpha=0.13, linewidth=0)
         for place, row in enumerate(panel.rows):
             _draw_row(axis, place, row)
             axis.text(1.01, place, row.note, transform=axis.get_yaxis_transform(), va="center", fontsize=10)
-        axis.set_yticks(range(len(panel.rows)), [plain(short(row.name, length)) for row in panel.rows])
+        axis.set_yticks(range(len(panel.rows)), [short(row.name, 32) for row in panel.rows])
         axis.set_ylim(len(panel.rows) - 0.4, -0.6)
         axis.tick_params(axis="y", length=0)
         axis.spines["left"].set_visible(False)

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from tasks.formatting import percent
 from tasks.pipeline.artifact import Artifact
 from tasks.reporting.html import Templates
-from tasks.reporting.plots import MUTED, TEXT, as_svg, count_along, look, new_figure, styled
+from tasks.reporting.plots import MUTED, TEXT, as_svg, count_along, look, new_figure
 from tasks.reporting.study import Provenance, provenance_of
 from tasks.search.results import SearchResults
 
@@ -44,7 +44,6 @@ def render(search: Search) -> str:
     return Templates().page("search.html.j2", search=search, plots=plots)
 
 
-@styled
 def _trials(search: Search) -> Markup:
     """Draw each trial in the order in which it was trained, the winner marked, and the best so far."""
     figure, panel = new_figure(2.6)
@@ -70,7 +69,6 @@ def _trials(search: Search) -> Markup:
     return as_svg(figure, "trials", "Validation accuracy of every trial, and the best so far", description)
 
 
-@styled
 def _parallel(search: Search) -> Markup:
     """Draw a line per trial through its settings, an axis each; the winner’s is highlighted, with values."""
     figure, panel = new_figure(3.3)
@@ -107,7 +105,6 @@ def _scaled(name: str, values: list[float]) -> np.ndarray:
     return (scaled - scaled.min()) / span if span else np.full(len(scaled), 0.5)
 
 
-@styled
 def _importance(search: Search) -> Markup:
     figure, panel = new_figure(0.8 + 0.32 * len(search.importance))
     names = list(search.importance)[::-1]

@@ -19,9 +19,7 @@ from tasks.reporting.plots import (
     interval_plot,
     look,
     new_figure,
-    plain,
     short,
-    styled,
 )
 
 
@@ -116,7 +114,7 @@ def _accuracies(study: Study) -> Markup:
     means = "; ".join(f"{name} {percent(of.mean.value)}" for name, of in found.items())
     panel = Panel("Validation accuracy, % (picks the winner)", rows)
     title = "Validation accuracy of every training"
-    return interval_plot("accuracies", title, f"Means: {means}.", panel, length=32)
+    return interval_plot("accuracies", title, f"Means: {means}.", panel)
 
 
 def _differences(study: Study) -> Markup:
@@ -132,10 +130,9 @@ def _differences(study: Study) -> Markup:
     )
     panel = Panel("Difference, first − second (points)", rows, zero=True)
     description = f"Mean differences in points: {means}."
-    return interval_plot("differences", "Differences, training by training", description, panel, length=32)
+    return interval_plot("differences", "Differences, training by training", description, panel)
 
 
-@styled
 def _bands(study: Study) -> Markup:
     """Draw each network's validation accuracy by epoch: the mean, and from the lowest to the highest."""
     figure, panel = new_figure(3.3)
@@ -149,7 +146,7 @@ def _bands(study: Study) -> Markup:
         epochs = range(1, len(by_epoch) + 1)
         panel.fill_between(epochs, lowest, highest, color=color, alpha=0.2)
         every = max(1, len(by_epoch) // 10)
-        style: dict[str, Any] = {"marker": marker, "markevery": every, "markersize": 5, "label": plain(short(name))}
+        style: dict[str, Any] = {"marker": marker, "markevery": every, "markersize": 5, "label": short(name)}
         panel.plot(epochs, mean, color=color, **style)
     panel.set_title("Validation accuracy, %")
     count_along(panel, "epoch")

@@ -6,7 +6,7 @@ from tasks.evaluation.metrics import Bin, Calibration
 from tasks.evaluation.models import Estimate, Model
 from tasks.formatting import count, percent
 from tasks.reporting.data import Run
-from tasks.reporting.plots import MUTED, TEXT, as_svg, look, new_figure, plain, short, styled
+from tasks.reporting.plots import MUTED, TEXT, as_svg, look, new_figure, short
 
 TITLE = "Can the probabilities be trusted?"
 WELL_CALIBRATED = 0.02  # confidence and accuracy that differ by no more, as far as 95 % intervals go, agree
@@ -59,7 +59,6 @@ def plots(numbers: Numbers) -> dict[str, Markup]:
     return {name: _reliability(place, name, of, most) for place, (name, of) in enumerate(numbers.networks.items())}
 
 
-@styled
 def _reliability(place: int, name: str, calibration: Calibration, most: int) -> Markup:
     color, marker = look(name)
     figure, (diagram, histogram) = new_figure(4.6, 2, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
@@ -72,7 +71,7 @@ def _reliability(place: int, name: str, calibration: Calibration, most: int) -> 
         diagram.plot([x, x], limits, color=color, linewidth=1.4)
     diagram.plot(confidence, accuracy, marker, color=color, markersize=6, clip_on=False)
     diagram.set(xlim=(0, 101), ylim=(0, 101), ylabel="accuracy, %")
-    diagram.set_title(plain(short(name, 40)))
+    diagram.set_title(short(name, 40))
     diagram.grid()
     for of_bin in calibration.bins:
         width = 100 * (of_bin.high - of_bin.low)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from tasks.evaluation.models import Count, Model, Share
 from tasks.formatting import join_words
 from tasks.reporting.data import Run
-from tasks.reporting.plots import TEXT, as_svg, count_along, look, new_figure, plain, short, styled
+from tasks.reporting.plots import TEXT, as_svg, count_along, look, new_figure, short
 
 TITLE = "How they learned"
 DECAYED = 0.1  # of its highest value: below that, a learning rate has fallen to almost nothing
@@ -83,7 +83,6 @@ def plots(numbers: Numbers) -> dict[str, Markup]:
     }
 
 
-@styled
 def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
     keys = _keys(numbers)
     columns = 3 if max(map(len, numbers.histories)) <= 10 else 2
@@ -137,7 +136,7 @@ def _keys(numbers: Numbers) -> list[Any]:
     from matplotlib.lines import Line2D
 
     keys = [
-        Line2D([], [], color=look(name)[0], marker=look(name)[1], markersize=5, label=plain(short(name)))
+        Line2D([], [], color=look(name)[0], marker=look(name)[1], markersize=5, label=short(name))
         for name in numbers.histories
     ]
     keys.append(Line2D([], [], color=TEXT, linestyle=":", label="training"))

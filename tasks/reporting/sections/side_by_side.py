@@ -186,4 +186,4 @@ def plots(numbers: Numbers) -> dict[str, Markup]:
     accuracies = ", ".join(f"{name} {percent(of.value)}" for name, of in numbers.rows["test_accuracy"].values.items())
     description = f"This run: {accuracies}, among figures of others."
     title = "Test accuracies on one scale"
-    return {"scale": interval_plot("scale", title, description, Panel("Test accuracy, %", rows), length=32)}
+    return {"scale": interval_plot("scale", title, description, Panel("Test accuracy, %", rows))}

@@ -197,4 +197,4 @@ def plots(numbers: Numbers) -> dict[str, Markup]:
         shown = "; ".join(f"{name} {points(of.value)} ({points(of.low)} to {points(of.high)})" for name, of in drawn)
         description += f" {winner} minus the other, in points: {shown}."
     title = "What decides, and what the test set showed"
-    return {"decision": interval_plot("decision", title, description, *panels, length=32)}
+    return {"decision": interval_plot("decision", title, description, *panels)}
