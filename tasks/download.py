@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.data.dataset import DataFile, DataSet
-from tasks.data.files import UNREADABLE, file_in, read, reason
-from tasks.pipeline.errors import RunError, Unreachable, UserError
+from tasks.data.files import UNREADABLE, file_in, read
+from tasks.pipeline.errors import RunError, Unreachable, UserError, reason
 from tasks.pipeline.node import node
 from tasks.pipeline.progress import Progress
 from tasks.pipeline.staging import staging

@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.champions import promote
+from tasks.pipeline.errors import reason
 from tasks.settings.settings import Settings
 
 WEBHOOK = "FASHION_MNIST_WEBHOOK"
@@ -27,7 +28,7 @@ def notify(event: str, text: str, **facts: str | None) -> None:
     try:
         urlopen(Request(address, content, {"Content-Type": "application/json"}), timeout=TIMEOUT).close()  # noqa: S310
     except (OSError, ValueError, HTTPException) as error:
-        why = error if isinstance(error, OSError) else "not a valid address"
+        why = reason(error) if isinstance(error, OSError) else "not a valid address"
         logging.getLogger("prefect.fashion_mnist").warning("notification failed (%s): %s", event, why)
 
 

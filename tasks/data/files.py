@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tasks.data.dataset import UNKNOWN, DataFile, DataSet
-from tasks.pipeline.errors import RunError, UserError
+from tasks.pipeline.errors import RunError, UserError, reason
 from tasks.pipeline.progress import Progress
 
 BYTES_CHUNK = 1 << 20
@@ -51,11 +51,6 @@ def read(stream: BinaryIO, file: DataFile, progress: Progress, copy: BinaryIO | 
     if file.sha256 not in (UNKNOWN, found):
         raise RunError(f"its SHA-256 is {found[:12]}…, expected {file.sha256[:12]}…: different or altered data")
     return found
-
-
-def reason(error: Exception) -> str:
-    """Return why a file cannot be had."""
-    return str(getattr(error, "strerror", None) or error)
 
 
 def with_digests_of(data_set: DataSet, folder: Path) -> DataSet:

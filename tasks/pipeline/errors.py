@@ -41,3 +41,9 @@ def describe(error: OSError) -> str:
     """Return what the system refused, where, and what to do about it."""
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{(error.strerror or str(error)).lower()}{REMEDIES.get(error.errno or 0, '')}"
+
+
+def reason(error: Exception) -> str:
+    """Return why a file or an address did not answer as it should, without its name."""
+    refused = str(error).removeprefix("<urlopen error ").removesuffix(">")  # what urllib puts around the system's words
+    return getattr(error, "strerror", None) or refused

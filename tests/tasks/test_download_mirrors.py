@@ -86,7 +86,7 @@ def test_where_no_source_has_a_file_each_is_listed_with_its_reason(data_set, raw
         f"no source has {FIRST}. Tried:",
         f"  {raw}: No such file or directory",
         f"  {tmp_path / 'system'}: No such file or directory",
-        f"  {deaf}: <urlopen error [Errno 111] Connection refused>",
+        f"  {deaf}: [Errno 111] Connection refused",
         f"  {mirror.url}: HTTP Error 404: Not Found",
         f"Put the four files (.gz or not) into {raw}, or give their folder as --source, and run again",
     ]
