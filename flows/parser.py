@@ -4,19 +4,28 @@ import argparse
 import textwrap
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from typing import Any, NoReturn
 
 from flows.actions import ACTIONS, FLAGS, RUNS_KEPT
+from flows.result_table import table
 from tasks.data.dataset import FASHION_MNIST
-from tasks.formatting import as_text, count, nearest, option_of
+from tasks.formatting import as_text, nearest, option_of
 from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.models import networks
-from tasks.settings.options import GROUPS, RENAMED
+from tasks.settings.options import GROUPS, RENAMED, facts_of
 from tasks.settings.presets import PRESETS
 from tasks.settings.settings import PATH_OPTIONS, Settings
 
 WIDTH = 80
 CHANGING = ("prune", "rollback", "yes")  # actions that change something: never suggested
+METAVARS = {  # by JSON schema's name for what an option takes
+    "boolean": "yes|no",
+    "integer": "N",
+    "number": "X",
+    "string": "NAME",
+    "array": "NAME,NAME",
+    "path": "FOLDER",
+}
 EXIT_STATUSES = {
     "0": "success: the report is up to date, or nothing is wrong",
     str(RunError.exit_status): "the run failed, or --verify or --status found a problem",
@@ -49,20 +58,15 @@ def read_options(arguments: list[str] | None = None, kind: type[Settings] = Sett
         wrong = unknown[0].partition("=")[0]
         if new := RENAMED.get(wrong.strip("-").replace("-", "_")):
             raise UserError(f"{wrong} is now {option_of(new)}")
-        near = [option_of(name).strip("-") for name in (*_fields(kind), *ACTIONS) if name not in CHANGING]
-        meant = nearest(wrong.strip("-"), near)
-        unknown_one = f"unknown option {wrong}" if wrong.startswith("-") else f"unexpected argument {wrong}"
-        raise UserError(unknown_one + (f". Did you mean --{meant}?" if meant else "; see --help"))
+        names = [name for name in (*kind.model_fields, *ACTIONS) if name not in (*kind.excluded, *CHANGING)]
+        meant = nearest(wrong, map(option_of, names))
+        raise UserError(f"unknown option {wrong}" + (f". Did you mean {meant}?" if meant else "; see --help"))
     values = vars(known)
     for name in ("dataset", "network_file", "recipe_file", *PATH_OPTIONS):
         given = values.get(name)
         if given and given != FASHION_MNIST.name and not given.startswith("~"):
             values[name] = str(Path.cwd() / given)
     return values
-
-
-def _fields(kind: type[Settings]) -> list[str]:
-    return [name for name in kind.model_fields if name not in kind.excluded]
 
 
 def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
@@ -76,12 +80,13 @@ def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=26, width=WIDTH - 1),
     )
-    own = [name for name in _fields(kind) if not any(name in names for names in GROUPS.values())]
+    schema = kind.model_json_schema()["properties"]
+    own = tuple(name for name in schema if name not in Settings.model_fields)
     about = {"recipe": "What you leave out is the network's own value, or else the preset's."}
-    for title, names in {"this study": tuple(own), **GROUPS}.items():
+    for title, names in {"this study": own, **GROUPS}.items():
         group = parser.add_argument_group(title, about.get(title))
-        for name in (name for name in names if name not in kind.excluded):
-            _add(group, name, kind)
+        for name in filter(schema.__contains__, names):
+            _add(group, name, kind, facts_of(schema[name]))
     instead = parser.add_argument_group("instead of running")
     for name, meaning in FLAGS.items():
         if name == "prune":
@@ -92,14 +97,15 @@ def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
     return parser
 
 
-def _add(group: Any, name: str, kind: type[Settings]) -> None:
+def _add(group: Any, name: str, kind: type[Settings], facts: dict[str, Any]) -> None:
     field = kind.model_fields[name]
     default = "" if field.default is None else f" (default: {as_text(field.default)})"
+    value = "FILE" if name.endswith("_file") else METAVARS[facts.get("format", facts["type"])]
     group.add_argument(
         option_of(name),
         *kind.aliases.get(name, ()),
         dest=name,
-        metavar="FILE" if name.endswith("_file") else _metavar(field.annotation),
+        metavar="|".join(facts.get("enum", ())) or value,
         help=f"{field.description}{default}".replace("%", "%%"),
     )
 
@@ -112,39 +118,25 @@ class _Parser(argparse.ArgumentParser):
 
 def _epilog(kind: type[Settings]) -> str:
     """Return presets, examples and exit statuses."""
-    presets = "\n".join(["presets:", *_presets()])
     statuses = "\n".join(["exit status:", *(f"  {status:<5}{meaning}" for status, meaning in EXIT_STATUSES.items())])
-    return "\n\n".join([presets, EXAMPLES, statuses, STUDIES] if kind is Settings else [presets, statuses])
+    return "\n\n".join([_presets(), *([EXAMPLES, statuses, STUDIES] if kind is Settings else [statuses])])
 
 
-def _presets() -> list[str]:
-    """Return the table of presets, and what one network has instead."""
-    lines = [f"  {'':8}{'images':>7}{'batch':>7}  {'learning rate':17}{'precision':11}epochs"]
+def _presets() -> str:
+    """Return the table of presets, and what some networks have instead."""
+    rows = [("", "images", "batch", "learning rate", "precision", "epochs")]
     for name, preset in PRESETS.items():
-        images = count(preset.limit) if preset.limit else "all"
-        rate = f"{preset.learning_rate} {preset.schedule}"
+        images, rate = f"{preset.limit:,}" if preset.limit else "all", f"{preset.learning_rate} {preset.schedule}"
         epochs = ", ".join(str(network.epochs[name]) for network in networks().values())
-        lines.append(f"  {name:8}{images:>7}{preset.batch_size:>7}  {rate:17}{preset.precision:11}{epochs}")
-    own = {name: network.recipe for name, network in networks().items() if network.recipe}
-    exceptions = [
-        f"  {name}: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in recipe.items())
-        for name, recipe in own.items()
-    ]
-    return [*lines, f"  (epochs: {', '.join(networks())})", *exceptions]
+        rows.append((name, images, str(preset.batch_size), rate, preset.precision, epochs))
+    lines = [table(rows, "<>>"), f"(epochs: {', '.join(networks())})"]
+    for name, network in networks().items():
+        own = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in network.recipe.items())
+        lines += [f"{name}: {own}"] if own else []
+    return "presets:\n" + textwrap.indent("\n".join(lines), "  ")
 
 
 def _count(text: str) -> int:
     if not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"must be 1 or more (got {text})")
     return int(text)
-
-
-def _metavar(annotation: Any) -> str:
-    options = [annotation, *get_args(annotation)]
-    choices = next((get_args(option) for option in options if get_origin(option) is Literal), None)
-    if choices:
-        return "|".join(choices)
-    kinds = {bool: "yes|no", int: "N", float: "X", Path: "FOLDER", str: "NAME"}
-    if get_origin(annotation) is tuple:
-        return "NAME,NAME"
-    return next(kinds[option] for option in options if option in kinds)

@@ -6,13 +6,14 @@ than the default recipe the best is, each hyper-parameter's importance, and the 
 """
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 from tasks.evaluation.intervals import proportion
 from tasks.evaluation.paired import compare_correct
 from tasks.evaluation.rule import Choice, choose, headline
-from tasks.formatting import as_text, count, interval, option_of, percent, points
+from tasks.formatting import as_options, as_text, count, interval, option_of, percent, points
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
 from tasks.search.results import SearchResults, TrialResult
@@ -30,12 +31,12 @@ def rank_trials(
     prepare: Artifact,
     networks: tuple[str, ...],
     recipe_of_a_run: dict[str, Any],
-    command_of_a_run: str,
     space: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
     """Fill the artifact with the ranking; trainings are by trial, such as "trial 1", which is the default recipe."""
     trials = {name: Trial.of(made, space) for name, made in train.items()}
-    results = ranked(networks[0], trials, space, prepare.summary["images"]["validation"], command_of_a_run)
+    command = shlex.join(["python", "flows/main.py", *as_options(recipe_of_a_run)])
+    results = ranked(networks[0], trials, space, prepare.summary["images"]["validation"], command)
     (output / "trials.json").write_text(results.model_dump_json(indent=1), encoding="utf-8")
     recipe = recipe_of_a_run | trials[results.winner].settings
     (output / "recipe.json").write_text(json.dumps(recipe, indent=1), encoding="utf-8")

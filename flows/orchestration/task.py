@@ -26,7 +26,7 @@ def as_task(
     label, submitter = node.label(network), None
     if settings.engine != "local":  # one arithmetic for all, whatever the other machines' processors
         submitter = (PROJECT, node.fingerprint(settings, network))
-        settings = settings.model_copy(update={"precision": settings.resolved().precision})
+        settings = settings.model_copy(update={"precision": settings.resolved()["precision"]})
     # Another try may help after a killed worker, and a run that nobody waits for where the network is down.
     retryable = WorkerCrashed | Unreachable if deployment.id else WorkerCrashed
     return Task(

@@ -186,8 +186,8 @@ class Node:
     def _settings(self, settings: Settings, network: str | None, inputs: Inputs) -> dict[str, Any]:
         own = self.variant.settings if self.variant else {}
         names = [name for name in self.parameters if name not in {*GIVEN, *inputs}]
-        read = settings.read([name for name in names if name not in own], network)
-        read |= {name: own[name] for name in names if name in own}
+        known = settings.resolved(network) | own
+        read = {name: known[name] if name in known else getattr(settings, name) for name in names}
         if "recipe" in read:
             of_recipe = {field.name for field in fields(read["recipe"])}
             read["recipe"] = replace(read["recipe"], **{name: own[name] for name in own.keys() & of_recipe})

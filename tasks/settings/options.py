@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 from tasks.data.dataset import FASHION_MNIST
 from tasks.pipeline import PROJECT
@@ -47,22 +47,23 @@ BOUNDS = {
 
 def from_the_project(path: str | Path) -> Path:
     """Return a path as seen from the project."""
+    if Path(path) == Path():
+        raise ValueError("must not be empty")
     return PROJECT / os.path.expanduser(path)  # noqa: PTH111 (which raises where there is no such home)
 
 
-def _folder(given: Any) -> Any:
-    if given == "":
-        raise ValueError("must not be empty")
-    return from_the_project(given) if isinstance(given, str | Path) else given
-
-
-def _without_the_project(path: Path | None) -> str | None:
+def _within_the_project(path: str | Path) -> str:
     """Name no folder of this machine in what goes to another, such as a deployment's form."""
-    return str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path) if path else None
+    return str(from_the_project(path)).removeprefix(f"{PROJECT}/")
 
 
-OptionalPath = TypeVar("OptionalPath", Path, Path | None)
-Folder = Annotated[OptionalPath, BeforeValidator(_folder), PlainSerializer(_without_the_project)]
+Folder = Annotated[Path, AfterValidator(from_the_project), PlainSerializer(_within_the_project)]
+File = Annotated[str, AfterValidator(_within_the_project)]
+
+
+def facts_of(described: dict[str, Any]) -> dict[str, Any]:
+    """Return what a setting's schema says of it where it is set."""
+    return next((option for option in described.get("anyOf", ()) if option["type"] != "null"), described)
 
 
 def _for_a_form(schema: dict[str, Any], kind: Any) -> None:
@@ -70,7 +71,7 @@ def _for_a_form(schema: dict[str, Any], kind: Any) -> None:
     for name in kind.excluded:
         del schema["properties"][name]
     for described in schema["properties"].values():
-        facts = {name: value for option in described.get("anyOf", [described]) for name, value in option.items()}
+        facts = facts_of(described)
         bounds = ", ".join(f"{sign} {facts[name]:,}" for name, sign in BOUNDS.items() if name in facts)
         if limits := bounds or ", ".join(facts.get("enum", [])):
             described["description"] += f" ({limits})"
@@ -79,7 +80,13 @@ def _for_a_form(schema: dict[str, Any], kind: Any) -> None:
 class Options(BaseModel):
     """What can be set; `tasks.settings.settings` says which values go together, and what they mean."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, json_schema_extra=_for_a_form)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_extra=_for_a_form,
+        regex_engine="python-re",  # which knows (?!
+    )
 
     preset: Literal["fast", "article", "smoke"] = "fast"
     """recipe that fills in what you leave out; smoke only checks that everything works"""
@@ -92,7 +99,7 @@ class Options(BaseModel):
         description="networks to compare: " + ", ".join(MODELS),
         json_schema_extra={"items": {"type": "string", "enum": list(MODELS)}, "uniqueItems": True},
     )
-    network_file: str | None = None
+    network_file: File | None = None
     """a network of your own to compare as well: file and function, e.g. my.py:build"""
     epochs: int | None = Field(None, ge=1, le=1000)
     """passes over the training images (xgboost has none)"""
@@ -122,9 +129,9 @@ class Options(BaseModel):
     """fraction of activations dropped, if the network uses dropout"""
     limit: int | None = Field(None, ge=100)
     """use only this many training images, and at most as many test images"""
-    dataset: str = FASHION_MNIST.name
+    dataset: File = FASHION_MNIST.name
     """fashion-mnist, or a JSON file that describes another data set"""
-    source: Folder[Path | None] = None
+    source: Folder | None = None
     """folder with the four IDX files (.gz or not); left out: $FASHION_MNIST_DIR, a system copy, or a download"""
     challenge: bool = False
     """the winner challenges the champion and replaces it if it is clearly better"""
@@ -134,15 +141,15 @@ class Options(BaseModel):
     """largest acceptable drop in any class's recall (fraction)"""
     force: str | None = Field(None, min_length=1)
     """rerun this step and everything downstream, even if cached: train, or train[dropout]"""
-    data_dir: Folder[Path] = Field(Path("data"), validate_default=True)
+    data_dir: Folder = Field(Path("data"), validate_default=True)
     """folder for artifacts"""
-    reports_dir: Folder[Path] = Field(Path("reports"), validate_default=True)
+    reports_dir: Folder = Field(Path("reports"), validate_default=True)
     """folder for the report pages"""
     engine: Literal["local", "dask", "ray"] = "local"
     """where steps run: on this machine, or on a Dask or Ray cluster"""
     scheduler: str | None = None
     """address of the cluster's scheduler, e.g. tcp://host:8786; left out: one is started on this machine"""
-    store: str | None = None
+    store: str | None = Field(None, pattern="^(?!file:)[a-z0-9]+://")
     """shared artifact store, e.g. s3://bucket/folder; --data-dir becomes a local cache"""
     time_limit: float | None = Field(None, gt=0, le=8760)
     """stop the run after this many hours; finished steps are kept"""

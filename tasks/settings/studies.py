@@ -5,8 +5,7 @@ Each has the settings of a run and a few of its own; what its variants differ in
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,20 +16,16 @@ from tasks.search.trials import BATCH, Space, Trial, median_thresholds, next_set
 from tasks.settings.models import NAMES, networks
 from tasks.settings.settings import Settings
 
-
-class Study(Settings):
-    """Several trainings of each network, compared."""
-
-    kind: ClassVar[str]  # what its trainings differ in
-    excluded: ClassVar[tuple[str, ...]] = ("challenge", "min_improvement", "max_class_drop")
+OF_RUNS_ALONE = ("challenge", "min_improvement", "max_class_drop")
 
 
-class SeedStudy(Study):
+class SeedStudy(Settings):
     """Is the difference real, or chance? Train the same networks with several seeds."""
 
     kind = "seed"
     program = "python flows/study.py seeds"
     flow = "fashion-mnist-seeds"
+    excluded = OF_RUNS_ALONE
 
     seeds: int = Field(5, ge=2, le=1000, description="number of seeds, counted up from --seed")
 
@@ -40,13 +35,13 @@ class SeedStudy(Study):
         return [Variant(f"seed {seed}", {"seed": seed}) for seed in range(self.seed, self.seed + self.seeds)]
 
 
-class FoldStudy(Study):
+class FoldStudy(Settings):
     """How good are the networks on unseen images? Cross-validation; the test set stays unread."""
 
     kind = "fold"
     program = "python flows/study.py folds"
     flow = "fashion-mnist-folds"
-    excluded = (*Study.excluded, "validation_fraction")
+    excluded = (*OF_RUNS_ALONE, "validation_fraction")
 
     folds: int = Field(5, ge=2, le=100, description="parts of the training images; each one validates once")
 
@@ -56,22 +51,16 @@ class FoldStudy(Study):
         return [Variant(f"fold {fold}", {"fold": fold}) for fold in range(1, self.folds + 1)]
 
 
-class SearchStudy(Study):
+class SearchStudy(Settings):
     """Which hyper-parameters are best? Search on validation images; the test set stays unread."""
 
     kind = "trial"
     program = "python flows/study.py search"
     flow = "fashion-mnist-search"
     aliases = {"networks": ("--network",)}  # noqa: RUF012 (a ClassVar)
-    excluded = (*Study.excluded, "network_file", "tta")
+    excluded = (*OF_RUNS_ALONE, "network_file", "tta")
 
-    networks: tuple[str, ...] = Field(
-        ("dropout",),
-        min_length=1,
-        max_length=1,
-        description="network to tune: " + ", ".join(NAMES),
-        json_schema_extra={"items": {"type": "string", "enum": list(NAMES)}},
-    )
+    networks: tuple[Literal[NAMES]] = Field(("dropout",), description="network to tune: " + ", ".join(NAMES))  # type: ignore[valid-type]
     trials: int = Field(30, ge=2, le=1000, description="number of trials; options that you set are not varied")
     minutes: float | None = Field(
         None, gt=0, description="start no new round once the trials have trained this long in total"
@@ -79,24 +68,16 @@ class SearchStudy(Study):
 
     @model_validator(mode="after")
     def _searchable(self) -> SearchStudy:
-        (network,) = self.networks
-        if network not in NAMES:
-            raise ValueError(f"--network must be one of {', '.join(NAMES)} (got {network})")
         if not self.space:
             raise ValueError("nothing left to search: every option that could vary is set; leave one out")
         return self
 
     @property
-    def command_of_a_run(self) -> str:
-        """The command of a run with what is set here, to which a trial's own settings are to be added."""
-        return self.command_of(Settings)
+    def recipe_of_a_run(self) -> dict[str, Any]:
+        """What a run of this recipe takes, to which a trial's own settings are to be added."""
+        return self.recipe_for(Settings)
 
     @property
-    def recipe_of_a_run(self) -> dict[str, Any]:
-        """The same as a recipe file has it."""
-        return {"preset": self.preset, **self.recipe_for(Settings)}
-
-    @cached_property
     def space(self) -> Space:
         """What is varied, and within which bounds: what the network takes and these settings leave open."""
         network = networks()[self.networks[0]]
@@ -117,7 +98,7 @@ class SearchStudy(Study):
         """What the preset and the network itself say of that: what the best trial is to beat."""
         (network,) = self.networks
         resolved, shape = self.resolved(network), networks()[network].shape
-        return {name: shape[name] if name in shape else getattr(resolved, name) for name in self.space}
+        return {name: shape[name] if name in shape else resolved[name] for name in self.space}
 
     def next_variants(self, finished: dict[str, Artifact]) -> list[Variant]:
         """Return the trials of the next round, by what has come of those before; none when it is over."""

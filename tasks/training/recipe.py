@@ -10,7 +10,7 @@ VALIDATION_CORRECT = "validation_correct.npy"  # of a training: which validation
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a network is trained with; `tasks/settings/recipe.py` fills it in. Each field is in the cache key."""
+    """What a network is trained with; `tasks/settings/settings.py` fills it in. Each field is in the cache key."""
 
     epochs: int
     batch_size: int

@@ -34,7 +34,7 @@ def measure(quick: bool) -> Iterator[tuple[str, Figure]]:
     """Measure, figure by figure."""
     rounds, images = (1, 12_000) if quick else (3, 60_000)
     goals = {"float32": "≥ 1.2"}
-    if Settings(precision="auto").resolved().precision == "bfloat16":
+    if Settings(precision="auto").resolved()["precision"] == "bfloat16":
         goals["bfloat16"] = "≥ 1.8"
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(Path(folder), images)

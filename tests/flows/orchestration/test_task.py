@@ -76,10 +76,10 @@ def test_a_task_can_be_sent_to_another_process_as_dask_does(tmp_path):
 
 def test_on_a_cluster_every_machine_uses_the_arithmetic_that_the_run_chose(monkeypatch):
     settings = Settings(engine="dask", precision="auto")
-    chosen = settings.resolved().precision
+    chosen = settings.resolved()["precision"]
     _, _, sent, *_ = as_task(train, "dropout", settings).fn.args
     monkeypatch.setattr(
-        "tasks.settings.recipe.has_bfloat16", lambda: chosen != "bfloat16"
+        "tasks.settings.settings.has_bfloat16", lambda: chosen != "bfloat16"
     )  # another machine's processor
-    assert settings.resolved("dropout").precision != chosen
-    assert sent.resolved("dropout").precision == chosen
+    assert settings.resolved("dropout")["precision"] != chosen
+    assert sent.resolved("dropout")["precision"] == chosen
