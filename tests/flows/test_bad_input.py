@@ -51,7 +51,7 @@ RUN, FOLDS, SEARCH = (dag, Settings), (study.folds, FoldStudy), (study.search, S
         (RUN, ["--predict", "x"], "unknown option --predict; see --help"),
         (RUN, ["--prun"], "unknown option --prun; see --help"),  # never an option that changes something
         (RUN, ["--margin", "0.1"], "--margin is now --min-improvement"),
-        (RUN, ["run"], "unexpected argument run; see --help"),
+        (RUN, ["run"], "unknown option run; see --help"),
         (RUN, ["--epochs", "0"], "--epochs must be 1 or more (got 0)"),
         (FOLDS, ["--seeds", "3"], "unknown option --seeds. Did you mean --seed?"),
         (SEARCH, ["--network", "xgboost"], "--network must be one of baseline, dropout, "),
