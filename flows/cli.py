@@ -4,19 +4,20 @@ import contextlib
 import io
 import logging
 import os
-import shutil
 import signal
 import sys
 import threading
 import time
 from typing import Any, NoReturn
 
+from rich.console import Console
+
 from flows.actions import ACTIONS, run_command
 from flows.environment import BEGAN, PREFECT_HOME, URL, settle_environment
 from flows.operations.notify import promote_winner
-from flows.parser import STUDIES, WIDTH, read_options
+from flows.parser import STUDIES, read_options
 from flows.plan import Dag, plan
-from flows.result_table import summary
+from flows.result_table import print_summary
 from tasks.formatting import suggest
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError, describe
@@ -95,9 +96,8 @@ def run(dag: Dag, settings: Settings) -> int:
         if settings.engine == "local":
             start_server(ahead.libraries, environment())  # it imports them while Prefect is imported here
         artifact = run_flow(dag, settings)
-    columns = min(WIDTH + 20, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
-    page = latest(artifact, settings.reports_dir)
-    print(summary(artifact, settings, page, time.monotonic() - BEGAN, ahead.complete, columns))
+    page, seconds = latest(artifact, settings.reports_dir), time.monotonic() - BEGAN
+    print_summary(artifact, settings, page, seconds, ahead.complete, Console())
     return 0
 
 

@@ -1,11 +1,11 @@
 """The result of a run in brief, for a terminal and a server: the verdict and a table of numbers."""
 
-import os
 import re
-import textwrap
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
 
 from tasks.data.splits import SPLITS
 from tasks.formatting import SPACE, duration, percent, points, size
@@ -14,36 +14,21 @@ from tasks.pipeline.cache_key import label_of
 from tasks.pipeline.run_records import Record, last_completed
 from tasks.settings.settings import Settings
 
-BOLD = "\033[1m{}\033[0m"
 
-
-def summary(
-    artifact: Artifact, settings: Settings, page: Path, seconds: float, up_to_date: bool, columns: int | None
-) -> str:
-    """Return what a run ends with: the verdict, the table, where everything is, what it did in so many seconds.
-
-    At a terminal, `columns` is its width: sentences are wrapped, and the winner is in bold.
-    """
-    record = last_completed(settings.data_dir, settings.command)
-    rows, of_kind = numbers(artifact), artifact.summary.get("study")
-    legend = _wrapped([_legend(rows[0], of_kind)], columns)
+def print_summary(
+    artifact: Artifact, settings: Settings, page: Path, seconds: float, up_to_date: bool, console: Console
+) -> None:
+    """Print what a run ends with: the verdict, the table, where everything is, what it did in so many seconds."""
+    record, rows = last_completed(settings.data_dir, settings.command), numbers(artifact)
     lines = table([list(rows[0]), *(list(row.values()) for row in rows)], "<" + ">" * (len(rows[0]) - 1))
-    emphasized = partial(_emphasized, winner=artifact.summary["winner"]) if columns else str
-    text = "\n".join([emphasized(_wrapped(verdict(artifact), columns)), "", legend, emphasized(lines)])
+    said = ["", *verdict(artifact), "", _legend(rows[0], artifact.summary.get("study")), lines, ""]
+    text = Text("\n".join(said).replace(SPACE, " "))
+    winner = re.escape(artifact.summary["winner"])
+    text.highlight_regex(rf"(?<![\w-])(?<!vs ){winner}(?![\w-])", "bold")  # but where a column compares with it
+    console.print(text, soft_wrap=not console.is_terminal)
     model = _model(artifact, settings, record)
     places = [f"Report: {page}", *([f"Model:  {model}"] if model else [])]
-    return "\n".join(["", text, "", *places, _what_was_done(record, seconds, up_to_date)]).replace(SPACE, " ")
-
-
-def _wrapped(sentences: list[str], columns: int | None) -> str:
-    return "\n".join(line for text in sentences for line in (textwrap.wrap(text, columns) if columns else [text]))
-
-
-def _emphasized(text: str, winner: str) -> str:
-    """Put the winner's name in bold, but where a column compares with it."""
-    if "NO_COLOR" in os.environ:
-        return text
-    return re.sub(rf"(?<![\w-])(?<!vs ){re.escape(winner)}(?![\w-])", lambda found: BOLD.format(found[0]), text)
+    console.print(Text("\n".join([*places, _what_was_done(record, seconds, up_to_date)])), soft_wrap=True)
 
 
 def _what_was_done(record: Record | None, seconds: float, up_to_date: bool) -> str:
@@ -99,8 +84,7 @@ def numbers(artifact: Artifact) -> list[dict[str, str]]:
 
 def _legend(row: dict[str, str], study: str | None) -> str:
     """Return whose numbers the table shows, and what its columns mean."""
-    versus = next((name for name in row if name.startswith("vs ")), None)
-    meanings = [f"{versus}: test accuracy minus {versus.removeprefix('vs ')}'s"] if versus else []
+    meanings = [f"{name}: test accuracy minus {name[3:]}'s" for name in row if name.startswith("vs ")]
     meanings += ["gap: train minus test accuracy"] if "gap" in row else []
     in_points = f" ({'; '.join(meanings)}; in points)" if meanings else ""
     of_what = {None: "Accuracy of each network", "trial": "Validation accuracy of the best trials"}

@@ -20,7 +20,7 @@ from tasks.evaluation.article import ARTICLE
 from tasks.formatting import as_options, as_text, option_of, suggest
 from tasks.pipeline import PROJECT
 from tasks.pipeline.champions import champions
-from tasks.pipeline.errors import UserError
+from tasks.pipeline.errors import UserError, describe
 from tasks.pipeline.store import RAW
 from tasks.pipeline.user_module import UserFunction
 from tasks.settings.models import CUSTOM_EPOCHS, networks
@@ -224,14 +224,15 @@ def _recipe_in(file: Any) -> dict[str, Any]:
     try:
         return {**json.loads(from_the_project(file).read_bytes())}
     except (OSError, TypeError, ValueError) as error:
-        raise ValueError(f"--recipe-file {file}: {getattr(error, 'strerror', None) or error}") from error
+        reason = describe(error) if isinstance(error, OSError) else f"{file}: {error}"
+        raise ValueError(f"--recipe-file {reason}") from error
 
 
 def _sentence(problem: Any, kind: type[Settings], values: dict[str, Any]) -> str:
     """Return what is wrong with a value, and which values may be there."""
     name, message = str(next(iter(problem["loc"]), "")), problem["msg"].removeprefix("Value error, ")
     from_file = name not in values and values.get("recipe_file")
-    spelled = f"--recipe-file {from_file}: {name}" if from_file else option_of(name)
+    spelled = f"--recipe-file {from_file}: {name}" if from_file else kind.aliases.get(name, [option_of(name)])[0]
     if name in RENAMED:
         return f"{spelled} is now {RENAMED[name]}"
     if problem["type"] == "extra_forbidden":

@@ -54,7 +54,7 @@ RUN, FOLDS, SEARCH = (dag, Settings), (study.folds, FoldStudy), (study.search, S
         (RUN, ["run"], "unknown option run; see --help"),
         (RUN, ["--epochs", "0"], "--epochs must be 1 or more (got 0)"),
         (FOLDS, ["--seeds", "3"], "unknown option --seeds. Did you mean --seed?"),
-        (SEARCH, ["--network", "xgboost"], "--network must be one of baseline, dropout, "),
+        (SEARCH, ["--network", "xgboost"], "--network must be baseline, dropout, "),
         (SEARCH, ["--recipe-file", "/nowhere.json"], "--recipe-file /nowhere.json: no such file or directory"),
     ],
 )

@@ -1,8 +1,11 @@
 """What a run ends with, at a terminal and elsewhere."""
 
-import pytest
+import io
 
-from flows.result_table import numbers, summary, verdict
+import pytest
+from rich.console import Console
+
+from flows.result_table import numbers, print_summary
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.run_records import recorded
 from tasks.settings.settings import Settings
@@ -35,56 +38,52 @@ def settings(tmp_path):
     return settings
 
 
-@pytest.mark.parametrize(
-    ("up_to_date", "line"),
-    [(False, "Done: 1 of 2 steps ran, 1 reused (2 min 5 s)."), (True, "Up to date: 2 of 2 steps reused (2 min 5 s).")],
-)
-def test_it_says_last_where_page_and_model_are_and_what_was_done(settings, tmp_path, up_to_date, line):
-    page = tmp_path / "latest.html"
-    text = summary(report(tmp_path, "dropout", "baseline"), settings, page, 125.0, up_to_date, None)
+@pytest.fixture
+def printed(tmp_path):
+    """Print a summary, in a file or at a terminal, and return it."""
+
+    def printed(artifact, settings, up_to_date=False, **console):
+        file = io.StringIO()
+        print_summary(artifact, settings, tmp_path / "page.html", 125.0, up_to_date, Console(file=file, **console))
+        return file.getvalue()
+
+    return printed
+
+
+def test_it_says_last_where_page_and_model_are_and_what_was_done(settings, tmp_path, printed):
+    text = printed(report(tmp_path, "dropout", "baseline"), settings)
+    model = settings.data_dir / "train" / "dropout-0123456789abcdef" / "model.keras"
     lines = text.splitlines()
     assert lines[:2] == ["", SENTENCE]
-    model = settings.data_dir / "train" / "dropout-0123456789abcdef" / "model.keras"
-    assert lines[-3:] == [f"Report: {page}", f"Model:  {model}", line]
-    assert "\N{NO-BREAK SPACE}" not in text
+    done = "Done: 1 of 2 steps ran, 1 reused (2 min 5 s)."
+    assert lines[-3:] == [f"Report: {tmp_path / 'page.html'}", f"Model:  {model}", done]
+    again = printed(report(tmp_path, "dropout", "baseline"), settings, up_to_date=True)
+    assert again.endswith("\nUp to date: 2 of 2 steps reused (2 min 5 s).\n")
+    unknown = printed(report(tmp_path, "dropout"), Settings(data_dir=tmp_path / "no record"))
+    assert "Model:" not in unknown
+    assert unknown.endswith("\nDone (2 min 5 s).\n")
 
 
-def test_without_a_record_it_says_how_long_it_took_and_names_no_model(tmp_path):
-    text = summary(report(tmp_path, "dropout"), Settings(data_dir=tmp_path), tmp_path / "a.html", 3.0, False, None)
-    assert text.endswith("\nDone (3.0 s).")
-    assert "Model:" not in text
-
-
-def test_at_a_terminal_sentences_are_wrapped_and_the_winner_is_bold(settings, tmp_path, monkeypatch):
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    given = report(tmp_path, "dropout", "baseline", "logistic"), settings, tmp_path / "latest.html", 1.0, False, 80
-    text = summary(*given)
+def test_at_a_terminal_sentences_are_wrapped_and_the_winner_is_bold(settings, tmp_path, printed):
+    artifact = report(tmp_path, "dropout", "baseline", "logistic")
+    text = printed(artifact, settings, force_terminal=True, width=80)
     assert "Keep the \033[1mdropout\033[0m network: 93.33%" in text
-    assert text.count("\033[1m") == 2  # there, and in its row
+    assert text.count("\033[1m") == 3  # there, in its row and in the legend
     plain = text.replace("\033[1m", "").replace("\033[0m", "")
     assert max(map(len, plain.splitlines()[:-3])) <= 80
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert summary(*given) == plain
+    assert plain.split() == printed(artifact, settings).split()
 
 
 def test_of_three_networks_the_table_says_how_each_compares_with_the_winner(tmp_path):
     rows = numbers(report(tmp_path, "dropout", "baseline", "logistic"))
     assert [row["vs dropout"] for row in rows] == ["", "−0.81", "0.69"]
     assert "vs dropout" not in numbers(report(tmp_path, "dropout", "baseline"))[0]
-    assert (rows[0]["parameters"], rows[0]["training"]) == ("0.50 M", "8 min 12 s")
 
 
-def test_a_search_and_a_study_say_whose_numbers_they_show(settings, tmp_path):
+def test_a_search_and_a_study_say_whose_numbers_they_show(settings, tmp_path, printed):
     of_study = {"study": "seed", "networks": {"dropout": {"validation_accuracy": 0.9, **ROWS["dropout"]}}}
-    page = tmp_path / "latest.html"
-    text = summary(report(tmp_path, "dropout", **of_study), settings, page, 1.0, False, None)
-    assert "\nEach network's means over its seeds (gap: " in text
+    assert "\nEach network's means over its seeds (gap: " in printed(report(tmp_path, "dropout", **of_study), settings)
     trial = {"validation_accuracy": 0.9, "parameters": 1, "training_seconds": 1.0}
     of_search = {"study": "trial", "winner": "trial 2", "networks": {"trial 2": trial}}
-    text = summary(report(tmp_path, "dropout", **of_search), settings, page, 1.0, False, None)
+    text = printed(report(tmp_path, "dropout", **of_search), settings)
     assert "\nValidation accuracy of the best trials\ntrial    validation  parameters  training\n" in text
-
-
-def test_what_undercuts_a_verdict_comes_after_it_and_a_warning_is_called_so(tmp_path):
-    given = report(tmp_path, "dropout", warning="The test set contradicts this choice.", caution="Few images.")
-    assert verdict(given) == [SENTENCE, "Warning: The test set contradicts this choice.", "Few images."]
