@@ -49,7 +49,7 @@ def run_command(dag: Dag, settings: Settings, actions: dict[str, Any]) -> int:
         case ["prune"] | ["prune", "yes"]:
             removing = "yes" in actions
             items = prune(settings.data_dir, settings.reports_dir, actions["prune"], delete=removing)
-            found = [(megabytes(item.bytes), os.path.relpath(item.folder), item.why) for item in items]
+            found = [(megabytes(item.bytes), os.path.relpath(item.path), item.why) for item in items]
             size = megabytes(sum(item.bytes for item in items))
             count = f"{len(items)} {'deleted' if removing else 'to delete'}, {size}"
             hint = "; add --yes to delete them" if items and not removing else ""

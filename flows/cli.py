@@ -69,17 +69,14 @@ def read_command(kind: type[Settings], arguments: list[str] | None = None) -> tu
 
 
 def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:
-    """Run the study that the first argument names; without one, print which there are."""
+    """Run the study that the first argument names."""
     given = next(iter(sys.argv[1:]), "")
     if given in studies:
         main(*studies[given], sys.argv[2:])
-    if given not in ("", "-h", "--help"):
-        _fail(UserError(f"unknown study {given}{suggest(given, studies)}"))
-    usage = (
-        f"usage: python flows/study.py STUDY [options]\n\n{STUDIES}\nIts options: python flows/study.py seeds --help"
-    )
-    print(usage, file=sys.stdout if given else sys.stderr)
-    _exit(0 if given else UserError.exit_status)
+    if given not in ("-h", "--help"):
+        _fail(UserError(f"unknown study {given or '(none given)'}{suggest(given, studies)}"))
+    print(f"usage: python flows/study.py STUDY [options]\n\n{STUDIES}\nIts options: python flows/study.py seeds --help")
+    _exit(0)
 
 
 def run(dag: Dag, settings: Settings) -> int:

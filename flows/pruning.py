@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tasks.pipeline.artifact import Miss, verify
 from tasks.pipeline.champions import champions
 from tasks.pipeline.errors import RunError, UserError, describe
-from tasks.pipeline.run_records import Record, last_asked, records, recover_crashed_runs
+from tasks.pipeline.run_records import last_asked, records, recover_crashed_runs
 from tasks.pipeline.staging import Locked, discard, lock, no_wait
 from tasks.pipeline.store import DAMAGED, RUNS, Store, is_node
 from tasks.reporting import INDEX, PAGES
@@ -22,7 +22,7 @@ PUBLISHED = ("report", "report_study", "validate")  # nodes whose artifacts have
 class Unneeded(NamedTuple):
     """Something in `data/` or `reports/` that no recent run needs."""
 
-    folder: Path
+    path: Path
     bytes: int
     why: str
 
@@ -58,18 +58,15 @@ def prune(data_dir: Path, reports_dir: Path, runs: int, command: str | None = No
 
     Raises:
         RunError: a run is active, or none has completed.
-        UserError: there is no such folder.
     """
-    if not data_dir.is_dir():
-        raise UserError(f"--data-dir {data_dir} is not a folder")
     try:
         with lock(data_dir / RUNS, no_wait):  # so that no run begins meanwhile
             items = _unneeded(data_dir, reports_dir, runs, command)
             for item in items if delete else ():  # each at once: none is left with a file missing
-                if item.folder.is_dir():
-                    discard(item.folder)
+                if item.path.is_dir():
+                    discard(item.path)
                 else:
-                    item.folder.unlink(missing_ok=True)
+                    item.path.unlink(missing_ok=True)
     except Locked as held:
         raise RunError(f"a run is active in {data_dir}; prune after it has ended") from held
     if delete and (reports_dir / INDEX).exists():
@@ -85,18 +82,16 @@ def _unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None)
     """
     store = Store(data_dir)
     recover_crashed_runs(data_dir)
-    recent: list[Record] = []
-    counted: list[Record] = []  # the newest first
-    for record in records(data_dir):
-        of_command = command in (None, record.content["command"])
-        if not of_command or len(counted) < runs:
-            recent.append(record)
-            counted += [record] if of_command and record.content["state"] == "completed" else []
+    known = list(records(data_dir))  # the newest first
+    own = [record for record in known if command in (None, record.content["command"])]
+    counted = [record for record in own if record.content["state"] == "completed"][:runs]
     if not counted:
         raise RunError(f"no run has completed in {data_dir} yet, so nothing can be called unused")
-    needed = {key for record in recent for key in record.keys.values()}
+    old = own[own.index(counted[-1]) + 1 :] if len(counted) == runs else []
+    needed = {key for record in known if record not in old for key in record.keys.values()}
     needed |= {champion.evaluate.rpartition("-")[2] for champion in champions(data_dir).champions}
-    since = min(map(_began, counted))
+    took = ((record, sum(node["seconds"] for node in record.content["nodes"].values())) for record in counted)
+    since = min(last_asked(record.path) - seconds for record, seconds in took)
     candidates = [
         *((folder, f"not used by the last {len(counted)} runs") for folder in store.artifacts()),
         *((folder, "checkpoint of a training that never resumed") for folder in store.checkpoint_folders()),
@@ -110,22 +105,15 @@ def _unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None)
     # Only the pages of these artifacts: other data folders may publish there too.
     keys = {folder.name[:8] for folder, _ in found if folder.parent.name in PUBLISHED}
     pages = [page for page in reports_dir.glob(f"{PAGES.removesuffix('html')}*") if page.stem[-8:] in keys]
-    old = {record.path for record in records(data_dir)} - {record.path for record in recent}
     found += [(page, "page of a report above") for page in sorted(pages)]
-    found += [(path, "record of an older run") for path in sorted(old)]
+    found += [(record.path, "record of an older run") for record in reversed(old)]
     return [Unneeded(path, size_of(path), why) for path, why in found]
-
-
-def _began(record: Record) -> float:
-    """Return when a run began, in seconds since 1970; of one that reused everything, when it was requested."""
-    return last_asked(record.path) - sum(node["seconds"] for node in record.content["nodes"].values())
 
 
 def retain(settings: Settings) -> str:
     """Delete what the last `keep_runs` runs of this recipe did not use, unless another run is active; say so."""
     try:
-        runs = settings.keep_runs or 1
-        items = prune(settings.data_dir, settings.reports_dir, runs, settings.command, delete=True)
+        items = prune(settings.data_dir, settings.reports_dir, settings.keep_runs or 1, settings.command, delete=True)
     except RunError as error:
         return f"nothing was deleted: {error}"
     except OSError as error:

@@ -1,8 +1,6 @@
-"""The help: every option once, under a heading, within 80 columns; and that a study is to be named."""
+"""The help: every option once, under a heading, within 80 columns."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -11,7 +9,7 @@ from flows.parser import read_options
 from tasks.formatting import option_of
 from tasks.settings.options import GROUPS
 from tasks.settings.presets import PRESETS
-from tasks.settings.settings import PROJECT, Settings
+from tasks.settings.settings import Settings
 from tasks.settings.studies import KINDS
 
 
@@ -52,10 +50,3 @@ def test_the_help_has_groups_examples_presets_exit_statuses_and_studies(shown):
     for name, preset in PRESETS.items():
         assert re.search(rf"^  {name} .* {preset.batch_size} .*{preset.learning_rate} {preset.schedule} ", text, re.M)
     assert "python flows/study.py seeds " in text
-
-
-def test_without_a_study_the_command_says_which_there_are_and_ends_with_2():
-    command = [sys.executable, str(PROJECT / "flows" / "study.py")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert re.findall(r"study\.py (\w+)  ", done.stderr, re.MULTILINE) == ["seeds", "folds", "search"]
