@@ -1,7 +1,5 @@
 """What a plan comes to: how many steps run, and about how long that takes, as in earlier runs."""
 
-from collections.abc import Callable
-
 from flows.plan import Plan
 from tasks.formatting import SPACE, duration
 from tasks.pipeline.provenance import cores
@@ -21,34 +19,29 @@ def outlook(plan: Plan, settings: Settings) -> str:
     known = f"{to_run} {'step' if to_run == 1 else 'steps'} to run, {kept} reused"
     if isinstance(settings, SearchStudy):
         return f"{known}; further trials depend on what these find"
-    return known + _estimate(plan, settings)
+    seconds = _wall_seconds(plan, _seconds_of_steps(settings))
+    if not seconds:
+        return known
+    about = duration(60 * round(seconds / 60) if seconds >= 90 else seconds).replace(SPACE, " ").removesuffix(" 0 s")
+    return f"{known}; about {about} (from earlier runs of preset {settings.preset})"
 
 
-def _estimate(plan: Plan, settings: Settings) -> str:
-    """Return about how long it takes, if every step has run before with this recipe, or at least this preset."""
-    labels = [label for label, verb, _ in plan.steps if verb != "reuse"]
+def _seconds_of_steps(settings: Settings) -> dict[str, float]:
+    """Return how long each step took when it last ran, with this recipe if it ever did, or else with this preset."""
+    recipes = [(record.content.get("recipe", ""), record.content["nodes"]) for record in records(settings.data_dir)]
+    alike = [(recipe, nodes) for recipe, nodes in recipes if recipe.split(" ")[0] == settings.preset]
     known: dict[str, float] = {}
-    sources: dict[str, Callable[[str], bool]] = {
-        "the last such run": lambda recipe: recipe == settings.run_name,
-        f"earlier runs of preset {settings.preset}": lambda recipe: recipe.split(" ")[0] == settings.preset,
-    }
-    for source, is_like in sources.items():
-        for record in records(settings.data_dir):  # the newest first
-            if is_like(record.content.get("recipe", "")):
-                made = {label: of["seconds"] for label, of in record.content["nodes"].items() if of["how"] == "made"}
-                known = made | known
-        if known.keys() >= set(labels):
-            return f"; about {_rounded(_wall_seconds(plan, labels, known))} (from {source})"
-    return ""
+    for _, nodes in sorted(alike, key=lambda found: found[0] != settings.run_name):  # else the newest first, as before
+        known = {label: of["seconds"] for label, of in nodes.items() if of["how"] == "made"} | known
+    return known
 
 
-def _wall_seconds(plan: Plan, labels: list[str], seconds: dict[str, float]) -> float:
+def _wall_seconds(plan: Plan, seconds: dict[str, float]) -> float | None:
     """Return the longest chain of steps that wait for one another, or all of them shared among the cores."""
     ends: dict[str, float] = {}
-    for label in labels:  # in the order of the DAG
+    labels = [label for label, verb, _ in plan.steps if verb != "reuse"]  # in the order of the DAG
+    if not seconds.keys() >= set(labels):
+        return None
+    for label in labels:
         ends[label] = seconds[label] + max((ends.get(given, 0.0) for given in plan.waits_for[label]), default=0.0)
     return max(*ends.values(), sum(seconds[label] for label in labels) / cores())
-
-
-def _rounded(seconds: float) -> str:
-    return duration(60 * round(seconds / 60) if seconds >= 90 else seconds).replace(SPACE, " ").removesuffix(" 0 s")

@@ -35,8 +35,8 @@ def ran(settings, **seconds):
 @pytest.mark.parametrize(
     ("cores", "to_run", "line"),
     [
-        (2, ["train[dropout]", "compare"], "2 steps to run, 2 reused; about 4 min (from the last such run)"),
-        (2, ["compare"], "1 step to run, 3 reused; about 10 s (from the last such run)"),
+        (2, ["train[dropout]", "compare"], "2 steps to run, 2 reused; about 4 min (from earlier runs of preset fast)"),
+        (2, ["compare"], "1 step to run, 3 reused; about 10 s (from earlier runs of preset fast)"),
         (9, ["train[baseline]", "train[dropout]", "compare"], "3 steps to run, 1 reused; about 4 min (from "),
         (1, ["train[baseline]", "train[dropout]", "compare"], "3 steps to run, 1 reused; about 7 min (from "),
         (2, ["prepare"], "1 step to run, 3 reused"),
@@ -50,21 +50,18 @@ def test_a_plan_takes_its_longest_chain_or_its_share_of_the_cores(tmp_path, monk
     assert outlook(planned(tmp_path, *to_run), settings).startswith(line)
 
 
-def test_what_ran_only_with_other_options_of_the_preset_is_said_to_be_so(tmp_path):
-    ran(Settings(data_dir=tmp_path, epochs=5), compare=40.0)
-    ran(Settings(data_dir=tmp_path, preset="smoke"), compare=1.0)
-    found = outlook(planned(tmp_path, "compare"), Settings(data_dir=tmp_path, epochs=6))
-    assert found == "1 step to run, 3 reused; about 40 s (from earlier runs of preset fast)"
+def test_what_ran_with_the_same_options_counts_and_otherwise_what_ran_last_with_the_preset(tmp_path):
+    for settings, seconds in (({"epochs": 6}, 30.0), ({"epochs": 5}, 40.0), ({"preset": "smoke"}, 1.0)):
+        ran(Settings(data_dir=tmp_path, **settings), compare=seconds)
+    for epochs, seconds in ((6, 30), (7, 40)):
+        found = outlook(planned(tmp_path, "compare"), Settings(data_dir=tmp_path, epochs=epochs))
+        assert found == f"1 step to run, 3 reused; about {seconds} s (from earlier runs of preset fast)"
 
 
-def test_a_failed_check_is_said_instead(tmp_path):
+def test_a_failed_check_is_said_instead_and_a_search_that_its_trials_depend_on_those_before(tmp_path):
     stopped = planned(tmp_path, "compare")
+    ran(Settings(data_dir=tmp_path), compare=10.0)
+    found = outlook(stopped, SearchStudy(data_dir=tmp_path))
+    assert found == "1 step to run, 3 reused; further trials depend on what these find"
     stopped.failed_check = RunError("no")
     assert outlook(stopped, Settings(data_dir=tmp_path)) == "A failed check stops the run."
-
-
-def test_a_search_says_that_its_trials_depend_on_those_before(tmp_path):
-    settings = SearchStudy(data_dir=tmp_path)
-    ran(settings, compare=10.0)
-    found = outlook(planned(tmp_path, "compare"), settings)
-    assert found == "1 step to run, 3 reused; further trials depend on what these find"
