@@ -10,7 +10,7 @@ from tasks.pipeline.artifact import Miss, verify
 from tasks.pipeline.champions import champions
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.run_records import last_asked, records, recover_crashed_runs
-from tasks.pipeline.staging import Locked, discard, lock, no_wait
+from tasks.pipeline.staging import discard, lock
 from tasks.pipeline.store import DAMAGED, RUNS, Store, is_node
 from tasks.reporting import INDEX, PAGES
 from tasks.reporting.publish import list_pages
@@ -58,16 +58,19 @@ def prune(data_dir: Path, reports_dir: Path, runs: int, command: str | None = No
 
     Raises:
         RunError: a run is active, or none has completed.
+        UserError: there is no such folder.
     """
+    if not data_dir.is_dir():
+        raise UserError(f"--data-dir {data_dir} is not a folder")
     try:
-        with lock(data_dir / RUNS, no_wait):  # so that no run begins meanwhile
+        with lock(data_dir / RUNS, None):  # so that no run begins meanwhile
             items = _unneeded(data_dir, reports_dir, runs, command)
             for item in items if delete else ():  # each at once: none is left with a file missing
                 if item.path.is_dir():
                     discard(item.path)
                 else:
                     item.path.unlink(missing_ok=True)
-    except Locked as held:
+    except BlockingIOError as held:
         raise RunError(f"a run is active in {data_dir}; prune after it has ended") from held
     if delete and (reports_dir / INDEX).exists():
         list_pages(reports_dir)

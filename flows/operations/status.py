@@ -18,7 +18,7 @@ from flows.pruning import size_of
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.reading import printable
-from tasks.pipeline.run_records import is_running, last_asked, records, recover_crashed_runs
+from tasks.pipeline.run_records import last_asked, records, recover_crashed_runs
 from tasks.settings.settings import Settings
 
 LATE_AFTER = 120  # seconds after which a run that is due should have begun
@@ -40,7 +40,7 @@ def status(settings: Settings) -> tuple[list[Row], list[str]]:
 
 def _last_run(settings: Settings) -> Findings:
     recover_crashed_runs(settings.data_dir)
-    if is_running(settings.data_dir):
+    if any(records(settings.data_dir, running=True)):
         yield "now", "a run is active"
     last = next(records(settings.data_dir), None)
     if not last:

@@ -17,7 +17,7 @@ from typing import Any
 
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.reading import read_json
-from tasks.pipeline.staging import Locked, clean_up, lock, lock_of, no_wait, replace_file
+from tasks.pipeline.staging import clean_up, lock, lock_of, replace_file
 from tasks.pipeline.store import RUNS
 
 NAMED = "[!.]*T*-*.json"  # how a record's file is called: by when its run began, and the process
@@ -42,36 +42,24 @@ class Record:
         """The key of each node's artifact."""
         return {label: node["key"] for label, node in self.content["nodes"].items()}
 
-    @property
-    def did_nothing(self) -> bool:
-        """Whether everything was there already."""
-        hows = {node["how"] for node in self.content["nodes"].values()}
-        return self.content["state"] == "completed" and hows == {"kept"}
-
     def node(self, label: str, key: str, kept: bool, made: dict[str, Any]) -> None:
         """Record which artifact a node has ended with, kept or made, and how that was made."""
         kept_as = {"key": key, "how": "kept", "why": "verified", "seconds": 0.0}
         made_as = {"key": key, "how": "made", "why": made["why"], "seconds": made["seconds"]}
-        with self.changing:
-            self.content["nodes"][label] = kept_as if kept else made_as
-            self._write()
+        self._write(nodes={**self.content["nodes"], label: kept_as if kept else made_as})
 
     def end(self, state: str, message: str = "", **known: str) -> None:
         """Record how the run ended, and what else is known of it."""
-        self.update(state=state, message=message, **known)
+        self._write(state=state, message=message, **known)
 
-    def update(self, **known: Any) -> None:
-        """Record what is known."""
+    def _write(self, **known: Any) -> None:
+        """Replace the file; on a full disk the run goes on without its record."""
         with self.changing:
             self.content |= known
-            self._write()
-
-    def _write(self) -> None:
-        """Replace the file; on a full disk the run goes on without its record."""
-        try:
-            replace_file(self.path, json.dumps(self.content, indent=1).encode())
-        except OSError as error:
-            logging.getLogger(__name__).warning("cannot write the run's record: %s", error)
+            try:
+                replace_file(self.path, json.dumps(self.content, indent=1).encode())
+            except OSError as error:
+                logging.getLogger(__name__).warning("cannot write the run's record: %s", error)
 
 
 current: list[Record] = []  # of the run in this process, for who has to end it in a hurry
@@ -82,12 +70,12 @@ def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
     """Have a record while a run lasts.
 
     A run that did nothing leaves none where one of the same result is: that becomes the newest. So a run every few
-    minutes, for a year, does not fill the folder.
+    minutes, for a year, does not fill the folder. Nor does a lock file stay: nobody uses a record's name again.
     """
     path = data_dir / RUNS / f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.json"
-    with lock(path.parent, shared=True), _locked(path):
-        content = {"state": "running", "began": datetime.now(UTC).isoformat(timespec="seconds"), "pid": os.getpid()}
-        record = Record(path, {**content, **known, "nodes": {}})
+    with lock(path.parent, shared=True), lock(path):
+        began = datetime.now(UTC).isoformat(timespec="seconds")
+        record = Record(path, {"state": "running", "began": began, "pid": os.getpid(), **known, "nodes": {}})
         record.end("running")
         current.append(record)
         try:
@@ -97,29 +85,21 @@ def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
             raise
         finally:
             current.remove(record)
-            alike = (other for other in _completed(data_dir) if other.keys == record.keys and other.path != path)
-            before = next(alike, None) if record.did_nothing else None
-            with contextlib.suppress(OSError):  # the disk was full from the beginning, or that record is another user's
-                if before:
-                    path.unlink()
-                newest = before.path if before else path
-                others = [last_asked(other) for other in path.parent.glob(NAMED) if other != newest]
-                ahead = max(others, default=0.0)  # of now, if the clock was put back since
-                os.utime(newest, None if ahead < time.time() else (ahead + 0.001,) * 2)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a record's lock, whose file goes with it: nobody uses its name again.
-
-    Raises:
-        Locked: its run holds it.
-    """
-    with lock(path, no_wait):
-        try:
-            yield
-        finally:
+            with contextlib.suppress(OSError):  # the disk was full from the beginning, or a record is another user's
+                _make_newest(data_dir, record)
             lock_of(path).unlink(missing_ok=True)
+
+
+def _make_newest(data_dir: Path, record: Record) -> None:
+    """Have a run that has ended count as the newest, by its record or, if it did nothing, by an earlier one like it."""
+    newest = record.path
+    if record.content["state"] == "completed" and {of["how"] for of in record.content["nodes"].values()} == {"kept"}:
+        completed = (other for other in records(data_dir) if other.content["state"] == "completed")
+        newest = next((other.path for other in completed if other.keys == record.keys and other.path != newest), newest)
+    if newest != record.path:
+        record.path.unlink()
+    ahead = max((last_asked(path) for path in newest.parent.glob(NAMED) if path != newest), default=0.0)
+    os.utime(newest, None if ahead < time.time() else (ahead + 0.001,) * 2)  # the clock was put back since
 
 
 def finalize_now(state: str) -> None:
@@ -131,32 +111,20 @@ def finalize_now(state: str) -> None:
 def recover_crashed_runs(data_dir: Path) -> None:
     """Record of each run that was killed that it died."""
     clean_up(data_dir / RUNS)
-    for record in _running(data_dir):
-        with contextlib.suppress(Locked, OSError), _locked(record.path):
+    for record in records(data_dir, running=True):
+        with contextlib.suppress(OSError), lock(record.path, None):
             # It is read again: the run may have come to its end just before.
             if (_read(record.path) or {}).get("state") == "running":
                 record.end("died")
+            lock_of(record.path).unlink(missing_ok=True)
 
 
-def is_running(data_dir: Path) -> bool:
-    """Tell whether a run is under way, or was killed and is not known to have died."""
-    return any(_running(data_dir))
-
-
-def _running(data_dir: Path) -> Iterator[Record]:
-    return (record for record in _all_records(data_dir) if record.content["state"] == "running")
-
-
-def records(data_dir: Path) -> Iterator[Record]:
-    """Give the records of the runs that ended, the last one to end or to be requested again first."""
-    return (record for record in _all_records(data_dir) if record.content["state"] != "running")
-
-
-def _all_records(data_dir: Path) -> Iterator[Record]:
+def records(data_dir: Path, *, running: bool = False) -> Iterator[Record]:
+    """Give the records of the runs that ended, or that have not, the last to end or to be requested again first."""
     dated = ((last_asked(path), path.name, path) for path in (data_dir / RUNS).glob(NAMED))
     for *_, path in sorted(dated, reverse=True):
         content = _read(path)
-        if content:
+        if content and (content["state"] == "running") == running:
             yield Record(path, content)
 
 
@@ -170,11 +138,8 @@ def last_asked(record: Path) -> float:
 
 def last_completed(data_dir: Path, command: str) -> Record | None:
     """Return the record of the last run that completed with the same recipe."""
-    return next((record for record in _completed(data_dir) if record.content["command"] == command), None)
-
-
-def _completed(data_dir: Path) -> Iterator[Record]:
-    return (record for record in records(data_dir) if record.content["state"] == "completed")
+    wanted = {"state": "completed", "command": command}.items()
+    return next((record for record in records(data_dir) if record.content.items() >= wanted), None)
 
 
 def requested_again(data_dir: Path, found: dict[str, Artifact], **known: str) -> None:

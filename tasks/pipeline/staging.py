@@ -10,36 +10,23 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 LOCKS = ".locks"
 PREFIX = ".staging-"
 
-
-class Locked(Exception):
-    """Another process holds it."""
-
-
-def pause() -> None:
-    """Wait a moment before looking again."""
-    time.sleep(0.1)
-
-
-def no_wait() -> None:
-    """Do not wait.
-
-    Raises:
-        Locked: always.
-    """
-    raise Locked
+pause = partial(time.sleep, 0.1)  # before looking again whether a lock is free
 
 
 @contextlib.contextmanager
-def lock(target: Path, waiting: Callable[[], None] = pause, *, shared: bool = False) -> Iterator[int]:
+def lock(target: Path, waiting: Callable[[], None] | None = pause, *, shared: bool = False) -> Iterator[int]:
     """Hold the lock of what is at `target`, together with others or alone; yield its descriptor.
 
-    Whoever is handed the descriptor holds the lock too. While another holds it, `waiting` is called again and again: it
-    pauses, or raises to give up.
+    Whoever is handed the descriptor holds the lock too. While another holds it, `waiting` is called again and again.
+
+    Raises:
+        BlockingIOError: another process holds it, and `waiting` is `None`.
     """
     path = lock_of(target)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,6 +36,8 @@ def lock(target: Path, waiting: Callable[[], None] = pause, *, shared: bool = Fa
                 fcntl.flock(file, fcntl.LOCK_NB | (fcntl.LOCK_SH if shared else fcntl.LOCK_EX))
                 break
             except BlockingIOError:
+                if not waiting:
+                    raise
                 waiting()
         yield file.fileno()
 
@@ -93,7 +82,7 @@ def clean_up(parent: Path) -> None:
     for left in parent.glob(f"{PREFIX}?*"):
         target = left.with_name(left.name.removeprefix(PREFIX))
         if lock_of(target).is_file():
-            with contextlib.suppress(Locked, OSError), lock(target, no_wait):
+            with contextlib.suppress(OSError), lock(target, None):
                 remove(left)
 
 
@@ -110,9 +99,9 @@ def discard(folder: Path) -> None:
     """Remove what has been made there, at once for whoever looks for it.
 
     Raises:
-        Locked: another process is making or removing it.
+        BlockingIOError: another process is making or removing it.
     """
-    with lock(folder, no_wait):
+    with lock(folder, None):
         staged = folder.with_name(f"{PREFIX}{folder.name}")
         remove(staged)
         folder.rename(staged)
