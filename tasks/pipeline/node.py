@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from tasks.pipeline.artifact import Artifact, Miss
 from tasks.pipeline.cache_key import CacheKey, digest_of, label_of, versions_of
@@ -86,11 +86,11 @@ class Node:
     def cache_key(self, settings: Settings, network: str | None, inputs: Inputs) -> CacheKey:
         """Return what decides the node's result."""
         read = self._settings(settings, network, inputs)
-        keyed = {name: value for name, value in read.items() if name not in self.not_in_key}
+        keyed = to_jsonable_python({name: value for name, value in read.items() if name not in self.not_in_key})
         return CacheKey(
             node=self.name,
             network=network,
-            settings={name: value for each in keyed.items() for name, value in _to_json(*each).items()},
+            settings=keyed.pop("recipe", {}) | keyed,
             inputs={name: self._input_digest(artifact) for name, artifact in _flatten(inputs).items()},
             **self.fingerprint(settings, network),
         )
@@ -158,7 +158,7 @@ class Node:
             reporter(Event("advanced", label, note, done, total, milestone, history))
 
         def produce(folder: Path, lock: int) -> dict[str, Any]:
-            what = self.function.__module__, self.name, self._network_module(network), cache_key, folder, keywords
+            what = self, self._network_module(network), cache_key, folder, keywords
             summary = run(run_node, *what, lock=lock, progress=progress)
             for name, artifact in _flatten(inputs).items():
                 if not artifact.is_up_to_date():
@@ -227,13 +227,6 @@ def _named(label: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise RunError(f"{label}: {describe(error)}") from error
-
-
-def _to_json(name: str, value: Any) -> dict[str, Any]:
-    """Return what a cache key says of a setting; of a recipe, each of its fields."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    return {name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value}
 
 
 def map_artifacts(change: Callable[[Artifact], Artifact], inputs: Any) -> Any:

@@ -54,32 +54,29 @@ def _in_plain_types(error: Exception) -> Exception:
 
 def _place(error: Exception) -> str:
     """Return the last line of a node's own code that an error has passed, if any."""
-    project, pipeline = f"{PROJECT}/tasks/", f"{PROJECT}/tasks/pipeline/"
-    passed = [(at.filename, at.lineno) for at in traceback.extract_tb(error.__traceback__)]
-    of_a_node = [at for at in passed if at[0].startswith(project) and not at[0].startswith(pipeline)]
-    return " ({}, line {})".format(*of_a_node[-1]).replace(f"{PROJECT}/", "") if of_a_node else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    passed = [f"{frame.filename.removeprefix(f'{PROJECT}/')}, line {frame.lineno}" for frame in frames]
+    of_a_node = [at for at in passed if at.startswith("tasks/") and not at.startswith("tasks/pipeline/")]
+    return f" ({of_a_node[-1]})" if of_a_node else ""
 
 
 def run_node(
-    module: str,
-    name: str,
+    node: Any,
     network_module: str | None,
     cache_key: CacheKey,
     folder: Path,
     keywords: dict[str, Any],
     progress: Callable[..., None],
 ) -> dict[str, Any]:
-    """Have a node's function fill a folder, and return its summary.
+    """Have a node fill a folder, and return its summary.
 
     Raises:
         RunError: what it runs on is not what the key says, or not any more; or its own.
     """
-    modules = [name_of for name_of in (module, network_module) if name_of]
-    node, *networks = map(import_module, modules)
-    keywords |= {"network_module": networks[-1] if networks else None, "progress": progress}
-    function = getattr(node, name).function
+    modules = [name for name in (node.function.__module__, network_module) if name]
+    keywords |= {"network_module": network_module and import_module(network_module), "progress": progress}
     _check(cache_key, modules)
-    summary = function(folder, **{parameter: keywords[parameter] for parameter in getattr(node, name).parameters})
+    summary = node(folder, **{name: keywords[name] for name in node.parameters})
     _check(cache_key, modules)
     return summary
 

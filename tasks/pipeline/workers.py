@@ -30,7 +30,7 @@ TIMEOUT = 600  # seconds without a word after which a worker is taken to hang; a
 SERVER_DIED = 255  # a worker's exit status then
 
 stopping = threading.Event()  # set for good once this process's run is over: what fails after that is not reported
-_running: set[BaseProcess] = set()
+_stop_receiver, _stop_sender = CONTEXT.Pipe(duplex=False)  # wakes whoever waits for a worker then
 slots = threading.BoundedSemaphore(cores())  # for whoever is about to have a worker
 
 
@@ -51,13 +51,14 @@ def run(
 
     What helps to find a fault, a traceback or what was printed, is in the exception's notes.
     """
-    with tempfile.TemporaryFile() as printed:
+    with tempfile.TemporaryFile() as printed, contextlib.ExitStack() as stack:
         receiver, sender = CONTEXT.Pipe(duplex=False)
-        call = pickle.dumps((function, arguments))
-        with receiver, contextlib.ExitStack() as stack:
-            numbers = [printed.fileno(), *([] if lock is None else [lock])]
-            inherited = [stack.enter_context(Connection(os.dup(number))) for number in numbers]  # sent as descriptors
-            process = _started(sender, CONTEXT.Process(target=work, args=(sender, call, *inherited)))
+        numbers = [printed.fileno(), *([] if lock is None else [lock])]
+        inherited = [stack.enter_context(Connection(os.dup(number))) for number in numbers]  # sent as descriptors
+        process = CONTEXT.Process(target=work, args=(sender, pickle.dumps((function, arguments)), *inherited))
+        with receiver:
+            with sender:
+                _start(process)
             try:
                 kind, outcome = _listen(receiver, process, progress)
             finally:
@@ -74,37 +75,30 @@ def run(
 
 
 def stop_workers() -> None:
-    """Kill every worker now and let no more live: the run is over."""
+    """Have every worker killed now, and let none start any more: the run is over."""
     stopping.set()
-    for process in list(_running):
-        _kill(process)
+    _stop_sender.send(None)  # which nobody receives: it stays to be seen
 
 
-def _started(sender: Any, process: BaseProcess) -> BaseProcess:
+def _start(process: BaseProcess) -> None:
     if stopping.is_set():
         raise RunError("stopped")
     ensure_server()
-    try:
-        with sender, starting:
-            main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")  # not imported again
-            try:
-                process.start()
-            finally:
-                sys.modules["__main__"] = main
-    except (EOFError, ConnectionError, FileNotFoundError) as error:  # its socket goes with it
-        raise WorkerCrashed("the server that forks the workers died") from error
-    _running.add(process)
-    if stopping.is_set():  # meanwhile
-        _end(process)
-        raise RunError("stopped")
-    return process
+    with starting:
+        main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")  # not imported again
+        try:
+            process.start()
+        except (EOFError, ConnectionError, FileNotFoundError) as error:  # its socket goes with it
+            raise WorkerCrashed("the server that forks the workers died") from error
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _listen(receiver: Any, process: BaseProcess, progress: Callable[..., None]) -> tuple[str, Any]:
     """Pass progress on; return what else the worker sends, `ended` if it sends nothing, `silent` if it hangs."""
-    while ready := connection.wait([receiver, process.sentinel], TIMEOUT):
+    while ready := connection.wait([receiver, process.sentinel, _stop_receiver], TIMEOUT):
         try:
-            if receiver not in ready:  # it has ended, though what it has started may hold the pipe
+            if receiver not in ready or stopping.is_set():  # what it has started may still hold the pipe
                 return "ended", None
             kind, message = receiver.recv()
         except (EOFError, OSError):  # it is about to end; how it does may be the news
@@ -117,24 +111,16 @@ def _listen(receiver: Any, process: BaseProcess, progress: Callable[..., None]) 
 
 
 def _end(process: BaseProcess) -> int:
-    """Kill a worker, if it is still there, and return its exit status."""
-    _kill(process)
+    """Kill a worker and what it has started, though it may have ended itself, and return its exit status."""
+    process.kill()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # type: ignore[arg-type]
     connection.wait([process.sentinel])
     with starting:
         process.join()
         status = process.exitcode or 0
         process.close()
-    _running.discard(process)
     return status
-
-
-def _kill(process: BaseProcess) -> None:
-    """Kill a worker and what it has started, though it may have ended itself."""
-    with contextlib.suppress(ProcessLookupError, ValueError):  # ValueError: it has been closed meanwhile
-        process.kill()
-    with contextlib.suppress(ProcessLookupError, ValueError):
-        if process.pid:
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _how_it_ended(kind: str, status: int) -> RunError:
@@ -146,6 +132,6 @@ def _how_it_ended(kind: str, status: int) -> RunError:
         return WorkerCrashed("the server that forks the workers died")
     if status >= 0:
         return RunError(f"its process exited with status {status} and no result")
-    name = next((known.name for known in signal.Signals if known == -status), f"signal {-status}")
+    name = signal.Signals(-status).name
     hint = " (out of memory?)" if name == "SIGKILL" else ""
     return WorkerCrashed(f"its process was killed by {name}{hint}")
