@@ -99,10 +99,10 @@ def put_manifest(cache_key: CacheKey, folder: Path, summary: dict[str, Any], sec
 
     What the summary holds as `measured` differs from one making to the next: it goes to how the artifact was made.
     """
-    measured = {"measured": summary.get("measured", {})}
-    summary = {name: value for name, value in summary.items() if name != "measured"}
-    files = {name: _describe(folder / name) for name in _files_in(folder)}
-    manifest = {
+    summary = {"measured": {}, **summary}
+    measured = summary.pop("measured")
+    files = _files_in(folder)
+    content = {
         "format": FORMAT,
         "node": cache_key.node,
         "network": cache_key.network,
@@ -115,14 +115,14 @@ def put_manifest(cache_key: CacheKey, folder: Path, summary: dict[str, Any], sec
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 3),
             **reasons,
-            **measured,
+            "measured": measured,
             "commit": commit(),
             **machine(),
         },
         "summary": summary,
     }
-    as_read = json.loads(json.dumps(manifest))  # lists, not tuples
-    (folder / MANIFEST).write_bytes(_as_json(as_read | {"seal": digest_of(as_read)}))
+    manifest = json.loads(json.dumps(content))  # lists, not tuples
+    (folder / MANIFEST).write_bytes(_as_json(manifest | {"seal": digest_of(manifest)}))
 
 
 def _fault_of_manifest(node: str, name: str, content: bytes, manifest: dict[str, Any]) -> str | None:
@@ -138,23 +138,24 @@ def _fault_of_manifest(node: str, name: str, content: bytes, manifest: dict[str,
 
 
 def _fault_of_files(folder: Path, files: dict[str, dict[str, Any]]) -> str | None:
-    for name in sorted({*_files_in(folder)} ^ {MANIFEST, *files}):
-        return f"{name} {'missing' if name in files or name == MANIFEST else 'added since it was made'}"
-    for name, described in files.items():
-        if _describe(folder / name) != described:
-            return f"{name} altered since it was made"
+    found = _files_in(folder)
+    for name in sorted({MANIFEST} | found.keys() | files.keys()):
+        if name not in found:
+            return f"{name} missing"
+        if name != MANIFEST and found[name] != files.get(name):
+            return f"{name} {'altered' if name in files else 'added'} since it was made"
     return None
 
 
-def _files_in(folder: Path) -> list[str]:
-    """Return the names of the files in a folder and in its folders; a link is none."""
-    files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return sorted(path.relative_to(folder).as_posix() for path in files)
+def _files_in(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the files in a folder and in its folders, each with its size and SHA-256; a link is none."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {
+        name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        for name, path in sorted(files.items())
+        if not path.is_symlink()
+    }
 
 
 def _as_json(manifest: dict[str, Any]) -> bytes:
     return json.dumps(manifest, indent=1).encode()
-
-
-def _describe(path: Path) -> dict[str, Any]:
-    return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}

@@ -10,7 +10,6 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +75,7 @@ class RemoteStore(Store):
 
     def checkpoints(self, cache_key: CacheKey) -> Checkpoints:
         """Return where a making of it may keep what a later try, of any machine, goes on from."""
-        return RemoteCheckpoints(Path(CHECKPOINTS, cache_key.name), self.remote.url)
+        return RemoteCheckpoints(Path(self.remote.root, CHECKPOINTS, cache_key.name), self.remote)
 
     def find(self, cache_key: CacheKey) -> Artifact | Miss:
         """Return the artifact if it is up to date here or there; then it is in both places, the same.
@@ -143,39 +142,28 @@ class RemoteStore(Store):
 class RemoteCheckpoints(Checkpoints):
     """Checkpoints at an address. One that cannot be written there is left out: the training goes on."""
 
-    url: str
-
-    @cached_property
-    def remote(self) -> Remote:
-        """The address, opened in the process that needs it."""
-        return Remote(self.url)
-
-    def _path(self, name: str) -> str:
-        return f"{self.remote.root}/{self.folder}/{name}"
+    remote: Remote
 
     def names(self) -> list[str]:
         """Return the files there, the last by name first."""
-        try:
-            with self.remote.named():
-                self.remote.files.invalidate_cache()
-                paths = self.remote.files.ls(self._path(""), False)
-        except FileNotFoundError:
-            return []
-        return sorted((path.rpartition("/")[2] for path in paths if path.endswith(".npz")), reverse=True)
+        with self.remote.named():
+            self.remote.files.invalidate_cache()
+            found = self.remote.files.find(str(self.folder))
+        return sorted((Path(path).name for path in found), reverse=True)
 
     def read(self, name: str) -> bytes:
         """Return what is in a file."""
-        return self.remote.read(self._path(name)) or b""
+        return self.remote.read(f"{self.folder}/{name}") or b""
 
     def write(self, name: str, content: bytes) -> None:
         """Put a file there in one request, whole or not at all."""
         with contextlib.suppress(Unreachable), self.remote.named():
-            self.remote.files.pipe_file(self._path(name), content)
+            self.remote.files.pipe_file(f"{self.folder}/{name}", content)
 
     def remove(self, name: str) -> None:
         """Remove a file."""
         with contextlib.suppress(Unreachable, FileNotFoundError), self.remote.named():
-            self.remote.files.rm_file(self._path(name))
+            self.remote.files.rm_file(f"{self.folder}/{name}")
 
     def clear(self) -> None:
         """Remove all of it: the artifact is made."""

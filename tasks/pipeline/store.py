@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import MANIFEST, Artifact, Miss, put_manifest, verify
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.checkpoints import Checkpoints
-from tasks.pipeline.code_key import path_of
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.staging import clean_up, fsync, pause, staging
 
@@ -18,7 +18,6 @@ Produce = Callable[[Path, int], dict[str, Any]]  # fills a folder, while the loc
 
 NOT_MADE = "new"
 CHECKPOINTS, RAW, RUNS = "checkpoints", "raw", "runs"
-NOT_NODES = (CHECKPOINTS, RAW, RUNS)
 NEW = "new"  # in a staging folder: what is to be put in place
 DAMAGED = "damaged-"  # how the name of what was set aside begins
 NAME = re.compile(r"(\w[\w.-]*-)?[0-9a-f]{16}")  # what an artifact's folder is called
@@ -122,6 +121,5 @@ class Store:
 
 
 def is_node(folder: Path) -> bool:
-    """Tell whether a folder holds a node's artifacts; a link to one elsewhere does so only by the name of a node."""
-    named = folder.name.isidentifier() and folder.name not in NOT_NODES
-    return named and (not folder.is_symlink() or path_of(f"tasks.{folder.name}") is not None)
+    """Tell whether a folder holds a node's artifacts, by its name."""
+    return (PROJECT / "tasks" / f"{folder.name}.py").is_file()
