@@ -14,7 +14,7 @@ from flows.orchestration.task_runners import Submitter, localize
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, Unreachable, UserError, WorkerCrashed
 from tasks.pipeline.node import Inputs, Node
-from tasks.pipeline.progress import Event, log_reporter, to_all, watchers
+from tasks.pipeline.progress import Event, log_reporter
 from tasks.pipeline.workers import stopping
 from tasks.settings.settings import Settings
 
@@ -56,7 +56,7 @@ def run_node(
     if stopping.is_set():
         return Failed(message="stopped")
     label = node.label(network)
-    reporter = to_all(log_reporter(get_run_logger()), *watchers)
+    reporter = log_reporter(get_run_logger())
     failure: RunError | UserError
     try:
         if submitter:

@@ -23,7 +23,7 @@ from flows.environment import URL
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.fork_server import HEAVY, start_server
 from tasks.pipeline.node import Inputs, Node, map_artifacts, store_of
-from tasks.pipeline.progress import Event, log_reporter, to_all, took, watchers
+from tasks.pipeline.progress import Event, log_reporter, took
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.workers import stop_workers
 from tasks.settings.settings import Settings
@@ -76,7 +76,7 @@ class Cluster(Engine):
             RunError: it does not start, or its scheduler does not answer.
         """
         engine, where = self.settings.engine, self.settings.scheduler or "this machine"
-        self.reporter = to_all(log_reporter(get_run_logger()), *watchers)
+        self.reporter = log_reporter(get_run_logger())
         self.reporter(Event("started", engine, f"connecting to {where}"))
         try:
             super().__enter__()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -39,18 +38,8 @@ Reporter = Callable[[Event], None]
 watchers: list[Reporter] = []  # who gets every node's events besides its log: the terminal, the live page
 
 
-def to_all(*reporters: Reporter) -> Reporter:
-    """Return a reporter that passes each event on to all of these."""
-
-    def report(event: Event) -> None:
-        for reporter in reporters:
-            reporter(event)
-
-    return report
-
-
 def log_reporter(logger: logging.Logger | logging.LoggerAdapter) -> Reporter:
-    """Return a reporter that logs each start, milestone and end, and a line every half minute between them."""
+    """Return a reporter that logs starts, milestones, ends and a line every half minute, and passes on each event."""
     last = time.monotonic()
 
     def report(event: Event) -> None:
@@ -63,6 +52,8 @@ def log_reporter(logger: logging.Logger | logging.LoggerAdapter) -> Reporter:
         elif event.kind == "ended" or event.milestone or time.monotonic() - last > 30:
             last = time.monotonic()
             logger.info("%s: %s%s", event.label, share, event.note)
+        for watcher in watchers:
+            watcher(event)
 
     return report
 
@@ -78,7 +69,7 @@ class TerminalReporter:
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
         from rich.text import Text
 
         class TimeLeft(TimeRemainingColumn):
@@ -89,7 +80,7 @@ class TerminalReporter:
         console = Console(stderr=True, highlight=False)
         self.is_narrow = console.width < NARROW
         self.bars = Progress(
-            TextColumn("  {task.fields[label]:<19}", markup=False),
+            TextColumn("  {task.description:<19}", markup=False),
             *([] if self.is_narrow else [BarColumn(bar_width=16)]),
             TextColumn("{task.elapsed:>4.0f} s", markup=False),
             TextColumn("{task.fields[note]}", markup=False),
@@ -98,8 +89,6 @@ class TerminalReporter:
             transient=True,
             speed_estimate_period=120,
         )
-        self.bar_of: dict[str, TaskID] = {}
-        self.reason_of: dict[str, str] = {}  # why a node runs
 
     def __enter__(self) -> Self:
         self.bars.start()
@@ -111,45 +100,24 @@ class TerminalReporter:
     def __call__(self, event: Event) -> None:
         """Move the node's bar; print how it ended and why it ran, of a failure the first line: the rest comes last."""
         label, note = event.label, event.note
-        if self.is_narrow:
-            note = note.replace("validation accuracy", "val. acc.")
+        bar = next((task for task in self.bars.tasks if task.description == label), None)
         if event.kind == "advanced":
-            self.bars.update(self.bar_of[label], completed=event.done, total=event.total or None, note=note)
+            note = note.replace("validation accuracy", "val. acc.") if self.is_narrow else note
+            if bar:
+                self.bars.update(bar.id, completed=event.done, total=event.total or None, note=note)
             return
-        if label in self.bar_of:
-            self.bars.remove_task(self.bar_of.pop(label))
+        if bar:
+            self.bars.remove_task(bar.id)
         if event.kind == "started":
-            self.bar_of[label] = self.bars.add_task(label, total=None, label=label, note=note)
-            self.reason_of[label] = note
+            self.bars.add_task(label, total=None, note=note, why=note)
             return
-        mark, reason = {"ended": "✓", "failed": "✗"}[event.kind], self.reason_of.pop(label, "")
         line = note.splitlines()[0].removeprefix(f"{label}: ")
-        line += f" ({reason})" if reason and line.startswith("done") else ""
+        line += f" ({bar.fields['why']})" if bar and line.startswith("done") else ""
         cut = event.kind == "ended"  # --plan and the log have reasons in full
+        mark = "✓" if cut else "✗"
         self.bars.console.print(f"{mark} {label:<19} {line}", markup=False, no_wrap=cut, overflow="ellipsis")
         if event.detail:
             self.bars.console.print(event.detail, markup=False)
-
-
-class Background:
-    """Does work in a thread of its own, again and again, so that whoever reports an event need not wait."""
-
-    def __init__(self, name: str, work: Callable[[], None], every: float) -> None:
-        """Have `work` done, and after it a pause of so many seconds."""
-        self.work, self.every = work, every
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self._keep_working, name=name, daemon=True)
-        self.start = self.thread.start
-
-    def end(self, within: float | None = None) -> None:
-        """Begin no more work, and wait for what is being done, so many seconds at most."""
-        self.over.set()
-        self.thread.join(within)
-
-    def _keep_working(self) -> None:
-        while not self.over.is_set():
-            self.work()
-            self.over.wait(self.every)
 
 
 @contextlib.contextmanager

@@ -4,11 +4,12 @@ A thread of its own draws and writes it, so that no caller waits for it.
 """
 
 import logging
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from tasks.pipeline.progress import Background, Event, History
+from tasks.pipeline.progress import Event, History
 from tasks.pipeline.staging import write_whole
 from tasks.reporting import LIVE
 from tasks.reporting.html import Templates
@@ -28,10 +29,11 @@ class LivePage:
         self.histories: dict[str, History] = {}
         self.drawn: tuple[dict[str, History], dict[str, Any]] = ({}, {})  # the plots, and of what
         self.began = datetime.now(UTC)
-        self.writer = Background("live page", self._write, EVERY)
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._keep_writing, name="live page", daemon=True)
 
     def __enter__(self) -> Self:
-        self.writer.start()
+        self.thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -48,9 +50,15 @@ class LivePage:
 
     def end(self, how: str = "") -> None:
         """Stop writing; say how the run ended, if it ended without a report."""
-        self.writer.end()
+        self.over.set()
+        self.thread.join()
         if how:
             self._write(how)
+
+    def _keep_writing(self) -> None:
+        while not self.over.is_set():
+            self._write()
+            self.over.wait(EVERY)
 
     def _write(self, ended: str = "") -> None:
         """Write the page; a run does not fail because its page cannot be written."""
@@ -58,7 +66,7 @@ class LivePage:
             write_whole(self.path, self._page(ended).encode())
         except Exception as error:
             logging.getLogger(__name__).warning("%s cannot be written: %s", self.path, error)
-            self.writer.over.set()
+            self.over.set()
 
     def _page(self, ended: str) -> str:
         histories = dict(sorted(dict(self.histories).items()))

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from flows.main import dag
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.progress import to_all
 from tasks.pipeline.provenance import cores
 from tasks.settings.presets import PROCESSOR
 from tasks.settings.settings import PROJECT, Settings
+from tests import silent
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "prefect", "great-expectations")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # what the arithmetic of a training can be made of
@@ -63,7 +63,7 @@ def made(label: str, settings: Settings) -> Artifact:
     def run(node: Any, network: str | None = None, after: Any = None, **inputs: Any) -> Any:
         if found:
             return None
-        artifact, _ = node.run(settings, network, inputs, to_all())
+        artifact, _ = node.run(settings, network, inputs, silent)
         if node.label(network) == label:
             found.append(artifact)
         return artifact

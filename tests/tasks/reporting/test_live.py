@@ -71,7 +71,7 @@ def test_of_a_run_that_failed_it_says_so_and_nothing_is_written_after_that(live)
     assert "the loss is nan" in page
     assert "location.reload" not in page
     live(Event("advanced", "train[baseline]", "what a dead worker still had to say", 1, 2, True, EPOCHS))
-    assert not live.writer.thread.is_alive()
+    assert not live.thread.is_alive()
     assert live.path.read_text() == page
 
 
@@ -87,6 +87,6 @@ def test_a_page_that_cannot_be_made_does_not_fail_the_run(tmp_path, caplog, monk
     monkeypatch.setattr(module.learning, "plots", lambda _: 1 / 0)
     with LivePage(tmp_path / folder, ["train[dropout]"]) as live:
         live(Event("advanced", "train[dropout]", "epoch 1/2", 1, 2, True, EPOCHS))
-        wait_until(lambda: not live.writer.thread.is_alive(), 20)
+        wait_until(lambda: not live.thread.is_alive(), 20)
     assert caplog.text.count("live.html cannot be written") == 1
     assert why in caplog.text
