@@ -22,7 +22,7 @@ def mark_crashed_runs(url: str, *, pending: bool = False, stopped: bool = False)
     Raises:
         RunError: the server does not answer; a later call reports them.
     """
-    messages = [_end_run(url, run["id"], stopped) for run in unfinished(url, pending)]
+    messages = [_end_run(url, run, stopped) for run in unfinished(url, pending)]
     # A run's tasks are reported neither by its worker nor above, nor by itself while its server was away.
     going_on = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}}
     for name, states in {"Completed": ["COMPLETED"], "Crashed": ["CRASHED", "FAILED", "CANCELLED"]}.items():
@@ -42,22 +42,21 @@ def unfinished(url: str, pending: bool = False) -> list[dict[str, Any]]:
     return [run for run in found if run["labels"].get("prefect.worker.name") == host and run["id"] not in alive]
 
 
-def _end_run(url: str, identifier: str, stopped: bool) -> str:
-    """Set the final state of a run without a process, unless it has one; return a sentence on it.
+def _end_run(url: str, run: dict[str, Any], stopped: bool) -> str:
+    """Set the final state of a run without a process; return a sentence on it, none if it has just ended by itself.
 
     A run that was stopped or being cancelled ends as cancelled, and nobody is notified.
     """
-    run = request(url, f"flow_runs/{identifier}")
-    if run["state_type"] not in ("RUNNING", "PENDING", "CANCELLING"):  # it has ended by itself meanwhile
-        return ""
     message = f"its process on {socket.gethostname()} was {'stopped by `make stop`' if stopped else 'killed'}"
     name = "Cancelled" if stopped or run["state_type"] == "CANCELLING" else "Crashed"
-    _set_state(url, f"flow_runs/{identifier}", name, message)
+    if _set_state(url, f"flow_runs/{run['id']}", name, message) != "ACCEPT":
+        return ""
     if name == "Crashed":
-        notify_of_failure(url, run["name"], identifier, f"{name}: {message}")
+        notify_of_failure(url, run["name"], run["id"], f"{name}: {message}")
     return f"run {run['name']} {name.lower()}: {message}"
 
 
-def _set_state(url: str, path: str, name: str, message: str) -> None:
+def _set_state(url: str, path: str, name: str, message: str) -> str:
+    """Have a run or a task end so, unless it has ended; return what the server did."""
     state = {"type": name.upper(), "name": name, "message": message}
-    request(url, f"{path}/set_state", {"state": state, "force": True})
+    return request(url, f"{path}/set_state", {"state": state})["status"]

@@ -4,12 +4,10 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tasks.pipeline import PROJECT
 
-TERMINATE_TIMEOUT = 5  # seconds from SIGTERM to SIGKILL: Prefect's worker sometimes ignores the first
 SERVICE_ENV = "FASHION_MNIST_SERVICE"  # "<service> of <project>"
 
 
@@ -29,19 +27,13 @@ def find_service(service: str, project: Path = PROJECT) -> dict[int, dict[str, s
     return {process: its for process, its in environments().items() if its.get(SERVICE_ENV) == wanted}
 
 
-def terminate(find: Callable[[], Iterable[int]], at_once: bool = False) -> bool:
-    """Send SIGTERM (not `at_once`) to the processes found, then SIGKILL; return whether there were any."""
-    found_any = bool(find())
-    for number in (signal.SIGKILL,) if at_once else (signal.SIGTERM, signal.SIGKILL):
-        for process in find():
+def kill_service(service: str, project: Path = PROJECT) -> bool:
+    """Kill a project's service with all that it has started, which loses nothing; return whether there was any."""
+    killed = False
+    while found := find_service(service, project):
+        killed = True
+        for process in found:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(process, number)
-        wait_until(lambda: not find(), TERMINATE_TIMEOUT)
-    return found_any
-
-
-def wait_until(is_done: Callable[[], bool], timeout: float) -> None:
-    """Wait until something is done, at most so many seconds."""
-    began = time.monotonic()
-    while not is_done() and time.monotonic() - began < timeout:
+                os.kill(process, signal.SIGKILL)
         time.sleep(0.1)
+    return killed

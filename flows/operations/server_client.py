@@ -3,13 +3,10 @@
 import os
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tasks.pipeline.errors import RunError
 from tasks.settings.studies import KINDS
-
-if TYPE_CHECKING:
-    import httpx
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 0.0)  # seconds after each try at a busy server
 BUSY = (429, 503)  # 503: another process holds its database
@@ -37,17 +34,21 @@ def request(url: str, path: str, content: Any = None, method: str | None = None,
         FileNotFoundError: the server has no such thing.
         RunError: it refuses, or does not answer.
     """
+    import httpx
+
     key, basic = os.environ.get("PREFECT_API_KEY"), os.environ.get("PREFECT_API_AUTH_STRING")
-    how: dict[str, Any] = {"json": content, "timeout": timeout}
-    if key:
-        how["headers"] = {"Authorization": f"Bearer {key}"}
-    elif basic:
-        how["auth"] = tuple(basic.split(":", 1))
+    user, _, password = (basic or "").partition(":")
+    how: dict[str, Any] = {
+        "headers": {"Authorization": f"Bearer {key}"} if key else None,
+        "auth": (user, password) if basic else None,
+        "json": content,
+        "timeout": timeout,
+    }
     for pause in PAUSES:
         try:
-            response = send(method or ("GET" if content is None else "POST"), f"{url}/{path}", **how)
-        except ConnectionError as error:
-            raise RunError(f"no Prefect server answers at {url} ({error})") from error
+            response = httpx.request(method or ("GET" if content is None else "POST"), f"{url}/{path}", **how)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise RunError(f"no Prefect server answers at {url} ({str(error) or type(error).__name__})") from error
         if response.status_code not in BUSY:
             break
         time.sleep(pause)
@@ -64,30 +65,6 @@ def require_api(url: str) -> None:
         request(url, "health", timeout=10)
     except (FileNotFoundError, ValueError) as error:
         raise RunError(f"something else than a Prefect API answers at {url} (the address ends in /api)") from error
-
-
-def is_reachable(address: str, timeout: float = 10) -> bool:
-    """Return whether an address answers with status 200."""
-    try:
-        return send("GET", address, timeout=timeout).status_code == 200
-    except ConnectionError:
-        return False
-
-
-def send(method: str, address: str, **how: Any) -> "httpx.Response":
-    """Send one HTTP request and return the response.
-
-    Raises:
-        ConnectionError: there is none; the message does not hold the address.
-    """
-    import httpx
-
-    try:
-        return httpx.request(method, address, **how)
-    except httpx.InvalidURL as error:
-        raise ConnectionError("not a valid address") from error
-    except httpx.HTTPError as error:
-        raise ConnectionError(str(error) or type(error).__name__) from error
 
 
 def seconds_of(moment: str) -> float:

@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -20,8 +21,8 @@ from rich.console import Console
 from flows.environment import PREFECT_HOME as HOME
 from flows.environment import URL, settle_environment
 from flows.operations.crashed_runs import FLOW_RUN_ID_ENV, mark_crashed_runs
-from flows.operations.processes import SERVICE_ENV, find_service, terminate, wait_until
-from flows.operations.server_client import deployments, find, is_reachable, request, require_api, seconds_of
+from flows.operations.processes import SERVICE_ENV, find_service, kill_service
+from flows.operations.server_client import deployments, find, request, require_api, seconds_of
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.staging import write_whole
@@ -58,18 +59,23 @@ def start_server() -> str:
     port = _port()
     server, pages = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + 1}"
     settings = {"PREFECT_SERVER_API_PORT": str(port), URL: f"{server}/api", PAGES_URL: pages}
-    if running := _api_of("server"):
-        said = f"Prefect's server was already running: {running.removesuffix('/api')}"
-    else:
-        command = f"prefect server start --host 127.0.0.1 --port {port}"
-        _start("server", command, settings, lambda: is_reachable(f"{server}/api/health"), port)
-        write_whole(PORT, str(port).encode())  # cron and the next shell do not know the port that was given
-        said = f"Prefect's server is running: {server}"
-    if not find_service("pages"):
-        (PROJECT / "reports").mkdir(exist_ok=True)
-        command = f"http.server --bind 127.0.0.1 --directory reports {port + 1}"
-        _start("pages", command, settings, lambda: is_reachable(pages), port + 1)
-    return said
+    running = _api_of("server")
+    (PROJECT / "reports").mkdir(exist_ok=True)
+    for name, its_port, command in (
+        ("server", port, f"prefect server start --host 127.0.0.1 --port {port}"),
+        ("pages", port + 1, f"http.server --bind 127.0.0.1 --directory reports {port + 1}"),
+    ):
+        if not find_service(name):
+            try:
+                socket.create_server(("127.0.0.1", its_port)).close()
+            except OSError as error:
+                why = (error.strerror or "").lower()
+                raise UserError(f"port {its_port}: {why}; choose another: make server PORT=…") from error
+            _start(name, command, settings, partial(_listens, its_port))
+    if running:
+        return f"Prefect's server was already running: {running.removesuffix('/api')}"
+    write_whole(PORT, str(port).encode())  # cron and the next shell do not know the port that was given
+    return f"Prefect's server is running: {server}"
 
 
 def deploy() -> str:
@@ -106,9 +112,9 @@ def start_worker() -> str:
         return "\n".join([*mark_crashed_runs(running), f"The worker was already running for {running}; log: {log}"])
     url = server_url()
     mark_crashed_runs(url, pending=True)
-    before = last_seen(url, HOST)
+    before = last_seen(url)
     command = f"prefect worker start --pool {POOL} --type process --name {HOST}"
-    _start("worker", command, {URL: url}, lambda: last_seen(url, HOST) > before)
+    _start("worker", command, {URL: url}, lambda: last_seen(url) > before)
     return f"The worker is running; log: {log}"
 
 
@@ -116,7 +122,7 @@ def stop() -> str:
     """Stop what was started here: the worker with its runs, which the server records, then the server."""
     url, ended = _api_of("worker") or _api_of("server"), []
     for name in ("worker", "server", "pages"):
-        if terminate(partial(find_service, name), at_once=name == "worker"):  # a run that is killed loses nothing
+        if kill_service(name):
             ended.append(name)
         if name == "worker" and url:
             with contextlib.suppress(RunError):  # the server is away: the next worker reports them
@@ -137,14 +143,13 @@ def server_url() -> str:
     return url
 
 
-def last_seen(url: str, name: str | None = None) -> float:
-    """Return the last heartbeat of the worker of this name, or of any, in seconds since 1970; 0 if there is none."""
+def last_seen(url: str) -> float:
+    """Return a worker's last heartbeat, in seconds since 1970; 0 if there is none."""
     try:
         workers = find(url, f"work_pools/{POOL}/workers")
     except FileNotFoundError:  # there is no pool yet
         return 0.0
-    seen = [worker["last_heartbeat_time"] for worker in workers if name in (None, worker["name"])]
-    return max(map(seconds_of, filter(None, seen)), default=0.0)
+    return max((seconds_of(its) for worker in workers if (its := worker["last_heartbeat_time"])), default=0.0)
 
 
 def _api_of(service: str) -> str:
@@ -153,34 +158,35 @@ def _api_of(service: str) -> str:
     return next(filter(None, (its.get(URL) for its in found)), "")
 
 
-def _start(
-    name: str, command: str, settings: dict[str, str], is_ready: Callable[[], bool], port: int | None = None
-) -> None:
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
+def _start(name: str, command: str, settings: dict[str, str], is_ready: Callable[[], bool]) -> None:
     """Start a Python module as a service, and wait until it is ready."""
-    if port:
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError as error:
-            why = (error.strerror or "").lower()
-            raise UserError(f"port {port}: {why}; choose another: make server PORT=…") from error
     HOME.mkdir(parents=True, exist_ok=True)
+    log = HOME / f"{name}.log"
     ours = {**settings, SERVICE_ENV: f"{name} of {PROJECT}", "PYTHONPATH": str(PROJECT)}
-    with (HOME / f"{name}.log").open("ab") as log:
+    with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *command.split()],
             cwd=PROJECT,
             env={**ENVIRONMENT, **os.environ, **ours},
             stdin=subprocess.DEVNULL,
-            stdout=log,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # it outlives this terminal
         )
     what = f"Starting the {name}{' (first run: about 10 s)' if name == 'server' else ''}"
+    began = time.monotonic()
     with Console(stderr=True).status(what):  # at a terminal
-        wait_until(lambda: process.poll() is not None or is_ready(), START_TIMEOUT)
-    if process.poll() is not None or not is_ready():
-        process.kill()  # else the next call would find it and take it for ready
-        raise RunError(f"the {name} did not start; see {HOME / f'{name}.log'}")
+        while not is_ready():
+            if process.poll() is not None or time.monotonic() - began > START_TIMEOUT:
+                process.kill()  # else the next call would find it and take it for ready
+                raise RunError(f"the {name} did not start; see {log}")
+            time.sleep(0.1)
 
 
 def _port() -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from flows.operations import services as module
 from flows.operations.crashed_runs import FLOW_RUN_ID_ENV
-from flows.operations.processes import SERVICE_ENV, find_service
+from flows.operations.processes import SERVICE_ENV, find_service, kill_service
 from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.settings import PROJECT
 
@@ -75,7 +75,7 @@ def test_what_another_project_has_started_is_not_ours(home, monkeypatch):
         assert find_service("worker") == {}
         assert os.environ.get(SERVICE_ENV) is None
     finally:
-        assert module.terminate(lambda: find_service("worker", home))
+        assert kill_service("worker", home)
 
 
 def test_a_run_that_outlives_its_worker_is_taken_for_none():
