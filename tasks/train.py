@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.pipeline.errors import RunError
 from tasks.pipeline.node import node
 from tasks.pipeline.provenance import cores
-from tasks.training.loop import Diverged, Training
+from tasks.training.loop import Training
 from tasks.training.recipe import VALIDATION_CORRECT, Recipe
 from tasks.training.saving import save_model
 from tasks.training.tensorflow import begin, start_tensorflow
@@ -69,17 +70,19 @@ def fit(
     """Train a model from the start or its last checkpoint, save it with its history, and return the summary.
 
     Raises:
-        Diverged: the loss is no longer finite, and the recipe has no thresholds below which it is pruned.
+        RunError: the loss is no longer finite, and the recipe has no thresholds below which it is pruned.
     """
     with ThreadPoolExecutor(threads) as pool:
         training = Training(model, recipe, prepared, checkpoints, pool, progress)
         try:
             training.run()
-        except Diverged as error:
+        except RunError as error:
             if not recipe.pruning_thresholds:
                 raise
             progress(0, 0, f"pruned: {error}", True)  # a search goes on without it
-        np.save(output / VALIDATION_CORRECT, training.validation_correct())
+        if not training.correct.size:  # it was killed after its last epoch, or diverged in its first
+            training.validate()
+        np.save(output / VALIDATION_CORRECT, training.correct)
     save_model(model, output / "model.keras")
     (output / "history.json").write_text(json.dumps(training.history, indent=1))
     return {

@@ -1,7 +1,7 @@
 """Checkpoints: where a training is, so that one that was killed goes on as if it had never stopped.
 
-A file each, `<step>-<SHA-256 of the file>.npz`. The newest whose bytes are what its name says, and which belongs to
-this training, is taken; the one before it is kept beside it.
+A file each, `<step>-<SHA-256 of the file>.npz`. The newest whose bytes are what its name says is taken; the one before
+it is kept beside it.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ class Checkpoint:
 
 def save_checkpoint(checkpoints: Checkpoints, checkpoint: Checkpoint) -> None:
     """Keep a checkpoint, whole or not at all, and remove those before the last one."""
-    state = json.dumps({"training": checkpoints.name, "step": checkpoint.step, "state": checkpoint.state}).encode()
+    state = json.dumps({"step": checkpoint.step, "state": checkpoint.state}).encode()
     buffer = io.BytesIO()
     np.savez(buffer, *checkpoint.variables, state=np.frombuffer(state, np.uint8))
     content = buffer.getvalue()
@@ -42,19 +42,16 @@ def load_checkpoint(checkpoints: Checkpoints, report: Callable[[str], None]) -> 
     """Return the newest checkpoint that is what it was; of each newer one, which is removed, report why it is not."""
     for name in checkpoints.names():
         try:
-            return _decode(checkpoints.read(name), name, checkpoints.name)
-        except (OSError, ValueError, KeyError) as error:
+            return _decode(name, checkpoints.read(name))
+        except (OSError, ValueError) as error:
             report(f"checkpoint {name[:16]}… refused: {getattr(error, 'strerror', None) or error}")
             checkpoints.remove(name)  # so that it is not counted among those that are kept
     return None
 
 
-def _decode(content: bytes, name: str, training: str) -> Checkpoint:
+def _decode(name: str, content: bytes) -> Checkpoint:
     if not name.endswith(f"-{hashlib.sha256(content).hexdigest()}.npz"):
         raise ValueError("altered since it was made")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         told = json.loads(arrays["state"].tobytes())
-        if told["training"] != training:
-            raise ValueError(f"belongs to {told['training']}")
-        variables = [arrays[f"arr_{index}"] for index in range(len(arrays.files) - 1)]
-    return Checkpoint(told["step"], told["state"], variables)
+        return Checkpoint(told["step"], told["state"], [arrays[f"arr_{n}"] for n in range(len(arrays.files) - 1)])

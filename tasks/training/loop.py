@@ -29,10 +29,6 @@ PROGRESS_INTERVAL = 0.25  # seconds between two lines of progress
 CHECKPOINT_INTERVAL = 30  # seconds between two checkpoints within an epoch: what a kill may cost, and a little more
 
 
-class Diverged(RunError):
-    """The loss is no longer finite."""
-
-
 class Training:
     """A model, its optimizer and its history, batch by batch, from the start or from the last checkpoint."""
 
@@ -55,7 +51,7 @@ class Training:
         self.batches = math.ceil(len(self.train[1]) / recipe.batch_size)  # in an epoch
         self.step = 0
         self.history: list[dict[str, Any]] = []  # an entry an epoch
-        self.correct: np.ndarray | None = None  # which validation images the model predicted correctly last (n, bool)
+        self.correct = np.zeros(0, bool)  # which validation images the model predicted correctly last, once it did (n)
         self.running: dict[str, float] = {}  # means over the images of this epoch so far
         self.began = self.saved = self.reported = time.perf_counter()
         if not self.repeatable:
@@ -68,31 +64,34 @@ class Training:
         """How long the training took, without what was lost when it was killed."""
         return time.perf_counter() - self.began
 
-    def validation_correct(self) -> np.ndarray:
-        """Return which validation images the model predicts correctly (n, bool)."""
-        if self.correct is None:  # it was killed after its last epoch, or diverged in its first
-            self._validate()
-        return np.asarray(self.correct)
-
     def run(self) -> None:
         """Train to the end of the last epoch, keeping a checkpoint at each epoch's end and every half minute.
 
         Raises:
-            Diverged: the loss is no longer finite.
+            RunError: the loss is no longer finite.
         """
-        epochs, bars = self.recipe.epochs, self.recipe.pruning_thresholds
+        epochs, bars, size = self.recipe.epochs, self.recipe.pruning_thresholds, self.recipe.batch_size
         while len(self.history) < epochs and not is_pruned(self.history, bars, epochs):
             epoch, first = divmod(self.step, self.batches)
             order = epoch_order(len(self.train[1]), self.recipe.seed, epoch)
             for batch in range(first, self.batches):
-                start = batch * self.recipe.batch_size
-                self._update(order[start : start + self.recipe.batch_size], epoch, batch)
+                self._update(order[batch * size :][:size], epoch, batch)
                 self._report()
                 if time.perf_counter() - self.saved > CHECKPOINT_INTERVAL and batch + 1 < self.batches:
                     self._save()
             self._end_epoch(epoch)
             self._save()
             self._report(self._note())
+
+    def validate(self) -> np.ndarray:
+        """Return the probabilities of the validation images (n × classes), and keep which are predicted correctly."""
+        chunks = []
+        for chunk in self.predict(self.validation[0]):
+            chunks.append(chunk)
+            self._report()
+        probabilities = np.concatenate(chunks)
+        self.correct = probabilities.argmax(axis=1) == self.validation[1]
+        return probabilities
 
     def _update(self, chosen: np.ndarray, epoch: int, batch: int) -> None:
         """Take one step on these images, and count them into the running figures."""
@@ -108,28 +107,13 @@ class Training:
         self.step += 1
 
     def _end_epoch(self, epoch: int) -> None:
-        labels, probabilities = self.validation[1], self._validate()
+        labels, probabilities = self.validation[1], self.validate()
         finite = np.isfinite(probabilities).all()  # of the other classes too
         loss = float(per_sample_cross_entropy(probabilities, labels).mean()) if finite else math.nan
         _check_finite(loss, f"epoch {epoch + 1}, on validation data")
-        self.history.append(
-            {
-                "epoch": epoch + 1,
-                **self.running,
-                "validation_loss": loss,
-                "validation_accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
-                "learning_rate": self._learning_rate(self.step - 1),
-            }
-        )
-
-    def _validate(self) -> np.ndarray:
-        chunks = []
-        for chunk in self.predict(self.validation[0]):
-            chunks.append(chunk)
-            self._report()
-        probabilities = np.concatenate(chunks)
-        self.correct = probabilities.argmax(axis=1) == self.validation[1]
-        return probabilities
+        found = {"validation_loss": loss, "validation_accuracy": float(self.correct.mean())}
+        rate = self._learning_rate(self.step - 1)
+        self.history.append({"epoch": epoch + 1, **self.running, **found, "learning_rate": rate})
 
     def _learning_rate(self, step: int) -> float:
         position = step / (self.recipe.epochs * self.batches)
@@ -193,4 +177,4 @@ def learning_rate_at(position: float, peak: float, schedule: str) -> float:
 
 def _check_finite(loss: float, where: str) -> None:
     if not math.isfinite(loss):
-        raise Diverged(f"the loss is {loss} in {where}; try a lower --learning-rate")
+        raise RunError(f"the loss is {loss} in {where}; try a lower --learning-rate")

@@ -45,8 +45,6 @@ def load_model(path: Path, precision: str, custom: UserFunction | None = None) -
 
     begin(0, precision)  # the layers that a layer makes are of this precision too, and TensorFlow asks for a seed
     if custom:
-        registered = keras.saving.get_custom_objects()
-        for name in [name for name, of in registered.items() if of.__module__ == custom.module]:
-            del registered[name]  # by what has run in this process
+        keras.saving.get_custom_objects().clear()  # of what has run in this process
         custom.load()
     return keras.saving.load_model(path, safe_mode=True)

@@ -1,9 +1,6 @@
 """TensorFlow's set-up: the same for every training and evaluation, whatever the user has set for it elsewhere."""
 
 import os
-import sys
-
-from tasks.pipeline.errors import RunError
 
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
@@ -29,20 +26,13 @@ def begin(seed: int, precision: str) -> None:
 
 
 def start_tensorflow(threads: int) -> None:
-    """Give TensorFlow its threads before it starts any.
+    """Give TensorFlow its environment and its threads before it starts any.
 
     With deterministic operations, each on one thread, a training gives the same bits on the same kind of processor.
-
-    Raises:
-        RunError: it has been imported in another environment.
     """
-    wrong = {name: value for name, value in environment().items() if os.environ.get(name) != value}
-    if wrong and "tensorflow" in sys.modules:
-        raise RunError(f"TensorFlow has been imported with another {', '.join(wrong)}; run again")
-    for name, value in wrong.items():
+    for name in environment():
         os.environ.pop(name, None)
-        if value is not None:
-            os.environ[name] = value
+    os.environ.update(ENVIRONMENT)
     import keras  # noqa: F401 (not when its first layer is built)
     import tensorflow as tf
 

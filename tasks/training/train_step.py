@@ -20,7 +20,7 @@ from tensorflow.python.framework import op_def_registry  # what each operation i
 
 from tasks.training.fast_ops import use_fast_ops
 
-MIN_MICROBATCH = {2: 64, 4: 32}  # images at least, by the bytes of a number in the arithmetic: see docs/decisions/0012
+MIN_MICROBATCH = 32  # images at least, and twice as many in bfloat16: see docs/decisions/0012
 MAX_MICROBATCHES = 8  # of a batch at most: each has a gradient as large as the weights
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Adam's, as Keras has them
 PREDICTED = 100  # images, of which nothing is kept: of 500, a network's activations take 400 MB more
@@ -28,8 +28,10 @@ PREDICTED = 100  # images, of which nothing is kept: of 500, a network's activat
 # start, shapes what the others give.
 REPEATABLE = {"Assert", "Case", "If", "LookupTableFindV2", "PrintV2", "ReadVariableOp", "ResourceGather"}
 REPEATABLE |= {"ResourceGatherNd", "StatefulPartitionedCall", "VarHandleOp", "VariableShape", "While"}
-UNKNOWN = "draws or keeps values by what the model does not know; make that an attribute of one of its layers"
-IN_A_LOOP = "draws or keeps values within a loop, such as in the cell of an RNN, which is not followed here"
+UNKNOWN = (
+    "draws or keeps values by what the model does not know, or within a loop, such as in the cell of an RNN; "
+    "make that an attribute of one of its layers, and use it outside of loops"
+)
 
 
 class TrainStep:
@@ -64,10 +66,8 @@ class TrainStep:
 
         What is random, such as which activations are dropped, is a function of the seed, the step and the part.
         """
-        size = max(
-            MIN_MICROBATCH.get(tf.as_dtype(self.model.compute_dtype).size, MIN_MICROBATCH[4]),
-            math.ceil(len(images) / MAX_MICROBATCHES),
-        )
+        smallest = MIN_MICROBATCH * (2 if self.model.compute_dtype == "bfloat16" else 1)
+        size = max(smallest, math.ceil(len(images) / MAX_MICROBATCHES))
 
         def of_part(start: int) -> list[tf.Tensor]:
             chosen = slice(start, start + size)
@@ -89,9 +89,10 @@ class TrainStep:
             with keras.StatelessScope(list(states), collect_losses=True) as scope:
                 probabilities = tf.cast(model(images, training=True), tf.float32)  # a user's own may be bfloat16
                 penalties = model.losses
-            if any(penalty.shape.rank for penalty in penalties):
-                raise ValueError("add_loss is given a loss for each image; give it their mean")
-            self._insist_on_known(scope, images.graph)
+            known = {id(variable) for variable in (*model.variables, *self._random)}
+            graphs = {getattr(value, "graph", images.graph) for value in scope.state_mapping.values()}
+            if not known.issuperset(scope.state_mapping) or graphs - {images.graph}:
+                raise ValueError(UNKNOWN)
             losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
             penalty = tf.add_n([*(tf.cast(of_layer, tf.float32) for of_layer in penalties), 0.0]) * count
             loss = tf.reduce_sum(self._smoothed(losses, probabilities)) + penalty
@@ -102,14 +103,6 @@ class TrainStep:
         self._moving = [variable for variable, _ in moved]
         kept = [value * tf.cast(count, value.dtype) if _is_floating(variable) else value for variable, value in moved]
         return [tf.reduce_sum(losses) + penalty, hits, *map(tf.convert_to_tensor, gradients), *kept]
-
-    def _insist_on_known(self, scope: keras.StatelessScope, graph: tf.Graph) -> None:
-        """Raise ValueError where a part changes what is not the model's, or by a tensor of another graph."""
-        known = {id(variable) for variable in (*self.model.variables, *self._random)}
-        if not known.issuperset(scope.state_mapping):
-            raise ValueError(UNKNOWN)
-        if any(getattr(value, "graph", graph) is not graph for value in scope.state_mapping.values()):
-            raise ValueError(IN_A_LOOP)
 
     def _smoothed(self, losses: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
         """Return the losses with smoothed labels; Szegedy et al. (2016), https://arxiv.org/abs/1512.00567."""

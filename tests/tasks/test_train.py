@@ -17,7 +17,6 @@ from tasks.pipeline.errors import RunError, WorkerCrashed
 from tasks.pipeline.fork_server import start_server
 from tasks.settings.settings import PROJECT
 from tasks.train import build_model
-from tasks.training import loop
 from tasks.training.loop import epoch_order, is_pruned, learning_rate_at
 from tasks.training.tensorflow import environment
 from tests import silent
@@ -144,19 +143,6 @@ def test_a_training_that_is_killed_again_and_again_on_any_number_of_threads_ends
         f"checkpoint {last.name[:16]}… refused: altered since it was made",
         "goes on after batch 1 of epoch 2",
     ]
-
-
-def test_each_piece_of_a_validation_is_reported_so_that_a_long_one_is_not_taken_for_silence(
-    train, prepared, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(loop, "PROGRESS_INTERVAL", 0)
-    many, heard = tmp_path / "many", []
-    many.mkdir()
-    for split, times in (("train", 1), ("validation", 10)):
-        for kind, array in zip(("images", "labels"), load_split(prepared.folder, split), strict=True):
-            np.save(many / f"{split}_{kind}.npy", np.concatenate([array[:40]] * times))
-    train(lambda *said: heard.append(said), images=many, epochs=1)
-    assert len([of for of in heard if of[0] == 1 and not of[3]]) == 1 + 400 / 100  # the last batch, and the pieces
 
 
 def test_the_running_figures_are_the_mean_over_an_epochs_images(train, prepared):

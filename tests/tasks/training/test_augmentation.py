@@ -13,10 +13,6 @@ def shifted(image, down, right):
     return np.roll(wide, (down, right), (0, 1))[1:-1, 1:-1]
 
 
-def test_none_leaves_the_images_as_they_are():
-    assert augment(IMAGES, "none", 0, 0) is IMAGES
-
-
 def test_about_half_of_the_images_are_flipped_left_to_right():
     found = augment(IMAGES, "flip", 0, 0)
     flipped = [np.array_equal(after, before[:, ::-1]) for before, after in zip(IMAGES, found, strict=True)]
