@@ -12,7 +12,6 @@ import numpy as np
 from tasks.pipeline.errors import RunError
 
 IMAGES, LABELS = 0x00000803, 0x00000801
-IMAGES_CHUNK = 2_000  # images that are worked on at a time, so that memory does not grow with their number
 
 
 def read_idx(path: Path) -> np.ndarray:

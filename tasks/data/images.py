@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.data.idx import IMAGES_CHUNK
+IMAGES_CHUNK = 2_000  # images that are worked on at a time, so that memory does not grow with their number
 
 
 def scale(images: np.ndarray) -> np.ndarray:
