@@ -1,17 +1,20 @@
 """What the page is made of, gathered from the artifacts of a run."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from tasks.data.dataset import FASHION_MNIST, DataSet
 from tasks.data.idx import read_idx
 from tasks.data.splits import SPLITS, load_labels
 from tasks.evaluation.comparison import Comparison
 from tasks.evaluation.metrics import Metrics
+from tasks.evaluation.models import Count, Model, Share
 from tasks.evaluation.paired import PairwiseDifferences
 from tasks.evaluation.probabilities import load_probabilities
 from tasks.formatting import caution
@@ -19,6 +22,23 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.cache_key import label_of
 
 CLOCK = 1.0  # seconds, to which manifests say when something was made
+SHOWN = 0.0005  # the least probability that is not shown as 0.0%
+
+
+class Picture(Model):
+    """An image of the data set."""
+
+    file: Literal["train", "test"]
+    index: Count = Field(description="its place in its IDX file")
+    label: Count = Field(description="its class, by number")
+
+
+class PredictedImage(Picture):
+    """A test image, and what each network predicts."""
+
+    predictions: dict[str, list[tuple[Count, Share]]] = Field(
+        description="by network: its likeliest classes and their probabilities, three at most, the likeliest first"
+    )
 
 
 @dataclass(frozen=True)
@@ -83,12 +103,30 @@ class Run:
         """The probability of that choice (n)."""
         return {name: by_split["test"].max(axis=1) for name, by_split in self.probabilities.items()}
 
+    def predicted_images(self, positions: Iterable[int]) -> list[PredictedImage]:
+        """Return the images at these positions of the test split, with each network's likeliest classes."""
+        return [
+            PredictedImage(
+                file="test",
+                index=self.places["test"][position],
+                label=self.labels[position],
+                predictions={name: _likeliest(of["test"][position]) for name, of in self.probabilities.items()},
+            )
+            for position in positions
+        ]
+
     @property
     def caution(self) -> str | None:
         """What a reader must know before believing a number."""
         images = self.summary["prepare"]["images"]
         unrepeatable = [name for name in self.names if not self.summary[f"train[{name}]"].get("repeatable", True)]
         return caution(images["train"] + images["validation"], self.data_set.counts["train"], *unrepeatable)
+
+
+def _likeliest(probabilities: np.ndarray) -> list[tuple[int, float]]:
+    first, *others = np.argsort(-probabilities, kind="stable")[:3]
+    shown = [first, *(index for index in others if probabilities[index] >= SHOWN)]
+    return [(int(index), round(float(probabilities[index]), 6)) for index in shown]
 
 
 def gather(made: list[Artifact], study: dict[str, Artifact], challenge: dict[str, Artifact], **settings: Any) -> Run:

@@ -6,14 +6,17 @@ import io
 import math
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from tasks.evaluation.rule import RULE
 from tasks.formatting import count, duration, in_unit, join_words, moment, p_value, percent, points, signed, size, times
+from tasks.reporting.data import PredictedImage
 from tasks.reporting.plots import slot
 
 BESIDE = Path(__file__).parent
@@ -52,37 +55,38 @@ class Sprite:
         row, column = divmod(self.places[file, index], COLUMNS)
         return f"--x:{column};--y:{row}"
 
+    def pack(self, picture: PredictedImage) -> list[Any]:
+        """Return a picture for the script: its place, index, label, each network's classes and per mille."""
+        flat = [[n for of, share in best for n in (of, round(1000 * share))] for best in picture.predictions.values()]
+        return [self.places[picture.file, picture.index], picture.index, picture.label, *flat]
+
 
 def command(text: str) -> Markup:
     """Return a command whose options no line break parts."""
     return Markup(re.sub(r"--[\w-]+", r"<span>\g<0></span>", str(escape(text))))  # noqa: S704 (escaped)
 
 
-class Templates:
-    """The templates beside this file, with what they share."""
+@cache
+def templates() -> Environment:
+    """Return the templates beside this file, with what they share."""
+    environment = Environment(
+        loader=FileSystemLoader(BESIDE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # and keys in their order
+    numbers = (count, duration, in_unit, p_value, percent, points, signed, size, times)
+    environment.filters |= {of.__name__: of for of in (*numbers, command, join_words, moment, slot)}
+    environment.globals |= {"sprite": None, "columns": COLUMNS, "rule": RULE}
+    return environment
 
-    def __init__(self, **shared: Any) -> None:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-        self.environment = Environment(
-            loader=FileSystemLoader(BESIDE),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self.environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # and keys in their order
-        numbers = (count, duration, in_unit, p_value, percent, points, signed, size, times)
-        self.environment.filters |= {of.__name__: of for of in (*numbers, command, join_words, moment, slot)}
-        self.shared = {"sprite": None, "columns": COLUMNS, "rule": RULE, **shared}
-
-    def render(self, template: str, **values: Any) -> str:
-        """Return a part of a page."""
-        return self.environment.get_template(template).render(self.shared | values)
-
-    def page(self, template: str, script_file: str = "", **values: Any) -> str:
-        """Return a whole page: only its own script may run, told by its digest."""
-        script = "".join((BESIDE / name).read_text("utf-8") for name in ("scroll.js", script_file) if name)
-        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        style = "".join((BESIDE / f"{name}.css").read_text("utf-8") for name in ("style", "tables", "figures"))
-        return self.render(template, style=style, script=script, script_digest=digest, **values) + "\n"
+def page(template: str, script_file: str = "", **values: Any) -> str:
+    """Return a whole page: only its own script may run, told by its digest."""
+    script = "".join((BESIDE / name).read_text("utf-8") for name in ("scroll.js", script_file) if name)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    style = "".join((BESIDE / f"{name}.css").read_text("utf-8") for name in ("style", "tables", "figures"))
+    whole = templates().get_template(template)
+    return whole.render(style=style, script=script, script_digest=digest, **values) + "\n"

@@ -12,7 +12,7 @@ from tasks.evaluation.models import Share
 from tasks.formatting import as_text, in_unit
 from tasks.pipeline.reading import read_json
 from tasks.reporting import LATEST, PAGES
-from tasks.reporting.html import Templates
+from tasks.reporting.html import page
 from tasks.reporting.plots import slot
 
 SHARES = TypeAdapter(dict[str, Share])
@@ -35,7 +35,7 @@ def render_index(reports_dir: Path) -> str:
     fields = ("when", "title", "choice", "settings", "versions", "values")
     compared = [{field: run[field] for field in fields} for run in runs if run["values"]]
     of_newest = compared[0]["values"].keys() if compared else set()
-    return Templates().page(
+    return page(
         "index.html.j2",
         "index.js",
         runs=runs,

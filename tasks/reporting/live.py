@@ -12,7 +12,7 @@ from typing import Any, Self
 from tasks.pipeline.progress import Event, History
 from tasks.pipeline.staging import write_whole
 from tasks.reporting import LIVE
-from tasks.reporting.html import Templates
+from tasks.reporting.html import page
 from tasks.reporting.sections import learning
 
 EVERY = 5.0  # seconds between two versions of the page, at least
@@ -72,7 +72,7 @@ class LivePage:
         histories = dict(sorted(dict(self.histories).items()))
         if histories != self.drawn[0] and not ended:
             self.drawn = histories, learning.plots(learning.of_histories(histories))
-        return Templates().page(
+        return page(
             "live.html.j2",
             "" if ended else "live.js",
             nodes=dict(self.nodes),

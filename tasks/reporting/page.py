@@ -1,7 +1,6 @@
 """The report data, every number of the page as JSON, and the page, one HTML file made of nothing else."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,9 +8,8 @@ from markupsafe import Markup
 from pydantic import BaseModel, create_model
 
 from tasks.evaluation.models import Model
-from tasks.reporting.data import Run
-from tasks.reporting.html import Sprite, Templates
-from tasks.reporting.models import Picture, PredictedImage
+from tasks.reporting.data import Picture, Run
+from tasks.reporting.html import Sprite, page, templates
 from tasks.reporting.sections import SECTIONS
 
 
@@ -43,8 +41,7 @@ def report_data_of(run: Run) -> Any:
         tie=bool(run.comparison.tied),
         made_at=max(manifest["made"]["at"] for manifest in run.manifests.values()),
     )
-    numbers = {name_of(section): section.numbers(run) for section in SECTIONS}
-    return ReportData.model_validate({"head": head, **numbers})
+    return ReportData(**{"head": head} | {name_of(section): section.numbers(run) for section in SECTIONS})
 
 
 def sprite_of(data: Any, images: dict[str, np.ndarray]) -> Sprite:
@@ -56,38 +53,20 @@ def sprite_of(data: Any, images: dict[str, np.ndarray]) -> Sprite:
 def _pictures(value: Any) -> Iterator[Picture]:
     if isinstance(value, Picture):
         yield value
-    elif isinstance(value, BaseModel):
-        yield from _pictures(vars(value))
-    elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _pictures(part)
+    parts = vars(value) if isinstance(value, BaseModel) else value
+    for part in parts.values() if isinstance(parts, dict) else parts if isinstance(parts, list) else ():
+        yield from _pictures(part)
 
 
 def render(data: Any, sprite: Sprite) -> str:
     """Return the page for these numbers; it asks the network for nothing."""
-    templates = templates_for(data, sprite)
-    sections = [(name_of(part), part.TITLE, render_section(part, data, templates)) for part in SECTIONS]
-    return templates.page("page.html.j2", "script.js", sections=sections)
+    sections = [(name_of(part), part.TITLE, render_section(part, data, sprite)) for part in SECTIONS]
+    return page("page.html.j2", "script.js", head=data.head, sprite=sprite, sections=sections)
 
 
-def templates_for(data: Any, sprite: Sprite) -> Templates:
-    """Return the templates with what the sections of a page share."""
-    templates = Templates(head=data.head, sprite=sprite)
-    templates.environment.filters["packed"] = partial(_packed, sprite)
-    return templates
-
-
-def render_section(section: Any, data: Any, templates: Templates) -> Markup:
+def render_section(section: Any, data: Any, sprite: Sprite) -> Markup:
     """Return a section for its numbers."""
     name, numbers = name_of(section), getattr(data, name_of(section))
     plots = section.plots(numbers) if hasattr(section, "plots") else {}
-    content = templates.render(f"sections/{name}.html.j2", numbers=numbers, plots=plots)
-    return Markup(content)  # noqa: S704 (the template escapes)
-
-
-def _packed(sprite: Sprite, picture: PredictedImage) -> list[Any]:
-    """Return a picture for the script: place in the sprite, index, label, each network's classes and per mille."""
-    predictions = [
-        [of for index, share in best for of in (index, round(1000 * share))] for best in picture.predictions.values()
-    ]
-    return [sprite.places[picture.file, picture.index], picture.index, picture.label, *predictions]
+    template = templates().get_template(f"sections/{name}.html.j2")
+    return Markup(template.render(head=data.head, sprite=sprite, numbers=numbers, plots=plots))  # noqa: S704 (escaped)

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from tasks.formatting import percent
 from tasks.pipeline.artifact import Artifact
-from tasks.reporting.html import Templates
+from tasks.reporting.html import page
 from tasks.reporting.plots import MUTED, TEXT, as_svg, count_along, look, new_figure
 from tasks.reporting.study import Provenance, provenance_of
 from tasks.search.results import SearchResults
@@ -39,9 +39,9 @@ def numbers(validate: Artifact, train: dict[str, Artifact], results: Artifact, *
 
 def render(search: Search) -> str:
     """Return the page; it asks the network for nothing."""
-    plots = {"trials": _trials(search), "settings": _parallel(search)}
-    plots["importance"] = _importance(search) if search.importance else ""
-    return Templates().page("search.html.j2", search=search, plots=plots)
+    importance = _importance(search) if search.importance else ""
+    plots = {"trials": _trials(search), "settings": _parallel(search), "importance": importance}
+    return page("search.html.j2", search=search, plots=plots)
 
 
 def _trials(search: Search) -> Markup:

@@ -10,7 +10,7 @@ from tasks.evaluation.models import Model, Seconds
 from tasks.evaluation.studies import StudyResults
 from tasks.formatting import percent, points
 from tasks.pipeline.artifact import Artifact
-from tasks.reporting.html import Templates
+from tasks.reporting.html import page
 from tasks.reporting.plots import (
     Interval,
     Panel,
@@ -97,14 +97,13 @@ def provenance_of(artifacts: list[Artifact], **by_member: dict[str, Artifact]) -
 
 def render(study: Study) -> str:
     """Return the page; it asks the network for nothing."""
-    templates = Templates(head={"networks": list(study.networks)})
     several_epochs = any(len(history) > 1 for of in study.trainings.values() for history in of.histories)
     plots = {
         "accuracies": _accuracies(study),
         "differences": _differences(study) if study.pairs else "",
         "curves": _bands(study) if several_epochs else "",
     }
-    return templates.page("study.html.j2", study=study, plots=plots)
+    return page("study.html.j2", study=study, plots=plots)
 
 
 def _accuracies(study: Study) -> Markup:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tasks.pipeline.artifact import Artifact
-from tasks.reporting.html import Sprite, Templates
+from tasks.reporting.html import Sprite, page
 
 
 def numbers(artifact: Artifact) -> dict[str, Any]:
@@ -24,4 +24,4 @@ def render(artifact: Artifact) -> str:
     """Return the page, with the pictures of the first images that fail."""
     with np.load(artifact.folder / "failing_samples.npz", allow_pickle=False) as saved:
         pictures = {(name.split("-")[0], int(name.split("-")[1])): saved[name] for name in saved.files}
-    return Templates(sprite=Sprite.of(pictures)).page("validation_failure.html.j2", **numbers(artifact))
+    return page("validation_failure.html.j2", sprite=Sprite.of(pictures), **numbers(artifact))

@@ -4,8 +4,7 @@ import numpy as np
 
 from tasks.data.splits import SPLITS
 from tasks.evaluation.models import Count, Model
-from tasks.reporting.data import Run
-from tasks.reporting.models import Picture
+from tasks.reporting.data import Picture, Run
 
 TITLE = "The data"
 OF_EACH_CLASS = 12

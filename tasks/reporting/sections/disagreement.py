@@ -3,8 +3,7 @@
 import numpy as np
 
 from tasks.evaluation.models import Count, Model, Share
-from tasks.reporting.data import Run
-from tasks.reporting.models import PredictedImage, predicted_images
+from tasks.reporting.data import PredictedImage, Run
 
 TITLE = "Where they disagree"
 SHOWN = 12
@@ -49,4 +48,4 @@ def numbers(run: Run) -> Numbers:
 def _group(run: Run, chosen: np.ndarray, confidence: np.ndarray) -> ImageGroup:
     positions = np.flatnonzero(chosen)
     most_confident = positions[np.argsort(-confidence[positions], kind="stable")][:SHOWN]
-    return ImageGroup(count=len(positions), pictures=predicted_images(run, most_confident))
+    return ImageGroup(count=len(positions), pictures=run.predicted_images(most_confident))

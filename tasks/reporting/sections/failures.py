@@ -8,8 +8,7 @@ from tasks.evaluation.metrics import ClassScores, confusion_of
 from tasks.evaluation.models import Count, Model
 from tasks.evaluation.paired import ClassDifference
 from tasks.formatting import percent
-from tasks.reporting.data import Run
-from tasks.reporting.models import PredictedImage, predicted_images
+from tasks.reporting.data import PredictedImage, Run
 
 TITLE = "Where they fail"
 LOOK_ALIKES = ("T-shirt/top", "Pullover", "Coat", "Shirt")
@@ -70,9 +69,9 @@ def numbers(run: Run) -> Numbers:
         worse=[class_name for difference, class_name in significant if difference < 0],
         largest=largest,
         look_alikes=_look_alikes(class_names, confusion),
-        pictures=predicted_images(run, positions),
+        pictures=run.predicted_images(positions),
         correct_shown=correct_shown,
-        of_largest=predicted_images(run, _most_confident(run, names[0], *largest[:2])[:8]) if largest else [],
+        of_largest=run.predicted_images(_most_confident(run, names[0], *largest[:2])[:8]) if largest else [],
     )
 
 

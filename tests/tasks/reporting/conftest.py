@@ -16,7 +16,7 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.progress import Event
 from tasks.reporting.data import Run, gather
 from tasks.reporting.live import LivePage
-from tasks.reporting.page import render, render_section, report_data_of, sprite_of, templates_for
+from tasks.reporting.page import render, render_section, report_data_of, sprite_of
 from tasks.reporting.publish import publish
 
 HOSTILE = '<script>document.title = "taken"</script>"&\' \N{RIGHT-TO-LEFT OVERRIDE}אב' + "x" * 200
@@ -59,8 +59,8 @@ def page_of(run):
 def sections_of(run, *sections):
     """Return sections of a run's page, one after the other."""
     report_data = report_data_of(run)
-    templates = templates_for(report_data, sprite_of(report_data, run.images))
-    return "".join(render_section(section, report_data, templates) for section in sections)
+    sprite = sprite_of(report_data, run.images)
+    return "".join(render_section(section, report_data, sprite) for section in sections)
 
 
 def made_up(run, probabilities):

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from tasks.pipeline.artifact import Artifact
-from tasks.reporting.page import ReportData, name_of, render, render_section, sprite_of, templates_for
+from tasks.reporting.html import templates
+from tasks.reporting.page import ReportData, name_of, render, render_section, sprite_of
 from tasks.reporting.sections import (
     SECTIONS,
     disagreement,
@@ -108,9 +109,9 @@ def test_another_number_in_the_report_data_is_another_page(run, report_data, mon
         for name in {"interval_plot", "_curves", "_reliability"} & vars(section).keys():
             monkeypatch.setattr(section, name, remembered(getattr(section, name)))
     content = json.loads(report_data.model_dump_json())
-    templates = templates_for(report_data, sprite_of(report_data, run.images))
+    sprite = sprite_of(report_data, run.images)
     sections = {name_of(section): section for section in SECTIONS}
-    now = {name: render_section(section, report_data, templates) for name, section in sections.items()}
+    now = {name: render_section(section, report_data, sprite) for name, section in sections.items()}
     kinds = kinds_of_number(content, run.names)
     unseen = []
     for kind, path in kinds.items():
@@ -119,7 +120,7 @@ def test_another_number_in_the_report_data_is_another_page(run, report_data, mon
         name, *within = path
         numbers = sections[name].Numbers.model_validate(changed(content[name], within))
         other = report_data.model_copy(update={name: numbers})
-        if render_section(sections[name], other, templates) == now[name]:
+        if render_section(sections[name], other, sprite) == now[name]:
             unseen.append(kind)
     assert len(kinds) > 80
     assert unseen == []
@@ -203,7 +204,6 @@ def test_the_section_that_contributing_adds_can_be_rendered(run, report_data):
     section = ModuleType("confidence")
     exec(code, vars(section))  # noqa: S102 (our own page)
     numbers = section.numbers(run)
-    templates = templates_for(report_data, sprite_of(report_data, run.images))
-    values = templates.shared | {"numbers": numbers, "plots": section.plots(numbers)}
-    rendered = templates.environment.from_string(template).render(values)
+    values = {"head": report_data.head, "numbers": numbers, "plots": section.plots(numbers)}
+    rendered = templates().from_string(template).render(values)
     assert "<title>Mean confidence</title>" in rendered
