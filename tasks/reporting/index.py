@@ -1,8 +1,6 @@
 """The index: all runs in `reports/`, those of a recipe together; its script compares any two of them."""
 
 import json
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -138,12 +136,10 @@ def _by_network(rows: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
 
 def _by_recipe(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the runs of each recipe, newest first; the recipe of the newest run first."""
-    newest: dict[tuple[str, str], int] = {}
-    for place, run in enumerate(runs):
-        newest.setdefault((run["recipe"], run["same"]), place)
-    ordered = sorted(runs, key=lambda run: newest[run["recipe"], run["same"]])
-    groups = [list(of) for _, of in groupby(ordered, key=itemgetter("recipe", "same"))]
-    titles = [of[0]["recipe"] for of in groups]
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for run in runs:
+        groups.setdefault((run["recipe"], run["same"]), []).append(run)
+    titles = [title for title, _ in groups]
     return [
         {
             "title": title,
@@ -151,22 +147,17 @@ def _by_recipe(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "runs": of,
             "lines": _lines([run["accuracy"] for run in reversed(of) if run["values"]]),
         }
-        for title, of in zip(titles, groups, strict=True)
+        for (title, _), of in groups.items()
     ]
 
 
 def _lines(accuracies: list[dict[str, float]]) -> dict[str, Any]:
-    """Return what draws the networks' test accuracies, oldest first, on one scale: empty for fewer than two runs."""
+    """Return the networks' test accuracies, oldest first, with their places: nothing of fewer than two runs."""
     every = [value for of in accuracies for value in of.values()]
     if len(accuracies) < 2 or not every:
         return {}
-    low, high = min(every), max(every)
-    by_network = {
-        name: [
-            (place / (len(accuracies) - 1), (high - of[name]) / (high - low) if high > low else 0.5, of[name])
-            for place, of in enumerate(accuracies)
-            if name in of
-        ]
+    networks = {
+        name: [(place, of[name]) for place, of in enumerate(accuracies) if name in of]
         for name in sorted({name for of in accuracies for name in of})
     }
-    return {"low": low, "high": high, "networks": by_network}
+    return {"low": min(every), "high": max(every), "last": len(accuracies) - 1, "networks": networks}
