@@ -78,67 +78,53 @@ def plots(numbers: Numbers) -> dict[str, Markup]:
     if not any(numbers.histories.values()):
         return {}
     return {
-        "accuracy": _curves(numbers, "accuracy", "accuracy, %"),
-        "loss": _curves(numbers, "loss", "loss (cross-entropy, nats)"),
+        "accuracy": _curves(numbers, "accuracy", "accuracy, %", 100),
+        "loss": _curves(numbers, "loss", "loss (cross-entropy, nats)", 1),
     }
 
 
-def _curves(numbers: Numbers, quantity: str, title: str) -> Markup:
-    keys = _keys(numbers)
-    columns = 3 if max(map(len, numbers.histories)) <= 10 else 2
-    figure, panel = new_figure(3.2 + 0.2 * math.ceil(len(keys) / columns))
-    scale = 100 if quantity == "accuracy" else 1
-    lines = {quantity: ":", f"validation_{quantity}": "-"}
-    last = max(map(len, numbers.histories.values()))
-    for name, history in numbers.histories.items():
+def _curves(numbers: Numbers, quantity: str, title: str, scale: int) -> Markup:
+    from matplotlib.lines import Line2D
+
+    histories = numbers.histories
+    last = max(map(len, histories.values()))
+    columns = 3 if max(map(len, histories)) <= 10 else 2
+    figure, panel = new_figure(3.2 + 0.2 * math.ceil((len(histories) + 2) / columns))
+    keys = []
+    for name, history in histories.items():
         color, marker = look(name)
         epochs = [epoch.epoch for epoch in history]
-        for key, line in lines.items():
-            style: dict[str, Any] = {"marker": marker, "markevery": max(1, last // 10), "markersize": 5}
-            style |= {} if line == "-" else {"markerfacecolor": "none", "markersize": 4}
-            values = [scale * getattr(epoch, key) for epoch in history]
-            panel.plot(epochs, values, line, color=color, linewidth=1.7, **style)
+        style: dict[str, Any] = {"color": color, "marker": marker, "linewidth": 1.7, "markevery": max(1, last // 10)}
+        running, measured = (
+            [scale * getattr(epoch, of) for epoch in history] for of in (quantity, f"validation_{quantity}")
+        )
+        panel.plot(epochs, running, ":", markersize=4, markerfacecolor="none", **style)
+        panel.plot(epochs, measured, "-", markersize=5, **style)
         best = numbers.lowest_loss[name]
         if best and quantity == "loss":
-            lowest = history[best - 1].validation_loss
-            panel.plot([best], [lowest], "o", color=color, markersize=13, markerfacecolor="none")
+            panel.plot([best], [measured[best - 1]], "o", color=color, markersize=13, markerfacecolor="none")
+        keys.append(Line2D([], [], color=color, marker=marker, markersize=5, label=short(name)))
     panel.set(title=title, xlim=(0.5, last + 0.5))
     count_along(panel, "epoch")
-    if last > 8 * min(map(len, filter(None, numbers.histories.values()))):  # else the shortest curve were a stroke
+    if last > 8 * min(map(len, filter(None, histories.values()))):  # else the shortest curve were a stroke
         panel.set(xscale="log", xlim=(0.9, last * 1.1))
         panel.xaxis.set_major_formatter("{x:g}")
     panel.grid()
+    keys += [Line2D([], [], color=TEXT, ls=line, label=of) for of, line in (("training", ":"), ("validation", "-"))]
     figure.legend(handles=keys, ncols=columns, loc="outside lower left")  # where the script's cursor does not cross it
     description = "; ".join(
-        f"{name}: {scale * getattr(history[-1], list(lines)[-1]):.4g} at the last of {len(history)} epochs"
-        for name, history in numbers.histories.items()
+        f"{name}: {scale * getattr(history[-1], f'validation_{quantity}'):.4g} at the last of {len(history)} epochs"
+        for name, history in histories.items()
         if history
     )
-    figure.canvas.draw()  # only then are the epochs’ places known
-    return _with_epochs(
-        as_svg(figure, f"curves-{quantity}", f"{title}, by epoch", f"{description}."), panel, figure, last
-    )
+    svg = as_svg(figure, f"curves-{quantity}", f"{title}, by epoch", f"{description}.")
+    return _with_epochs(svg, panel, last)
 
 
-def _with_epochs(svg: Markup, panel: Any, figure: Any, last: int) -> Markup:
+def _with_epochs(svg: Markup, panel: Any, last: int) -> Markup:
     """Add for the script where the first and the last epoch are, in SVG units, and between which heights."""
     (left, bottom), (right, top) = panel.transData.transform([(1, panel.get_ylim()[0]), (last, panel.get_ylim()[1])])
-    units = 72 / figure.dpi
-    height = figure.bbox.height
-    places = [left * units, right * units, (height - top) * units, (height - bottom) * units]
-    edges = " ".join(f"{place:.1f}" for place in places)
-    scale = panel.get_xscale()
-    return Markup(str(svg).replace("<svg", f'<svg data-epochs="{edges}" data-scale="{scale}"', 1))  # noqa: S704 (ours)
-
-
-def _keys(numbers: Numbers) -> list[Any]:
-    """Return what the legend shows: the networks, and the kinds of line."""
-    from matplotlib.lines import Line2D
-
-    keys = [
-        Line2D([], [], color=look(name)[0], marker=look(name)[1], markersize=5, label=short(name))
-        for name in numbers.histories
-    ]
-    keys.append(Line2D([], [], color=TEXT, linestyle=":", label="training"))
-    keys.append(Line2D([], [], color=TEXT, linestyle="-", label="validation"))
-    return keys
+    units, height = 72 / panel.figure.dpi, panel.figure.bbox.height
+    edges = " ".join(f"{place * units:.1f}" for place in (left, right, height - top, height - bottom))
+    where = f'<svg data-epochs="{edges}" data-scale="{panel.get_xscale()}"'
+    return Markup(str(svg).replace("<svg", where, 1))  # noqa: S704 (ours)

@@ -7,7 +7,6 @@ from tasks.evaluation.comparison import Claim
 from tasks.evaluation.models import Count, Estimate, Model, Seconds
 from tasks.evaluation.paired import PairwiseResult
 from tasks.formatting import count, join_words, percent, points, times
-from tasks.pipeline.artifact import Artifact
 from tasks.reporting.data import Run
 from tasks.reporting.plots import Interval, Panel, interval_plot, look, short
 from tasks.reporting.sections.learning import lowest_loss
@@ -64,11 +63,20 @@ class Numbers(Model):
 
 def numbers(run: Run) -> Numbers:
     """Gather what the verdict says."""
-    comparison = run.comparison
+    comparison, images = run.comparison, run.summary["prepare"]["images"]
     claims = comparison.claims if run.is_fashion_mnist else []
     reduction = comparison.overfitting_reduction if run.is_fashion_mnist else None
-    budgets = {name: _budget(run, name) for name in run.names}
-    unequal = _budget_warning(budgets)
+    budgets = {
+        name: Budget(
+            epochs=len(history),
+            images=len(history) * images["train"],
+            seconds=run.summary[f"train[{name}]"]["seconds"],
+            lowest_loss=lowest_loss(history),
+        )
+        for name, history in run.histories.items()
+    }
+    networks = {name: budget for name, budget in budgets.items() if name != XGBOOST}  # which trains in rounds
+    unequal = _budget_warning(networks)
     return Numbers(
         sentences=comparison.verdict,
         bottom_line=_bottom_line(run, budgets) if run.pairs else None,
@@ -76,53 +84,36 @@ def numbers(run: Run) -> Numbers:
         caution=run.caution,
         descriptions={name: describe(run.layers[name]) for name in run.names},
         validation_accuracy={name: of.accuracy["validation"] for name, of in comparison.networks.items()},
-        images=run.summary["prepare"]["images"],
+        images=images,
         seed=run.manifests["prepare"]["cache_key"]["settings"]["seed"],
         preset=run.command.partition("--preset ")[2].partition(" ")[0] or "fast",
         budgets=budgets,
         budget_warning=unequal,
-        next_steps=_next_steps(run, max(of.epochs for of in _of_networks(budgets).values()) if unequal else None),
-        study=run.study and _study(run.study),
+        next_steps=_next_steps(run, max(of.epochs for of in networks.values()) if unequal else None),
+        study=run.study
+        and Study(
+            winner=run.study.summary["winner"],
+            sentences=run.study.summary["verdict"],
+            seeds=len(run.study.json("study.json")["members"]),
+            made_at=run.study.manifest["made"]["at"],
+        ),
         challenge=run.decision and run.decision["reason"],
         pairs=run.pairs,
         claims=claims,
         overfitting_reduction=reduction,
         overfitting_gap=OVERFITTING_GAP,
         article_winner=max(ARTICLE, key=lambda name: ARTICLE[name]["test"]) if reduction else None,
-        claim_departures={
-            claim.network: _departure(run.departures, claim.network) for claim in claims if run.departures
-        },
+        claim_departures={of.network: _departure(run.departures, of.network) for of in claims if run.departures},
         departures=list(run.departures),
     )
 
 
 def _departure(departures: tuple[tuple[str, str, str], ...], network: str) -> str:
     """Return the departure from the article's recipe that explains most of a network's result: its epochs, if any."""
-    by_setting = {setting: (theirs, ours) for setting, theirs, ours in departures}
-    if epochs := by_setting.get(f"{network}: epochs"):
-        theirs, ours = epochs
-        return f"{ours} epoch{'s' if ours != '1' else ''} instead of {theirs}"
-    setting, theirs, ours = departures[0]
-    return f"{setting} {ours} instead of {theirs}"
-
-
-def _study(study: Artifact) -> Study:
-    return Study(
-        winner=study.summary["winner"],
-        sentences=study.summary["verdict"],
-        seeds=len(study.json("study.json")["members"]),
-        made_at=study.manifest["made"]["at"],
-    )
-
-
-def _budget(run: Run, name: str) -> Budget:
-    history = run.histories[name]
-    return Budget(
-        epochs=len(history),
-        images=len(history) * run.summary["prepare"]["images"]["train"],
-        seconds=run.summary[f"train[{name}]"]["seconds"],
-        lowest_loss=lowest_loss(history),
-    )
+    epochs = f"{network}: epochs"
+    setting, theirs, ours = next((of for of in departures if of[0] == epochs), departures[0])
+    what = f"{setting} {ours}" if setting != epochs else f"{ours} epoch{'s' if ours != '1' else ''}"
+    return f"{what} instead of {theirs}"
 
 
 def _next_steps(run: Run, epochs: int | None) -> dict[str, str]:
@@ -134,13 +125,8 @@ def _next_steps(run: Run, epochs: int | None) -> dict[str, str]:
     return steps
 
 
-def _of_networks(budgets: dict[str, Budget]) -> dict[str, Budget]:
-    return {name: budget for name, budget in budgets.items() if name != XGBOOST}  # which trains in rounds
-
-
-def _budget_warning(budgets: dict[str, Budget]) -> str | None:
+def _budget_warning(networks: dict[str, Budget]) -> str | None:
     """Return which networks might have gone on learning where others trained for longer."""
-    networks = _of_networks(budgets)
     most = max((budget.epochs for budget in networks.values()), default=0)
     short = [name for name, budget in networks.items() if budget.lowest_loss == budget.epochs < most]
     if not short:
@@ -162,8 +148,8 @@ def _bottom_line(run: Run, budgets: dict[str, Budget]) -> str:
     if XGBOOST not in (winner, other):
         one, two = (run.comparison.networks[name].parameters for name in (winner, other))
         parts.append(_ratio(one, two, "number of parameters"))
-    epochs = [of.epochs for of in _of_networks({name: budgets[name] for name in (winner, other)}).values()]
-    for_epochs = " for {} epochs instead of {}".format(*epochs) if len({*epochs}) == 2 else ""
+    epochs = {budgets[name].epochs for name in (winner, other) if name != XGBOOST}
+    for_epochs = f" for {budgets[winner].epochs} epochs instead of {budgets[other].epochs}" if len(epochs) == 2 else ""
     parts.append(_ratio(budgets[winner].seconds, budgets[other].seconds, "training time") + for_epochs)
     return f"Compared with {other}: {'; '.join(parts)}."
 
@@ -179,22 +165,15 @@ def _ratio(one: float, other: float, of_what: str) -> str:
 
 def plots(numbers: Numbers) -> dict[str, Markup]:
     """Draw what decides, and what the test set then showed."""
-    pairs = numbers.pairs
     estimates = numbers.validation_accuracy
     decides = [Interval(name, estimate, look=look(name)) for name, estimate in estimates.items()]
     panels = [Panel("Validation accuracy, % (picks the winner)", decides)]
     each = "; ".join(f"{name} {percent(estimate.value)}" for name, estimate in estimates.items())
     description = f"Validation accuracy: {each}."
-    if pairs:
-        drawn = [
-            (f"{pair.second}, {split}", getattr(pair, split).difference)
-            for split in ("validation", "test")
-            for pair in pairs
-        ]
-        rows = [Interval(name, difference) for name, difference in drawn]
-        winner = pairs[0].first
-        panels.append(Panel(f"{short(winner)} minus the other (points)", rows, zero=True))
-        shown = "; ".join(f"{name} {points(of.value)} ({points(of.low)} to {points(of.high)})" for name, of in drawn)
-        description += f" {winner} minus the other, in points: {shown}."
-    title = "What decides, and what the test set showed"
-    return {"decision": interval_plot("decision", title, description, *panels)}
+    if pairs := numbers.pairs:
+        rows = [Interval(f"{pair.second}, validation", pair.validation.difference) for pair in pairs]
+        rows += [Interval(f"{pair.second}, test", pair.test.difference) for pair in pairs]
+        panels.append(Panel(f"{short(pairs[0].first)} minus the other (points)", rows, zero=True))
+        shown = "; ".join(f"{name} {points(of.value)} ({points(of.low)} to {points(of.high)})" for name, of, *_ in rows)
+        description += f" {pairs[0].first} minus the other, in points: {shown}."
+    return {"decision": interval_plot("decision", "What decides, and what the test set showed", description, *panels)}
