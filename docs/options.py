@@ -5,8 +5,7 @@ python -m docs.options > docs/options.md      # as `make docs` does
 
 from collections.abc import Iterable
 
-from flows.actions import FLAGS
-from flows.parser import EXIT_STATUSES
+from flows.parser import EXIT_STATUSES, FLAGS
 from tasks.formatting import as_text, option_of
 from tasks.settings.models import networks
 from tasks.settings.options import GROUPS

@@ -12,14 +12,15 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from flows.actions import ACTIONS, run_command
 from flows.environment import BEGAN, PREFECT_HOME, URL, settle_environment
 from flows.operations.notify import promote_winner
-from flows.parser import STUDIES, read_options
-from flows.plan import Dag, plan
-from flows.result_table import print_summary
+from flows.parser import ACTIONS, STUDIES, read_options
+from flows.plan import Dag, outlook, plan
+from flows.pruning import damaged, megabytes, prune
+from flows.result_table import print_summary, table
 from tasks.formatting import suggest
 from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.champions import roll_back
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.fork_server import start_server
 from tasks.pipeline.progress import Event, Reporter, TerminalReporter, took, watchers
@@ -77,6 +78,43 @@ def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:
         _fail(UserError(f"unknown study {given or '(none given)'}{suggest(given, studies)}"))
     print(f"usage: python flows/study.py STUDY [options]\n\n{STUDIES}\nIts options: python flows/study.py seeds --help")
     _exit(0)
+
+
+def run_command(dag: Dag, settings: Settings, actions: dict[str, Any]) -> int:
+    """Do the action that the command line names, and return the exit status.
+
+    Raises:
+        UserError: it names actions that do not go together.
+        RunError: a run is active, or nothing can be read.
+    """
+    wrong: list[str] = []
+    match sorted(actions):
+        case ["plan"]:
+            planned = plan(dag, settings)
+            lines = [table(planned.steps), "", outlook(planned, settings)]
+        case ["verify"]:
+            wrong, summary = damaged(settings.data_dir)
+            lines = [*wrong, summary]
+        case ["status"]:
+            from flows.operations.status import status
+
+            rows, wrong = status(settings)
+            lines = [table(rows), *wrong]
+        case ["rollback"]:
+            again, was = roll_back(settings.data_dir)
+            lines = [f"Champion restored: {again.network} ({again.recipe}). It replaces {was.network} ({was.recipe})."]
+        case ["prune"] | ["prune", "yes"]:
+            removing = "yes" in actions
+            items = prune(settings.data_dir, settings.reports_dir, actions["prune"], delete=removing)
+            found = [(megabytes(item.bytes), os.path.relpath(item.path), item.why) for item in items]
+            size = megabytes(sum(item.bytes for item in items))
+            count = f"{len(items)} {'deleted' if removing else 'to delete'}, {size}"
+            hint = "; add --yes to delete them" if items and not removing else ""
+            lines = list(filter(None, [table(found, ">"), count + hint]))
+        case _:
+            raise UserError("give one of --plan, --verify, --status, --rollback and --prune; --yes only with --prune")
+    print("\n".join(lines))
+    return 1 if wrong else 0
 
 
 def run(dag: Dag, settings: Settings) -> int:

@@ -7,6 +7,6 @@ from tasks.settings.settings import Settings
 from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy
 
 fashion_mnist = as_flow(dag, Settings)
-seed_study = as_flow(study.seeds, SeedStudy)
-fold_study = as_flow(study.folds, FoldStudy)
+seed_study = as_flow(study.comparison, SeedStudy)
+fold_study = as_flow(study.comparison, FoldStudy)
 search_study = as_flow(study.search, SearchStudy)

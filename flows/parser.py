@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from flows.actions import ACTIONS, FLAGS, RUNS_KEPT
 from flows.result_table import table
 from tasks.data.dataset import FASHION_MNIST
 from tasks.formatting import as_text, nearest, option_of
@@ -17,6 +16,16 @@ from tasks.settings.presets import PRESETS
 from tasks.settings.settings import PATH_OPTIONS, Settings
 
 WIDTH = 80
+RUNS_KEPT = 10
+FLAGS = {
+    "plan": "dry run: what would run, and why",
+    "verify": "check every artifact's checksums (exit 1 if one is damaged)",
+    "status": "how the last run ended, and whether scheduled runs are happening (exit 1 if not)",
+    "rollback": "restore the previous champion",
+    "prune": f"list what none of the last RUNS runs used (default: {RUNS_KEPT})",
+    "yes": "with --prune: delete it",
+}
+ACTIONS = tuple(FLAGS)
 CHANGING = ("prune", "rollback", "yes")  # actions that change something: never suggested
 METAVARS = {  # by JSON schema's name for what an option takes
     "boolean": "yes|no",

@@ -1,15 +1,18 @@
-"""What a run would do, without doing it: the DAG walked from artifact to artifact."""
+"""What a run would do, without doing it: the DAG walked from artifact to artifact; and about how long it takes."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.formatting import suggest
+from tasks.formatting import SPACE, duration, suggest
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.cache_key import label_of
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.node import Node
+from tasks.pipeline.provenance import cores
+from tasks.pipeline.run_records import records
 from tasks.settings.settings import Settings
+from tasks.settings.studies import SearchStudy
 
 Step = tuple[str, str, str]  # label, what happens to it, why
 Dag = Callable[[Callable[..., Any], Any], Any]  # such as `dag` of flows/main.py, of `run` and the settings
@@ -41,7 +44,6 @@ class Plan:
     kept: dict[str, Artifact] = field(default_factory=dict)  # by label; verified
     failed_check: RunError | None = None
     libraries: set[str] = field(default_factory=set)  # of the nodes that run, or may have to
-    waits_for: dict[str, list[str]] = field(default_factory=dict)  # by label: the inputs that are not kept
 
     @property
     def complete(self) -> bool:
@@ -57,9 +59,8 @@ def plan(dag: Dag, settings: Settings) -> Plan:
     """
     forced, found = ForcedReruns(settings.force), Plan()
 
-    def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:
+    def visit(node: Node, network: str | None = None, after: Any = None, **inputs: Any) -> Artifact | str:  # noqa: ARG001 (it shapes nothing)
         label, undecided = node.label(network), list(flatten(inputs, str))
-        found.waits_for[label] = [*undecided, *([after] if isinstance(after, str) else [])]
         reason = forced.reason(node, network, undecided)
         if found.failed_check:
             verb, why = "wait", "(a failed check stops the run)"
@@ -97,3 +98,32 @@ def flatten(inputs: dict[str, Any], kind: type = object) -> Iterator[Any]:
         yield from (
             each for each in (given.values() if isinstance(given, dict) else (given,)) if isinstance(each, kind)
         )
+
+
+def outlook(plan: Plan, settings: Settings) -> str:
+    """Return the last line of `--plan`: how many steps run, and about how long that takes, as in earlier runs."""
+    total, kept = len(plan.steps), len(plan.kept)
+    if plan.complete:
+        return f"Up to date: {total} of {total} steps reused."
+    if plan.failed_check:
+        return "A failed check stops the run."
+    known = f"{total - kept} {'step' if total - kept == 1 else 'steps'} to run, {kept} reused"
+    if isinstance(settings, SearchStudy):
+        return f"{known}; further trials depend on what these find"
+    seconds, to_run = _seconds_of_steps(settings), [label for label, verb, _ in plan.steps if verb != "reuse"]
+    if not seconds.keys() >= set(to_run):
+        return known
+    each = [seconds[label] for label in to_run]
+    wall = max(max(each), sum(each) / cores())
+    about = duration(60 * round(wall / 60) if wall >= 90 else wall).replace(SPACE, " ").removesuffix(" 0 s")
+    return f"{known}; about {about} (from earlier runs of preset {settings.preset})"
+
+
+def _seconds_of_steps(settings: Settings) -> dict[str, float]:
+    """Return how long each step took when it last ran, with this recipe if it ever did, or else with this preset."""
+    recipes = [(record.content.get("recipe", ""), record.content["nodes"]) for record in records(settings.data_dir)]
+    alike = [(recipe, nodes) for recipe, nodes in recipes if recipe.split(" ")[0] == settings.preset]
+    known: dict[str, float] = {}
+    for _, nodes in sorted(alike, key=lambda found: found[0] != settings.run_name):  # else the newest first, as before
+        known = {label: of["seconds"] for label, of in nodes.items() if of["how"] == "made"} | known
+    return known

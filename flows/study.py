@@ -21,39 +21,32 @@ from flows.models import evaluator, trainer
 from tasks.compare_trainings import compare_trainings
 from tasks.download import download
 from tasks.fold import fold
-from tasks.pipeline.node import Node, Variant
 from tasks.prepare import prepare
 from tasks.rank_trials import rank_trials
 from tasks.report_study import report_study
-from tasks.settings.settings import Settings
 from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy, artifacts
 from tasks.train import train
 from tasks.validate import validate
 
 
-def seeds(run: Callable[..., Any], settings: SeedStudy) -> Any:
-    """Wire the nodes: each seed splits the training images into those to train on and those to validate on."""
-    return over(settings.variants, prepare, run, settings)
+def comparison(run: Callable[..., Any], settings: SeedStudy | FoldStudy) -> Any:
+    """Wire the nodes: for each seed or fold, every network is trained on the same split, and evaluated.
 
-
-def folds(run: Callable[..., Any], settings: FoldStudy) -> Any:
-    """Wire the nodes: each fold validates what is trained on the others; of the test set, nothing is prepared."""
-    return over(settings.variants, fold, run, settings)
-
-
-def over(variants: list[Variant], split: Node, run: Callable[..., Any], settings: Settings) -> Any:
-    """Wire the nodes: for each variant, every network is trained on the same split, and evaluated."""
+    A seed splits the training images into those to train on and those to validate on; a fold validates what is trained
+    on the others, and of the test set nothing is prepared.
+    """
+    split = fold if isinstance(settings, FoldStudy) else prepare
     raw = run(download)
     validation = run(validate, download=raw)
     trained, evaluated = {}, {}
-    for variant in variants:
+    for variant in settings.variants:
         prepared = run(split.of(variant), download=raw, after=validation)
         for name in settings.networks:
             of = f"{name}, {variant.name}"
             trained[of] = run(trainer(name).of(variant), network=name, prepare=prepared)
             evaluated[of] = run(evaluator(name).of(variant), network=name, train=trained[of], prepare=prepared)
-    comparison = run(compare_trainings, train=trained, evaluate=evaluated)
-    return run(report_study, validate=validation, train=trained, evaluate=evaluated, results=comparison)
+    results = run(compare_trainings, train=trained, evaluate=evaluated)
+    return run(report_study, validate=validation, train=trained, evaluate=evaluated, results=results)
 
 
 def search(run: Callable[..., Any], settings: SearchStudy) -> Any:
@@ -72,4 +65,6 @@ def search(run: Callable[..., Any], settings: SearchStudy) -> Any:
 if __name__ == "__main__":
     from flows.cli import main_of_studies
 
-    main_of_studies({"seeds": (seeds, SeedStudy), "folds": (folds, FoldStudy), "search": (search, SearchStudy)})
+    main_of_studies(
+        {"seeds": (comparison, SeedStudy), "folds": (comparison, FoldStudy), "search": (search, SearchStudy)}
+    )

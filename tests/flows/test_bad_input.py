@@ -18,8 +18,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import study
-from flows.actions import run_command
-from flows.cli import read_command
+from flows.cli import read_command, run_command
 from flows.main import dag
 from flows.orchestration.ephemeral_server import prefect_api
 from flows.plan import plan
@@ -36,7 +35,7 @@ pytestmark = pytest.mark.slow
 
 # Options: what is wrong with a value, see tests/tasks/settings/test_settings.py
 
-RUN, FOLDS, SEARCH = (dag, Settings), (study.folds, FoldStudy), (study.search, SearchStudy)
+RUN, FOLDS, SEARCH = (dag, Settings), (study.comparison, FoldStudy), (study.search, SearchStudy)
 
 
 @pytest.mark.parametrize(

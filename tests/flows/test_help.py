@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from flows.actions import ACTIONS
-from flows.parser import read_options
+from flows.parser import ACTIONS, read_options
 from tasks.formatting import option_of
 from tasks.settings.options import GROUPS
 from tasks.settings.presets import PRESETS

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.actions import run_command
-from flows.cli import read_command
+from flows.cli import read_command, run_command
 from flows.main import dag
 from tasks.settings.settings import Settings
 from tests.conftest import everything_in

@@ -8,14 +8,16 @@ import pytest
 from flows import study as studies
 from flows.cli import read_options
 from flows.main import dag
-from flows.plan import ForcedReruns, plan
+from flows.plan import ForcedReruns, Plan, outlook, plan
 from tasks.pipeline import node
-from tasks.pipeline.errors import UserError, ValidationFailed
+from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError, UserError, ValidationFailed
 from tasks.pipeline.node import Variant
+from tasks.pipeline.run_records import recorded
 from tasks.pipeline.store import Store
 from tasks.rank_trials import rank_trials
-from tasks.settings.settings import parse_settings
-from tasks.settings.studies import SeedStudy
+from tasks.settings.settings import Settings, parse_settings
+from tasks.settings.studies import SearchStudy, SeedStudy
 from tasks.train import train
 from tasks.validate import validate
 from tests.conftest import everything_in
@@ -150,7 +152,7 @@ def test_from_a_node_on_everything_that_takes_from_it_is_made_again(settings, fo
 
 def test_of_a_study_a_networks_trainings_are_made_again_with_one_name(tmp_path):
     study = parse_settings({"seeds": 2, "force": "train[dropout]", "data_dir": str(tmp_path)}, SeedStudy)
-    asked = [label for label, _, why in plan(studies.seeds, study).steps if why == "forced"]
+    asked = [label for label, _, why in plan(studies.comparison, study).steps if why == "forced"]
     assert asked == ["train[dropout, seed 0]", "train[dropout, seed 1]"]
 
 
@@ -165,3 +167,49 @@ def test_a_trial_that_is_not_known_before_the_search_runs_is_made_aforce_like_th
     assert forced.reason(sixth, "dropout", ["prepare"]) == "forced"
     assert forced.reason(rank_trials, None, ["train[dropout, trial 6]"]) == ("after train[dropout, trial 6], forced")
     assert forced.reason(validate, None, ["download"]) is None
+
+
+def steps_of(tmp_path, *to_run):
+    """A plan in which these steps run and the others are kept."""
+    labels = ("prepare", "train[baseline]", "train[dropout]", "compare")
+    steps = [(label, "run" if label in to_run else "reuse", "") for label in labels]
+    return Plan(steps=steps, kept={label: Artifact(tmp_path, {}) for label in labels if label not in to_run})
+
+
+def ran(settings, **seconds):
+    with recorded(settings.data_dir, command="", recipe=settings.run_name) as record:
+        for label, of in seconds.items():
+            record.node(label, label, False, {"why": "new", "seconds": of})
+        record.end("completed")
+
+
+@pytest.mark.parametrize(
+    ("cores", "to_run", "line"),
+    [
+        (9, ["train[baseline]", "train[dropout]", "compare"], "3 steps to run, 1 reused; about 4 min (from earlier "),
+        (1, ["train[baseline]", "train[dropout]", "compare"], "3 steps to run, 1 reused; about 7 min (from earlier "),
+        (2, ["prepare"], "1 step to run, 3 reused"),
+    ],
+)
+def test_a_plan_takes_its_longest_step_or_its_share_of_the_cores(tmp_path, monkeypatch, cores, to_run, line):
+    monkeypatch.setattr("flows.plan.cores", lambda: cores)
+    settings = Settings(data_dir=tmp_path)
+    ran(settings, **{"train[baseline]": 170.0, "train[dropout]": 220.0, "compare": 10.0})
+    assert outlook(steps_of(tmp_path, *to_run), settings).startswith(line)
+
+
+def test_what_ran_with_the_same_options_counts_and_otherwise_what_ran_last_with_the_preset(tmp_path):
+    for settings, seconds in (({"epochs": 6}, 30.0), ({"epochs": 5}, 40.0), ({"preset": "smoke"}, 1.0)):
+        ran(Settings(data_dir=tmp_path, **settings), compare=seconds)
+    for epochs, seconds in ((6, 30), (7, 40)):
+        found = outlook(steps_of(tmp_path, "compare"), Settings(data_dir=tmp_path, epochs=epochs))
+        assert found == f"1 step to run, 3 reused; about {seconds} s (from earlier runs of preset fast)"
+
+
+def test_a_failed_check_is_said_instead_and_a_search_that_its_trials_depend_on_those_before(tmp_path):
+    stopped = steps_of(tmp_path, "compare")
+    ran(Settings(data_dir=tmp_path), compare=10.0)
+    found = outlook(stopped, SearchStudy(data_dir=tmp_path))
+    assert found == "1 step to run, 3 reused; further trials depend on what these find"
+    stopped.failed_check = RunError("no")
+    assert outlook(stopped, Settings(data_dir=tmp_path)) == "A failed check stops the run."

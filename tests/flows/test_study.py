@@ -59,7 +59,7 @@ def test_the_same_study_again_ends_at_once_and_one_more_seed_trains_only_that(tw
     *now, up_to_date = again.stdout.splitlines()
     assert re.fullmatch(r"Up to date: \d+ of \d+ steps reused \(.+ s\)\.", up_to_date)
     assert now == (two_seeds / "output").read_text().splitlines()[:-1]
-    steps = planned(two_seeds, "--seeds", "3", of=(study.seeds, SeedStudy))
+    steps = planned(two_seeds, "--seeds", "3", of=(study.comparison, SeedStudy))
     assert labels(steps, "run") == ["prepare[seed 2]"]
     waiting = {"train[baseline, seed 2]", "train[dropout, seed 2]", "evaluate[dropout, seed 2]", "compare_trainings"}
     assert waiting < {*labels(steps, "wait")}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flows.actions import run_command
+from flows.cli import run_command
 from flows.main import dag
 from flows.operations import status as module
 from flows.operations.server_client import request
