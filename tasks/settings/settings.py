@@ -24,16 +24,13 @@ from tasks.pipeline.errors import UserError, describe
 from tasks.pipeline.store import RAW
 from tasks.pipeline.user_module import UserFunction
 from tasks.settings.models import CUSTOM_EPOCHS, networks
-from tasks.settings.options import MODELS, RENAMED, Options, from_the_project
+from tasks.settings.options import GROUPS, MODELS, RENAMED, Options, from_the_project
 from tasks.settings.presets import PRESETS, Preset, has_bfloat16
 from tasks.training.recipe import Recipe
 from tasks.training.trees import XGBOOST, XGBOOST_DISTRIBUTION
 
-PATH_OPTIONS = ("source", "data_dir", "reports_dir")  # where things are says nothing about what they are
-RUN_OPTIONS = (
-    *("challenge", "min_improvement", "max_class_drop", *PATH_OPTIONS, "force", "time_limit", "keep_runs"),
-    *("engine", "scheduler", "store"),
-)
+PATH_OPTIONS = ("source", *GROUPS["where"])  # where things are says nothing about what they are
+RUN_OPTIONS = (*PATH_OPTIONS, *GROUPS["this run"], *GROUPS["champion"], *GROUPS["cluster"])
 SHAPE = ("filters", "dense_width", "dropout_rate")  # of an architecture; a network's `build` takes some of them
 MUST_BE = {  # by pydantic's name for what is wrong
     "greater_than_equal": "be {ge:,.10g} or more",
@@ -139,14 +136,8 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
 
     def relocated(self, project: Path) -> Self:
         """Return these settings for this machine: what was below that folder of another's is below the project here."""
-
-        def moved(path: Path) -> Path:
-            return PROJECT / path.relative_to(project) if path.is_relative_to(project) else path
-
-        here = self.model_copy(update={name: moved(path) for name in PATH_OPTIONS if (path := getattr(self, name))})
-        if own := self._own_network:
-            here._own_network = own.model_copy(update={"path": moved(own.path)})
-        return here
+        paths = {name: path for name in PATH_OPTIONS if (path := getattr(self, name)) and path.is_relative_to(project)}
+        return self.model_copy(update={name: PROJECT / path.relative_to(project) for name, path in paths.items()})
 
     def resolved(self, network: str | None = None) -> dict[str, Any]:
         """Return all options with none left open, and the recipe of that: for one network, or what the preset says."""
@@ -217,7 +208,7 @@ def parse_settings(values: dict[str, Any], kind: type[Settings] = Settings) -> S
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise UserError("; ".join(_sentence(problem, kind, values) for problem in error.errors())) from error
+        raise UserError("; ".join(_sentence(problem, kind) for problem in error.errors())) from error
 
 
 def _recipe_in(file: Any) -> dict[str, Any]:
@@ -228,11 +219,10 @@ def _recipe_in(file: Any) -> dict[str, Any]:
         raise ValueError(f"--recipe-file {reason}") from error
 
 
-def _sentence(problem: Any, kind: type[Settings], values: dict[str, Any]) -> str:
+def _sentence(problem: Any, kind: type[Settings]) -> str:
     """Return what is wrong with a value, and which values may be there."""
     name, message = str(next(iter(problem["loc"]), "")), problem["msg"].removeprefix("Value error, ")
-    from_file = name not in values and values.get("recipe_file")
-    spelled = f"--recipe-file {from_file}: {name}" if from_file else kind.aliases.get(name, [option_of(name)])[0]
+    spelled = kind.aliases.get(name, [option_of(name)])[0]
     if name in RENAMED:
         return f"{spelled} is now {RENAMED[name]}"
     if problem["type"] == "extra_forbidden":

@@ -14,9 +14,8 @@ from tasks.pipeline.cache_key import label_of
 from tasks.pipeline.node import Variant, store_of
 from tasks.search.trials import BATCH, Space, Trial, median_thresholds, next_settings
 from tasks.settings.models import NAMES, networks
+from tasks.settings.options import GROUPS
 from tasks.settings.settings import Settings
-
-OF_RUNS_ALONE = ("challenge", "min_improvement", "max_class_drop")
 
 
 class SeedStudy(Settings):
@@ -25,7 +24,7 @@ class SeedStudy(Settings):
     kind = "seed"
     program = "python flows/study.py seeds"
     flow = "fashion-mnist-seeds"
-    excluded = OF_RUNS_ALONE
+    excluded = GROUPS["champion"]
 
     seeds: int = Field(5, ge=2, le=1000, description="number of seeds, counted up from --seed")
 
@@ -41,7 +40,7 @@ class FoldStudy(Settings):
     kind = "fold"
     program = "python flows/study.py folds"
     flow = "fashion-mnist-folds"
-    excluded = (*OF_RUNS_ALONE, "validation_fraction")
+    excluded = (*GROUPS["champion"], "validation_fraction")
 
     folds: int = Field(5, ge=2, le=100, description="parts of the training images; each one validates once")
 
@@ -58,7 +57,7 @@ class SearchStudy(Settings):
     program = "python flows/study.py search"
     flow = "fashion-mnist-search"
     aliases = {"networks": ("--network",)}  # noqa: RUF012 (a ClassVar)
-    excluded = (*OF_RUNS_ALONE, "network_file", "tta")
+    excluded = (*GROUPS["champion"], "network_file", "tta")
 
     networks: tuple[Literal[NAMES]] = Field(("dropout",), description="network to tune: " + ", ".join(NAMES))  # type: ignore[valid-type]
     trials: int = Field(30, ge=2, le=1000, description="number of trials; options that you set are not varied")

@@ -44,13 +44,6 @@ def test_a_value_that_cannot_be_used_is_refused_in_one_sentence(values, message)
         parse_settings(values)
 
 
-def test_a_value_in_a_recipe_file_is_refused_with_the_files_name_and_its_own_spelling(tmp_path):
-    file = tmp_path / "recipe.json"
-    file.write_text('{"batch_size": 0}')
-    with pytest.raises(UserError, match=f"^--recipe-file {file}: batch_size must be 1 or more \\(got 0\\)"):
-        parse_settings({"recipe_file": str(file)})
-
-
 def test_what_is_not_installed_is_refused(monkeypatch):
     monkeypatch.setattr("tasks.settings.settings.XGBOOST_DISTRIBUTION", "nobody-has")
     with pytest.raises(UserError, match="nobody-has is not installed; install it with `make extras`$"):
@@ -130,8 +123,7 @@ def test_what_a_run_asks_of_its_own_machine_goes_with_the_settings_to_another(tm
     (tmp_path / "champion.json").unlink()
     there = pickle.loads(pickle.dumps(settings)).relocated(tmp_path)  # noqa: S301
     assert (there.data_dir, there.to_beat["network"], there.to_beat) == (PROJECT, "dropout", to_beat)
-    moved = settings.own_network.model_copy(update={"path": PROJECT / "my.py"})
-    assert there.resolved("tiny")["own_network"] == moved
+    assert there.resolved("tiny")["own_network"] == settings.own_network
     assert there.resolved("dropout")["own_network"] is None
     assert f" --dataset {SPECIFICATION.relative_to(PROJECT)} " in Settings(dataset=str(SPECIFICATION)).command
 
