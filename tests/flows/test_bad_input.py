@@ -1,13 +1,12 @@
 """What a user can get wrong, from the command line: one sentence, an exit status, nothing half-written."""
 
-import contextlib
 import errno
 import gzip
 import hashlib
 import http.server
 import json
 import os
-import socket
+import re
 import subprocess
 import sys
 import threading
@@ -17,11 +16,9 @@ import numpy as np
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows import study
 from flows.cli import read_command, run_command
 from flows.main import dag
 from flows.orchestration.ephemeral_server import prefect_api
-from flows.plan import plan
 from tasks.data.idx import LABELS
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.staging import LOCKS
@@ -35,32 +32,25 @@ pytestmark = pytest.mark.slow
 
 # Options: what is wrong with a value, see tests/tasks/settings/test_settings.py
 
-RUN, FOLDS, SEARCH = (dag, Settings), (study.comparison, FoldStudy), (study.search, SearchStudy)
-
 
 @pytest.mark.parametrize(
-    ("command", "options", "sentence"),
+    ("kind", "options", "sentence"),
     [
-        (RUN, ["--epoch", "3"], "unknown option --epoch. Did you mean --epochs?"),
-        (RUN, ["--epochs"], "--epochs: expected one argument; see --help"),
-        (RUN, ["--plan=yes"], "--plan: ignored explicit argument 'yes'; see --help"),
-        (RUN, ["--force", "trian"], "--force: unknown step trian. Did you mean train?"),
-        (RUN, ["--prune", "0"], "--prune: must be 1 or more (got 0)"),
-        (RUN, ["--verfy"], "unknown option --verfy. Did you mean --verify?"),
-        (RUN, ["--predict", "x"], "unknown option --predict; see --help"),
-        (RUN, ["--prun"], "unknown option --prun; see --help"),  # never an option that changes something
-        (RUN, ["--margin", "0.1"], "--margin is now --min-improvement"),
-        (RUN, ["run"], "unknown option run; see --help"),
-        (RUN, ["--epochs", "0"], "--epochs must be 1 or more (got 0)"),
-        (FOLDS, ["--seeds", "3"], "unknown option --seeds. Did you mean --seed?"),
-        (SEARCH, ["--network", "xgboost"], "--network must be baseline, dropout, "),
-        (SEARCH, ["--recipe-file", "/nowhere.json"], "--recipe-file /nowhere.json: no such file or directory"),
+        (Settings, ["--epoch", "3"], "unknown option --epoch. Did you mean --epochs?"),
+        (Settings, ["--epochs"], "--epochs: expected one argument; see --help"),
+        (Settings, ["--prune", "0"], "--prune: must be 1 or more (got 0)"),
+        (Settings, ["--verfy"], "unknown option --verfy. Did you mean --verify?"),
+        (Settings, ["--prun"], "unknown option --prun; see --help"),  # never an option that changes something
+        (Settings, ["--margin", "0.1"], "--margin is now --min-improvement"),
+        (Settings, ["--epochs", "0"], "--epochs must be 1 or more (got 0)"),
+        (FoldStudy, ["--seeds", "3"], "unknown option --seeds. Did you mean --seed?"),
+        (SearchStudy, ["--network", "xgboost"], "--network must be baseline, dropout, "),
+        (SearchStudy, ["--recipe-file", "/nowhere.json"], "--recipe-file /nowhere.json: no such file or directory"),
     ],
 )
-def test_an_option_that_cannot_be_used_gets_one_sentence(command, options, sentence):
-    with pytest.raises(UserError) as refused:
-        plan(command[0], read_command(command[1], options)[0])
-    assert str(refused.value).startswith(sentence)
+def test_an_option_that_cannot_be_used_gets_one_sentence(kind, options, sentence):
+    with pytest.raises(UserError, match=f"^{re.escape(sentence)}"):
+        read_command(kind, options)
 
 
 @pytest.mark.parametrize("actions", [{"plan": True, "verify": True}, {"yes": True}])
@@ -96,10 +86,10 @@ def test_a_python_without_the_libraries_gets_one_sentence_and_status_2(program):
 def test_bad_data_stops_the_run_before_any_training_each_time_it_is_run(tmp_path, server, data_set):
     specification = with_bad_labels(data_set, tmp_path / "source")
     given = ("--dataset", str(specification), "--source", str(specification.parent), "--networks", "logistic")
+    sentence = "Labels are 0–9 (train): 2 of 400 outside (index 5 is 11, index 9 is 11)"
     for _ in range(2):
         done = run_main(tmp_path, server, *given)
         assert done.returncode == 1
-        sentence = "Labels are 0–9 (train): 2 of 400 outside (index 5 is 11, index 9 is 11)"
         assert done.stderr.splitlines()[-1].startswith(f"error: validate: {sentence}")
         assert "Traceback" not in done.stderr
     assert {path.name for path in (tmp_path / "data").glob("[!.]*")} == {"raw", "runs", "download", "validate"}
@@ -126,42 +116,21 @@ def with_bad_labels(data_set, folder):
 # The machine
 
 
-class Greeter(http.server.BaseHTTPRequestHandler):
-    """Another program that has the port, and answers whatever is asked."""
+def test_what_is_no_prefect_server_gets_one_sentence(tmp_path, monkeypatch):
+    class Greeter(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"hello")
 
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"hello")
-
-    def log_message(self, *_):
-        pass
-
-
-@contextlib.contextmanager
-def another_program():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Greeter) as other:
         threading.Thread(target=other.serve_forever, daemon=True).start()
-        yield other.server_port
-        other.shutdown()
-
-
-@contextlib.contextmanager
-def nobody_who_answers():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        yield taken.getsockname()[1]
-
-
-@pytest.mark.parametrize(
-    ("there", "fault"), [(another_program, "something else "), (nobody_who_answers, "no Prefect server")]
-)
-def test_what_is_no_prefect_server_gets_one_sentence(tmp_path, monkeypatch, there, fault):
-    with there() as port:
-        url = f"http://127.0.0.1:{port}/api"
+        url = f"http://127.0.0.1:{other.server_port}/api"
         monkeypatch.setenv("PREFECT_API_URL", url)
-        refused = pytest.raises(RunError, match=f"^{fault}.* at {url} .*PREFECT_API_URL= make run$")
+        refused = pytest.raises(RunError, match=f"^something else .* at {url} .*PREFECT_API_URL= make run$")
         with temporary_settings({PREFECT_API_URL: url}), refused, prefect_api(tmp_path):
             pass
+        other.shutdown()
 
 
 def test_a_full_disk_gets_one_sentence_and_leaves_no_half_artifact(tmp_path, server):
@@ -177,11 +146,9 @@ def test_a_full_disk_gets_one_sentence_and_leaves_no_half_artifact(tmp_path, ser
         text=True,
         check=False,
     )
-    last = done.stderr.splitlines()[-1]
     assert done.returncode == 1
-    assert last.startswith("error: prepare: ")
-    assert os.strerror(errno.ENOSPC).lower() in last
-    assert last.endswith("free some space or choose another --data-dir")
+    full = f"{os.strerror(errno.ENOSPC).lower()}; free some space or choose another --data-dir"
+    assert re.match(f"error: prepare: .*{full}$", done.stderr.splitlines()[-1])
     left = [Path(line) for line in done.stdout.splitlines()]
     assert Path("raw/fashion-mnist-600", FIRST) in left
     assert [path for path in left if path.name.startswith(".staging")] == []

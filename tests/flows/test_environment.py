@@ -117,9 +117,7 @@ def test_the_smoke_preset_on_the_real_data_depends_on_nothing_that_the_user_has_
         ({}, AT_WORK),
         ({"PREFECT_PROFILE": "home"}, {}),
         ({"PREFECT_PROFILE": "local"}, {"PREFECT_API_URL": "http://127.0.0.1:4200/api"}),  # as Prefect itself has it
-        ({"PREFECT_PROFILE": "not there"}, {}),
         ({"PREFECT_PROFILES_PATH": "damaged.toml"}, {}),
-        ({"PREFECT_PROFILES_PATH": "not there"}, {}),
         ({"PREFECT_API_URL": ""}, {}),
         ({"PREFECT_API_URL": "http://127.0.0.1:8/api"}, AT_WORK | {"PREFECT_API_URL": "http://127.0.0.1:8/api"}),
     ],

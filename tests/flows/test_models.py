@@ -1,8 +1,5 @@
-import pytest
-
 from flows.models import evaluator, trainer
 from tasks.evaluation import xgboost as xgboost_evaluation
-from tasks.pipeline.errors import UserError
 from tasks.settings.models import networks
 from tasks.settings.options import MODELS
 from tasks.settings.settings import parse_settings
@@ -23,9 +20,3 @@ def test_what_says_nothing_of_trees_does_not_grow_them_again(data_set, artifact)
 
     assert key("xgboost") == key("xgboost", epochs=7, batch_size=9, precision="float32", seed=3)
     assert key("logistic") != key("logistic", epochs=7)
-
-
-def test_trees_are_refused_where_their_library_is_not_installed(monkeypatch):
-    monkeypatch.setattr("tasks.settings.settings.XGBOOST_DISTRIBUTION", "nobody-has")
-    with pytest.raises(UserError, match="nobody-has is not installed; install it with `make extras`$"):
-        parse_settings({"networks": "baseline,xgboost"})

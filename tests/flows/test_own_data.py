@@ -70,22 +70,13 @@ def test_another_set_is_checked_trained_on_and_reported_without_what_is_fashion_
     assert again.splitlines()[:-1] == printed.splitlines()[:-1]
 
 
-def planned(folder, *options):
-    settings, _ = read_command(Settings, [*options, *QUICKLY, "--data-dir", str(folder / "data")])
-    return plan(dag, settings).steps
-
-
 def test_another_content_under_the_same_name_is_another_set(another, tmp_path):
     images, labels = digits()
     options = put(tmp_path, "digits", images.clip(5), labels, 1500, compressed=True)
-    (label, verb, why), *_ = planned(another[0], *options)
+    settings, _ = read_command(Settings, [*options, *QUICKLY, "--data-dir", str(another[0] / "data")])
+    (label, verb, why), *_ = plan(dag, settings).steps
     assert (label, verb) == ("download", "run")
     assert "data set changed" in why
-
-
-def test_a_set_smaller_than_the_presets_limit_has_a_plan(tmp_path):
-    options = put(tmp_path, "mine", *digits(), 400)
-    assert planned(tmp_path, *options, "--preset", "smoke")
 
 
 def test_the_plan_says_what_a_file_is_instead(tmp_path):
