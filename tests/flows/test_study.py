@@ -44,16 +44,6 @@ def test_a_study_of_seeds_ends_with_verdict_table_and_a_page_of_its_own(two_seed
     assert leftovers(two_seeds / "data") == []
 
 
-def test_the_page_says_what_the_trainings_artifacts_say(two_seeds):
-    twin = json.loads(next((two_seeds / "reports").glob("*T*.json")).read_text())
-    for network, of in twin["networks"].items():
-        for place, member in enumerate(twin["members"]):
-            key = twin["keys"][f"evaluate[{network}, {member}]"]
-            metrics = json.loads((two_seeds / "data" / "evaluate" / f"{network}-{key}" / "metrics.json").read_text())
-            for split, found in of["accuracy"].items():
-                assert found["values"][place] == metrics[split]["accuracy"]["value"]
-
-
 def test_the_same_study_again_ends_at_once_and_one_more_seed_trains_only_that(two_seeds):
     again = run_main(two_seeds, None, *ON_THE_FIXTURE, "--seeds", "2", program=SEEDS)
     *now, up_to_date = again.stdout.splitlines()
@@ -83,12 +73,9 @@ def test_a_run_of_one_of_the_seeds_takes_what_the_study_has_trained_and_says_wha
     ("other", "found"),
     [
         ({}, True),
-        ({"seed": 1}, True),
         ({"networks": "dropout"}, True),
         ({"seed": 2}, False),
-        ({"networks": "dropout,logistic"}, False),
         ({"epochs": 2}, False),
-        ({"limit": 300}, False),
     ],
     ids=str,
 )
