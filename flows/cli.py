@@ -25,7 +25,7 @@ from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.fork_server import start_server
 from tasks.pipeline.progress import Event, Reporter, TerminalReporter, took, watchers
 from tasks.pipeline.reading import printable
-from tasks.pipeline.run_records import finalize_now, requested_again
+from tasks.pipeline.run_records import requested_again
 from tasks.pipeline.store import Store
 from tasks.pipeline.workers import stop_workers
 from tasks.reporting.publish import latest, publish
@@ -200,7 +200,6 @@ def _fail(error: RunError | UserError) -> NoReturn:
 def _stop() -> NoReturn:
     _once.acquire()  # the timer and the main thread may both come here; the first one leaves
     try:
-        finalize_now("stopped")
         print(f"stopped. {RESUME}", file=sys.stderr)
     finally:
         _exit(130)

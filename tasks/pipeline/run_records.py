@@ -8,7 +8,6 @@ import contextlib
 import json
 import logging
 import os
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -30,7 +29,6 @@ class Record:
     def __init__(self, path: Path, content: dict[str, Any]) -> None:
         self.path = path
         self.content = content
-        self.changing = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -54,15 +52,11 @@ class Record:
 
     def _write(self, **known: Any) -> None:
         """Replace the file; on a full disk the run goes on without its record."""
-        with self.changing:
-            self.content |= known
-            try:
-                replace_file(self.path, json.dumps(self.content, indent=1).encode())
-            except OSError as error:
-                logging.getLogger(__name__).warning("cannot write the run's record: %s", error)
-
-
-current: list[Record] = []  # of the run in this process, for who has to end it in a hurry
+        self.content |= known
+        try:
+            replace_file(self.path, json.dumps(self.content, indent=1).encode())
+        except OSError as error:
+            logging.getLogger(__name__).warning("cannot write the run's record: %s", error)
 
 
 @contextlib.contextmanager
@@ -77,14 +71,15 @@ def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
         began = datetime.now(UTC).isoformat(timespec="seconds")
         record = Record(path, {"state": "running", "began": began, "pid": os.getpid(), **known, "nodes": {}})
         record.end("running")
-        current.append(record)
         try:
             yield record
         except Exception as error:
             record.end("failed", f"{type(error).__name__}: {error}")
             raise
+        except BaseException:
+            record.end("stopped")
+            raise
         finally:
-            current.remove(record)
             with contextlib.suppress(OSError):  # the disk was full from the beginning, or a record is another user's
                 _make_newest(data_dir, record)
             lock_of(path).unlink(missing_ok=True)
@@ -100,12 +95,6 @@ def _make_newest(data_dir: Path, record: Record) -> None:
         record.path.unlink()
     ahead = max((last_asked(path) for path in newest.parent.glob(NAMED) if path != newest), default=0.0)
     os.utime(newest, None if ahead < time.time() else (ahead + 0.001,) * 2)  # the clock was put back since
-
-
-def finalize_now(state: str) -> None:
-    """Record how this process's run ends, while it may still be at it."""
-    for record in current.copy():
-        record.end(state)
 
 
 def recover_crashed_runs(data_dir: Path) -> None:

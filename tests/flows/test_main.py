@@ -13,6 +13,7 @@ import pytest
 
 from flows.cli import read_command, run_command
 from flows.main import dag
+from tasks.pipeline.run_records import records
 from tasks.settings.settings import Settings
 from tests.conftest import everything_in
 from tests.programs import (
@@ -110,6 +111,7 @@ def test_at_a_terminal_ctrl_c_ends_it_with_its_children_and_one_line(tmp_path):
     assert len(children) >= 2
     wait_until(lambda: not any(map(command_of, children)), 2)
     assert leftovers(tmp_path / "data") == []
+    assert next(records(tmp_path / "data")).content["state"] == "stopped"
 
 
 def read_screen(screen, shown):

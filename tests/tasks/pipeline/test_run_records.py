@@ -6,7 +6,6 @@ import pytest
 
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.run_records import (
-    finalize_now,
     last_completed,
     recorded,
     records,
@@ -60,14 +59,6 @@ def test_a_killed_run_is_known_by_its_lock(tmp_path, killed):
     assert everything_in(tmp_path / "runs") == [record.path.name]
 
 
-def test_a_run_that_is_stopped_in_a_hurry_is_recorded_as_stopped(tmp_path):
-    with recorded(tmp_path, command="") as record:
-        finalize_now("stopped")
-        record.node("train[dropout]", "k1", False, MADE)
-    (found,) = records(tmp_path)
-    assert found.content["state"] == "stopped"
-
-
 def kept_again(data_dir, key):
     artifact = Artifact(data_dir, {"key": key, "made": MADE, "summary": {"winner": "dropout"}})
     requested_again(data_dir, {"report": artifact}, command="python flows/main.py")
@@ -80,11 +71,17 @@ def test_a_run_that_needs_nothing_new_makes_its_last_record_the_newest(tmp_path)
     assert [list(record.keys.values()) for record in records(tmp_path)] == [["k1"], ["k2"]]
 
 
-def test_a_run_that_breaks_off_is_recorded_as_failed_with_its_fault(tmp_path):
-    with pytest.raises(ValueError, match="no room"), recorded(tmp_path, command=""):
-        raise ValueError("no room")
+@pytest.mark.parametrize(
+    ("error", "state", "message"),
+    [(ValueError("no room"), "failed", "ValueError: no room"), (KeyboardInterrupt(), "stopped", "")],
+)
+def test_a_run_that_breaks_off_is_recorded_as_failed_with_its_fault_and_one_that_is_stopped_as_such(
+    tmp_path, error, state, message
+):
+    with pytest.raises(type(error)), recorded(tmp_path, command=""):
+        raise error
     (record,) = records(tmp_path)
-    assert (record.content["state"], record.content["message"]) == ("failed", "ValueError: no room")
+    assert (record.content["state"], record.content["message"]) == (state, message)
 
 
 def test_the_last_run_of_the_same_recipe_is_found_whatever_ran_since(tmp_path):
