@@ -26,8 +26,7 @@ from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.miss_reason import why_not_made
 from tasks.pipeline.progress import Event, History, Reporter, took
 from tasks.pipeline.store import NOT_MADE, Store
-from tasks.pipeline.worker import run_node
-from tasks.pipeline.workers import run, slots, stopping
+from tasks.pipeline.workers import run, run_node, slots, stopping
 
 if TYPE_CHECKING:
     from tasks.settings.settings import Settings

@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,12 @@ NAMED = "[!.]*T*-*.json"  # how a record's file is called: by when its run began
 FIELDS = {"state", "began", "pid", "command", "nodes"}  # of every record
 
 
+@dataclass
 class Record:
     """What a run did; written whole at every change."""
 
-    def __init__(self, path: Path, content: dict[str, Any]) -> None:
-        self.path = path
-        self.content = content
+    path: Path
+    content: dict[str, Any]
 
     @property
     def name(self) -> str:

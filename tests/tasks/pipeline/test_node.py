@@ -8,7 +8,6 @@ import pytest
 
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError
-from tasks.pipeline.node import Node
 from tasks.pipeline.progress import Event, log_reporter, took
 from tasks.pipeline.provenance import cores
 from tasks.settings.settings import Settings
@@ -91,7 +90,7 @@ def test_a_worker_refuses_a_library_that_was_replaced_after_it_was_imported():
 from tasks.pipeline.code_key import code_digests
 from tasks.pipeline.cache_key import CacheKey, versions_of
 from tasks.pipeline.fork_server import preloaded
-from tasks.pipeline.worker import _check
+from tasks.pipeline.workers import _check
 key = CacheKey("count", None, {}, {}, code_digests("tasks"), versions_of(("numpy",)))
 _check(key, ["tasks"])
 preloaded["numpy"] = "0.0.1"
@@ -99,16 +98,6 @@ _check(key, ["tasks"])
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True)
     assert done.stderr.endswith("RunError: the code has changed since the run began (numpy); run again\n")
-
-
-def test_a_worker_refuses_a_key_that_is_of_other_code(settings, monkeypatch):
-    other = count.fingerprint(settings, None)
-    other["code"]["tests/worker_functions.py"] = "0" * 16
-    monkeypatch.setattr(Node, "fingerprint", lambda *_: other)
-    message = r"^count: the code has changed since the run began \(tests/worker_functions.py\); run again$"
-    with pytest.raises(RunError, match=message):
-        count.run(settings, None, {}, Heard())
-    assert list((settings.data_dir / "count").glob("[!.]*")) == []
 
 
 def test_no_more_workers_are_at_work_than_there_are_cores(settings):

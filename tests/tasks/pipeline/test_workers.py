@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,22 @@ from tests import worker_functions as functions
 
 def say(*told):
     print(*told, flush=True)
+"""
+NODE = """
+from tasks.pipeline.node import node
+from tasks.reporting.html import BESIDE
+
+@node()
+def edit(output):
+    (BESIDE / "style.css").write_text("b {}")
+    return {}
+"""
+EDIT = """
+from pathlib import Path
+from tasks.reporting.made_up import edit
+from tasks.settings.settings import Settings
+
+edit.run(Settings(data_dir=Path("kept")), None, {}, lambda event: None)
 """
 
 
@@ -196,3 +213,12 @@ def test_exit_statuses_are_not_mixed_up_among_threads():
         told = list(pool.map(how, range(8)))
     assert set(told[::2]) == {"its process was killed by SIGKILL (out of memory?)"}
     assert set(told[1::2]) == {"its process exited with status 3 and no result"}
+
+
+def test_a_style_that_is_edited_while_a_node_runs_makes_no_artifact(tmp_path):
+    shutil.copytree(PROJECT / "tasks", tmp_path / "tasks", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "tasks/reporting/made_up.py").write_text(NODE)
+    done = subprocess.run([sys.executable, "-c", EDIT], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    message = "RunError: edit: the code has changed since the run began (tasks/reporting/style.css); run again"
+    assert message in done.stderr
+    assert list((tmp_path / "kept").glob("*/[!.]*")) == []
