@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.errors import RunError, UserError
@@ -15,10 +15,8 @@ from tasks.pipeline.staging import lock, replace_file
 FILE = "champion.json"
 
 
-class Champion(BaseModel):
+class Champion(BaseModel, extra="forbid"):
     """A network that was put into use, of which run, since when and why."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     network: str
     recipe: str
@@ -29,10 +27,8 @@ class Champion(BaseModel):
     reason: str
 
 
-class Champions(BaseModel):
+class Champions(BaseModel, extra="forbid"):
     """All that have been in use, in turn; and the trainings of those that were found wanting there."""
-
-    model_config = ConfigDict(extra="forbid")
 
     champions: list[Champion] = []
     rolled_back: list[str] = []
@@ -60,9 +56,8 @@ def champions(data_dir: Path) -> Champions:
     except FileNotFoundError:
         return Champions()
     except ValidationError as error:
-        raise RunError(
-            f"{data_dir / FILE} is damaged: {error.errors()[0]['msg']}; repair it or move it away"
-        ) from error
+        why = error.errors()[0]["msg"]
+        raise RunError(f"{data_dir / FILE} is damaged: {why}; repair it or move it away") from error
 
 
 def evaluation_of_the_champion(data_dir: Path, to_beat: dict[str, Any]) -> dict[str, Artifact]:
