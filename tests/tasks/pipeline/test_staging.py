@@ -3,21 +3,18 @@
 import contextlib
 import multiprocessing
 import os
-import shutil
 import signal
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from tasks.pipeline import store as module
 from tasks.pipeline.artifact import Artifact, Miss
 from tasks.pipeline.staging import LOCKS, PREFIX
-from tasks.pipeline.store import NEW, Store
-from tests.conftest import CACHE_KEY, everything_in, full, produce, set_aside
+from tasks.pipeline.store import Store
+from tests.conftest import CACHE_KEY, full, produce, set_aside
 
-WHOLE = ["manifest.json", "more", "more/letters.txt", "numbers.txt"]
+FILES = 4  # and folders in the artifact, with the manifest
 STAGED = f"{PREFIX}{CACHE_KEY.key}"
 FORK = multiprocessing.get_context("fork")
 
@@ -27,56 +24,36 @@ def made_in(store):
     return sorted(path.name for path in (store.data_dir / "prepare").iterdir() if path.name != LOCKS)
 
 
-def test_cleaning_up_follows_no_link_and_spares_what_is_not_a_staging_folder(store, artifact, tmp_path):
-    mine = [tmp_path / "mine", store.data_dir / "prepare" / ".hidden", store.data_dir / "prepare" / "staging-x"]
+def test_cleaning_up_follows_no_link_and_spares_what_is_not_the_store_s(store, artifact, tmp_path):
+    prepare, elsewhere = store.data_dir / "prepare", tmp_path / "elsewhere"
+    mine = [tmp_path / "mine", prepare / ".hidden", prepare / "staging-x", elsewhere / f"{PREFIX}x"]
     for folder in mine:
-        folder.mkdir()
+        folder.mkdir(parents=True)
         (folder / "notes").write_text("mine")
-    (store.data_dir / "prepare" / STAGED).symlink_to(mine[0])
+    (prepare / STAGED).symlink_to(mine[0])
+    (store.data_dir / "mine").symlink_to(elsewhere)
     store.clean_up()
     assert all((folder / "notes").exists() for folder in mine)
     assert made_in(store) == sorted([".hidden", CACHE_KEY.key, "staging-x"])
-
-
-def test_cleaning_up_leaves_alone_what_is_called_like_a_leftover_where_nothing_was_ever_made(store, artifact, tmp_path):
-    elsewhere = tmp_path / "elsewhere"
-    left = [f"{PREFIX}x/notes", f"{PREFIX}/notes"]
-    for name in left:
-        (elsewhere / name).parent.mkdir(parents=True)
-        (elsewhere / name).write_text("mine")
-    (store.data_dir / "mine").symlink_to(elsewhere)
-    store.clean_up()
-    assert sorted(str(path.relative_to(elsewhere)) for path in elsewhere.glob("*/*")) == sorted(left)
     assert not (elsewhere / LOCKS).exists()
 
 
-def test_a_damaged_artifact_is_set_aside_though_its_node_s_folder_is_on_another_disk(store, artifact):
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as disk:
-        assert Path(disk).stat().st_dev != store.data_dir.stat().st_dev
-        shutil.move(artifact.folder.parent, disk)
-        artifact.folder.parent.symlink_to(Path(disk, "prepare"))
-        (artifact.folder / "numbers.txt").write_text("one two threE")
-        assert store.make(CACHE_KEY, produce) == (store.find(CACHE_KEY), True)
-        (aside,) = set_aside(store)
-        assert (aside / "numbers.txt").read_text() == "one two threE"
+def make_and_be_killed(data_dir, when):
+    """Make the artifact and be killed as soon as so many files and folders were to be brought to the disk."""
+    real, calls = module.fsync, []
 
-
-def make_and_be_killed(data_dir, function, when):
-    """Make the artifact and be killed as soon as a function of the store is called so many times."""
-    real, calls = getattr(module, function), []
-
-    def kill(*arguments, **keywords):
-        calls.append(arguments)
+    def kill(path):
+        calls.append(path)
         if len(calls) == when:
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(*arguments, **keywords)
+        real(path)
 
-    setattr(module, function, kill)
+    module.fsync = kill
     Store(data_dir).make(CACHE_KEY, produce, force=True)
 
 
-def killed(store, function="put_manifest", when=1):
-    maker = FORK.Process(target=make_and_be_killed, args=(store.data_dir, function, when))
+def killed(store, when):
+    maker = FORK.Process(target=make_and_be_killed, args=(store.data_dir, when))
     maker.start()
     maker.join()
     assert maker.exitcode == -signal.SIGKILL
@@ -120,23 +97,15 @@ def test_threads_that_make_the_same_key_make_it_once(store):
     assert sorted(each.result()[1] for each in made) == [False] * 7 + [True]
 
 
-def test_what_a_killed_maker_left_is_swept_and_a_living_ones_is_not(store):
+def test_what_a_killed_maker_left_goes_though_the_disk_is_full_and_a_living_one_s_does_not(store, monkeypatch):
     with maker(store) as (process, _):
         store.clean_up()
         assert made_in(store) == [STAGED]
         process.kill()
-    store.clean_up()
-    assert made_in(store) == []
-
-
-def test_what_is_half_made_is_not_taken_and_goes_though_no_folder_can_be_made(store, monkeypatch):
-    killed(store)
-    assert everything_in(store.data_dir / "prepare" / STAGED / NEW) == WHOLE[1:]
     with monkeypatch.context() as patch:
         patch.setattr(os, "mkdir", full)
         store.clean_up()
     assert made_in(store) == []
-    assert store.make(CACHE_KEY, produce)[1]
 
 
 @pytest.mark.parametrize("before", ["nothing", "damaged", "whole"])
@@ -145,7 +114,7 @@ def test_a_maker_that_is_killed_before_the_last_renaming_leaves_what_was_there_a
     if before == "damaged":
         (old.folder / "numbers.txt").write_text("one two threE")
     store.checkpoints(CACHE_KEY).write("1.npz", b"")
-    killed(store, "fsync", len(WHOLE) + 1)  # the last before the renaming brings the folder itself to the disk
+    killed(store, FILES + 1)  # the last before the renaming brings the folder itself to the disk
     store.clean_up()
     assert store.find(CACHE_KEY) == old if before == "whole" else isinstance(store.find(CACHE_KEY), Miss)
     assert store.checkpoints(CACHE_KEY).names() == ["1.npz"]
@@ -156,14 +125,19 @@ def test_a_maker_that_is_killed_before_the_last_renaming_leaves_what_was_there_a
 def test_checkpoints_that_a_kill_has_left_beside_what_was_made_go_with_the_next_run(store):
     store.checkpoints(CACHE_KEY).write("1.npz", b"")
     os.utime(store.checkpoints(CACHE_KEY).folder, (0, 0))
-    killed(store, "fsync", len(WHOLE) + 2)
+    killed(store, FILES + 2)
     assert isinstance(store.find(CACHE_KEY), Artifact)
     assert store.checkpoints(CACHE_KEY).names() == ["1.npz"]
     store.clean_up()
     assert not store.checkpoints(CACHE_KEY).folder.exists()
 
 
-def test_one_asked_for_afresh_stands_until_the_new_one_does(store, artifact):
+def test_one_asked_for_afresh_stands_until_the_new_one_does_and_checkpoints_until_it_is_made(store, artifact):
+    store.checkpoints(CACHE_KEY).write("1.npz", b"")
+    with pytest.raises(OSError, match="No space"):
+        store.make(CACHE_KEY, full, force=True)
+    assert store.checkpoints(CACHE_KEY).names() == ["1.npz"]
+
     def look(folder, lock):
         assert store.find(CACHE_KEY) == artifact
         return {**produce(folder), "count": 4}
@@ -172,13 +146,4 @@ def test_one_asked_for_afresh_stands_until_the_new_one_does(store, artifact):
     assert here
     assert store.find(CACHE_KEY) == renewed != artifact
     assert made_in(store) == [CACHE_KEY.key]
-
-
-def test_checkpoints_outlive_a_making_that_fails_and_go_when_it_is_made(store, artifact):
-    store.checkpoints(CACHE_KEY).write("1.npz", b"")
-    with pytest.raises(OSError, match="No space"):
-        store.make(CACHE_KEY, full, force=True)
-    store.clean_up()
-    assert store.checkpoints(CACHE_KEY).names() == ["1.npz"]
-    store.make(CACHE_KEY, produce, force=True)
     assert not store.checkpoints(CACHE_KEY).folder.exists()
