@@ -1,8 +1,10 @@
 """Progress at a terminal: a line a step, with how it ended and why it ran."""
 
+import logging
+
 import pytest
 
-from tasks.pipeline.progress import Event, TerminalReporter, took
+from tasks.pipeline.progress import Event, TerminalReporter, log_reporter, took
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(2.71, "2.7 s"), (59.7, "1 min 0 s"), (492, "8 min 12 s")])
@@ -28,3 +30,14 @@ def test_a_step_has_one_line_which_fits_the_terminal_and_a_failure_is_in_full(ca
         "✓ compare             done in 1.0 s (input evaluate[baselin…",
         "✗ report              no room",
     ]
+
+
+def test_the_log_has_a_line_for_start_milestone_and_end(caplog):
+    reporter = log_reporter(logging.getLogger("run"))
+    with caplog.at_level("INFO"):
+        reporter(Event("started", "train[dropout]", "new"))
+        reporter(Event("advanced", "train[dropout]", "batch 7", 1, 4))
+        reporter(Event("advanced", "train[dropout]", "epoch 2/4", 2, 4, milestone=True))
+        reporter(Event("ended", "train[dropout]", took(3)))
+    said = ("started (new)", "50%, epoch 2/4", "done in 3.0 s")
+    assert [record.getMessage() for record in caplog.records] == [f"train[dropout]: {text}" for text in said]
