@@ -4,14 +4,12 @@ Nothing here may hold a run up or fail it: if the server does not answer, the wo
 """
 
 import contextlib
-import json
 import os
 import re
 import time
 from pathlib import Path
-from typing import Any
 
-from prefect import get_run_logger
+from prefect import artifacts, get_client, get_run_logger
 from prefect.runtime import flow_run
 
 from flows.environment import URL
@@ -24,7 +22,7 @@ from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.progress import Event
 
-INTERVAL = 5.0  # seconds between two reports of progress
+INTERVAL = 5.0  # seconds between two reports of progress; Prefect's own client would try for a minute each time
 SERVER_WAIT = 86400  # seconds: a server that is away for longer does not learn how a run has ended
 
 
@@ -33,70 +31,51 @@ class ProgressArtifacts(contextlib.AbstractContextManager["ProgressArtifacts"]):
 
     def __init__(self) -> None:
         self.flow_run = str(flow_run.id)
-        self.notes: dict[str, str] = {}  # by label: the newest
-        self.sent: dict[str, tuple[str, float]] = {}  # the artifact's id, and when it was last updated
+        self.identifiers: dict[str, str] = {}  # of the artifacts, by label
+        self.updated: dict[str, float] = {}  # when
 
     def __exit__(self, *_: object) -> None:
         """Leave the artifacts as they are."""
 
     def __call__(self, event: Event) -> None:
-        """Show how far a training is, and how it ended; a server that does not answer gets the next news."""
-        label, over = event.label, event.kind in ("ended", "failed")
-        identifier, last = self.sent.get(label, ("", -INTERVAL))
-        if event.kind == "advanced" and label.startswith("train[") and event.total:
-            self.notes[label] = event.note
-        elif not over or label not in self.notes:
+        """Show how far a training is; a server that does not answer gets the next news."""
+        label, now = event.label, time.monotonic()
+        if event.kind != "advanced" or not label.startswith("train[") or not event.total:
             return
-        if not over and time.monotonic() - last < INTERVAL:
+        if event.done < event.total and now - self.updated.get(label, -INTERVAL) < INTERVAL:
             return
-        news: dict[str, Any] = {"description": f"{self.notes[label]} · {event.note}" if over else event.note}
-        if event.kind != "failed":
-            news["data"] = 100.0 if over else 100 * event.done / event.total
-        self.sent[label] = identifier, time.monotonic()
+        self.updated[label] = now
+        news = {"description": event.note, "data": 100 * event.done / event.total}
         with contextlib.suppress(RunError, FileNotFoundError):
-            if identifier:
-                request(os.environ[URL], f"artifacts/{identifier}", news, "PATCH", timeout=INTERVAL)
+            if label in self.identifiers:
+                request(os.environ[URL], f"artifacts/{self.identifiers[label]}", news, "PATCH", timeout=INTERVAL)
             else:
                 key = re.sub("[^a-z0-9]+", "-", f"progress-of-{label.lower()}").strip("-")
                 made = {"key": key, "type": "progress", "flow_run_id": self.flow_run, **news}
-                identifier = request(os.environ[URL], "artifacts/", made, timeout=INTERVAL)["id"]
-                self.sent[label] = identifier, time.monotonic()
+                self.identifiers[label] = request(os.environ[URL], "artifacts/", made, timeout=INTERVAL)["id"]
 
 
 def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
     """Name the flow run by recipe and key, put verdict, comparison and report beside it; return the report's link."""
     pages = next((environment[PAGES_URL] for environment in find_service("pages").values()), None)
     link = f"{pages}/{page.name}" if pages and page.parent == PROJECT / "reports" else page.as_uri()
-    url, run, linked = os.environ.get(URL), str(flow_run.id), f"[Report]({link})"
-    if not url:  # the server ends with the run
+    if not os.environ.get(URL):  # the server ends with the run
         return link
-    text = "\n\n".join([*verdict(artifact), linked])
     legend = "Accuracy of each network; gap: train minus test accuracy, in points."
-    shown = (
-        ("comparison", "table", json.dumps(numbers(artifact)), legend),
-        ("verdict", "markdown", text, "Which network to keep, and why."),
-        ("report", "markdown", linked, "The report on this run."),
-    )
+    sentences = "\n\n".join([*verdict(artifact), f"[Report]({link})"])
     try:
-        request(url, f"flow_runs/{run}", {"name": f"{recipe}-{artifact.key[:8]}"}, "PATCH")
-        for key, kind, data, description in shown:
-            of = {"flow_run_id": run, "key": key, "type": kind}
-            request(url, "artifacts/", {**of, "data": data, "description": description})
-    except (RunError, FileNotFoundError) as error:
+        get_client(sync_client=True).update_flow_run(flow_run.id, name=f"{recipe}-{artifact.key[:8]}")
+        artifacts.create_table_artifact(numbers(artifact), "comparison", legend)
+        artifacts.create_markdown_artifact(sentences, "verdict", "Which network to keep, and why.")
+        artifacts.create_link_artifact(link, "Report", "report", "The report on this run.")
+    except Exception as error:
         get_run_logger().warning("the Prefect server refused the run's result (%s)", error)
     return link
 
 
 def await_server() -> None:
     """Wait until the server can record how this run ends: Prefect itself gives up after a minute."""
-    began, run = time.monotonic(), str(flow_run.id)
-    while time.monotonic() - began < SERVER_WAIT:
-        try:
-            request(os.environ[URL], f"flow_runs/{run}")
-        except FileNotFoundError:  # it has forgotten the run
-            return
-        except RunError as error:
-            get_run_logger().warning("%s; waiting until it answers", error)
-            time.sleep(60)
-        else:
-            return
+    began, client = time.monotonic(), get_client(sync_client=True)
+    while (error := client.api_healthcheck()) and time.monotonic() - began < SERVER_WAIT:
+        get_run_logger().warning("the Prefect server does not answer (%s); waiting until it does", error)
+        time.sleep(10)
