@@ -4,10 +4,8 @@ The artifact store alone decides what is up to date; Prefect keeps no results th
 is returned as a state with one sentence, not raised, so that no log shows a traceback for it.
 """
 
-import contextlib
 import os
-import threading
-from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from prefect import Flow, flow, flow_engine, get_run_logger
@@ -17,20 +15,21 @@ from prefect.futures import PrefectFuture, as_completed
 from prefect.runtime import deployment
 from prefect.runtime import flow_run as this_run
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Completed, Failed
+from prefect.states import Completed
+from prefect.utilities.timeout import timeout
 
 from flows.environment import URL
 from flows.operations.notify import notify, notify_of_failure, promote_winner
 from flows.orchestration.server_reporting import ProgressArtifacts, await_server, show_result
 from flows.orchestration.task import as_task, exception_of, failed
-from flows.orchestration.task_runners import engine_of
+from flows.orchestration.task_runners import Engine
 from flows.plan import Dag, ForcedReruns, flatten, plan
 from flows.pruning import retain
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError, ValidationFailed, describe
 from tasks.pipeline.fork_server import start_server
-from tasks.pipeline.node import Node, store_of
+from tasks.pipeline.node import Node
 from tasks.pipeline.progress import watching
 from tasks.pipeline.provenance import commit
 from tasks.pipeline.run_records import Record, last_completed, recorded
@@ -40,7 +39,9 @@ from tasks.reporting.publish import page_of, publish, publish_refusal
 from tasks.settings.settings import Settings
 from tasks.training.tensorflow import environment
 
-Futures = dict[PrefectFuture[Any], str]  # each with its node's label
+
+class TimeLimitReached(TimeoutError):
+    """The run has taken as long as it may."""
 
 
 # Prefect would end a run that loses its slot, its server being away for minutes. Two at once do no harm here: each
@@ -54,7 +55,8 @@ def as_flow(dag: Dag, kind: type[Settings]) -> Flow[..., Any]:
 
     def run(settings: Settings = default) -> Any:
         try:
-            return run_all(dag, settings)
+            report, page = run_all(dag, settings)
+            return Completed(message=f"report: {page}", data=report)
         except (RunError, UserError) as error:
             return failed(error)
         except OSError as error:
@@ -77,8 +79,12 @@ def on_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
     notify_of_failure(os.environ.get(URL, ""), flow_run.name, str(flow_run.id), f"{state.name}: {state.message}")
 
 
-def run_all(dag: Dag, settings: Settings) -> State:
-    """Run the nodes that are not up to date, record the run, and report how it ended."""
+def run_all(dag: Dag, settings: Settings) -> tuple[Artifact, Path]:
+    """Run the nodes that are not up to date, record the run, and tell of its result; return the report and its page.
+
+    Raises:
+        RunError, UserError: a node failed, or the run took too long.
+    """
     log, server = get_run_logger(), os.environ.get(URL, "")  # of a server that outlives the run
     places = (settings.data_dir, settings.reports_dir, server or f"{PREFECT_API_URL.value()} (while this run lasts)")
     log.info("Code: %s (%s). Data: %s. Reports: %s. Prefect server: %s.", PROJECT, commit(), *places)
@@ -88,58 +94,74 @@ def run_all(dag: Dag, settings: Settings) -> State:
     if deployment.id and settings.engine == "local":
         start_server(ahead.libraries, environment())
     before = last_completed(settings.data_dir, settings.command)
-    futures: Futures = {}
-    known = {"command": settings.command, "recipe": settings.run_name}
-    with recorded(settings.data_dir, **known) as record:
-        ended = run_nodes(dag, settings, record, futures, live)
-        report: Any = ended.data
-        if ended.is_completed():
+    try:
+        with recorded(settings.data_dir, command=settings.command, recipe=settings.run_name) as record:
+            try:
+                report, page = run_nodes(dag, settings, record, live)
+            except ValidationFailed as error:
+                raise RunError(f"{error}; see {publish_refusal(error.artifact, settings.reports_dir)}") from error
             record.end("completed", keep=report.summary["winner"])
-        else:
-            record.end("failed", ended.message or "")
-    if deployment.id:
-        await_server()
-    if ended.is_completed():
-        if settings.keep_runs:
-            log.info("%s", retain(settings))
-        announce_result(report, settings, before)
-    return ended
+    finally:
+        if deployment.id:
+            await_server()
+    if settings.keep_runs:
+        log.info("%s", retain(settings))
+    announce_result(report, settings, before)
+    return report, page
 
 
-def run_nodes(dag: Dag, settings: Settings, record: Record, futures: Futures, live: LivePage) -> State:
-    """Run every node as a task, and publish the report; return the state that the flow run ends in."""
-    forced, engine = ForcedReruns(settings.force), engine_of(settings)
-    too_long = threading.Event()
+def run_nodes(dag: Dag, settings: Settings, record: Record, live: LivePage) -> tuple[Artifact, Path]:
+    """Run every node as a task, and publish the report; return it and its page.
+
+    Raises:
+        RunError, UserError: a node failed, or the run took too long.
+    """
+    forced, engine = ForcedReruns(settings.force), Engine(settings)
+    futures: dict[PrefectFuture[Any], str] = {}  # each with its node's label
 
     def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
-        made_of = [futures[given] for given in flatten(inputs, PrefectFuture)]
-        task = as_task(node, network, settings, forced.reason(node, network, made_of), record.name)
+        reason = forced.reason(node, network, [futures[given] for given in flatten(inputs, PrefectFuture)])
+        task = as_task(node, network, settings, force_reason=reason, run_name=record.name)
         future = engine.submit(task, inputs, after)
         futures[future] = node.label(network)
         return future
 
-    def stop() -> None:
-        too_long.set()
-        engine.stop()
-
-    shown = [ProgressArtifacts()] if os.environ.get(URL) else []
-    with watching(live, *shown), time_limit(settings.time_limit, stop), engine:
+    hours, shown = settings.time_limit, [ProgressArtifacts()] if os.environ.get(URL) else []
+    with watching(live, *shown), engine:
         try:
-            report = dag(run, settings)
-            failure = wait_for(futures, record)
+            with timeout(hours and 3600 * hours, TimeLimitReached):
+                report = dag(run, settings)
+                failure = wait_for(futures, record)
+        except TimeLimitReached:
+            engine.stop()
+            failure = RunError(f"stopped after {hours:g} hours (--time-limit); finished steps are kept")
         except BaseException:  # cancelled, or terminated: nothing must work on for nobody
             engine.stop()
             record.end("stopped")
             raise
-        if too_long.is_set():
-            why = f"stopped after {settings.time_limit:g} hours (--time-limit); finished steps are kept"
-            failure = failed(RunError(why))
-        live.end("failed" if failure else "")
-        try:
-            return _with_page(failure, settings) if failure else _published(report, futures, settings)
-        except RunError as error:
-            live.end("failed")
-            return failed(error)
+        if failure:
+            raise failure
+        live.end()
+        artifact = engine.store.fetch(report.result())
+        for future, label in futures.items():  # what later runs quote, and what they challenge
+            if label == "compare_trainings" or (settings.challenge and label.startswith("evaluate[")):
+                engine.store.fetch(future.result())
+        return artifact, publish(artifact, settings.reports_dir)
+
+
+def wait_for(futures: dict[PrefectFuture[Any], str], record: Record) -> Exception | None:
+    """Wait for all nodes and record how each ended; return the first failure."""
+    failure: Exception | None = None
+    for future in as_completed(list(futures)):
+        future.wait()  # for the state itself: until then, it is what the server knows of it
+        state = future.state
+        if state.is_completed():
+            artifact = future.result()
+            record.node(futures[future], artifact.key, state.name == "Cached", artifact.manifest["made"])
+        elif not failure and (state.is_failed() or state.is_crashed()):
+            error = exception_of(state)
+            failure = error if isinstance(error, RunError | UserError) else RunError(state.message)
+    return failure
 
 
 def announce_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
@@ -150,47 +172,3 @@ def announce_result(artifact: Artifact, settings: Settings, before: Record | Non
         text = f"The verdict changed: keep {keep} instead of {kept} ({settings.run_name}). {link}"
         notify("verdict changed", text, keep=keep, report=link)
     promote_winner(artifact, settings, link)
-
-
-@contextlib.contextmanager
-def time_limit(hours: float | None, stop: Callable[[], None]) -> Iterator[None]:
-    """Have the run stopped after so many hours, if it lasts so long."""
-    timer = threading.Timer((hours or 0) * 3600, stop)
-    timer.daemon = True
-    if hours:
-        timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _published(report: PrefectFuture[Any], futures: Futures, settings: Settings) -> State:
-    """Publish the report's page; return the state of the flow run."""
-    store = store_of(settings)
-    artifact = store.fetch(report.result())
-    for future, label in futures.items():  # what later runs quote, and what they challenge
-        if label == "compare_trainings" or (settings.challenge and label.startswith("evaluate[")):
-            store.fetch(future.result())
-    return Completed(message=f"report: {publish(artifact, settings.reports_dir)}", data=artifact)
-
-
-def _with_page(failure: State, settings: Settings) -> State:
-    """Publish the page of a failed validation, if that is the failure; return the state of the flow run."""
-    error = exception_of(failure)
-    if not isinstance(error, ValidationFailed):
-        return failure
-    return failed(RunError(f"{error}; see {publish_refusal(error.artifact, settings.reports_dir)}"))
-
-
-def wait_for(futures: Futures, record: Record) -> State | None:
-    """Wait for all nodes and record how each ended; return the first failure."""
-    failure: State | None = None
-    for future in as_completed(list(futures)):
-        future.wait()  # for the state itself: until then, it is what the server knows of it
-        if future.state.is_completed():
-            artifact = future.result()
-            record.node(futures[future], artifact.key, future.state.name == "Cached", artifact.manifest["made"])
-        elif not failure and (future.state.is_failed() or future.state.is_crashed()):
-            failure = Failed(message=future.state.message, data=future.state.data)
-    return failure

@@ -19,10 +19,8 @@ from tasks.pipeline.workers import stopping
 from tasks.settings.settings import Settings
 
 
-def as_task(
-    node: Node, network: str | None, settings: Settings, force_reason: str | None = None, run: str = ""
-) -> Task[..., Any]:
-    """Return the Prefect task that runs a node, even if its artifact is up to date, given a reason to."""
+def as_task(node: Node, network: str | None, settings: Settings, **how: str | None) -> Task[..., Any]:
+    """Return the Prefect task that runs a node, as `Node.run` is told."""
     label, submitter = node.label(network), None
     if settings.engine != "local":  # one arithmetic for all, whatever the other machines' processors
         submitter = (PROJECT, node.fingerprint(settings, network))
@@ -30,7 +28,7 @@ def as_task(
     # Another try may help after a killed worker, and a run that nobody waits for where the network is down.
     retryable = WorkerCrashed | Unreachable if deployment.id else WorkerCrashed
     return Task(
-        partial(run_node, node, network, settings, submitter, force_reason, run),
+        partial(run_node, node, network, settings, submitter, how),
         name=label,
         task_run_name=label,
         description=node.function.__doc__,
@@ -44,30 +42,20 @@ def as_task(
 
 
 def run_node(
-    node: Node,
-    network: str | None,
-    settings: Settings,
-    submitter: Submitter | None,
-    force_reason: str | None,
-    run: str,
-    inputs: Inputs,
+    node: Node, network: str | None, settings: Settings, submitter: Submitter | None, how: Any, inputs: Inputs
 ) -> Any:
     """Run a node within a Prefect task, perhaps on another machine than its submitter; return the state it ends in."""
-    if stopping.is_set():
-        return Failed(message="stopped")
-    label = node.label(network)
-    reporter = log_reporter(get_run_logger())
-    failure: RunError | UserError
+    label, reporter = node.label(network), log_reporter(get_run_logger())
     try:
         if submitter:
             settings, inputs = localize(submitter, node, network, settings, inputs)
-        artifact, made = node.run(settings, network, inputs, reporter, force_reason, run)
+        artifact, made = node.run(settings, network, inputs, reporter, **how)
+        return Completed(name="Completed" if made else "Cached", message=artifact.key, data=artifact)
     except (RunError, UserError) as error:
-        failure, detail = error, "\n".join(getattr(error, "__notes__", []))
+        failure: Exception = error
+        detail = "\n".join(getattr(error, "__notes__", []))
     except Exception as error:  # a bug in the node: its traceback is for whoever mends it
         failure, detail = RunError(f"{label}: {type(error).__name__}: {error}"), traceback.format_exc()
-    else:
-        return Completed(name="Completed" if made else "Cached", message=artifact.key, data=artifact)
     if not stopping.is_set():
         reporter(Event("failed", label, str(failure), detail=detail))
     return failed(failure)

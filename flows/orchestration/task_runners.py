@@ -25,7 +25,7 @@ from tasks.pipeline.fork_server import HEAVY, start_server
 from tasks.pipeline.node import Inputs, Node, map_artifacts, store_of
 from tasks.pipeline.progress import Event, log_reporter, took
 from tasks.pipeline.provenance import cores
-from tasks.pipeline.workers import stop_workers
+from tasks.pipeline.workers import stop_workers, stopping
 from tasks.settings.settings import Settings
 from tasks.training.tensorflow import environment
 
@@ -35,39 +35,18 @@ Submitter = tuple[Path, dict[str, dict[str, str]]]  # the project that sends a t
 
 
 class Engine:
-    """Runs tasks while the context lasts; this one in threads of this process, which wait for workers."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=32)
-
-    def __enter__(self) -> Self:
-        self.runner.__enter__()
-        return self
-
-    def __exit__(self, *how: Any) -> None:
-        self.runner.__exit__(*how)
-
-    def submit(self, task: Task[..., Any], inputs: Any, after: Any) -> PrefectFuture[Any]:
-        """Have a task run when its inputs are there, and what it comes after."""
-        return self.runner.submit(task, {"inputs": inputs}, wait_for=[after] if after else None)
-
-    def stop(self) -> None:
-        """Start nothing more, and stop what runs."""
-        stop_workers()
-
-
-class Cluster(Engine):
-    """Sends tasks to other machines, and reports here how they end."""
+    """Runs tasks while the context lasts: in threads of this process, which wait for workers, or on other machines."""
 
     def __init__(self, settings: Settings) -> None:
         if settings.scheduler and not os.environ.get(URL):
             raise UserError("--scheduler needs a Prefect server that its machines reach: set PREFECT_API_URL to one")
-        self.settings = settings
-        self.runner, self.cancel = {"dask": _dask, "ray": _ray}[settings.engine](settings.scheduler)
-        self.store = store_of(settings)
-        self.stopped = False
-        self.futures: list[PrefectFuture[Any]] = []
+        self.settings, self.store, self.is_local = settings, store_of(settings), settings.engine == "local"
+        if self.is_local:
+            self.runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=32)
+        else:
+            self.runner, self.cancel = {"dask": _dask, "ray": _ray}[settings.engine](settings.scheduler)
+        self.reporter = log_reporter(get_run_logger())
+        self.futures: list[Any] = []  # on other machines
 
     def __enter__(self) -> Self:
         """Connect.
@@ -76,10 +55,10 @@ class Cluster(Engine):
             RunError: it does not start, or its scheduler does not answer.
         """
         engine, where = self.settings.engine, self.settings.scheduler or "this machine"
-        self.reporter = log_reporter(get_run_logger())
-        self.reporter(Event("started", engine, f"connecting to {where}"))
+        if not self.is_local:
+            self.reporter(Event("started", engine, f"connecting to {where}"))
         try:
-            super().__enter__()
+            self.runner.__enter__()
             getattr(self.runner, "client", None)  # a Dask runner connects at the first access
         except Exception as error:  # each engine has exceptions of its own
             said = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -88,19 +67,24 @@ class Cluster(Engine):
             ) from error
         return self
 
+    def __exit__(self, *how: Any) -> None:
+        self.runner.__exit__(*how)
+
     def submit(self, task: Task[..., Any], inputs: Any, after: Any) -> PrefectFuture[Any]:
-        """Have a task run on another machine, which finds its inputs in the store."""
-        future = super().submit(task, map_artifacts(self.store.fetch, inputs), after)
-        self.futures.append(future)
-        known = contextvars.copy_context()  # the thread that calls back would not know the run's server
-        future.add_done_callback(lambda done: known.run(self._report, task.name, done))
+        """Have a task run when its inputs are there, which another machine finds in the store, and what it is after."""
+        given = {"inputs": map_artifacts(self.store.fetch, inputs)}
+        future = self.runner.submit(task, given, wait_for=[after] if after else None)
+        if not self.is_local:
+            self.futures.append(future)
+            known = contextvars.copy_context()  # the thread that calls back would not know the run's server
+            future.add_done_callback(lambda done: known.run(self._report, task.name, done))
         return future
 
     def stop(self) -> None:
-        """Take back what has not begun; what has, Dask lets run to its end, and Ray kills."""
-        self.stopped = True
-        for future in list(self.futures):
-            self.cancel(future.wrapped_future)  # type: ignore[attr-defined]
+        """Start nothing more, and stop what runs; but for what has begun on Dask, which runs to its end."""
+        stop_workers()
+        for future in self.futures:
+            self.cancel(future.wrapped_future)
 
     def _report(self, label: str, future: PrefectFuture[Any]) -> None:
         future.wait()
@@ -108,7 +92,7 @@ class Cluster(Engine):
         if state.is_completed():
             how = "cached" if state.name == "Cached" else took(future.result().manifest["made"]["seconds"])
             self.reporter(Event("ended", label, how))
-        elif not self.stopped:
+        elif not stopping.is_set():
             self.reporter(Event("failed", label, state.message or str(state.name)))
 
 
@@ -135,11 +119,6 @@ def _ray(scheduler: str | None) -> tuple[TaskRunner[Any], Callable[[Any], object
     here = {} if scheduler else {"num_cpus": cores(), "include_dashboard": False}
     runner = RayTaskRunner(address=scheduler or "local", init_kwargs={"log_to_driver": False, **here})
     return runner, partial(ray.cancel, force=True)
-
-
-def engine_of(settings: Settings) -> Engine:
-    """Return the engine that the settings name."""
-    return Engine(settings) if settings.engine == "local" else Cluster(settings)
 
 
 def localize(

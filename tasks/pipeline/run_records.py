@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.pipeline.artifact import Artifact
+from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.reading import read_json
 from tasks.pipeline.staging import clean_up, lock, lock_of, replace_file
 from tasks.pipeline.store import RUNS
@@ -75,7 +76,8 @@ def recorded(data_dir: Path, **known: Any) -> Iterator[Record]:
         try:
             yield record
         except Exception as error:
-            record.end("failed", f"{type(error).__name__}: {error}")
+            expected = isinstance(error, RunError | UserError)
+            record.end("failed", str(error) if expected else f"{type(error).__name__}: {error}")
             raise
         except BaseException:
             record.end("stopped")

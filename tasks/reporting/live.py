@@ -36,8 +36,9 @@ class LivePage:
         self.thread.start()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.end("stopped" if error[0] else "")
+    def __exit__(self, _: object, error: object, __: object) -> None:
+        how = "failed" if isinstance(error, Exception) else "stopped"
+        self.end(how if error else "")
 
     def __call__(self, event: Event) -> None:
         """Show a node’s progress, and a training’s curves."""

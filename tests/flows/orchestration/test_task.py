@@ -67,7 +67,7 @@ def test_a_node_whose_child_was_killed_is_tried_again_twice(end_of):
 
 
 def test_a_task_can_be_sent_to_another_process_as_dask_does(tmp_path):
-    task = as_task(train, "dropout", Settings(data_dir=tmp_path), "forced")
+    task = as_task(train, "dropout", Settings(data_dir=tmp_path), force_reason="forced")
     sent = cloudpickle.dumps(task)
     code = "import cloudpickle, sys; print(cloudpickle.loads(sys.stdin.buffer.read()).name)"
     done = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=True, cwd=PROJECT)

@@ -9,7 +9,7 @@ import pytest
 from prefect import flow
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
-from flows.orchestration.task_runners import engine_of, localize
+from flows.orchestration.task_runners import Engine, localize
 from tasks.download import download
 from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.settings import PROJECT, Settings
@@ -89,7 +89,7 @@ def test_a_scheduler_that_does_not_answer_is_said_in_a_sentence(server, monkeypa
     def connecting():
         with (
             pytest.raises(RunError, match=f"^dask at {scheduler} does not answer \\("),
-            engine_of(Settings(engine="dask", scheduler=scheduler)),
+            Engine(Settings(engine="dask", scheduler=scheduler)),
         ):
             pass
 
@@ -100,4 +100,4 @@ def test_a_scheduler_that_does_not_answer_is_said_in_a_sentence(server, monkeypa
 def test_a_scheduler_needs_a_server_of_its_own(monkeypatch):
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     with pytest.raises(UserError, match="--scheduler needs a Prefect server that its machines reach: set PREFECT_"):
-        engine_of(Settings(engine="dask", scheduler="tcp://192.0.2.1:8786"))
+        Engine(Settings(engine="dask", scheduler="tcp://192.0.2.1:8786"))
