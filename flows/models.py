@@ -5,7 +5,7 @@ from tasks.evaluation import xgboost as xgboost_evaluation
 from tasks.pipeline.node import Node
 from tasks.train import train
 from tasks.training import xgboost as xgboost_training
-from tasks.training.trees import XGBOOST
+from tasks.training.xgboost import XGBOOST
 
 
 def trainer(name: str) -> Node:

@@ -13,7 +13,7 @@ import numpy as np
 from tasks.data.dataset import DataSet
 from tasks.data.splits import load_labels
 from tasks.evaluation.paired import compare_correct
-from tasks.evaluation.probabilities import load_probabilities
+from tasks.evaluation.predictions import load_probabilities
 from tasks.formatting import interval, points
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node

@@ -20,7 +20,7 @@ from tasks.evaluation.intervals import difference_of, proportion
 from tasks.evaluation.metrics import Metrics
 from tasks.evaluation.models import Estimate
 from tasks.evaluation.paired import PairwiseDifferences, Predictions, compare_classes, compare_correct, differ
-from tasks.evaluation.probabilities import load_probabilities
+from tasks.evaluation.predictions import load_probabilities
 from tasks.evaluation.rule import Choice, choose, headline
 from tasks.formatting import count, interval, p_value, percent, points
 from tasks.pipeline.artifact import Artifact

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tasks.pipeline.user_module import UserFunction
 
 NORMALIZATIONS = tuple(f"{kind}Normalization" for kind in ("", "Batch", "Group", "Layer", "RMS"))
+WITH_KERNEL = ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D")
 SHOWN = ("filters", "kernel_size", "pool_size", "units", "rate", "strides", "padding", "activation")  # of a layer
 
 
@@ -50,12 +51,12 @@ def evaluate(
     from tasks.training.train_step import Predictor
 
     model = load_model(train.folder / "model.keras", precision, own_network)
-    passes = 2 if tta == "flip" else 1
     with ThreadPoolExecutor(cores()) as pool:
         predict: Predict = Predictor(model, pool)
         if tta == "flip":
             predict = mean_over_flips(predict)
-        return measure_all(output, prepare, predict, layers_of(model, passes), cores(), progress)
+        layers = layers_of(model, passes=2 if tta == "flip" else 1)
+        return measure_all(output, prepare, predict, layers, cores(), progress)
 
 
 def mean_over_flips(predict: Predict) -> Predict:
@@ -75,30 +76,23 @@ def layers_of(model: keras.Model, passes: int = 1) -> list[dict[str, Any]]:
     Multiply-adds are those of kernels, in all passes: each is used once at every place of the output, as in
     convolutions and dense layers. `None` of other layers with weights, but for normalizations, which only scale.
     """
-    return [
-        {
-            "type": type(layer).__name__,
-            "settings": {name: value for name, value in layer.get_config().items() if name in SHOWN},
-            "shape": _shape(layer),
-            "parameters": layer.count_params(),
-            "multiply_adds": _multiply_adds(layer, passes),
-        }
-        for layer in model.layers
-        if type(layer).__name__ != "InputLayer"
-    ]
-
-
-def _shape(layer: keras.layers.Layer) -> list[int | None]:
     import keras
 
-    try:
-        return list(keras.tree.flatten(layer.output)[0].shape[1:])
-    except (AttributeError, ValueError):
-        return []
-
-
-def _multiply_adds(layer: keras.layers.Layer, passes: int) -> int | None:
-    name, places = type(layer).__name__, [size for size in _shape(layer)[:-1] if size]
-    if name in ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D") and len(places) == len(_shape(layer)) - 1:
-        return passes * math.prod(layer.kernel.shape) * math.prod(places)
-    return None if layer.count_params() and name not in NORMALIZATIONS else 0
+    described = []
+    for layer in model.layers:
+        name, outputs = type(layer).__name__, keras.tree.flatten(getattr(layer, "output", []))
+        shape = list(outputs[0].shape[1:]) if outputs else []
+        multiply_adds = None if layer.count_params() and name not in NORMALIZATIONS else 0
+        if name in WITH_KERNEL and shape and None not in shape:
+            multiply_adds = passes * math.prod(layer.kernel.shape) * math.prod(shape[:-1])
+        settings = {name: value for name, value in layer.get_config().items() if name in SHOWN}
+        described.append(
+            {
+                "type": name,
+                "settings": settings,
+                "shape": shape,
+                "parameters": layer.count_params(),
+                "multiply_adds": multiply_adds,
+            }
+        )
+    return [of_layer for of_layer in described if of_layer["type"] != "InputLayer"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tasks.evaluation.models import Estimate
 from tasks.formatting import join_words, percent, size
-from tasks.training.trees import XGBOOST
+from tasks.training.xgboost import XGBOOST
 
 RULE = (
     "The highest validation accuracy wins. A candidate is tied with it if the 95% interval of their paired difference "

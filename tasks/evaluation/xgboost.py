@@ -10,7 +10,7 @@ from tasks.evaluation.predictions import measure_all
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.node import node
 from tasks.pipeline.progress import Progress
-from tasks.training.trees import MODEL, THREADS, XGBOOST_DISTRIBUTION, described
+from tasks.training.xgboost import MODEL, THREADS, XGBOOST_DISTRIBUTION, described
 
 PREDICTION_CHUNK = 5_000  # images that are predicted together
 

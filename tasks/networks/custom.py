@@ -33,50 +33,44 @@ def build(custom: UserFunction, seed: int, precision: str) -> keras.Model:
         UserError: the file or the function fails, or what it returns is no such model.
     """
     model = custom.call()
-    _check_shapes(custom, model)
+    _check_kind(custom, model)
     begin(seed, precision)
     if not all(map(np.array_equal, model.get_weights(), custom.call().get_weights())):
         raise _misfit(custom, "starts from other weights each time: draw them by keras.random, or with a seed")
-    given = _probabilities(custom, model)
-    again = _probabilities(custom, _load(custom, model, precision))
-    if given is not None and again is not None and not np.allclose(given, again, atol=ROUNDING):
+    given, repeatable = _probabilities(custom, model)
+    sums = given.sum(axis=1)
+    if not (given >= 0).all() or not np.allclose(sums, 1, atol=ROUNDING):
+        raise _misfit(custom, f"gives numbers from {given.min():.3g}, which add up to {sums[0]:.3g} for an image")
+    again, _ = _probabilities(custom, _load(custom, model, precision))
+    if repeatable and not np.allclose(given, again, atol=ROUNDING):
         raise _misfit(custom, "builds what gives other probabilities once it is saved and loaded", TO_SAVE)
     return model
 
 
-def _check_shapes(custom: UserFunction, model: Any) -> None:
+def _check_kind(custom: UserFunction, model: Any) -> None:
     import keras
 
     if not isinstance(model, keras.Model):
         raise _misfit(custom, f"returns {type(model).__name__}")
-    if not model.built or not hasattr(model, "input_shape"):  # of a class of one's own, not even then
-        raise _misfit(custom, "does not say what its model takes: begin it with keras.Input")
-    if model.input_shape != (None, *IMAGE):
-        raise _misfit(custom, f"takes {model.input_shape}")
-    outputs = model.compute_output_spec(keras.KerasTensor((None, *IMAGE)))  # by name, where they have names
-    shapes = keras.tree.map_structure(lambda output: output.shape, outputs)
-    if shapes != (None, CLASSES):
-        raise _misfit(custom, f"gives {shapes}")
+    takes, gives = (getattr(model, f"{which}_shape", None) for which in ("input", "output"))
+    if (takes, gives) != ((None, *IMAGE), (None, CLASSES)):
+        raise _misfit(custom, f"takes {takes} and gives {gives}; begin it with keras.Input")
     for method in ("train_step", "compute_loss"):
         if getattr(type(model), method) is not getattr(keras.Model, method):
             raise _misfit(custom, f"has a {method} of its own, which is not used here")
 
 
-def _probabilities(custom: UserFunction, model: keras.Model) -> np.ndarray | None:
-    """Return what it gives for eight images, in inference mode, unless that is something else each time."""
+def _probabilities(custom: UserFunction, model: keras.Model) -> tuple[np.ndarray, bool]:
+    """Return what it gives for eight images, in inference mode, and whether that is the same each time."""
     from tasks.training.train_step import Predictor
 
     images = np.random.default_rng(0).random((8, *IMAGE), dtype=np.float32)
     try:
         with ThreadPoolExecutor(1) as pool:
             predict = Predictor(model, pool)
-            given = np.concatenate(list(predict(images)))
+            return np.concatenate(list(predict(images))), predict.repeatable
     except Exception as error:
         raise custom.fault(error) from error
-    sums = given.sum(axis=1)
-    if not (given >= 0).all() or not np.allclose(sums, 1, atol=ROUNDING):
-        raise _misfit(custom, f"gives numbers from {given.min():.3g}, which add up to {sums[0]:.3g} for an image")
-    return given if predict.repeatable else None
 
 
 def _load(custom: UserFunction, model: keras.Model, precision: str) -> keras.Model:

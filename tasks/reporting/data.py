@@ -16,7 +16,7 @@ from tasks.evaluation.comparison import Comparison
 from tasks.evaluation.metrics import Metrics
 from tasks.evaluation.models import Count, Model, Share
 from tasks.evaluation.paired import PairwiseDifferences
-from tasks.evaluation.probabilities import load_probabilities
+from tasks.evaluation.predictions import load_probabilities
 from tasks.formatting import caution
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.cache_key import label_of

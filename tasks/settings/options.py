@@ -15,7 +15,7 @@ from tasks.data.dataset import FASHION_MNIST
 from tasks.pipeline import PROJECT
 from tasks.settings.models import NAMES
 from tasks.settings.presets import Augmentation, Precision, Schedule, TestTimeAugmentation
-from tasks.training.trees import XGBOOST
+from tasks.training.xgboost import XGBOOST
 
 MODELS = (*NAMES, XGBOOST)
 RENAMED = {  # old spelling: new one

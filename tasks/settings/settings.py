@@ -27,7 +27,7 @@ from tasks.settings.models import CUSTOM_EPOCHS, networks
 from tasks.settings.options import GROUPS, MODELS, RENAMED, Options, from_the_project
 from tasks.settings.presets import PRESETS, Preset, has_bfloat16
 from tasks.training.recipe import Recipe
-from tasks.training.trees import XGBOOST, XGBOOST_DISTRIBUTION
+from tasks.training.xgboost import XGBOOST, XGBOOST_DISTRIBUTION
 
 PATH_OPTIONS = ("source", *GROUPS["where"])  # where things are says nothing about what they are
 RUN_OPTIONS = (*PATH_OPTIONS, *GROUPS["this run"], *GROUPS["champion"], *GROUPS["cluster"])

@@ -6,11 +6,14 @@ are XGBoost's defaults; the validation data says when to stop. A training that w
 checkpoint, to the same bits.
 """
 
+from __future__ import annotations
+
 import json
 import re
+import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,14 +23,21 @@ from tasks.pipeline.checkpoints import Checkpoints
 from tasks.pipeline.node import node
 from tasks.pipeline.progress import Progress
 from tasks.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from tasks.training.trees import CLASSES, DEPTH, LEARNING_RATE, MODEL, THREADS, XGBOOST_DISTRIBUTION, described
 
+if TYPE_CHECKING:
+    import xgboost
+
+XGBOOST = "xgboost"  # the model of this name is no network
+XGBOOST_DISTRIBUTION = "xgboost" if sys.platform == "darwin" else "xgboost-cpu"
+LEARNING_RATE, DEPTH = 0.3, 6
+THREADS = 4  # always, as sums are taken thread by thread: else the trees would be a machine's own
+MODEL = "model.ubj"  # XGBoost's own format
 ROUNDS = 1_000  # at most
 EARLY_STOPPING_ROUNDS = 10  # without a lower validation loss
 CHECKPOINT_INTERVAL = 30  # seconds
 PARAMETERS = {
     "objective": "multi:softprob",
-    "num_class": CLASSES,
+    "num_class": 10,
     "eta": LEARNING_RATE,
     "max_depth": DEPTH,
     "nthread": THREADS,
@@ -72,6 +82,18 @@ def train(output: Path, *, prepare: Artifact, checkpoints: Checkpoints, progress
         "parameters": described(booster[:best])["parameters"],
         "validation_accuracy": history[best - 1]["validation_accuracy"],
         "measured": {"seconds": round(time.perf_counter() - began, 3), "threads": THREADS},
+    }
+
+
+def described(booster: xgboost.Booster) -> dict[str, Any]:
+    """Return the trees as a network's layer is told; what they add up for an image is a value a tree."""
+    trees = len(booster.get_dump())
+    return {
+        "type": "Trees",
+        "settings": {"trees": trees, "depth": DEPTH, "rate": LEARNING_RATE},
+        "shape": [PARAMETERS["num_class"]],
+        "parameters": len(booster.trees_to_dataframe()),  # a threshold at each fork, a value at each leaf
+        "multiply_adds": trees,
     }
 
 

@@ -11,7 +11,7 @@ from tasks.formatting import percent
 from tasks.reporting.data import Run
 from tasks.reporting.plots import MUTED, Interval, Panel, interval_plot, look, short
 from tasks.reporting.sections.networks import multiply_adds_of
-from tasks.training.trees import XGBOOST
+from tasks.training.xgboost import XGBOOST
 
 TITLE = "Side by side"
 HERE = "this run"

@@ -11,7 +11,7 @@ from tasks.reporting.data import Run
 from tasks.reporting.plots import Interval, Panel, interval_plot, look, short
 from tasks.reporting.sections.learning import lowest_loss
 from tasks.reporting.sections.networks import describe
-from tasks.training.trees import XGBOOST
+from tasks.training.xgboost import XGBOOST
 
 TITLE = "The verdict"
 CLOSE = 0.05  # relative difference from a ratio that has a name

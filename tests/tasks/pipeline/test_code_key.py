@@ -22,9 +22,9 @@ ALL = ("baseline", "dropout", "logistic", "residual", "xgboost")
 TRAIN, EVALUATE = ({f"{verb}[{name}]" for name in ALL} for verb in ("train", "evaluate"))
 TRAIN_NETWORKS, EVALUATE_NETWORKS = TRAIN - {"train[xgboost]"}, EVALUATE - {"evaluate[xgboost]"}
 OF_NETWORKS = TRAIN_NETWORKS | EVALUATE_NETWORKS
-BEFORE = {"download", "validate", "prepare", "fold"}
 REPORTS = {"report", "report_study"}
 LATE = {"compare", "compare_trainings", "rank_trials", "challenge", *REPORTS}
+ALL_NODES = {"download", "validate", "prepare", "fold", *TRAIN, *EVALUATE, *LATE}
 
 
 def of(network):
@@ -37,7 +37,7 @@ EDITS = {  # file, old, new (a new file where there is no old), and what reruns;
     "white space": ("tasks/data/images.py", "/ 255", "/  255", set()),
     "a syntax error": ("tasks/networks/dropout.py", "EPOCHS =", "EPOCHS = (", of("dropout")),
     "the machinery": ("tasks/pipeline/store.py", 'NEW = "new"', 'NEW = "newer"', set()),
-    "the top package's file": ("tasks/__init__.py", "", "x = 1", {*BEFORE, *TRAIN, *EVALUATE, *LATE}),
+    "the top package's file": ("tasks/__init__.py", "", "x = 1", ALL_NODES),
     "a package's own file": ("tasks/networks/__init__.py", "", "x = 1", OF_NETWORKS),
     "a package in a module's place": ("tasks/networks/dropout/__init__.py", "", "x = 1", of("dropout")),
     "a network": ("tasks/networks/dropout.py", "rate: float = 0.5", "rate: float = 0.4", of("dropout")),
@@ -47,12 +47,12 @@ EDITS = {  # file, old, new (a new file where there is no old), and what reruns;
     "an interval's formula": ("tasks/evaluation/intervals.py", "hits + squared / 2", "hits + squared / 3", EVALUATE),
     "how probabilities are measured": ("tasks/evaluation/metrics.py", "BINS = 15", "BINS = 10", EVALUATE),
     "the learning rate's schedule": ("tasks/training/loop.py", "0.1 + 0.9", "0.2 + 0.8", TRAIN_NETWORKS),
-    "boosted trees": ("tasks/training/xgboost.py", "ROUNDS = 1_000", "ROUNDS = 999", {"train[xgboost]"}),
+    "boosted trees": ("tasks/training/xgboost.py", "ROUNDS = 1_000", "ROUNDS = 999", of("xgboost")),
     "how a split is loaded": ("tasks/data/splits.py", 'mmap_mode="r"', 'mmap_mode="c"', {"prepare", *TRAIN, *EVALUATE}),
     "how images are scaled": ("tasks/data/images.py", "/ 255", "/ 256", {"prepare", "fold", *EVALUATE}),
     "cross-entropy": ("tasks/training/cross_entropy.py", "float32).tiny", "float64).tiny", TRAIN_NETWORKS | EVALUATE),
     "a mirror's address": ("tasks/data/dataset.py", "storage.googleapis.com", "example.com", set()),
-    "how IDX is read": ("tasks/data/idx.py", "np.uint8,", "np.int8,", {*BEFORE, *EVALUATE}),
+    "how IDX is read": ("tasks/data/idx.py", "np.uint8,", "np.int8,", {"validate", "prepare", "fold"}),
     "the page's template": ("tasks/reporting/page.html.j2", "<", "<!-- --><", REPORTS),
     "the page's style": ("tasks/reporting/style.css", "{", "{ color: red;", REPORTS),
     "a new template": ("tasks/reporting/sections/new.j2", "", "<p>", REPORTS),

@@ -5,7 +5,7 @@ import pytest
 import xgboost
 
 from tasks.data.splits import load_split
-from tasks.evaluation.probabilities import load_probabilities
+from tasks.evaluation.predictions import load_probabilities
 from tasks.evaluation.xgboost import evaluate
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.checkpoints import Checkpoints
