@@ -5,6 +5,7 @@ Takes the comparison, the evaluations, the prepared splits and the champion's ev
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,17 @@ def challenge(
 ) -> dict[str, Any]:
     """Fill the artifact with the decision on the winner of the comparison."""
     winner = compare.summary["winner"]
-    bounds = {"min_improvement": min_improvement, "max_class_drop": max_class_drop}
-    class_names = list(data_set.class_names)
-    decision = decide(winner, evaluate[winner], prepare, champion, to_beat, class_names=class_names, **bounds)
+    made, in_use = evaluate[winner], champion.get(to_beat.get("network", ""))
+    decision = decide(winner, made, prepare, in_use, to_beat)
+    if not decision and in_use:
+        labels = load_labels(prepare.folder, "validation")
+        new, old = (load_probabilities(of.folder, "validation").argmax(axis=1) == labels for of in (made, in_use))
+        names, bounds = (winner, to_beat["network"], data_set.class_names), (min_improvement, max_class_drop)
+        decision = judge_challenger(*names, new, old, labels, *bounds)
     summary = {
         "network": winner,
-        "evaluate": evaluate[winner].folder.name,
-        "train": _training(evaluate[winner]),
+        "evaluate": made.folder.name,
+        "train": _training(made),
         "beaten": to_beat.get("evaluate"),
         **decision,
     }
@@ -49,30 +54,22 @@ def challenge(
 
 
 def decide(
-    winner: str,
-    evaluate: Artifact,
-    prepare: Artifact,
-    champion: dict[str, Artifact],
-    to_beat: dict[str, Any],
-    **bounds: Any,
+    winner: str, evaluate: Artifact, prepare: Artifact, champion: Artifact | None, to_beat: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return whether a network is promoted, and why, by its evaluation and that of the one in use, if any."""
+    """Return what can be decided, and why, of a network's evaluation without judging it by the champion's."""
+    name, reason = to_beat.get("network"), ""
     if _training(evaluate) in to_beat["rolled_back"]:
-        return _rejected(f"{winner} was rolled back, so it does not become the champion again.")
-    if "network" not in to_beat:
+        reason = f"{winner} was rolled back, so it does not become the champion again."
+    elif not name:
         return {"promoted": True, "reason": f"{winner} is the first champion: there was none to beat."}
-    name = to_beat["network"]
-    if to_beat["evaluate"] == evaluate.folder.name:
-        return _rejected(f"{winner} is already the champion.")
-    if name not in champion:
+    elif to_beat["evaluate"] == evaluate.folder.name:
+        reason = f"{winner} is already the champion."
+    elif not champion:
         remedy = f"its evaluation is gone; rebuild it with {to_beat['command']}"
-        return _rejected(f"{winner} cannot be compared with the champion, {name}: {remedy}.")
-    if champion[name].manifest["cache_key"]["inputs"]["prepare"] != prepare.digest:
-        return _rejected(f"{winner} cannot be compared with the champion, {name}: it was validated on other images.")
-    labels = load_labels(prepare.folder, "validation")
-    both = (evaluate, champion[name])
-    correct, champions = (load_probabilities(of.folder, "validation").argmax(axis=1) == labels for of in both)
-    return judge_challenger(winner, name, correct, champions, labels, **bounds)
+        reason = f"{winner} cannot be compared with the champion, {name}: {remedy}."
+    elif champion.manifest["cache_key"]["inputs"]["prepare"] != prepare.digest:
+        reason = f"{winner} cannot be compared with the champion, {name}: it was validated on other images."
+    return {"promoted": False, "reason": reason} if reason else {}
 
 
 def _training(evaluate: Artifact) -> str:
@@ -80,17 +77,13 @@ def _training(evaluate: Artifact) -> str:
     return evaluate.manifest["cache_key"]["inputs"]["train"]
 
 
-def _rejected(reason: str) -> dict[str, Any]:
-    return {"promoted": False, "reason": reason}
-
-
 def judge_challenger(
     challenger: str,
     champion: str,
+    class_names: Sequence[str],
     correct: np.ndarray,
     champions_correct: np.ndarray,
     labels: np.ndarray,
-    class_names: list[str],
     min_improvement: float,
     max_class_drop: float,
 ) -> dict[str, Any]:
@@ -100,9 +93,8 @@ def judge_challenger(
     `min_improvement`, and recall drops in no class by more than `max_class_drop`.
     """
     difference = compare_correct(correct, champions_correct).difference
-    fewer, images = champions_correct.astype(int) - correct, np.bincount(labels, minlength=len(class_names))
-    lost = np.bincount(labels, weights=fewer, minlength=len(class_names))  # one division, or 2 % may be above 2 %
-    losses = {name: float(lost[number] / images[number]) for number, name in enumerate(class_names) if images[number]}
+    fewer = champions_correct.astype(int) - correct
+    losses = {name: float(fewer[labels == of].mean()) for of, name in enumerate(class_names) if (labels == of).any()}
     worst, loss = max(losses.items(), key=lambda item: item[1])
     shown, where = (-difference, "below") if difference.value < 0 else (difference, "above")
     result = (

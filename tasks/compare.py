@@ -6,7 +6,6 @@ difference of the gaps and other differences; between the first two, the differe
 the article's claims hold.
 """
 
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -29,47 +28,54 @@ from tasks.pipeline.node import node
 STUDY = "python flows/study.py seeds --seeds 5"
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A network that may be kept."""
-
-    accuracy: dict[str, Estimate]  # by split
-    probabilities: dict[str, np.ndarray]  # by split (n × classes)
-    parameters: int
-    running_accuracy: float | None  # of the last epoch on training images
-
-
 @node(libraries=("numpy", "scipy"))
 def compare(
     output: Path, *, train: dict[str, Artifact], evaluate: dict[str, Artifact], prepare: Artifact
 ) -> dict[str, Any]:
     """Fill the artifact with the comparison of all networks."""
     labels = {split: load_labels(prepare.folder, split) for split in SPLITS}
-    candidates = {
-        name: Candidate(
-            accuracy={split: Metrics(**of).accuracy for split, of in artifact.json("metrics.json").items()},
-            probabilities={split: load_probabilities(artifact.folder, split) for split in SPLITS},
-            parameters=train[name].summary["parameters"],
-            running_accuracy=next((epoch["accuracy"] for epoch in reversed(train[name].json("history.json"))), None),
+    results = {
+        name: result_of(
+            {split: Metrics(**of).accuracy for split, of in artifact.json("metrics.json").items()},
+            train[name].summary["parameters"],
+            train[name].json("history.json"),
+            len(labels["train"]),
         )
         for name, artifact in evaluate.items()
     }
-    comparison = compare_networks(candidates, labels)
+    predictions = {
+        name: Predictions.of({split: load_probabilities(artifact.folder, split) for split in SPLITS}, labels)
+        for name, artifact in evaluate.items()
+    }
+    comparison = compare_networks(results, predictions, labels)
     (output / "comparison.json").write_text(comparison.model_dump_json(indent=1), encoding="utf-8")
     return {"winner": comparison.winner, "verdict": comparison.verdict, "warning": comparison.warning}
 
 
-def compare_networks(candidates: dict[str, Candidate], labels: dict[str, np.ndarray]) -> Comparison:
-    """Return the verdict on candidates, by the images' labels (n) of each split, the same for all networks."""
-    predictions = {name: Predictions.of(candidates[name].probabilities, labels) for name in candidates}
+def result_of(
+    accuracy: dict[str, Estimate], parameters: int, history: list[dict[str, Any]], images: int
+) -> NetworkResult:
+    """Return the result of a network that was trained on so many images."""
+    running = history[-1]["accuracy"] if history else None
+    return NetworkResult(
+        accuracy=accuracy,
+        gap=difference_of(accuracy["train"], accuracy["test"]),
+        running_accuracy=running,
+        running_gap=None if running is None else difference_of(proportion(running, images), accuracy["test"]),
+        parameters=parameters,
+    )
+
+
+def compare_networks(
+    results: dict[str, NetworkResult], predictions: dict[str, Predictions], labels: dict[str, np.ndarray]
+) -> Comparison:
+    """Return the verdict on networks, by the images' labels (n) of each split, the same for all."""
     correct = {name: of.correct["validation"] for name, of in predictions.items()}
-    accuracy = {name: of.accuracy["validation"].value for name, of in candidates.items()}
-    parameters = {name: of.parameters for name, of in candidates.items()}
+    accuracy = {name: of.accuracy["validation"].value for name, of in results.items()}
+    parameters = {name: of.parameters for name, of in results.items()}
     choice = choose(accuracy, parameters, lambda a, b: compare_correct(correct[a], correct[b]).difference)
-    results = {name: _result(candidates[name], len(labels["train"])) for name in choice.ranking}
     pairs = [differ(a, predictions[a], b, predictions[b]) for a, b in combinations(choice.ranking, 2)]
-    first, *others = (predictions[name].predicted for name in choice.ranking)
-    classes = candidates[choice.winner].probabilities["test"].shape[1]
+    first, *others = (predictions[name] for name in choice.ranking)
     of_winner = pairs[: len(others)]
     return Comparison(
         winner=choice.winner,
@@ -77,23 +83,11 @@ def compare_networks(candidates: dict[str, Candidate], labels: dict[str, np.ndar
         tied=choice.tied,
         verdict=_verdict(choice, results, of_winner, {split: len(of) for split, of in labels.items()}),
         warning=_warning(of_winner),
-        networks=results,
+        networks={name: results[name] for name in choice.ranking},
         pairs=pairs,
-        classes=compare_classes(labels["test"], first, others[0], classes) if others else [],
+        classes=compare_classes(labels["test"], first, others[0]) if others else [],
         claims=[check_claim(name, results[name]) for name in ARTICLE if name in results],
         overfitting_reduction=overfitting_reduction(results, pairs),
-    )
-
-
-def _result(candidate: Candidate, images: int) -> NetworkResult:
-    """Return a candidate's result, trained on so many images."""
-    test, running = candidate.accuracy["test"], candidate.running_accuracy
-    return NetworkResult(
-        accuracy=candidate.accuracy,
-        gap=difference_of(candidate.accuracy["train"], test),
-        running_accuracy=running,
-        running_gap=None if running is None else difference_of(proportion(running, images), test),
-        parameters=candidate.parameters,
     )
 
 
@@ -122,10 +116,13 @@ def _against(pair: PairwiseDifferences) -> str:
         return f"as many as {pair.second} ({interval(*difference.interval)})."
     where = "above" if difference.value > 0 else "below"
     shown = difference if difference.value > 0 else -difference
-    certainty = f"{interval(*shown.interval)}, McNemar {p_value(pair.test.p)}"
-    how = f"{points(shown.value)} points {where} {pair.second} ({certainty})"
+    how = f"{points(shown.value)} points {where} {pair.second} ({_certainty(shown, pair)})"
     rare = "very rare" if pair.test.p < 0.001 else "rare" if pair.test.significant else "not unusual"
     return f"{how}. If these two trained models were equally accurate, a difference this large would be {rare}."
+
+
+def _certainty(difference: Estimate, pair: PairwiseDifferences) -> str:
+    return f"{interval(*difference.interval)}, McNemar {p_value(pair.test.p)}"
 
 
 def _warning(pairs: list[PairwiseDifferences]) -> str | None:
@@ -135,7 +132,7 @@ def _warning(pairs: list[PairwiseDifferences]) -> str | None:
         return None
     found = "; ".join(
         f"{pair.second} scores {points(-pair.test.difference.value)} points more "
-        f"({interval(*(-pair.test.difference).interval)}, McNemar {p_value(pair.test.p)})"
+        f"({_certainty(-pair.test.difference, pair)})"
         for pair in better
     )
     return (

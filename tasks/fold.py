@@ -42,12 +42,10 @@ def folds_of(labels: np.ndarray, folds: int) -> np.ndarray:
     Raises:
         RunError: a class has fewer images than there are folds.
     """
+    classes, counts = np.unique(labels, return_counts=True)
+    if counts.min() < folds:
+        smallest = f"class {classes[counts.argmin()]} has {counts.min()} images"
+        raise RunError(f"{smallest}, too few for {folds} folds; ask for fewer")
     places = np.empty(len(labels), np.int32)
-    dealt = 0
-    for label in np.unique(labels):
-        of_class = np.flatnonzero(labels == label)
-        if len(of_class) < folds:
-            raise RunError(f"class {label} has {len(of_class)} images, too few for {folds} folds; ask for fewer")
-        places[of_class] = 1 + (dealt + np.arange(len(of_class))) % folds
-        dealt += len(of_class)
+    places[np.argsort(labels, kind="stable")] = 1 + np.arange(len(labels)) % folds
     return places

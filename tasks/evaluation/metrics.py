@@ -60,13 +60,13 @@ class Metrics(Model):
 
 def measure(probabilities: np.ndarray, labels: np.ndarray) -> Metrics:
     """Return the metrics of probabilities (n × classes) against labels (n)."""
-    classes = probabilities.shape[1]
-    confusion = confusion_of(labels, probabilities.argmax(axis=1), classes)
+    classes, predicted = probabilities.shape[1], probabilities.argmax(axis=1)
+    confusion = confusion_of(labels, predicted, classes)
     return Metrics(
         images=len(labels),
         accuracy=proportion(np.trace(confusion) / len(labels), len(labels)),
         cross_entropy=per_sample_cross_entropy(probabilities, labels).mean(),
-        calibration=calibrate(probabilities, labels),
+        calibration=calibrate(probabilities.max(axis=1).astype(float), predicted == labels),
         confusion=confusion.tolist(),
         classes=[class_scores(confusion, index) for index in range(classes)],
     )
@@ -79,28 +79,35 @@ def confusion_of(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.
     return confusion
 
 
-def calibrate(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:
-    """Return the calibration of probabilities (n × classes) against labels (n)."""
-    confidence, correct = probabilities.max(axis=1).astype(float), probabilities.argmax(axis=1) == labels
+def calibrate(confidence: np.ndarray, correct: np.ndarray) -> Calibration:
+    """Return the calibration of first choices by their probability (n), and by whether they are correct (n, bool)."""
     return Calibration(
         accuracy=correct.mean(),
         mean_confidence=confidence.mean(),
         overconfidence=paired_mean_difference(confidence, correct),
-        calibration_error=calibration_error(*distances_by_bin(probabilities, labels)),
-        bins=reliability(probabilities, labels),
-        rejection=[accuracy_at_rejection(rate, probabilities, labels) for rate in REJECTION_RATES],
+        calibration_error=calibration_error(bins_of(confidence), correct - confidence),
+        bins=reliability(confidence, correct),
+        rejection=[accuracy_at_rejection(rate, confidence, correct) for rate in REJECTION_RATES],
     )
 
 
-def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[Bin]:
-    """Return, for each of 15 equal bins of confidence that holds images, their mean confidence and their accuracy.
+def bins_of(confidence: np.ndarray) -> np.ndarray:
+    """Return each image's bin of confidence, of 15 equal ones, whose upper end belongs to it."""
+    return np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
 
-    Guo et al., "On Calibration of Modern Neural Networks" (2017), https://arxiv.org/abs/1706.04599, section 2.
+
+def calibration_error(bins: np.ndarray, distances: np.ndarray) -> float:
+    """Return the expected calibration error: the bins' distances of accuracy from confidence, weighted by images.
+
+    Guo et al., "On Calibration of Modern Neural Networks" (2017), https://arxiv.org/abs/1706.04599, equation 3.
     """
-    bins, distances = distances_by_bin(probabilities, labels)
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    counts, sums = np.bincount(bins).tolist(), np.bincount(bins, weights=confidence)
-    hits = np.rint(np.bincount(bins, weights=distances) + sums)
+    return float(np.abs(np.bincount(bins, weights=distances)).sum() / len(bins))
+
+
+def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[Bin]:
+    """Return, for each bin of confidence that holds images, their mean confidence and their accuracy."""
+    bins = bins_of(confidence)
+    counts, sums, hits = (np.bincount(bins, weights=of).tolist() for of in (None, confidence, correct))
     return [
         Bin(
             low=index / BINS,
@@ -114,32 +121,15 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[Bin]:
     ]
 
 
-def calibration_error(bins: np.ndarray, distances: np.ndarray) -> float:
-    """Return the expected calibration error: the bins' distances of accuracy from confidence, weighted by images.
-
-    Guo et al. (2017), equation 3.
-    """
-    return float(np.abs(np.bincount(bins, weights=distances)).sum() / len(bins))
-
-
-def distances_by_bin(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each image's bin of confidence, whose upper end belongs to it, and correct (1 or 0) minus confidence."""
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    correct = probabilities.argmax(axis=1) == labels
-    return np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1), correct - confidence
-
-
-def accuracy_at_rejection(rate: float, probabilities: np.ndarray, labels: np.ndarray) -> Rejection:
+def accuracy_at_rejection(rate: float, confidence: np.ndarray, correct: np.ndarray) -> Rejection:
     """Return the accuracy on what is left when this share of the images, the least confident, is rejected.
 
     Of equally confident images at the limit, each is as likely to be rejected as another: their mean counts.
     """
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == labels
-    rejected = min(round(rate * len(labels)), len(labels) - 1)
+    rejected = min(round(rate * len(correct)), len(correct) - 1)
     limit = np.sort(confidence)[rejected]
     above, equal = confidence > limit, confidence == limit
-    left = len(labels) - rejected
+    left = len(correct) - rejected
     hits = correct[above].sum() + correct[equal].mean() * (left - above.sum())
     return Rejection(rate=rate, images=left, accuracy=proportion(hits / left, left))
 

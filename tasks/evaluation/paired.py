@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.evaluation.intervals import difference_of, holm, mcnemar, paired_difference, paired_mean_difference
-from tasks.evaluation.metrics import calibration_error, class_scores, confusion_of, distances_by_bin
+from tasks.evaluation.metrics import bins_of, calibration_error, class_scores, confusion_of
 from tasks.evaluation.models import Count, Difference, Estimate, Model, Share
 from tasks.training.cross_entropy import per_sample_cross_entropy
 
@@ -57,27 +57,29 @@ class Predictions:
 
     correct: dict[str, np.ndarray]  # by split: whether its first choice is the label (n)
     predicted: np.ndarray  # its first choice for each test image (n)
+    classes: int
     cross_entropy: np.ndarray  # nats, for each test image (n)
     calibration_errors: np.ndarray  # of the test images, and of as many drawn from them (1 + draws)
 
     @classmethod
     def of(cls, probabilities: dict[str, np.ndarray], labels: dict[str, np.ndarray]) -> "Predictions":
         """Return the predictions of probabilities (n × classes) and labels (n), by split."""
-        predicted = {split: by_split.argmax(axis=1) for split, by_split in probabilities.items()}
+        correct = {split: probabilities[split].argmax(axis=1) == of_split for split, of_split in labels.items()}
+        test = probabilities["test"]
         return cls(
-            correct={split: predicted[split] == labels[split] for split in labels},
-            predicted=predicted["test"],
-            cross_entropy=per_sample_cross_entropy(probabilities["test"], labels["test"]),
-            calibration_errors=_drawn_calibration_errors(probabilities["test"], labels["test"]),
+            correct=correct,
+            predicted=test.argmax(axis=1),
+            classes=test.shape[1],
+            cross_entropy=per_sample_cross_entropy(test, labels["test"]),
+            calibration_errors=_drawn_calibration_errors(test.max(axis=1).astype(float), correct["test"]),
         )
 
 
-def _drawn_calibration_errors(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _drawn_calibration_errors(confidence: np.ndarray, correct: np.ndarray) -> np.ndarray:
     """Return the calibration error of the images, then of draws of as many: the same draws for every network."""
-    bins, distances = distances_by_bin(probabilities, labels)
+    bins, distances, count = bins_of(confidence), correct - confidence, len(correct)
     generator = np.random.default_rng(0)
-    drawn = (generator.integers(len(labels), size=len(labels)) for _ in range(BOOTSTRAP_SAMPLES))
-    draws = [np.arange(len(labels)), *drawn]
+    draws = [np.arange(count), *(generator.integers(count, size=count) for _ in range(BOOTSTRAP_SAMPLES))]
     return np.array([calibration_error(bins[images], distances[images]) for images in draws])
 
 
@@ -100,7 +102,7 @@ def differ(first: str, a: Predictions, second: str, b: Predictions) -> PairwiseD
 
 def compare_correct(first: np.ndarray, second: np.ndarray) -> PairedAccuracy:
     """Return the difference of two networks' accuracies, by whether each is correct on the same images (n, bool)."""
-    only_first, only_second = discordant(first, second)
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     return PairedAccuracy(
         difference=paired_difference(only_first, only_second, len(first)),
         only_first_correct=only_first,
@@ -119,30 +121,26 @@ def _basic_bootstrap(values: np.ndarray) -> Estimate:
     return Estimate(value=value, low=2 * value - high, high=2 * value - low)
 
 
-def discordant(correct_a: np.ndarray, correct_b: np.ndarray) -> tuple[int, int]:
-    """Return on how many images only the first is correct, and only the second."""
-    return int((correct_a & ~correct_b).sum()), int((correct_b & ~correct_a).sum())
-
-
-def compare_classes(labels: np.ndarray, a: np.ndarray, b: np.ndarray, classes: int) -> list[ClassDifference]:
-    """Return, for each class, by how much the predictions `a` (n) are above `b` (n) in recall, precision and F1.
+def compare_classes(labels: np.ndarray, first: Predictions, second: Predictions) -> list[ClassDifference]:
+    """Return, for each class, by how much the first network is above the second in recall, precision and F1.
 
     Recall's interval and exact McNemar p-value are of the class's own images; `p` is adjusted for testing every
     class (Holm). Precision's interval is that of the difference of two independent estimates, which these are not:
     wider than necessary, and correct where there are few errors, of which draws show too little. `None`: undefined.
     """
-    confusions = [confusion_of(labels, predicted, classes) for predicted in (a, b)]
-    only = [discordant(a[labels == index] == index, b[labels == index] == index) for index in range(classes)]
-    adjusted = holm([mcnemar(*of_class) for of_class in only])
+    confusions = [confusion_of(labels, of.predicted, of.classes) for of in (first, second)]
+    of_class = (labels == index for index in range(first.classes))
+    both = [(first.correct["test"][images], second.correct["test"][images]) for images in of_class]
+    recalls = [compare_correct(*correct) if len(correct[0]) else None for correct in both]
     found = []
-    for index, images in enumerate(np.bincount(labels, minlength=classes).tolist()):
+    for index, (recall, p) in enumerate(zip(recalls, holm([of.p if of else 1.0 for of in recalls]), strict=True)):
         one, other = (class_scores(confusion, index) for confusion in confusions)
         found.append(
             ClassDifference(
-                recall=paired_difference(*only[index], images) if images else None,
+                recall=recall.difference if recall else None,
                 precision=difference_of(one.precision, other.precision) if one.precision and other.precision else None,
                 f1=None if one.f1 is None or other.f1 is None else one.f1 - other.f1,
-                p=adjusted[index],
+                p=p,
             )
         )
     return found

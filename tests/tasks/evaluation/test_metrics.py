@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tasks.evaluation.intervals import proportion, wilson_interval
-from tasks.evaluation.metrics import BINS, ClassScores, Metrics, calibration_error, distances_by_bin, measure
+from tasks.evaluation.metrics import BINS, ClassScores, Metrics, measure
 
 # Five images of three classes: the first choices are 0, 0, 1, 1, 0, and class 2 is never said.
 PROBABILITIES = np.array(
@@ -52,7 +52,7 @@ def test_the_calibration_error_weighs_each_bins_distance_by_its_images():
     # In one bin, over- and underconfidence cancel: the one right and the one wrong at 0.51 and 0.52, |1 − 1.03|.
     def error(*confidence, labels):
         probabilities = np.column_stack([confidence, 1 - np.array(confidence)])
-        return calibration_error(*distances_by_bin(probabilities, np.array(labels)))
+        return measure(probabilities, np.array(labels)).calibration.calibration_error
 
     assert error(0.90, 0.90, 0.70, 0.55, labels=[0, 1, 0, 1]) == pytest.approx(1.65 / 4)
     assert error(0.51, 0.52, labels=[0, 1]) == pytest.approx(0.03 / 2)

@@ -57,19 +57,24 @@ def test_a_network_does_not_differ_from_itself():
     alone = differ("a", same, "a", same)
     assert (alone.test.difference.value, alone.test.p) == (0.0, 1.0)
     assert alone.differences["calibration_error"].interval == (0.0, 0.0)
-    classes = compare_classes(LABELS["test"], same.predicted, same.predicted, 3)
+    classes = compare_classes(LABELS["test"], same, same)
     for row in classes:
         assert row.precision.low == -row.precision.high < 0 == row.precision.value == row.f1
     assert [row.p for row in classes] == [1.0] * 3
+
+
+def predicting(labels, *predicted, classes=10):
+    """Return the predictions of networks that are sure of these classes."""
+    by_split = dict.fromkeys(("train", "validation", "test"), labels)
+    return [Predictions.of({split: np.eye(classes)[of] for split in by_split}, by_split) for of in predicted]
 
 
 def test_a_classs_recall_is_compared_on_its_own_images():
     of_class = LABELS["test"] == 1
     right_a, right_b = (by["test"].argmax(axis=1)[of_class] == 1 for by in (A, B))
     counts = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    difference = paired_difference(*counts, int(of_class.sum()))
-    row = compare_classes(LABELS["test"], *(by["test"].argmax(axis=1) for by in (A, B)), 3)[1]
-    assert row.recall == difference
+    row = compare_classes(LABELS["test"], *(Predictions.of(of, LABELS) for of in (A, B)))[1]
+    assert row.recall == paired_difference(*counts, int(of_class.sum()))
     assert row.p >= mcnemar(*counts)
 
 
@@ -81,7 +86,7 @@ def test_the_interval_of_precision_covers_the_true_difference_though_there_are_f
     for _ in range(40):
         labels = generator.integers(10, size=300)
         a, b = (np.where(generator.random(300) < error, generator.integers(10, size=300), labels) for _ in "ab")
-        covered += [not row.precision.significant for row in compare_classes(labels, a, b, 10)]
+        covered += [not row.precision.significant for row in compare_classes(labels, *predicting(labels, a, b))]
     assert np.mean(covered) > 0.95
 
 
@@ -102,9 +107,9 @@ def test_the_interval_of_a_calibration_difference_covers_the_true_one_where_one_
 
 
 def test_a_class_that_is_never_there_or_never_predicted_has_no_difference():
-    absent, never_predicted, _ = compare_classes(
-        np.array([1, 2, 2, 1]), np.array([2, 2, 2, 2]), np.array([2, 1, 2, 1]), 3
-    )
+    labels = np.array([1, 2, 2, 1])
+    both = predicting(labels, np.array([2, 2, 2, 2]), np.array([2, 1, 2, 1]), classes=3)
+    absent, never_predicted, _ = compare_classes(labels, *both)
     assert absent == ClassDifference(recall=None, precision=None, f1=None, p=1.0)
     assert never_predicted.precision is None
     assert never_predicted.f1 == pytest.approx(0 - 0.5)
