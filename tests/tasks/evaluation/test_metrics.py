@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from tasks.evaluation.intervals import proportion, wilson_interval
+from tasks.evaluation.intervals import proportion
 from tasks.evaluation.metrics import BINS, ClassScores, Metrics, measure
 
 # Five images of three classes: the first choices are 0, 0, 1, 1, 0, and class 2 is never said.
@@ -29,16 +29,6 @@ def test_a_label_held_for_impossible_costs_much_but_not_everything():
 
 def scores(of_class):
     return (*(score and score.value for score in (of_class.precision, of_class.recall)), of_class.f1)
-
-
-def test_each_class_has_its_precision_recall_and_f1():
-    first, second, third = measure(PROBABILITIES, LABELS).classes
-    assert scores(first) == (1 / 3, 1.0, 2 / 4)
-    assert scores(second) == (1.0, 2 / 3, 4 / 5)
-    assert third.precision is None
-    assert (third.recall.value, third.f1) == (0.0, 0.0)
-    assert list(first.precision.interval) == wilson_interval(1, 3)
-    assert list(second.recall.interval) == wilson_interval(2, 3)
 
 
 def test_a_class_that_is_neither_there_nor_said_has_no_figures():

@@ -86,7 +86,3 @@ def test_where_the_evidence_is_too_little_size_does_not_decide():
     assert headline(choice, accuracy, sizes, "2 seeds").endswith(
         "Keep the big network, the most accurate: there is too little evidence for a smaller one."
     )
-
-
-def test_a_single_candidate_wins():
-    assert chosen({"alone": 0.9}, {"alone": 10}).ranking == ["alone"]

@@ -1,7 +1,6 @@
 import pytest
 
 from tasks.settings.models import networks
-from tasks.settings.presets import PRESETS
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -25,10 +24,6 @@ def test_the_layers_are_the_article_s():
     assert layers("baseline") == [convolution, convolution, convolution, pooling, *head]
     half = [pooling, "Dropout"]
     assert layers("dropout") == [convolution, convolution, *half, convolution, *half, *head]
-
-
-def test_every_network_has_epochs_in_every_preset():
-    assert all(of.epochs.keys() == PRESETS.keys() for of in networks().values())
 
 
 def test_the_softmax_stays_in_float32_under_mixed_precision():

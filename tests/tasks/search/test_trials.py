@@ -70,19 +70,11 @@ def test_thresholds_are_the_medians_of_the_finished_trials_and_stop_none_before_
     assert median_thresholds([*finished, trained(DEFAULT, [0.9])]) == pytest.approx((0.3, 0.2, 0.3))
 
 
-def test_a_trial_that_stopped_early_is_known_as_that_with_what_it_had_reached():
-    whole, part = study_of([trained(DEFAULT, [0.1, 0.2, 0.3, 0.4]), trained(DEFAULT, [0.1, 0.2])], SPACE).trials
+def test_a_trial_that_stopped_early_is_known_as_that_with_what_it_had_reached_or_nothing():
+    curves = [0.1, 0.2, 0.3, 0.4], [0.1, 0.2], []
+    whole, part, diverged = study_of([trained(DEFAULT, curve) for curve in curves], SPACE).trials
     assert (whole.state.name, whole.value, whole.intermediate_values) == ("COMPLETE", 0.4, {1: 0.1, 2: 0.2, 3: 0.3})
     assert (part.state.name, part.intermediate_values) == ("PRUNED", {1: 0.1, 2: 0.2})
-
-
-def test_a_trial_that_diverged_before_its_first_epochs_end_stopped_early():
-    diverged = trained(DEFAULT | {"learning_rate": 0.01}, [])
-    (known,) = study_of([diverged], SPACE).trials
-    assert (known.state.name, known.intermediate_values) == ("PRUNED", {})
-    assert len(asked([*some(12), diverged], 5)) == 5
-
-
-def test_short_trainings_have_quarters_too():
-    assert [trained(DEFAULT, [0.1, 0.2], epochs=2).after(quarter) for quarter in (1, 2, 3)] == [0.1, 0.1, 0.2]
+    assert (diverged.state.name, diverged.intermediate_values) == ("PRUNED", {})
+    assert len(asked([*some(12), trained(DEFAULT, [])], 5)) == 5
     assert [trained(DEFAULT, [0.1], epochs=1).after(quarter) for quarter in (1, 2, 3)] == [0.1, 0.1, 0.1]

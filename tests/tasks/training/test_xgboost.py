@@ -45,20 +45,6 @@ def test_trees_grow_until_the_validation_loss_has_not_fallen_for_some_rounds_and
     assert heard[-1][4] == history
 
 
-def test_the_history_is_what_the_trees_say(trained, prepared):
-    folder, summary, _ = trained
-    booster = xgboost.Booster(model_file=folder / "model.ubj")
-    best = json.loads((folder / "history.json").read_text())[booster.num_boosted_rounds() - 1]
-    for prefix, name in (("", "train"), ("validation_", "validation")):
-        images, labels = load_split(prepared.folder, name)
-        probabilities = booster.inplace_predict(images.reshape(-1, 784))
-        assert best[f"{prefix}accuracy"] == pytest.approx((probabilities.argmax(axis=1) == labels).mean())
-        of_labels = probabilities[np.arange(len(labels)), labels]
-        assert best[f"{prefix}loss"] == pytest.approx(-np.log(of_labels).mean(), rel=1e-4)
-    thresholds_and_values = sum(tree.count("[") + tree.count("leaf=") for tree in booster.get_dump())
-    assert summary["parameters"] == thresholds_and_values
-
-
 def test_the_evaluation_is_of_these_trees_and_they_have_learned(trained, prepared, tmp_path):
     folder, _, _ = trained
     evaluated = tmp_path / "evaluate"
