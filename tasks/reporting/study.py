@@ -109,26 +109,24 @@ def render(study: Study) -> str:
 def _accuracies(study: Study) -> Markup:
     """Draw each training's validation accuracy, and the mean with its interval."""
     found = {name: network.accuracy["validation"] for name, network in study.networks.items()}
-    rows = [Interval(name, of.mean, of.values, look(name)) for name, of in found.items()]
+    panel = Panel(
+        "Validation accuracy, % (picks the winner)",
+        [Interval(name, of.mean, of.values, look(name)) for name, of in found.items()],
+    )
     means = "; ".join(f"{name} {percent(of.mean.value)}" for name, of in found.items())
-    panel = Panel("Validation accuracy, % (picks the winner)", rows)
-    title = "Validation accuracy of every training"
-    return interval_plot("accuracies", title, f"Means: {means}.", panel)
+    return interval_plot("accuracies", "Validation accuracy of every training", f"Means: {means}.", panel)
 
 
 def _differences(study: Study) -> Markup:
     """Draw the difference of each pair of trainings, and the mean with its interval."""
-    splits = [split for split in ("validation", "test") if split in study.pairs[0].accuracy]
-    drawn = [(pair, split, pair.accuracy[split]) for pair in study.pairs for split in splits]
-    rows = [
-        Interval(f"{short(pair.first, 9)} − {short(pair.second, 9)}, {split}", of.mean, of.values)
-        for pair, split, of in drawn
-    ]
-    means = "; ".join(
-        f"{pair.first} minus {pair.second}, {split}: {points(of.mean.value)}" for pair, split, of in drawn
-    )
+    rows, means = [], []
+    for pair in study.pairs:
+        for split in [split for split in ("validation", "test") if split in pair.accuracy]:
+            of = pair.accuracy[split]
+            rows.append(Interval(f"{short(pair.first, 9)} − {short(pair.second, 9)}, {split}", of.mean, of.values))
+            means.append(f"{pair.first} minus {pair.second}, {split}: {points(of.mean.value)}")
     panel = Panel("Difference, first − second (points)", rows, zero=True)
-    description = f"Mean differences in points: {means}."
+    description = f"Mean differences in points: {'; '.join(means)}."
     return interval_plot("differences", "Differences, training by training", description, panel)
 
 
@@ -138,15 +136,11 @@ def _bands(study: Study) -> Markup:
     for name, trainings in study.trainings.items():
         color, marker = look(name)
         curves = [[epoch["validation_accuracy"] for epoch in history] for history in trainings.histories]
-        by_epoch = [
-            [of for of in each if of is not None] for each in zip_longest(*curves)
-        ]  # trees end in different rounds
+        by_epoch = [[of for of in each if of is not None] for each in zip_longest(*curves)]  # trees end at any round
         lowest, mean, highest = (100 * np.array([of(values) for values in by_epoch]) for of in (min, np.mean, max))
-        epochs = range(1, len(by_epoch) + 1)
+        epochs, every = range(1, len(by_epoch) + 1), max(1, len(by_epoch) // 10)
         panel.fill_between(epochs, lowest, highest, color=color, alpha=0.2)
-        every = max(1, len(by_epoch) // 10)
-        style: dict[str, Any] = {"marker": marker, "markevery": every, "markersize": 5, "label": short(name)}
-        panel.plot(epochs, mean, color=color, **style)
+        panel.plot(epochs, mean, color=color, marker=marker, markevery=every, markersize=5, label=short(name))
     panel.set_title("Validation accuracy, %")
     count_along(panel, "epoch")
     panel.grid()

@@ -103,10 +103,8 @@ def _look_alikes(class_names: list[str], confusion: dict[str, Any]) -> LookAlike
     if not set(LOOK_ALIKES) <= set(class_names):
         return None
     among = [class_names.index(name) for name in LOOK_ALIKES]
-    errors, of_errors = {}, {}
-    for name, counts in confusion.items():
-        wrong = _wrong(counts)
-        errors[name], of_errors[name] = int(wrong[np.ix_(among, among)].sum()), int(wrong.sum())
+    errors = {name: int(_wrong(counts)[np.ix_(among, among)].sum()) for name, counts in confusion.items()}
+    of_errors = {name: int(_wrong(counts).sum()) for name, counts in confusion.items()}
     return LookAlikes(classes=list(LOOK_ALIKES), errors=errors, of_errors=of_errors, share=in_words(errors, of_errors))
 
 

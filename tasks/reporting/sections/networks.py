@@ -55,13 +55,14 @@ def numbers(run: Run) -> Numbers:
     recipes = _recipes({name: read[f"train[{name}]"] | read[f"evaluate[{name}]"] for name in run.names})
     found = {}
     for name in run.names:
+        train = run.manifests[f"train[{name}]"]
         layers = _layers(run.layers[name], [run.layers[other] for other in run.names if other != name])
         found[name] = Network(
             layers=layers,
             parameters=sum(layer.parameters for layer in layers),
             multiply_adds=multiply_adds_of(run, name),
             recipe=recipes[name],
-            model=_model_of(run.manifests[f"train[{name}]"]),
+            model=f"train/{name}-{train['key']}/{next(file for file in train['files'] if file.startswith('model.'))}",
         )
     of_networks = [recipe for recipe in recipes.values() if any(recipe.values())]
     settings = next(iter(recipes.values()))
@@ -82,11 +83,6 @@ def multiply_adds_of(run: Run, network: str) -> int | None:
     """Return how often a network multiplies and adds for an image, if that is known of all its layers."""
     known = [layer["multiply_adds"] for layer in run.layers[network]]
     return None if None in known else sum(known)
-
-
-def _model_of(train: dict[str, Any]) -> str:
-    file = next(name for name in train["files"] if name.startswith("model."))
-    return f"{train['node']}/{train['network']}-{train['key']}/{file}"
 
 
 def _recipes(recipes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

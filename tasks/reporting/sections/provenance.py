@@ -45,10 +45,9 @@ def numbers(run: Run) -> Numbers:
     made = {label: manifest["made"] for label, manifest in run.manifests.items()}
     newest = max(made.values(), key=lambda of_node: of_node["at"])
     clean = all(of_node["commit"].endswith("tree clean") for of_node in made.values())
-    spans = {
-        name: [run.spans[label] for label, of in made.items() if of["run"] == name]
-        for name in dict.fromkeys(of["run"] for of in made.values())
-    }
+    by_run = _grouped({label: of["run"] for label, of in made.items()})
+    spans = [[run.spans[label] for label in labels] for labels in by_run.values()]
+    overlapping = [pair for pair in combinations(run.manifests, 2) if run.ran_together(*pair)]
     return Numbers(
         command=run.command,
         checkout=newest["commit"].split()[1].rstrip(",") if clean else None,
@@ -57,14 +56,18 @@ def numbers(run: Run) -> Numbers:
                 key=manifest["key"],
                 **{name: made[label][name] for name in ("at", "seconds", "why")},
                 reused=made[label]["run"] != newest["run"],
-                settings=_settings(manifest),
+                settings={
+                    name: value
+                    for name, value in manifest["cache_key"]["settings"].items()
+                    if name != "data_set" and value not in (None, [])
+                },
                 inputs=[name for name in [*_inputs(manifest, run), *GATES.get(label, ())] if name in run.manifests],
             )
             for label, manifest in run.manifests.items()
         },
-        wall_seconds=sum(max(end for _, end in of) - min(start for start, _ in of) for of in spans.values()),
+        wall_seconds=sum(max(end for _, end in of) - min(start for start, _ in of) for of in spans),
         runs=len(spans),
-        together=_together(run),
+        together={one: [later for label, later in overlapping if label == one] for one, _ in overlapping},
         machines=_grouped({label: _machine(of_node) for label, of_node in made.items()}),
         commits=_grouped({label: of_node["commit"] for label, of_node in made.items()}),
         versions={k: v for of in run.manifests.values() for k, v in of["cache_key"]["versions"].items()},
@@ -72,24 +75,9 @@ def numbers(run: Run) -> Numbers:
     )
 
 
-def _settings(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings that a node has read and that say something."""
-    read = manifest["cache_key"]["settings"].items()
-    return {name: value for name, value in read if name != "data_set" and value not in (None, [])}
-
-
 def _machine(made: dict[str, Any]) -> str:
     memory = f", {made['memory']:g}{SPACE}GiB of memory" if "memory" in made else ""  # older artifacts do not say
     return f"{made['processor']}, {made['cores']} cores{memory}, {made['system']}, Python {made['python']}"
-
-
-def _together(run: Run) -> dict[str, list[str]]:
-    """Return for each step the later ones that ran while it ran."""
-    found: dict[str, list[str]] = {}
-    for label, other in combinations(run.manifests, 2):
-        if run.ran_together(label, other):
-            found.setdefault(label, []).append(other)
-    return found
 
 
 def _inputs(manifest: dict[str, Any], run: Run) -> list[str]:

@@ -1,6 +1,5 @@
 """Side by side: every figure of every network, the better one marked, and others' figures on the same scale."""
 
-from itertools import permutations
 from typing import Literal, NamedTuple
 
 from markupsafe import Markup
@@ -96,7 +95,11 @@ def numbers(run: Run) -> Numbers:
             for name, article in ARTICLE.items()
             if name in articles and run.histories[name] and not run.departures
         },
-        together=_together(run),
+        together=[
+            name
+            for name in run.names
+            if any(run.ran_together(f"train[{name}]", f"train[{other}]") for other in run.names if other != name)
+        ],
     )
 
 
@@ -105,18 +108,10 @@ def _scale(run: Run, articles: list[str]) -> list[Entry]:
         Entry(what=what, low=low, value=low if low == high else None, high=high, network=None)
         for what, low, high in PUBLISHED
     ]
-    for name in articles:
-        share = ARTICLE[name]["test"]
-        entries.append(Entry(what="the article", low=share, value=share, high=share, network=name))
-    accuracies = {name: run.metrics[name]["test"].accuracy for name in run.names}
-    entries += [Entry(what=HERE, network=name, **dict(of)) for name, of in accuracies.items()]
+    shares = {name: ARTICLE[name]["test"] for name in articles}
+    entries += [Entry(what="the article", low=of, value=of, high=of, network=name) for name, of in shares.items()]
+    entries += [Entry(what=HERE, network=name, **dict(run.metrics[name]["test"].accuracy)) for name in run.names]
     return sorted(entries, key=lambda entry: entry.low + entry.high, reverse=True)
-
-
-def _together(run: Run) -> list[str]:
-    pairs = permutations(run.names, 2)
-    overlapping = {name for name, other in pairs if run.ran_together(f"train[{name}]", f"train[{other}]")}
-    return [name for name in run.names if name in overlapping]
 
 
 def _values(run: Run, name: str) -> dict[str, Value]:
