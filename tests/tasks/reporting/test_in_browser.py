@@ -18,11 +18,6 @@ SCROLLED = ".scroll, .matrix-figure, .contents"
 HIDES = """(scrollers) => scrollers.filter((e) => e.scrollWidth > e.clientWidth).map((e) => [
     e.ariaLabel, e.getAttribute("tabindex"), getComputedStyle(e).backgroundImage.split("gradient").length - 1
 ])"""
-RIGHT_EDGES = """() => {
-    const all = [...document.querySelectorAll("section > .scroll > table, section > p")];
-    const right = (element) => Math.round(element.getBoundingClientRect().right);
-    return [...new Set(all.filter((element) => element.checkVisibility()).map(right))];
-}"""
 SMALLEST = """() => {
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const sizes = [];
@@ -105,12 +100,6 @@ def test_a_screen_of_1280_pixels_shows_all_of_the_contents_and_of_every_table(vi
     assert page.locator(".contents a").first.is_visible()
 
 
-@pytest.mark.parametrize("name", ["report", "five"])
-def test_text_and_tables_end_at_one_of_two_edges(visit, name, request):
-    edges = visit(request.getfixturevalue(name)).evaluate(RIGHT_EDGES)
-    assert len(edges) <= 2
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_on_a_phone_what_scrolls_sideways_has_a_shadow_and_can_be_reached_by_keyboard(visit, pages, kind):
     page = visit(pages[kind], 360)
@@ -131,13 +120,7 @@ def test_a_network_keeps_its_color_and_shape_in_plots_tables_and_cards(visit, fi
 
 @pytest.mark.parametrize(
     ("kind", "width", "scheme"),
-    [
-        ("report", 360, "light"),
-        ("report", 1600, "dark"),
-        ("index", 768, "dark"),
-        ("live", 360, "light"),
-        ("study", 360, "dark"),
-    ],
+    [("report", 360, "light"), ("report", 1600, "dark"), ("index", 768, "dark"), ("live", 360, "light")],
 )
 def test_axe_finds_nothing(visit, pages, kind, width, scheme):
     page = visit(pages[kind], width, color_scheme=scheme)
@@ -151,14 +134,7 @@ def test_on_paper_text_is_legible_and_nothing_asks_for_a_click(visit, five):
     page.emulate_media(media="print")
     size, text = page.evaluate(SMALLEST)
     assert round(size * 72 / 96, 1) >= 7, text
-    note, text = (page.locator(f"#verdict {kind}").first for kind in (".note", "#rule + p"))
-    size = "(element) => parseFloat(getComputedStyle(element).fontSize)"
-    assert note.evaluate(size) < text.evaluate(size)
     assert page.locator("summary:visible, .scripted:visible, .reader:visible, .contents:visible").count() == 0
-    broken = page.locator("section > .scroll > table").evaluate_all(
-        "(all) => all.filter((e) => e.rows.length < 12 && getComputedStyle(e).breakInside !== 'avoid').length"
-    )
-    assert broken == 0
 
 
 @pytest.mark.parametrize("kind", ["report", "odd"])
@@ -166,11 +142,6 @@ def test_on_paper_nothing_is_cut(visit, pages, kind, tmp_path):
     page = visit(pages[kind], A4)
     page.emulate_media(media="print")
     assert page.evaluate(STICKING_OUT, HIDDEN) == []
-    names = page.locator(".network bdi:visible")
-    shortened = names.evaluate_all(
-        "(all) => all.filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.textContent)"
-    )
-    assert [name for name in shortened if len(name) < 12] == []
     heights = page.locator("figure, .layer, .card").evaluate_all(
         "(all) => all.map((e) => e.getBoundingClientRect().height)"
     )

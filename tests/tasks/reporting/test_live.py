@@ -1,5 +1,3 @@
-import threading
-
 import pytest
 
 from tasks.pipeline.progress import Event
@@ -44,22 +42,6 @@ def test_the_curves_of_every_training_are_drawn_as_far_as_they_are(live):
     live(Event("advanced", "train[baseline]", "epoch 2/2", 2, 2, True, EPOCHS))
     page = page_with(live, "baseline: 70 at the last of 2 epochs; dropout: 70 at the last of 1 epochs")
     assert page.count("<svg") == 2
-
-
-def test_whoever_reports_an_event_does_not_wait_for_it_to_be_drawn(live, monkeypatch):
-    drawing, reported = threading.Event(), threading.Event()
-
-    def draw(_):
-        drawing.set()
-        assert reported.wait(20)
-        return {}
-
-    monkeypatch.setattr(module.learning, "plots", draw)
-    live(Event("advanced", "train[dropout]", "epoch 1/2", 1, 2, True, EPOCHS[:1]))
-    assert drawing.wait(20)
-    live(Event("advanced", "train[dropout]", "epoch 2/2", 2, 2, True, EPOCHS))  # while they are drawn
-    reported.set()
-    page_with(live, "epoch 2/2")
 
 
 def test_of_a_run_that_failed_it_says_so_and_nothing_is_written_after_that(live):

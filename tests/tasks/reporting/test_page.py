@@ -25,7 +25,7 @@ from tasks.reporting.sections import (
     verdict,
 )
 from tasks.settings.settings import PROJECT
-from tests.tasks.reporting.conftest import Text, gathered, sections_of, text_of
+from tests.tasks.reporting.conftest import gathered, sections_of, text_of
 
 SCHEMA = PROJECT / "docs" / "report.schema.json"
 
@@ -35,18 +35,11 @@ def html(report):
     return report.read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def text(html):
-    return Text(html).whole
-
-
-def test_the_sections_stand_in_their_order_and_the_verdict_leads(html, text, run):
-    titles = [section.TITLE for section in SECTIONS]
-    places = [html.index(f'-title">{title}</h2>') for title in titles]
-    assert places == sorted(places)
-    assert titles[0] == "The verdict"
+def test_the_sections_stand_in_their_order_and_the_verdict_leads(html, run):
+    assert re.findall(r'<h2 id="[a-z-]+-title">(.*?)</h2>', html) == [section.TITLE for section in SECTIONS]
+    text = text_of(run, SECTIONS[0])
     for sentence in run.comparison.verdict:
-        assert sentence.replace("\N{NO-BREAK SPACE}", " ") in text
+        assert " ".join(sentence.split()) in text
 
 
 def test_a_section_is_a_module_with_a_template_of_its_name():
@@ -82,25 +75,10 @@ def changed(content, path):
     return content
 
 
-def kinds_of_number(content, names):
-    """Return one path for each kind of number: the same but for which network, class or place in a list."""
-    kinds = {}
-    for path in leaves(content):
-        kinds.setdefault(tuple(key for key in path if key not in names and not isinstance(key, int)), []).append(path)
-    generator = np.random.default_rng(0)
-    return {kind: paths[generator.integers(len(paths))] for kind, paths in kinds.items()}
-
-
 def remembered(draw):
     """Return a function that draws the same figure once."""
     drawn = {}
-
-    def draw_once(*given, **options):
-        if repr((given, options)) not in drawn:
-            drawn[repr((given, options))] = draw(*given, **options)
-        return drawn[repr((given, options))]
-
-    return draw_once
+    return lambda *given: drawn.get(repr(given)) or drawn.setdefault(repr(given), draw(*given))
 
 
 def test_another_number_in_the_report_data_is_another_page(run, report_data, monkeypatch):
@@ -108,19 +86,19 @@ def test_another_number_in_the_report_data_is_another_page(run, report_data, mon
     for section in SECTIONS:
         for name in {"interval_plot", "_curves", "_reliability"} & vars(section).keys():
             monkeypatch.setattr(section, name, remembered(getattr(section, name)))
-    content = json.loads(report_data.model_dump_json())
-    sprite = sprite_of(report_data, run.images)
-    sections = {name_of(section): section for section in SECTIONS}
-    now = {name: render_section(section, report_data, sprite) for name, section in sections.items()}
-    kinds = kinds_of_number(content, run.names)
-    unseen = []
-    for kind, path in kinds.items():
+    content, sprite = json.loads(report_data.model_dump_json()), sprite_of(report_data, run.images)
+    now = {name_of(section): render_section(section, report_data, sprite) for section in SECTIONS}
+    kinds = {}  # the paths of the same number but for which network, class or place in a list
+    for path in leaves(content):
+        kinds.setdefault(tuple(key for key in path if key not in run.names and isinstance(key, str)), []).append(path)
+    unseen, generator = [], np.random.default_rng(0)
+    for kind, paths in kinds.items():
         if kind[-1] == "index" or kind == ("data", "classes", "pictures", "label"):
             continue  # the sprite has no other picture; the row says the label
-        name, *within = path
-        numbers = sections[name].Numbers.model_validate(changed(content[name], within))
-        other = report_data.model_copy(update={name: numbers})
-        if render_section(sections[name], other, sprite) == now[name]:
+        name, *within = paths[generator.integers(len(paths))]
+        section = next(section for section in SECTIONS if name_of(section) == name)
+        numbers = section.Numbers.model_validate(changed(content[name], within))
+        if render_section(section, report_data.model_copy(update={name: numbers}), sprite) == now[name]:
             unseen.append(kind)
     assert len(kinds) > 80
     assert unseen == []
@@ -135,20 +113,19 @@ def test_the_report_data_is_as_its_schema_says_and_the_schema_is_that_of_the_cod
         jsonschema.validate(content | {"made_up": 1}, schema)
 
 
-def test_the_page_asks_the_network_for_nothing_and_its_figures_are_named_and_described(html):
-    read = Text(html)
+def test_the_page_loads_nothing_and_its_figures_are_named_and_described(html):
     assert "default-src 'none'" in html
-    assert not {target for target in read.loads if not target.startswith("#")}
-    assert {link for link in read.links if not link.startswith(("#", "https://"))} == {"index.html"}  # beside it
-    assert set(re.findall(r"url\(['\"]?(\w+:|#)", html)) <= {"data:", "#"}
-    assert len(read.ids) == len(set(read.ids))
-    assert read.figures
-    assert all(figure["role"] == "img" and figure["aria-label"] for figure in read.figures)
-    assert len(re.findall(r"<svg[^>]*><title>[^<]+</title><desc>[^<]+</desc>", html)) == len(read.figures)
+    assert set(re.findall(r'<a [^>]*href="([^"#:]+)"', html)) == {"index.html"}  # beside it
+    ids = re.findall(r'\sid="([^"]*)"', html)
+    assert len(ids) == len(set(ids))
+    described = re.findall(r'<svg[^>]* role="img" aria-label="[^"]+"[^>]*><title>[^<]+</title><desc>[^<]+</desc>', html)
+    assert len(described) == html.count("<svg")
+    for tag in ("a", "div", "figure", "g", "li", "p", "section", "span", "svg", "table", "td", "ul"):
+        assert len(re.findall(rf"<{tag}[ >]", html)) == html.count(f"</{tag}>"), tag
 
 
-def test_what_the_article_says_of_fashion_mnist_is_not_compared_with_another_data_set(made, data_set, text):
-    assert "Is dropout’s gap between training and test accuracy smaller?" in text
+def test_what_the_article_says_of_fashion_mnist_is_not_compared_with_another_data_set(made, data_set, html):
+    assert "Is dropout’s gap between training and test accuracy smaller?" in html
     other = text_of(gathered(made, data_set), verdict, side_by_side, disagreement)
     assert "article’s" not in other
     assert "ResNet" not in other
@@ -175,22 +152,15 @@ def test_what_a_reader_must_know_is_said_beside_the_verdict(run, html):
 
 
 def test_each_machine_and_commit_is_named_with_what_was_made_of_it(run, report_data):
-    ((_, made_here),) = report_data.provenance.machines.items()
-    assert made_here[2:5] == ["prepare", "train[baseline]", "train[dropout]"]
     assert not any(node.reused for node in report_data.provenance.nodes.values())
     elsewhere = {"processor": "a laptop's", "commit": "commit 0123456789ab, tree clean"}
     manifests = copy.deepcopy(run.manifests)
     manifests["train[dropout]"]["made"] |= elsewhere | {"run": "an earlier one", "at": "2026-01-01T00:00:00+00:00"}
     other = dataclasses.replace(run, manifests=manifests)
     text = text_of(other, provenance)
-    assert "a laptop&#39;s" not in text
     assert re.search(r"a laptop's, \d+ cores, [0-9.]+ GiB of memory, .*? \(train\[dropout\]\)", text)
     assert "commit 0123456789ab, tree clean (train[dropout])" in text
     assert [label for label, node in provenance.numbers(other).nodes.items() if node.reused] == ["train[dropout]"]
-
-
-def test_the_page_links_the_json_file_of_its_own_name(visit, report):
-    assert visit(report).locator("#json").get_attribute("href") == "report.json"
 
 
 def test_each_networks_model_is_named_where_it_lies(report_data, finished_run):
