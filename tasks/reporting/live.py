@@ -64,22 +64,20 @@ class LivePage:
     def _write(self, ended: str = "") -> None:
         """Write the page; a run does not fail because its page cannot be written."""
         try:
-            write_whole(self.path, self._page(ended).encode())
+            histories = dict(sorted(dict(self.histories).items()))
+            if histories != self.drawn[0] and not ended:
+                self.drawn = histories, learning.plots(learning.of_histories(histories))
+            html = page(
+                "live.html.j2",
+                "" if ended else "live.js",
+                nodes=dict(self.nodes),
+                plots=self.drawn[1],
+                began=self.began,
+                now=datetime.now(UTC),
+                refresh=REFRESH,
+                ended=ended,
+            )
+            write_whole(self.path, html.encode())
         except Exception as error:
             logging.getLogger(__name__).warning("%s cannot be written: %s", self.path, error)
             self.over.set()
-
-    def _page(self, ended: str) -> str:
-        histories = dict(sorted(dict(self.histories).items()))
-        if histories != self.drawn[0] and not ended:
-            self.drawn = histories, learning.plots(learning.of_histories(histories))
-        return page(
-            "live.html.j2",
-            "" if ended else "live.js",
-            nodes=dict(self.nodes),
-            plots=self.drawn[1],
-            began=self.began,
-            now=datetime.now(UTC),
-            refresh=REFRESH,
-            ended=ended,
-        )

@@ -48,26 +48,18 @@ def test_a_live_page_gives_way_to_the_report(first, tmp_path):
 
 
 def test_the_index_is_made_again_only_where_it_does_not_list_the_pages_that_are_there(first, second, tmp_path):
-    reports = tmp_path / "reports"
-    publish(first, reports)
-    index = reports / "index.html"
-    whole = index.read_text()
-    marked = whole.replace("All runs", "As it was")
-    index.write_text(marked)
-    publish(first, reports)
-    assert index.read_text() == marked
-    for damaged in (b"", b"\xff", None):
-        index.unlink() if damaged is None else index.write_bytes(damaged)
-        publish(first, reports)
-        assert index.read_text() == whole
-    for _ in range(2):
-        publish(second, reports)
-        assert index.read_text().count('<th scope="row"><a href=') == 2
-        index.write_text(whole)  # as if it had been killed before it came to the index
-    publish(second, reports)
-    (reports / f"{ANOTHER}.html").unlink()
-    publish(first, reports)
-    assert index.read_text() == whole
+    index = tmp_path / "index.html"
+    publish(first, tmp_path)
+    whole = index.read_bytes()
+    for content, made_again in ((whole.replace(b"All runs", b"As it was"), False), (b"", True), (b"\xff", True)):
+        index.write_bytes(content)
+        publish(first, tmp_path)
+        assert (index.read_bytes() == whole) == made_again
+    publish(second, tmp_path)
+    assert index.read_text().count('<th scope="row"><a href=') == 2
+    (tmp_path / f"{ANOTHER}.html").unlink()
+    publish(first, tmp_path)
+    assert index.read_bytes() == whole
 
 
 def test_a_reports_folder_that_cannot_be_written_gets_one_sentence(first, tmp_path):
