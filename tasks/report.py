@@ -42,11 +42,4 @@ def report(
         | {"gap": of.gap.value, "parameters": of.parameters, "training_seconds": train[name].measured["seconds"]}
         for name, of in run.comparison.networks.items()
     }
-    return {
-        "winner": run.comparison.winner,
-        "verdict": run.comparison.verdict,
-        "warning": run.comparison.warning,
-        "caution": run.caution,
-        "networks": rows,
-        "challenge": run.decision,
-    }
+    return compare.summary | {"caution": run.caution, "networks": rows, "challenge": run.decision}

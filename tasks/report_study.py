@@ -43,6 +43,4 @@ def report_study(
         page = study.render(found)
     (output / "report.json").write_text(found.model_dump_json(), encoding="utf-8")
     (output / "report.html").write_text(page, encoding="utf-8")
-    contradicted = results.summary["warning"]
-    summary = {"winner": found.winner, "verdict": found.verdict, "warning": contradicted, "caution": unsure}
-    return summary | {"study": kind, "networks": found.rows}
+    return results.summary | {"caution": unsure, "study": kind, "networks": found.rows}
