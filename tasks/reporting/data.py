@@ -115,6 +115,11 @@ class Run:
             for position in positions
         ]
 
+    def most_confident(self, chosen: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+        """Return the positions of the chosen test images (n, bool), those of the highest confidence (n) first."""
+        positions = np.flatnonzero(chosen)
+        return positions[np.argsort(-confidence[positions], kind="stable")]
+
     @property
     def caution(self) -> str | None:
         """What a reader must know before believing a number."""

@@ -21,7 +21,7 @@ from tasks.reporting.plots import slot
 
 BESIDE = Path(__file__).parent
 COLUMNS = 50  # of the sprite
-GRAYS = 16  # levels of gray in it: half the bytes of 256, and hardly to be distinguished at this size
+GRAYS = 16  # levels of gray in it: fewer bytes than 256, and hardly to be distinguished at this size
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,8 @@ class Sprite:
             sheet[place // COLUMNS, : picture.shape[0], place % COLUMNS, : picture.shape[1]] = picture
         places = {name: place for place, name in enumerate(pictures)}
         buffer = io.BytesIO()
-        levels = np.rint((GRAYS - 1) * (1 - sheet.reshape(rows * height, COLUMNS * width) / 255)).astype(np.uint8)
-        image = Image.fromarray(levels, "P")
-        image.putpalette(np.repeat(np.linspace(0, 255, GRAYS).round().astype(np.uint8), 3).tobytes())
-        image.save(buffer, "PNG", bits=4)
+        levels = np.rint((GRAYS - 1) * (1 - sheet.reshape(rows * height, COLUMNS * width) / 255)) * 255 / (GRAYS - 1)
+        Image.fromarray(levels.astype(np.uint8)).save(buffer, "PNG", optimize=True)
         return cls(f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}", rows, places)
 
     def style(self, file: str, index: int) -> str:

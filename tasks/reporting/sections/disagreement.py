@@ -46,6 +46,5 @@ def numbers(run: Run) -> Numbers:
 
 
 def _group(run: Run, chosen: np.ndarray, confidence: np.ndarray) -> ImageGroup:
-    positions = np.flatnonzero(chosen)
-    most_confident = positions[np.argsort(-confidence[positions], kind="stable")][:SHOWN]
-    return ImageGroup(count=len(positions), pictures=run.predicted_images(most_confident))
+    shown = run.most_confident(chosen, confidence)[:SHOWN]
+    return ImageGroup(count=chosen.sum(), pictures=run.predicted_images(shown))

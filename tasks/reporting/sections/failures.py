@@ -71,7 +71,7 @@ def numbers(run: Run) -> Numbers:
         look_alikes=_look_alikes(class_names, confusion),
         pictures=run.predicted_images(positions),
         correct_shown=correct_shown,
-        of_largest=run.predicted_images(_most_confident(run, names[0], *largest[:2])[:8]) if largest else [],
+        of_largest=run.predicted_images(_cell(run, names[0], *largest[:2])[:8]) if largest else [],
     )
 
 
@@ -82,10 +82,9 @@ def _only(run: Run, one: str, other: str) -> dict[str, list[list[int]]]:
     }
 
 
-def _most_confident(run: Run, name: str, label: int, predicted: int) -> np.ndarray:
+def _cell(run: Run, name: str, label: int, predicted: int) -> np.ndarray:
     """Return the positions of the test images that a network predicts so, the most confident first."""
-    positions = np.flatnonzero((run.labels == label) & (run.predicted[name] == predicted))
-    return positions[np.argsort(-run.confidence[name][positions], kind="stable")]
+    return run.most_confident((run.labels == label) & (run.predicted[name] == predicted), run.confidence[name])
 
 
 def _wrong(confusion: Any) -> np.ndarray:
@@ -126,7 +125,7 @@ def choose_pictures(run: Run) -> tuple[list[int], int]:
     rank = np.full(unwanted, unwanted)  # an image's best rank within its cell, over the networks
     for name in run.names:
         for label, predicted in sorted({*zip(run.labels.tolist(), run.predicted[name].tolist(), strict=True)}):
-            cell = _most_confident(run, name, label, predicted)
+            cell = _cell(run, name, label, predicted)
             if label == predicted:
                 cell = cell[::-1][:CORRECT_OF_A_CLASS]
             rank[cell] = np.minimum(rank[cell], np.arange(len(cell)))
