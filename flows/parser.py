@@ -69,7 +69,8 @@ def read_options(arguments: list[str] | None = None, kind: type[Settings] = Sett
             raise UserError(f"{wrong} is now {option_of(new)}")
         names = [name for name in (*kind.model_fields, *ACTIONS) if name not in (*kind.excluded, *CHANGING)]
         meant = nearest(wrong, map(option_of, names))
-        raise UserError(f"unknown option {wrong}" + (f". Did you mean {meant}?" if meant else "; see --help"))
+        what = "unknown option" if wrong.startswith("-") else "unexpected argument"
+        raise UserError(f"{what} {wrong}" + (f". Did you mean {meant}?" if meant else "; see --help"))
     values = vars(known)
     for name in ("dataset", "network_file", "recipe_file", *PATH_OPTIONS):
         given = values.get(name)

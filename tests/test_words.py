@@ -1,4 +1,4 @@
-"""What a person reads is plain: none of the words that readers stumbled over."""
+"""What a person reads is plain: none of the phrases that were replaced."""
 
 import ast
 import re
@@ -9,8 +9,63 @@ from tasks.pipeline import PROJECT
 
 BANNED = re.compile(
     r"\b(told|tells? apart|told apart|cannot be told|stands|of which|made again|at work|held against|the luck of|surest"
-    r"|disagrees|called so|is called|asked for|suspects?|given up|too sure|sure enough)\b|[0-9] %",
+    r"|disagrees|called so|is called|asked for|suspects?|given up)\b|[0-9] %",
     re.IGNORECASE,
+)
+REPLACED = (  # parts of sentences that readers stumbled over
+    "it is the better on validation data",
+    "hardly explains",
+    "the article that they are from",
+    "neither contradicts",
+    "decides nothing",
+    "have it challenge",
+    "As far as can be told",
+    "to cure here",
+    "as it still learns too fast",
+    "half-way between",
+    "perhaps the epochs",
+    "running gap",
+    "training less test",
+    "multiply-adds an image",
+    "processor time for an image",
+    "Among the figures of others",
+    "which flatters",
+    "a longer schedule might",
+    "never mirrored",
+    "ended after epoch",
+    "taken for one another",
+    "finds clearly more",
+    "what they were called",
+    "calls images so",
+    "called so most surely",
+    "wider than need be",
+    "nobody has checked",
+    "count as errors everywhere",
+    "belongs to the training split",
+    "as sure as it is right",
+    "too sure",
+    "not sure enough",
+    "as accurate as sure",
+    "least sure images",
+    "expectations, all met",
+    "How far apart is too far",
+    "Every epoch’s order",
+    "makes it again",
+    "it stood, verified",
+    "The more often one looks",
+    "may be others",
+    "There are not two runs yet",
+    "each line has a scale of its own",
+    "no option is called",
+    "input should be",
+    "not made before",
+    "whether what is scheduled happens",
+    "put the champion before",
+    "say what a run would do",
+    "though its artifact stands",
+    "what runs already is left alone",
+    "runs what is due",
+    "is there to run what is due",
 )
 PAPERS = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]
 FILES = [
@@ -33,4 +88,5 @@ def texts_of(path):
 
 @pytest.mark.parametrize("path", [*PAPERS, *FILES], ids=lambda path: str(path.relative_to(PROJECT)))
 def test_what_a_person_reads_has_none_of_the_words_that_were_replaced(path):
-    assert not list(filter(BANNED.search, texts_of(path)))
+    found = [text for text in texts_of(path) if BANNED.search(text) or any(old in text for old in REPLACED)]
+    assert not found

@@ -112,9 +112,9 @@ def start_worker() -> str:
         return "\n".join([*mark_crashed_runs(running), f"The worker was already running for {running}; log: {log}"])
     url = server_url()
     mark_crashed_runs(url, pending=True)
-    before = last_seen(url)
+    before = last_seen(url, HOST)
     command = f"prefect worker start --pool {POOL} --type process --name {HOST}"
-    _start("worker", command, {URL: url}, lambda: last_seen(url) > before)
+    _start("worker", command, {URL: url}, lambda: last_seen(url, HOST) > before)
     return f"The worker is running; log: {log}"
 
 
@@ -143,13 +143,14 @@ def server_url() -> str:
     return url
 
 
-def last_seen(url: str) -> float:
-    """Return a worker's last heartbeat, in seconds since 1970; 0 if there is none."""
+def last_seen(url: str, name: str | None = None) -> float:
+    """Return the last heartbeat of the worker of this name, or of any, in seconds since 1970; 0 if there is none."""
     try:
         workers = find(url, f"work_pools/{POOL}/workers")
     except FileNotFoundError:  # there is no pool yet
         return 0.0
-    return max((seconds_of(its) for worker in workers if (its := worker["last_heartbeat_time"])), default=0.0)
+    seen = [worker["last_heartbeat_time"] for worker in workers if name in (None, worker["name"])]
+    return max(map(seconds_of, filter(None, seen)), default=0.0)
 
 
 def _api_of(service: str) -> str:

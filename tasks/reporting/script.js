@@ -1,6 +1,7 @@
 // What the page does: contents that follow, cells that show their images, epochs that can be read.
 "use strict";
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+const TALLEST = 608; // pixels of the images of a cell; the rest is reached by scrolling
 const one = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const make = (kind, className, ...content) => {
@@ -88,9 +89,19 @@ function showCells() {
       };
       target.replaceChildren(...[0, 1].filter((here) => counts[here]).flatMap(only));
     }
+    showWholeRows();
     scrollBy(0, button.getBoundingClientRect().top - before); // so that what was chosen stays where it is
     (one(".card", target) ?? target).scrollIntoView({ block: "nearest" });
   };
+
+  const showWholeRows = () => {
+    const top = target.getBoundingClientRect().top;
+    const ends = all(".card", target).map((card) => card.getBoundingClientRect().bottom + target.scrollTop - top);
+    const whole = ends.filter((end) => end <= TALLEST);
+    target.style.maxHeight = whole.length < ends.length ? `${Math.max(ends[0], ...whole) + 8}px` : "";
+  };
+  addEventListener("resize", showWholeRows);
+  showWholeRows();
 
   const neighbor = ({ key, ctrlKey, target: { dataset } }, matrix) => {
     const [row, column] = [+dataset.true, +dataset.predicted];

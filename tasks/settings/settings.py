@@ -102,6 +102,11 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
     @model_validator(mode="after")
     def _enough_images(self) -> Settings:
         available = self.data_set.counts["train"]
+        if self.limit and self.limit > available:
+            raise ValueError(
+                f"--limit must be {available:,} or less (got {self.limit:,}): "
+                f"{self.data_set.name} has no more training images"
+            )
         images = min(self.limit or PRESETS[self.preset].limit or available, available)
         validating = round(images * self.validation_fraction)
         if not 0 < validating < images:
@@ -208,7 +213,7 @@ def parse_settings(values: dict[str, Any], kind: type[Settings] = Settings) -> S
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise UserError("; ".join(_sentence(problem, kind) for problem in error.errors())) from error
+        raise UserError("; ".join(_sentence(problem, kind, values) for problem in error.errors())) from error
 
 
 def _recipe_in(file: Any) -> dict[str, Any]:
@@ -219,10 +224,11 @@ def _recipe_in(file: Any) -> dict[str, Any]:
         raise ValueError(f"--recipe-file {reason}") from error
 
 
-def _sentence(problem: Any, kind: type[Settings]) -> str:
+def _sentence(problem: Any, kind: type[Settings], values: dict[str, Any]) -> str:
     """Return what is wrong with a value, and which values may be there."""
     name, message = str(next(iter(problem["loc"]), "")), problem["msg"].removeprefix("Value error, ")
-    spelled = kind.aliases.get(name, [option_of(name)])[0]
+    from_file = name not in values and values.get("recipe_file")
+    spelled = f"--recipe-file {from_file}: {name}" if from_file else kind.aliases.get(name, [option_of(name)])[0]
     if name in RENAMED:
         return f"{spelled} is now {RENAMED[name]}"
     if problem["type"] == "extra_forbidden":

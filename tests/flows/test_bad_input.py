@@ -42,6 +42,7 @@ pytestmark = pytest.mark.slow
         (Settings, ["--verfy"], "unknown option --verfy. Did you mean --verify?"),
         (Settings, ["--prun"], "unknown option --prun; see --help"),  # never an option that changes something
         (Settings, ["--margin", "0.1"], "--margin is now --min-improvement"),
+        (Settings, ["run"], "unexpected argument run; see --help"),
         (Settings, ["--epochs", "0"], "--epochs must be 1 or more (got 0)"),
         (FoldStudy, ["--seeds", "3"], "unknown option --seeds. Did you mean --seed?"),
         (SearchStudy, ["--network", "xgboost"], "--network must be baseline, dropout, "),

@@ -109,6 +109,17 @@ def test_on_a_phone_a_cell_is_large_enough_and_its_images_appear_below_its_matri
         )
 
 
+def test_the_panel_of_a_cell_cuts_no_picture_in_two(visit, report, report_data):
+    page = visit(report)
+    counts = np.array(report_data.failures.confusion[report_data.head.networks[0]])
+    label, predicted = np.unravel_index(counts.argmax(), counts.shape)
+    page.locator(f'[data-matrix="0"] [data-true="{label}"][data-predicted="{predicted}"]').click()
+    panel = page.locator("#cell").bounding_box()
+    end = panel["y"] + panel["height"]
+    cards = [card.bounding_box() for card in page.locator("#cell .card").all()]
+    assert not any(card["y"] < end - 1 and card["y"] + card["height"] > end + 1 for card in cards)
+
+
 def test_the_keyboard_alone_reaches_everything(visit, report):
     page = visit(report)
     can = page.evaluate(

@@ -31,6 +31,7 @@ def refusal(**values):
         ({"networks": "baseline,baseline"}, "--networks names a network twice (got baseline,baseline)"),
         ({"networks": ["baselin"]}, "unknown network baselin. Did you mean baseline?"),
         ({"data_dir": ""}, "--data-dir must not be empty"),
+        ({"limit": 60_001}, "--limit must be 60,000 or less (got 60,001): fashion-mnist has no more training images"),
         (
             {"preset": "smoke", "validation_fraction": 0.999, "dataset": str(SPECIFICATION)},
             "--validation-fraction 0.999 of 400 images leaves 0 for training and 400 for validation; neither may be 0",
@@ -42,6 +43,13 @@ def refusal(**values):
 def test_a_value_that_cannot_be_used_is_refused_in_one_sentence(values, message):
     with pytest.raises(UserError, match=f"^{re.escape(message)}"):
         parse_settings(values)
+
+
+def test_a_value_in_a_recipe_file_is_refused_with_the_files_name_and_its_own_spelling(tmp_path):
+    file = tmp_path / "recipe.json"
+    file.write_text('{"batch_size": 0}')
+    with pytest.raises(UserError, match=rf"^--recipe-file {file}: batch_size must be 1 or more \(got 0\)"):
+        parse_settings({"recipe_file": str(file)})
 
 
 def test_what_is_not_installed_is_refused(monkeypatch):
