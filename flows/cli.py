@@ -14,7 +14,7 @@ from rich.console import Console
 
 from flows.environment import BEGAN, PREFECT_HOME, URL, settle_environment
 from flows.operations.notify import promote_winner
-from flows.parser import ACTIONS, STUDIES, read_options
+from flows.parser import STUDIES, read_command
 from flows.plan import Dag, outlook, plan
 from flows.pruning import damaged, megabytes, prune
 from flows.result_table import print_summary, table
@@ -29,7 +29,7 @@ from tasks.pipeline.run_records import requested_again
 from tasks.pipeline.store import Store
 from tasks.pipeline.workers import stop_workers
 from tasks.reporting.publish import latest, publish
-from tasks.settings.settings import Settings, parse_settings
+from tasks.settings.settings import Settings
 from tasks.training.tensorflow import environment
 
 SERVER = "Prefect's server"
@@ -56,17 +56,6 @@ def main(dag: Dag, kind: type[Settings], arguments: list[str] | None = None) -> 
     except KeyboardInterrupt:
         _stop()
     _exit(status)
-
-
-def read_command(kind: type[Settings], arguments: list[str] | None = None) -> tuple[Settings, dict[str, Any]]:
-    """Return the settings and the actions that the arguments name.
-
-    Raises:
-        UserError: something cannot be used.
-    """
-    options = read_options(arguments, kind)
-    actions = {name: options.pop(name) for name in ACTIONS if name in options}
-    return parse_settings(options, kind), actions
 
 
 def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:

@@ -13,7 +13,7 @@ from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.models import networks
 from tasks.settings.options import GROUPS, RENAMED, facts_of
 from tasks.settings.presets import PRESETS
-from tasks.settings.settings import PATH_OPTIONS, Settings
+from tasks.settings.settings import PATH_OPTIONS, Settings, parse_settings
 
 WIDTH = 80
 RUNS_KEPT = 10
@@ -56,13 +56,13 @@ studies:
 """
 
 
-def read_options(arguments: list[str] | None = None, kind: type[Settings] = Settings) -> dict[str, Any]:
-    """Return the settings and actions that the command line names; as text, the settings themselves check them.
+def read_command(kind: type[Settings], arguments: list[str] | None = None) -> tuple[Settings, dict[str, Any]]:
+    """Return the settings and the actions that the command line names; as text, the settings themselves check them.
 
     Raises:
-        UserError: an option is unknown, or has no value.
+        UserError: an option is unknown, or its value cannot be used.
     """
-    known, unknown = _parser(kind).parse_known_args(arguments)
+    known, unknown = parser_of(kind).parse_known_args(arguments)
     if unknown:
         wrong = unknown[0].partition("=")[0]
         if new := RENAMED.get(wrong.strip("-").replace("-", "_")):
@@ -76,10 +76,12 @@ def read_options(arguments: list[str] | None = None, kind: type[Settings] = Sett
         given = values.get(name)
         if given and given != FASHION_MNIST.name and not given.startswith("~"):
             values[name] = str(Path.cwd() / given)
-    return values
+    actions = {name: values.pop(name) for name in ACTIONS if name in values}
+    return parse_settings(values, kind), actions
 
 
-def _parser(kind: type[Settings]) -> argparse.ArgumentParser:
+def parser_of(kind: type[Settings]) -> argparse.ArgumentParser:
+    """Return the parser of settings of this kind and of the actions."""
     parser = _Parser(
         prog=kind.program,
         usage=f"{kind.program} [options]",

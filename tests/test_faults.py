@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from flows.cli import read_options
-from tasks.settings.settings import PROJECT, parse_settings
+from flows.parser import read_command
+from tasks.settings.settings import PROJECT, Settings
 from tests.faults.damages import DAMAGES, damage_again_and_again
 from tests.programs import ON_THE_FIXTURE
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 def test_no_artifact_that_was_damaged_at_random_is_served(tmp_path, finished_run):
     shutil.copytree(finished_run / "data", tmp_path / "data")
-    settings = parse_settings(read_options([*ON_THE_FIXTURE, "--data-dir", str(tmp_path / "data")]))
+    settings, _ = read_command(Settings, [*ON_THE_FIXTURE, "--data-dir", str(tmp_path / "data")])
     done, served = damage_again_and_again(settings, count=40, seed=0)
     assert served == []
     assert done.keys() == {damage.__name__ for damage in DAMAGES}

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from docs import packages
-from flows.cli import read_options
+from flows.parser import parser_of
 from tasks.settings.settings import PROJECT, Settings
 from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy
 from tests.benchmarks.figures import table
@@ -42,7 +42,7 @@ def test_the_commands_that_the_pages_give_are_understood():
     given += [("", options) for page in PAGES.values() for options in re.findall(r"ARGS='([^']+)'", page)]
     assert len(given) > 15
     for study, options in given:
-        read_options(shlex.split(options.partition("||")[0].partition(">")[0]), KINDS[study])
+        parser_of(KINDS[study]).parse_args(shlex.split(options.partition("||")[0].partition(">")[0]))
 
 
 def test_the_options_that_the_readme_shows_are_options():

@@ -5,8 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from flows.cli import read_options
-from tasks.settings.settings import parse_settings
+from flows.parser import read_command
+from tasks.settings.settings import Settings
 from tests.faults.damages import damage_again_and_again
 from tests.faults.kills import kill_again_and_again
 from tests.faults.scheduled import FAULTS, disturb
@@ -40,7 +40,7 @@ def main() -> int:
                 print(f"{runs} runs at once: {dict(made)}; {len(waited)} waits, such as: {waited[:1]}", flush=True)
             return 1 if bad else 0
         run_main(folder, server, *ON_THE_FIXTURE).check_returncode()
-        settings = parse_settings(read_options([*ON_THE_FIXTURE, "--data-dir", str(folder / "data")]))
+        settings, _ = read_command(Settings, [*ON_THE_FIXTURE, "--data-dir", str(folder / "data")])
         done, served = damage_again_and_again(settings, given.count, given.seed)
         print(f"{sum(done.values())} damages {dict(done)}, {len(served)} served {served}")
         return 1 if served else 0

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.cli import read_command, run_command
+from flows.cli import run_command
 from flows.main import dag
 from flows.orchestration.ephemeral_server import prefect_api
+from flows.parser import read_command
 from tasks.data.idx import LABELS
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.staging import LOCKS

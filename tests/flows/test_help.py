@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from flows.parser import ACTIONS, read_options
+from flows.parser import ACTIONS, parser_of
 from tasks.formatting import option_of
 from tasks.settings.options import GROUPS
 from tasks.settings.presets import PRESETS
@@ -18,7 +18,7 @@ def shown(capsys):
 
     def shown(kind):
         with pytest.raises(SystemExit) as ended:
-            read_options(["--help"], kind)
+            parser_of(kind).parse_args(["--help"])
         assert ended.value.code == 0
         return capsys.readouterr().out
 
@@ -45,7 +45,7 @@ def test_the_help_has_groups_examples_presets_exit_statuses_and_studies(shown):
     examples = re.findall(r"^  python flows/main\.py( .*?)?(?:  |$)", text, re.MULTILINE)
     assert len(examples) == 5
     for options in examples:
-        read_options(options.split())
+        parser_of(Settings).parse_args(options.split())
     for name, preset in PRESETS.items():
         assert re.search(rf"^  {name} .* {preset.batch_size} .*{preset.learning_rate} {preset.schedule} ", text, re.M)
     assert "python flows/study.py seeds " in text

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import read_command, run_command
+from flows.cli import run_command
 from flows.main import dag
 from tasks.pipeline.run_records import records
+from flows.parser import read_command
 from tasks.settings.settings import Settings
 from tests.conftest import everything_in
 from tests.programs import (

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from flows.cli import read_command
 from flows.main import dag
+from flows.parser import read_command
 from flows.plan import plan
 from tasks.data.idx import IMAGES, LABELS
 from tasks.settings.settings import Settings

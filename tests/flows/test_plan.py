@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from flows import study as studies
-from flows.cli import read_options
 from flows.main import dag
+from flows.parser import read_command
 from flows.plan import ForcedReruns, Plan, outlook, plan
 from tasks.pipeline import node
 from tasks.pipeline.artifact import Artifact
@@ -34,7 +34,7 @@ def settings(finished_run, tmp_path):
 
     def settings(*options):
         places = ("--data-dir", str(tmp_path / "data"), "--reports-dir", str(tmp_path / "reports"))
-        return parse_settings(read_options([*ON_THE_FIXTURE, *places, *options]))
+        return read_command(Settings, [*ON_THE_FIXTURE, *places, *options])[0]
 
     return settings
 

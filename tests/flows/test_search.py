@@ -10,8 +10,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from flows import study
-from flows.cli import read_command
 from flows.main import dag
+from flows.parser import read_command
 from flows.plan import plan
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.cache_key import CacheKey

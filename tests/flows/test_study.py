@@ -7,10 +7,10 @@ import shutil
 import pytest
 
 from flows import study
-from flows.cli import read_command, read_options
 from flows.main import dag
+from flows.parser import read_command
 from flows.plan import plan
-from tasks.settings.settings import Settings, parse_settings
+from tasks.settings.settings import Settings
 from tasks.settings.studies import SeedStudy, newest_study
 from tests.programs import ON_THE_FIXTURE, ask, leftovers, run_main
 
@@ -72,16 +72,15 @@ def test_a_run_of_one_of_the_seeds_takes_what_the_study_has_trained_and_says_wha
 @pytest.mark.parametrize(
     ("other", "found"),
     [
-        ({}, True),
-        ({"networks": "dropout"}, True),
-        ({"seed": 2}, False),
-        ({"epochs": 2}, False),
+        ((), True),
+        (("--networks", "dropout"), True),
+        (("--seed", "2"), False),
+        (("--epochs", "2"), False),
     ],
-    ids=str,
 )
 def test_a_study_is_found_by_its_recipe_its_seeds_and_its_networks(other, found, two_seeds):
-    given = read_options([*ON_THE_FIXTURE, "--data-dir", str(two_seeds / "data")])
-    assert bool(newest_study(parse_settings(given | other))) == found
+    settings, _ = read_command(Settings, [*ON_THE_FIXTURE, "--data-dir", str(two_seeds / "data"), *other])
+    assert bool(newest_study(settings)) == found
 
 
 @pytest.mark.usefixtures("prepared_run")

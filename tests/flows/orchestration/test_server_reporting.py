@@ -6,12 +6,12 @@ from uuid import UUID
 from prefect import flow, flow_engine
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
-from flows.cli import read_options
 from flows.operations.notify import WEBHOOK
 from flows.orchestration.flow import announce_result
+from flows.parser import read_command
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.run_records import last_completed
-from tasks.settings.settings import parse_settings
+from tasks.settings.settings import Settings
 from tests.programs import ON_THE_FIXTURE, run_main, wait_until
 
 
@@ -28,7 +28,7 @@ def test_a_verdict_that_names_another_network_than_before_is_told(finished_run, 
     address, got, _ = receiver
     monkeypatch.setenv(WEBHOOK, address)
     places = ("--data-dir", str(finished_run / "data"), "--reports-dir", str(finished_run / "reports"))
-    settings = parse_settings(read_options([*ON_THE_FIXTURE, *places]))
+    settings, _ = read_command(Settings, [*ON_THE_FIXTURE, *places])
     report = Artifact.at(next((finished_run / "data" / "report").glob("[!.]*")))
     before = last_completed(settings.data_dir, settings.command)
 

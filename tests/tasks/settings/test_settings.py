@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import read_options
+from flows.parser import read_command
 from tasks.pipeline.champions import promote
 from tasks.pipeline.errors import UserError
 from tasks.settings import presets
@@ -104,7 +104,7 @@ def test_a_relative_path_starts_at_the_project_and_others_are_taken_as_they_are(
 )
 def test_the_command_makes_the_same_again(options):
     places = ["--data-dir", "/elsewhere", "--reports-dir", "/pages", "--source", "/images"]
-    settings = parse_settings(read_options([*options.split(), *places]))
+    settings, _ = read_command(Settings, [*options.split(), *places])
     assert settings.command == f"python flows/main.py {options}"
     assert Settings().command == f"python flows/main.py --preset fast --precision {Settings().resolved()['precision']}"
 
