@@ -13,8 +13,8 @@ import pytest
 
 from flows.cli import run_command
 from flows.main import dag
-from tasks.pipeline.run_records import records
 from flows.parser import read_command
+from tasks.pipeline.run_records import records
 from tasks.settings.settings import Settings
 from tests.conftest import everything_in
 from tests.programs import (

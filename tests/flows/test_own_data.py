@@ -13,7 +13,7 @@ from flows.plan import plan
 from tasks.data.idx import IMAGES, LABELS
 from tasks.settings.settings import Settings
 from tests.fixtures.make_fixtures import idx_bytes
-from tests.programs import assert_refused, run_main
+from tests.programs import run_main
 
 NAMES = {f"{split}_{kind}": f"{split}-{kind}" for split in ("train", "test") for kind in ("images", "labels")}
 QUICKLY = ("--networks", "logistic", "--epochs", "8", "--batch-size", "32")
@@ -77,13 +77,3 @@ def test_another_content_under_the_same_name_is_another_set(another, tmp_path):
     (label, verb, why), *_ = plan(dag, settings).steps
     assert (label, verb) == ("download", "run")
     assert "data set changed" in why
-
-
-def test_the_plan_says_what_a_file_is_instead(tmp_path):
-    options = (*put(tmp_path, "mine", *digits(), 1500, compressed=True), *QUICKLY, "--plan")
-    images = tmp_path / "files" / "train-images.gz"
-    images.write_bytes(idx_bytes(0x0B03, np.zeros((400, 28, 28), ">i2")))
-    refused = (
-        f"--dataset names no SHA-256 for train-images, and in {tmp_path / 'files'}: it is not IDX of bytes: it begins"
-    )
-    assert_refused(run_main(tmp_path, None, *options), refused)

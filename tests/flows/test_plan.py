@@ -9,7 +9,6 @@ from flows import study as studies
 from flows.main import dag
 from flows.parser import read_command
 from flows.plan import ForcedReruns, Plan, outlook, plan
-from tasks.pipeline import node
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError, UserError, ValidationFailed
 from tasks.pipeline.node import Variant
@@ -20,7 +19,6 @@ from tasks.settings.settings import Settings, parse_settings
 from tasks.settings.studies import SearchStudy, SeedStudy
 from tasks.train import train
 from tasks.validate import validate
-from tests.conftest import everything_in
 from tests.programs import ON_THE_FIXTURE
 
 OF_NETWORKS = ("train[baseline]", "train[dropout]", "evaluate[baseline]", "evaluate[dropout]")
@@ -47,17 +45,6 @@ def reasons(steps, verb):
     return {label: why for label, what, why in steps if what == verb}
 
 
-def test_a_plan_after_a_run_keeps_everything_verified_and_changes_nothing(settings):
-    before = everything_in(settings().data_dir)
-    found = plan(dag, settings())
-    steps = found.steps
-    assert [label for label, _, _ in steps] == list(found.kept) == NODES
-    assert verbs(steps) == ["reuse"] * 9
-    assert found.complete
-    assert all(why == f"cached ({found.kept[label].key})" for label, _, why in steps)
-    assert everything_in(settings().data_dir) == before
-
-
 def test_a_changed_setting_is_named_and_what_comes_after_waits(settings):
     fewer = plan(dag, settings("--networks", "dropout")).steps
     assert verbs(fewer) == ["reuse"] * 5 + ["run", "wait"], "no training again for one network less"
@@ -74,18 +61,6 @@ def test_a_damaged_file_is_named_and_only_what_it_touches_is_not_kept(settings):
     steps = plan(dag, settings()).steps
     assert reasons(steps, "run") == {"train[dropout]": "history.json altered since it was made"}
     assert list(reasons(steps, "wait")) == ["evaluate[dropout]", "compare", "report"]
-
-
-def test_a_changed_file_is_named(settings, monkeypatch):
-    def code_digests(*modules):
-        code = real(*modules)
-        name = "tasks/networks/baseline.py"
-        return code | {name: "changed"} if name in code and "tasks.train" in modules else code
-
-    real = node.code_digests
-    monkeypatch.setattr(node, "code_digests", code_digests)
-    steps = plan(dag, settings()).steps
-    assert reasons(steps, "run") == {"train[baseline]": "code: tasks/networks/baseline.py changed"}
 
 
 def test_where_there_is_nothing_only_the_first_node_is_decided(tmp_path):
