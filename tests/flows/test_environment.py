@@ -92,27 +92,19 @@ def test_the_smoke_preset_on_the_real_data_depends_on_nothing_that_the_user_has_
         ({}, AT_WORK),
         ({"PREFECT_PROFILE": "home"}, {}),
         ({"PREFECT_PROFILE": "local"}, {"PREFECT_API_URL": "http://127.0.0.1:4200/api"}),  # as Prefect itself has it
-        ({"PREFECT_PROFILES_PATH": "damaged.toml"}, {}),
+        ({"PREFECT_PROFILES_PATH": "not there"}, {}),
         ({"PREFECT_API_URL": ""}, {}),
         ({"PREFECT_API_URL": "http://127.0.0.1:8/api"}, AT_WORK | {"PREFECT_API_URL": "http://127.0.0.1:8/api"}),
     ],
 )
-def test_the_environment_or_else_the_active_profile_names_the_server(tmp_path, given, named):
+def test_the_environment_or_else_the_active_profile_names_the_server_and_no_proxy_stands_before_it(
+    tmp_path, given, named
+):
     (tmp_path / "profiles.toml").write_text(PROFILES)
-    (tmp_path / "damaged.toml").write_text("no TOML =")
-    if "PREFECT_PROFILES_PATH" in given:
-        given |= {"PREFECT_PROFILES_PATH": str(tmp_path / given["PREFECT_PROFILES_PATH"])}
-    found = settled(HOME=str(tmp_path), PREFECT_HOME=str(tmp_path), **given)
+    found = settled(HOME=str(tmp_path), PREFECT_HOME=str(tmp_path), all_proxy="socks://p:1", no_proxy="a.org", **given)
     assert found.pop("PREFECT_HOME") == str(PROJECT / "data" / "prefect")
     assert {name: value for name, value in found.items() if name.startswith("PREFECT")} == named
-
-
-def test_this_machine_is_asked_directly_and_a_proxy_for_everything_is_left_out():
-    found = settled(
-        no_proxy="localhost,example.org", HTTP_PROXY="proxy:3128", https_proxy="http://p:1", all_proxy="socks://p:1"
-    )
-    assert found["no_proxy"] == found["NO_PROXY"] == "localhost,example.org,127.0.0.1,::1"
-    assert (found["HTTP_PROXY"], found["https_proxy"]) == ("proxy:3128", "http://p:1")
+    assert found["no_proxy"] == found["NO_PROXY"] == "a.org,127.0.0.1,localhost,::1"
     assert "all_proxy" not in found
 
 
