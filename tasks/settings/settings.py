@@ -12,7 +12,7 @@ from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import ValidationError, field_validator, model_validator
 
 from tasks.data.dataset import FASHION_MNIST, DataSet, load_data_set
 from tasks.data.files import with_digests_of
@@ -52,7 +52,6 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
     kind: ClassVar[str] = "run"  # what a study's trainings differ in: seed, fold, trial
     aliases: ClassVar[dict[str, tuple[str, ...]]] = {}  # other names of options
     excluded: ClassVar[tuple[str, ...]] = ()  # settings that would mean nothing here
-    _own_network: UserFunction | None = PrivateAttr(None)
 
     @field_validator("networks", mode="before")
     @classmethod
@@ -72,15 +71,11 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
 
     @model_validator(mode="after")
     def _known_networks(self) -> Settings:
-        if self.network_file:
-            own = self._own_network = UserFunction.named(str(from_the_project(self.network_file)))
-            if own.function in MODELS:
-                raise ValueError(
-                    f"--network-file: {own.function} is the name of a built-in network; give yours another name"
-                )
-        for name in self.networks:
-            if name not in MODELS and not (self._own_network and name == self._own_network.function):
-                raise ValueError(f"unknown network {name}{suggest(name, MODELS)}")
+        own = self.own_network.function if self.own_network else None
+        if own in MODELS:
+            raise ValueError(f"--network-file: {own} is the name of a built-in network; give yours another name")
+        if unknown := [name for name in self.networks if name not in (*MODELS, own)]:
+            raise ValueError(f"unknown network {unknown[0]}{suggest(unknown[0], MODELS)}")
         if len(set(self.networks)) < len(self.networks):
             raise ValueError(f"--networks names a network twice (got {as_text(self.networks)})")
         return self
@@ -123,10 +118,10 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
         named = FASHION_MNIST if built_in else load_data_set(str(from_the_project(self.dataset)))
         return with_digests_of(named, self.source_folder or self.data_dir / RAW / named.name)
 
-    @property
+    @cached_property
     def own_network(self) -> UserFunction | None:
         """The user's own network, as its file was when these settings were made."""
-        return self._own_network
+        return UserFunction.named(str(from_the_project(self.network_file))) if self.network_file else None
 
     @cached_property
     def to_beat(self) -> dict[str, Any]:
@@ -168,10 +163,7 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
 
     def recipe_for(self, kind: type[Settings]) -> dict[str, Any]:
         """Return the preset and what is set besides, for what is of this kind; the precision is what auto became."""
-        recipe = {"preset": self.preset, **self._set_for(kind), "precision": self.resolved()["precision"]}
-        if recipe["precision"] == PRESETS[self.preset].precision:
-            del recipe["precision"]
-        return recipe
+        return {"preset": self.preset, **self._set_for(kind), "precision": self.resolved()["precision"]}
 
     @property
     def run_name(self) -> str:

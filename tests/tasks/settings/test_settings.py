@@ -94,19 +94,11 @@ def test_a_relative_path_starts_at_the_project_and_others_are_taken_as_they_are(
     assert (settings.data_dir, settings.reports_dir) == (Path("/somewhere"), tmp_path / "pages")
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        "--preset fast --precision float32",
-        "--preset article",
-        "--preset article --networks residual --epochs 2 --seed 3 --tta none --limit 500",
-    ],
-)
-def test_the_command_makes_the_same_again(options):
+@pytest.mark.parametrize("options", ["--preset fast", "--preset article --networks residual --seed 3 --tta none"])
+def test_the_command_makes_the_same_again_on_any_processor(options):
     places = ["--data-dir", "/elsewhere", "--reports-dir", "/pages", "--source", "/images"]
     settings, _ = read_command(Settings, [*options.split(), *places])
-    assert settings.command == f"python flows/main.py {options}"
-    assert Settings().command == f"python flows/main.py --preset fast --precision {Settings().resolved()['precision']}"
+    assert settings.command == f"python flows/main.py {options} --precision {settings.resolved()['precision']}"
 
 
 def test_a_study_of_an_ablation_is_not_taken_for_one_of_the_networks_own_recipe():
