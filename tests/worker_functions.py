@@ -6,7 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
-from tasks.pipeline.errors import RunError, UserError
+from tasks.pipeline.errors import RunError
 from tasks.pipeline.node import node
 
 
@@ -27,9 +27,7 @@ def tell(progress):
     """Say what this process is like."""
     descriptors = [path for path in Path("/proc/self/fd").iterdir() if path.exists()]
     return {
-        "pid": os.getpid(),
         "open": [str(path.readlink()) for path in descriptors],
-        "path": sys.path,
         "main": getattr(sys.modules["__main__"], "__file__", None),
         "server_threads": len(list(Path(f"/proc/{os.getppid()}/task").iterdir())),
         "imported": [name for name in ("tensorflow", "great_expectations", "matplotlib") if name in sys.modules],
@@ -37,19 +35,15 @@ def tell(progress):
 
 
 def fail(how, progress):
-    """End in this way."""
+    """End by this error, in this way or by this signal."""
     print("last words", file=sys.stderr, flush=True)
-    if how == "refuse the user":
-        error = UserError("the user's numbers do not add up")
-        error.add_note("at line 3")
-        raise error
-    if how == "no room":
-        raise OSError(28, "No space left on device", "/some/file")
+    if isinstance(how, Exception):
+        raise how
     if how == "unpicklable":
         raise Unpicklable("of a library")
     if how == "exit":
         os._exit(3)
-    os.kill(os.getpid(), getattr(signal, how))
+    os.kill(os.getpid(), how)
 
 
 def wait(progress):
@@ -59,17 +53,6 @@ def wait(progress):
         threading.Event().wait()
     progress(os.getpid(), child, "", True)
     threading.Event().wait()
-
-
-def start_threads(progress):
-    """Leave a thread at work, as a user's network may."""
-    threading.Thread(target=threading.Event().wait).start()
-    return {"threads": threading.active_count()}
-
-
-def be_silent(seconds, progress):
-    threading.Event().wait(seconds)
-    return {}
 
 
 @node(not_in_key=("data_dir",))

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -64,11 +63,11 @@ def test_a_result_comes_back_and_progress_is_passed_on():
 @pytest.mark.parametrize(
     ("how", "kind", "message", "note"),
     [
-        ("refuse the user", UserError, "^the user's numbers do not add up$", "at line 3"),
-        ("no room", OSError, "No space left on device: '/some/file'", None),
+        (UserError("the user's numbers do not add up"), UserError, "^the user's numbers do not add up$", None),
+        (OSError(28, "No space left on device", "/some/file"), OSError, "No space left on device: '/some/file'", None),
         ("unpicklable", RunError, "^Unpicklable: of a library$", "worker_functions.py"),
         ("exit", RunError, "^its process exited with status 3 and no result$", "last words"),
-        ("SIGKILL", WorkerCrashed, r"^its process was killed by SIGKILL \(out of memory\?\)$", "last words"),
+        (signal.SIGKILL, WorkerCrashed, r"^its process was killed by SIGKILL \(out of memory\?\)$", "last words"),
     ],
 )
 def test_how_a_function_fails_is_told(how, kind, message, note):
@@ -78,14 +77,10 @@ def test_how_a_function_fails_is_told(how, kind, message, note):
     assert note in "".join(getattr(failed.value, "__notes__", [])) if note else not hasattr(failed.value, "__notes__")
 
 
-def test_a_worker_that_leaves_threads_at_work_ends_with_its_result():
-    assert run(functions.start_threads, progress=silent) == {"threads": 3}
-
-
-def test_a_worker_that_is_silent_for_too_long_is_killed_and_one_that_reports_is_not(monkeypatch):
+def test_a_worker_that_is_silent_for_too_long_is_killed(monkeypatch):
     monkeypatch.setattr(workers, "TIMEOUT", 1)
     with pytest.raises(WorkerCrashed, match="^its process did not report for 1 seconds and was killed"):
-        run(functions.be_silent, 60, progress=silent)
+        run(functions.wait, progress=silent)
 
 
 def test_the_server_forks_from_one_thread_and_has_imported_what_it_was_told_and_can(tmp_path):
@@ -200,19 +195,6 @@ def test_a_worker_holds_its_parent_s_lock_while_it_works_and_no_longer(tmp_path)
     assert told["main"] is None, "the parent's script was imported again"
     with (tmp_path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def test_exit_statuses_are_not_mixed_up_among_threads():
-    def how(number):
-        try:
-            run(functions.fail, "exit" if number % 2 else "SIGKILL", progress=silent)
-        except RunError as error:
-            return str(error)
-
-    with ThreadPoolExecutor(8) as pool:
-        told = list(pool.map(how, range(8)))
-    assert set(told[::2]) == {"its process was killed by SIGKILL (out of memory?)"}
-    assert set(told[1::2]) == {"its process exited with status 3 and no result"}
 
 
 def test_a_style_that_is_edited_while_a_node_runs_makes_no_artifact(tmp_path):
