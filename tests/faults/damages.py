@@ -21,33 +21,12 @@ def flip_a_bit(path: Path, choose: random.Random) -> None:
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def truncate(path: Path, choose: random.Random) -> None:
-    """Cut the end off."""
-    os.truncate(path, choose.randrange(path.stat().st_size))
-
-
-def lengthen(path: Path, choose: random.Random) -> None:
-    """Write something more at the end."""
-    with path.open("ab") as file:
-        file.write(choose.randbytes(choose.randint(1, 100)))
-
-
-def delete(path: Path, choose: random.Random) -> None:
-    """Remove the file."""
-    path.unlink()
-
-
 def swap(path: Path, choose: random.Random) -> None:
     """Exchange two files of the artifact."""
     other = choose.choice([file for file in path.parent.iterdir() if file != path])
     content, others = path.read_bytes(), other.read_bytes()
     path.write_bytes(others)
     other.write_bytes(content)
-
-
-def add(path: Path, choose: random.Random) -> None:
-    """Put a file more beside it."""
-    path.with_name(f"{choose.randrange(10**6)}.npy").write_bytes(path.read_bytes())
 
 
 def link(path: Path, choose: random.Random) -> None:
@@ -64,18 +43,16 @@ def take_anothers(path: Path, choose: random.Random) -> None:
     shutil.copy2(choose.choice(others), path.parent / "manifest.json")
 
 
-DAMAGES: tuple[Callable[[Path, random.Random], None], ...] = (
-    flip_a_bit,
-    flip_a_bit,
-    flip_a_bit,
-    truncate,
-    lengthen,
-    delete,
-    swap,
-    add,
-    link,
-    take_anothers,
-)
+DAMAGES: dict[str, Callable[[Path, random.Random], object]] = {
+    "a bit flipped": flip_a_bit,
+    "cut off": lambda path, choose: os.truncate(path, choose.randrange(path.stat().st_size)),
+    "lengthened": lambda path, choose: path.write_bytes(path.read_bytes() + choose.randbytes(choose.randint(1, 100))),
+    "deleted": lambda path, choose: path.unlink(),
+    "a file more": lambda path, choose: path.with_name(f"{choose.randrange(10**6)}.npy").write_bytes(b""),
+    "two swapped": swap,
+    "a link": link,
+    "another's manifest": take_anothers,
+}
 
 
 def damage_again_and_again(settings: Settings, count: int, seed: int) -> tuple[Counter[str], list[str]]:
@@ -88,12 +65,12 @@ def damage_again_and_again(settings: Settings, count: int, seed: int) -> tuple[C
         whole = settings.data_dir.parent / "whole"
         shutil.copytree(folder, whole)
         path = choose.choice(sorted(file for file in folder.rglob("*") if file.is_file()))
-        damage = choose.choice(DAMAGES)
-        damage(path, choose)
-        done[damage.__name__] += 1
+        damage = choose.choice(list(DAMAGES))
+        DAMAGES[damage](path, choose)
+        done[damage] += 1
         what = {label: (verb, why) for label, verb, why in plan(dag, settings).steps}[label]
         if what[0] != "run" or what[1] == "new":
-            served.append(f"{label} after {damage.__name__} of {path.name}: {what}")
+            served.append(f"{label} after {damage} of {path.name}: {what}")
         shutil.rmtree(folder)
         whole.rename(folder)
     return done, served

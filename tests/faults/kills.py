@@ -1,6 +1,5 @@
 """Runs killed at random instants, each followed by a restart to the end: always the same result, nothing left."""
 
-import contextlib
 import os
 import random
 import shutil
@@ -10,8 +9,9 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-from tasks.pipeline.run_records import records
+from tasks.pipeline.artifact import Artifact
 from tests.faults.killed import FUNCTIONS
 from tests.programs import (
     FORK_SERVER,
@@ -20,6 +20,7 @@ from tests.programs import (
     Server,
     command_of,
     leftovers,
+    run_main,
     start_main,
     wait_until,
     workers_of,
@@ -42,13 +43,14 @@ def kill_again_and_again(folder: Path, server: Server, count: int, seed: int) ->
         Fault: a restart failed or ended with another result; a process, a lock or a temporary folder stayed.
     """
     choose, counted = random.Random(seed), Counter[str]()
-    expected, seconds = finish(folder, server)
+    began = time.monotonic()
+    expected = finish(folder, server)
+    seconds = time.monotonic() - began
     while counted["killed"] < count:
-        begin = choose.choice(ORDER)
-        forget(folder / "data", begin)
+        forget(folder / "data", choose.choice(ORDER))
         kind = choose.choice(KINDS)
-        struck = strike(folder, server, kind, seconds[begin], choose)
-        result, _ = finish(folder, server)
+        struck = strike(folder, server, kind, seconds, choose)
+        result = finish(folder, server)
         if result != expected:
             raise Fault(f"after kill {counted['killed']} ({kind}, {struck}): {result} instead of {expected}")
         if struck:
@@ -57,34 +59,26 @@ def kill_again_and_again(folder: Path, server: Server, count: int, seed: int) ->
     return counted
 
 
-def finish(folder: Path, server: Server) -> tuple[dict[str, str], dict[str, float]]:
-    """Run to the end; return the content digests, and the seconds that a run takes from each node on."""
-    began = time.monotonic()
-    with start_main(folder, server, *OPTIONS) as process:
-        output, errors = process.communicate(timeout=300)
-    seconds = time.monotonic() - began
-    if process.returncode:
-        raise Fault(f"a restart ended with status {process.returncode}: {output}{errors}")
+def finish(folder: Path, server: Server) -> dict[str, str]:
+    """Run to the end; return the content digests."""
+    done = run_main(folder, server, *OPTIONS)
+    if done.returncode:
+        raise Fault(f"a restart ended with status {done.returncode}: {done.stdout}{done.stderr}")
     data = folder / "data"
     left = [*leftovers(folder), *data.glob("checkpoints/*")]
     if left:
         raise Fault(f"left behind: {left}")
-    made = next(records(data)).content["nodes"]
-    found = {
-        label: Path(data, label.partition("[")[0]).glob(f"*{node['key']}/manifest.json") for label, node in made.items()
-    }
-    digests = {label: next(paths).read_text().split('"digest": "')[1][:64] for label, paths in found.items()}
-    digests.pop("report")  # it says when everything was made
-    overhead = seconds - sum(node["seconds"] for node in made.values())
-    return digests, {
-        begin: overhead + sum(node["seconds"] for label, node in made.items() if ORDER.index(begin) <= place(label))
-        for begin in ORDER
-    }
+    return digests(data)
 
 
-def place(label: str) -> int:
-    """Return a node's place in the order of the DAG."""
-    return ORDER.index(label.partition("[")[0])
+def digests(data: Path) -> dict[str, str]:
+    """Return the content digest of each artifact, one a node; that of the report says when everything was made."""
+    found = {}
+    for manifest in sorted(data.glob("*/*/manifest.json")):
+        node = manifest.parent.parent.name
+        assert node not in found, f"{node} was made twice"
+        found[node] = Artifact.at(manifest.parent).digest if node != "report" else ""
+    return found
 
 
 def forget(data: Path, begin: str) -> None:
@@ -99,17 +93,15 @@ def strike(folder: Path, server: Server, kind: str, seconds: float, choose: rand
     if kind == "file layer":
         number = choose.randint(1, choose.choice((6, 60)))  # a run renames three times, and opens 200 files
         hook = (choose.choice(FUNCTIONS), str(number), choose.choice(("before", "after")))
-        before = (sys.executable, "-m", "tests.faults.killed", *hook)
-        with started(folder, server, before) as process:
-            if process.wait(300) not in (0, -signal.SIGKILL):
-                raise Fault(f"{hook}: the run ended with status {process.returncode}")
-            return running_in(folder) if process.returncode else ""
-    with started(folder, server, (sys.executable, str(PROJECT / "flows" / "main.py"))) as process:
-        when = choose.uniform(0, seconds)
-        if kind != "parent":  # which has workers only after its own start, and now and then none
-            wait_until(lambda: process.poll() is not None or workers_of(process.pid), 300)
-            when = choose.uniform(0, seconds / 2)
-        instant = time.monotonic() + when
+        folders = ("--data-dir", folder / "data", "--reports-dir", folder / "reports")
+        command = (sys.executable, "-m", "tests.faults.killed", *hook, *folders, *OPTIONS)
+        silent: Any = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+        done = subprocess.run(command, cwd=PROJECT, env=server.environment, timeout=300, check=False, **silent)
+        if done.returncode not in (0, -signal.SIGKILL):
+            raise Fault(f"{hook}: the run ended with status {done.returncode}")
+        return running_in(folder) if done.returncode else ""
+    with start_main(folder, server, *OPTIONS, stderr=subprocess.DEVNULL) as process:
+        instant = time.monotonic() + choose.uniform(0, seconds)
         while process.poll() is None and (
             time.monotonic() < instant or (kind != "parent" and not workers_of(process.pid))
         ):
@@ -124,21 +116,6 @@ def strike(folder: Path, server: Server, kind: str, seconds: float, choose: rand
         process.wait(300)
         wait_until(lambda: not any(FORK_SERVER in command_of(child) for child in children), ORPHANS_END_WITHIN)
     return struck
-
-
-@contextlib.contextmanager
-def started(folder: Path, server: Server, command: tuple[str, ...]):
-    """Have a run on the way, its output thrown away: a killed one's children may hold it open."""
-    folders = ("--data-dir", str(folder / "data"), "--reports-dir", str(folder / "reports"))
-    with subprocess.Popen(
-        [*command, *folders, *OPTIONS],
-        cwd=PROJECT,
-        env=server.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        yield process
 
 
 def running_in(folder: Path) -> str:

@@ -16,7 +16,7 @@ from tasks.pipeline.errors import RunError
 from tasks.settings.settings import Settings
 from tests import silent
 from tests.deployed import Deployed, deployed
-from tests.faults.kills import ORPHANS_END_WITHIN
+from tests.faults.kills import ORPHANS_END_WITHIN, digests
 from tests.programs import FORK_SERVER, command_of, leftovers, trains, wait_until
 
 RECIPE: dict[str, Any] = {"preset": "smoke", "networks": ["dropout"], "epochs": 40}
@@ -33,7 +33,7 @@ def disturb(folder: Path, names: list[str]) -> bool:
         copy.unschedule("watch")  # at the next quarter of an hour it would begin
         undisturbed = copy.ended(copy.start("fast", RECIPE), 600)
         assert undisturbed["state_type"] == "COMPLETED", undisturbed["state"]
-        expected = digests(copy)
+        expected = digests(copy.data)
         for name in names or FAULTS:
             try:
                 print(f"{name}: {one(copy, FAULTS[name], expected)}", flush=True)
@@ -64,7 +64,7 @@ def one(copy: Deployed, fault: Callable[[Deployed, int], None], expected: dict[s
     wait_until(brought, 900, lambda: str([(run["name"], run["state"]) for run in copy.runs("watch")[-5:]]))
     copy.unschedule("watch")
     wait_until(lambda: "prefect.engine" not in str(copy.processes("worker")), 60, lambda: "a run's process is left")
-    assert digests(copy) == expected, "another result"
+    assert digests(copy.data) == expected, "another result"
     assert leftovers(copy.data) == list(copy.data.glob("checkpoints/*")) == [], "something was left"
     wait_until(lambda: FORK_SERVER not in str(copy.processes("worker")), ORPHANS_END_WITHIN, lambda: "a child is left")
     copy.command("make worker")  # as cron does
@@ -76,16 +76,6 @@ def one(copy: Deployed, fault: Callable[[Deployed, int], None], expected: dict[s
 def training(copy: Deployed) -> list[int]:
     """Return the process that trains, if there is one."""
     return [each for each, line in copy.processes("worker").items() if FORK_SERVER in line and trains(each)]
-
-
-def digests(copy: Deployed) -> dict[str, str]:
-    """Return the content digest of each artifact; that of the report says when everything was made."""
-    found = {}
-    for manifest in sorted(copy.data.glob("*/*/manifest.json")):
-        node = manifest.parent.parent.name
-        assert node not in found, f"{node} was made twice"
-        found[node] = manifest.read_text().split('"digest": "')[1][:64] if node != "report" else ""
-    return found
 
 
 @contextlib.contextmanager

@@ -13,9 +13,8 @@ def crowned(folder, *names):
     return [crowned_over(folder, champions(folder).to_beat.get("evaluate"), name) for name in names]
 
 
-def crowned_over(folder, beaten, name, evaluation=None):
-    evaluation = evaluation or f"{name}-0123456789abcdef"
-    known = {"network": name, "evaluate": evaluation, "train": f"training of {name}", "reason": "why"}
+def crowned_over(folder, beaten, name, key="0123456789abcdef"):
+    known = {"network": name, "evaluate": f"{name}-{key}", "train": f"training of {name}", "reason": "why"}
     return promote(folder, beaten, **known, **OF_RUN)
 
 
@@ -38,7 +37,7 @@ def test_a_rollback_puts_the_one_before_into_use_and_the_other_never_again(tmp_p
     crowned(tmp_path, "baseline", "dropout")
     again, was = roll_back(tmp_path)
     assert (again.network, was.network) == ("baseline", "dropout")
-    assert not crowned_over(tmp_path, "baseline-0123456789abcdef", "dropout", "dropout-fedcba9876543210")
+    assert not crowned_over(tmp_path, "baseline-0123456789abcdef", "dropout", "fedcba9876543210")
     assert champions(tmp_path).to_beat == {
         "network": "baseline",
         "evaluate": "baseline-0123456789abcdef",
