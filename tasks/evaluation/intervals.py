@@ -10,18 +10,12 @@ from tasks.evaluation.models import Estimate
 NORMAL_95 = 1.959963984540054  # two-sided 95 % quantile of the standard normal distribution
 
 
-def wilson_interval(hits: int, count: int) -> list[float]:
-    """Return the 95 % score interval of a proportion; Wilson, JASA 22 (1927), 209."""
-    squared = NORMAL_95**2
+def proportion(share: float, count: int) -> Estimate:
+    """Return a share of so many images with its 95 % score interval; Wilson, JASA 22 (1927), 209."""
+    hits, squared = round(share * count), NORMAL_95**2
     middle = (hits + squared / 2) / (count + squared)
     half = NORMAL_95 * sqrt(hits * (count - hits) / count + squared / 4) / (count + squared)
-    return [max(0.0, middle - half), min(1.0, middle + half)]
-
-
-def proportion(share: float, count: int) -> Estimate:
-    """Return a share of so many images with its Wilson interval."""
-    low, high = wilson_interval(round(share * count), count)
-    return Estimate(value=share, low=low, high=high)
+    return Estimate(value=share, low=max(0.0, middle - half), high=min(1.0, middle + half))
 
 
 def difference_of(first: Estimate, second: Estimate) -> Estimate:

@@ -40,7 +40,7 @@ class TrainStep:
     The gradient of a batch is the sum of its parts' gradients, so that a step is the same as one on the batch as a
     whole, but for the rounding. Batch normalization is the exception: each part is normalized by its own statistics,
     as in Hoffer, Hubara and Soudry (2017), https://arxiv.org/abs/1705.08741, and what it keeps of them is the parts'
-    mean, as is all that a network keeps in floating point; of an integer, such as a counter, it is the first part's.
+    mean, as is all else that a network keeps.
     """
 
     def __init__(self, model: keras.Model, seed: int, pool: ThreadPoolExecutor, label_smoothing: float = 0.0) -> None:
@@ -101,7 +101,7 @@ class TrainStep:
         found = [(variable, scope.get_current_value(variable)) for variable in model.non_trainable_weights]
         moved = [(variable, value) for variable, value in found if value is not None]
         self._moving = [variable for variable, _ in moved]
-        kept = [value * tf.cast(count, value.dtype) if _is_floating(variable) else value for variable, value in moved]
+        kept = [value * tf.cast(count, value.dtype) for _, value in moved]
         return [tf.reduce_sum(losses) + penalty, hits, *map(tf.convert_to_tensor, gradients), *kept]
 
     def _smoothed(self, losses: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
@@ -116,7 +116,7 @@ class TrainStep:
         """Move each weight by its gradient, the parts' summed up: in one pass, where Keras' Adam makes several."""
         of_weights, of_moving = sums[: len(self.first_moments)], sums[len(self.first_moments) :]
         for variable, parts in zip(self._moving, of_moving, strict=True):
-            variable.assign(_mean(parts, images) if _is_floating(variable) else parts[0])
+            variable.assign(tf.cast(_mean(parts, images), variable.dtype))
         constants = {"beta1": BETA_1, "beta2": BETA_2, "epsilon": EPSILON}
         constants |= {"beta1_power": BETA_1**step, "beta2_power": BETA_2**step, "lr": rate}
         for weight, mean, square, parts in zip(
@@ -166,10 +166,6 @@ class Predictor:
 
 def _seeds(of: list[int], count: int) -> np.ndarray:
     return np.random.SeedSequence(of).generate_state(2 * count).astype(np.int64).reshape(-1, 2)
-
-
-def _is_floating(variable: keras.Variable) -> bool:
-    return tf.as_dtype(variable.dtype).is_floating
 
 
 def _mean(parts: list[tf.Tensor], images: tf.Tensor) -> tf.Tensor:

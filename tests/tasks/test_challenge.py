@@ -62,9 +62,8 @@ def test_what_is_not_stays_a_challenger_and_every_reason_is_told(challenger, cha
 
 
 def test_a_loss_of_exactly_the_tolerance_is_no_more_than_it():
-    labels = np.zeros(600, int)
     champions_correct, correct = np.arange(600) < 510, np.arange(600) < 498
-    decision = judge_challenger("new", "old", ["a"], correct, champions_correct, labels, 0, 0.02)
+    decision = judge_challenger("new", "old", ["a"], correct, champions_correct, np.zeros(600, int), 0, 0.02)
     assert decision["worst_loss"] == 0.02
     assert "would drop" not in decision["reason"]
 
