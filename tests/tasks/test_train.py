@@ -1,7 +1,4 @@
 import json
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -15,7 +12,6 @@ from tasks.evaluation.metrics import measure
 from tasks.pipeline import workers
 from tasks.pipeline.errors import RunError, WorkerCrashed
 from tasks.pipeline.fork_server import start_server
-from tasks.settings.settings import PROJECT
 from tasks.train import build_model
 from tasks.training.loop import epoch_order, is_pruned, learning_rate_at
 from tasks.training.tensorflow import environment
@@ -85,47 +81,15 @@ def test_training_saves_the_model_and_an_entry_of_history_an_epoch_and_is_pruned
     assert [(note[:9], count) for note, milestone, count in heard if milestone] == [("epoch 1/2", 1)]
 
 
-ALONE = """
-import sys
-from functools import partial
-from pathlib import Path
-
-from tasks.pipeline.fork_server import start_server
-from tasks.pipeline.provenance import cores
-from tasks.pipeline.workers import run
-from tasks.training.tensorflow import environment
-from tests import silent
-from tests.training_worker import train_network
-
-precision, (folder, prepared) = sys.argv[1], map(Path, sys.argv[2:])
-start_server(["keras", "tensorflow"], environment())
-how = {"epochs": 1, "precision": precision, "threads": cores()}
-run(partial(train_network, folder / "worker", prepared, **how), progress=silent)
-train_network(folder / "here", prepared, silent, **how)
-"""
-
-
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_workers_have_the_bits_of_a_fresh_python_and_leave_nothing_where_temporary_files_are_kept(
+def test_a_training_that_is_killed_again_and_again_on_any_number_of_threads_ends_with_the_same_bits(
     prepared, tmp_path, precision
 ):
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    command = [sys.executable, "-c", ALONE, precision, str(tmp_path), str(prepared.folder)]
-    done = subprocess.run(
-        command, cwd=PROJECT, env=os.environ | {"TMPDIR": str(scratch)}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert not list(scratch.iterdir())
-    assert content_of(tmp_path / "worker" / "output") == content_of(tmp_path / "here" / "output")
-
-
-def test_a_training_that_is_killed_again_and_again_on_any_number_of_threads_ends_with_the_same_bits(prepared, tmp_path):
     start_server(("keras", "tensorflow"), environment())
     notes = []
 
     def run(train, folder, **how):
-        train = partial(train, tmp_path / folder, prepared.folder, **how)
+        train = partial(train, tmp_path / folder, prepared.folder, precision=precision, **how)
         summary = workers.run(train, progress=lambda *said: notes.append(said[2]) if said[3] else None)
         assert summary.pop("measured")["threads"] == how["threads"]
         return summary, content_of(tmp_path / folder / "output")
@@ -168,13 +132,9 @@ STEEP = {"learning_rate": 1e38, "schedule": "constant"}
 
 
 @pytest.mark.parametrize(("batch_size", "where"), [(64, "batch 2"), (400, "on validation data")])
-def test_a_loss_that_is_not_finite_ends_training_with_one_sentence(train, tmp_path, batch_size, where):
+def test_a_loss_that_is_not_finite_ends_training_with_one_sentence_and_prunes_a_trial(train, batch_size, where):
     with pytest.raises(RunError, match=f"^the loss is nan in epoch 1, {where}; try a lower --learning-rate$"):
         train(**STEEP, batch_size=batch_size)
-    assert list((tmp_path / "output").iterdir()) == []
-
-
-def test_a_trial_whose_loss_is_not_finite_is_pruned(train):
-    summary, output = train(**STEEP, pruning_thresholds=(0.0, 0.0, 0.0))
+    summary, output = train(**STEEP, batch_size=batch_size, pruning_thresholds=(0.0, 0.0, 0.0))
     assert summary["pruned"] and summary["validation_accuracy"] is None
     assert json.loads((output / "history.json").read_text()) == []

@@ -1,7 +1,3 @@
-import json
-import re
-from contextlib import nullcontext
-
 import numpy as np
 import pytest
 
@@ -147,17 +143,6 @@ def test_images_without_a_label_each_and_labels_in_their_place_stop_the_run(arra
     exchanged = arrays | {"test_images": arrays["test_labels"], "test_labels": arrays["test_images"]}
     with pytest.raises(RunError, match="^test has labels where its images belong, or the reverse$"):
         check_images(exchanged, data_set, identical=True)
-
-
-def test_failed_critical_expectations_stop_the_run_with_their_sentences_and_warnings_do_not(tmp_path):
-    critical, warning = "Labels are 0–9 (train): 1 of 9 outside", "No duplicates (train): 1 of 9"
-    results = [
-        {"severity": of, "success": False, "failure": f} for of, f in (("warning", warning), ("critical", critical))
-    ]
-    for found in (results[:1], results):
-        (tmp_path / "results.json").write_text(json.dumps(found))
-        with pytest.raises(RunError, match=f"^{re.escape(critical)}$") if found is results else nullcontext():
-            stop_if_critical(Artifact(tmp_path, {}))
 
 
 def test_the_node_sees_that_a_file_is_not_the_expected_one(tmp_path, data_set, downloaded):

@@ -58,10 +58,6 @@ def of_weights_in_hdf5():
     return around()
 
 
-def of_nothing():
-    return None
-
-
 class Subclassed(keras.Model):
     def call(self, images):
         return keras.ops.softmax(keras.ops.reshape(images, (-1, 784))[:, :10])
@@ -155,7 +151,6 @@ def test_a_network_of_ones_own_is_trained_and_reported_like_any_other(tmp_path, 
         ("of_other_images", "of_other_images takes (None, 32, 32, 3) and gives (None, 10); begin"),
         ("of_a_class", "of_a_class takes None and gives None; begin it with keras.Input; expected is"),
         ("of_logits", "of_logits gives numbers from -"),
-        ("of_nothing", "of_nothing returns NoneType; expected is"),
         ("broken", f", line {line_of('width')}, in broken: NameError: name 'width' is not defined; expected is"),
         ("with_its_own_step", "with_its_own_step has a train_step of its own, which is not used here; expected is"),
         ("of_other_weights_each_time", "of_other_weights_each_time starts from other weights each time: draw them by"),
