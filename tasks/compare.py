@@ -34,34 +34,25 @@ def compare(
 ) -> dict[str, Any]:
     """Fill the artifact with the comparison of all networks."""
     labels = {split: load_labels(prepare.folder, split) for split in SPLITS}
-    results = {
-        name: result_of(
-            {split: Metrics(**of).accuracy for split, of in artifact.json("metrics.json").items()},
-            train[name].summary["parameters"],
-            train[name].json("history.json"),
-            len(labels["train"]),
-        )
-        for name, artifact in evaluate.items()
-    }
-    predictions = {
-        name: Predictions.of({split: load_probabilities(artifact.folder, split) for split in SPLITS}, labels)
-        for name, artifact in evaluate.items()
-    }
+    results, predictions = {}, {}
+    for name, artifact in evaluate.items():
+        accuracy = {split: Metrics(**of).accuracy for split, of in artifact.json("metrics.json").items()}
+        running = proportion(train[name].json("history.json")[-1]["accuracy"], len(labels["train"]))
+        results[name] = result_of(accuracy, running, train[name].summary["parameters"])
+        probabilities = {split: load_probabilities(artifact.folder, split) for split in SPLITS}
+        predictions[name] = Predictions.of(probabilities, labels)
     comparison = compare_networks(results, predictions, labels)
     (output / "comparison.json").write_text(comparison.model_dump_json(indent=1), encoding="utf-8")
     return {"winner": comparison.winner, "verdict": comparison.verdict, "warning": comparison.warning}
 
 
-def result_of(
-    accuracy: dict[str, Estimate], parameters: int, history: list[dict[str, Any]], images: int
-) -> NetworkResult:
-    """Return the result of a network that was trained on so many images."""
-    running = history[-1]["accuracy"] if history else None
+def result_of(accuracy: dict[str, Estimate], running: Estimate, parameters: int) -> NetworkResult:
+    """Return a network's result by its accuracies, at the end and in the last epoch."""
     return NetworkResult(
         accuracy=accuracy,
         gap=difference_of(accuracy["train"], accuracy["test"]),
-        running_accuracy=running,
-        running_gap=None if running is None else difference_of(proportion(running, images), accuracy["test"]),
+        running_accuracy=running.value,
+        running_gap=difference_of(running, accuracy["test"]),
         parameters=parameters,
     )
 

@@ -9,8 +9,8 @@ class NetworkResult(Model):
 
     accuracy: dict[str, Estimate]  # by split
     gap: Estimate
-    running_accuracy: Share | None  # of the last epoch on training images; None: no epoch is on record
-    running_gap: Estimate | None  # the gap as the article has it: while the network still learned, with dropout active
+    running_accuracy: Share  # of the last epoch on training images
+    running_gap: Estimate  # the gap as the article has it: while the network still learned, with dropout active
     parameters: Count
 
 
@@ -22,8 +22,8 @@ class Claim(Model):
     outcome: str
     measured: str
     gap: Estimate
-    running_gap: Estimate | None
-    running_accuracy: Share | None
+    running_gap: Estimate
+    running_accuracy: Share
     train_accuracy: Share
     test_accuracy: Share
     article_train: Share

@@ -107,9 +107,7 @@ class Training:
         self.step += 1
 
     def _end_epoch(self, epoch: int) -> None:
-        labels, probabilities = self.validation[1], self.validate()
-        finite = np.isfinite(probabilities).all()  # of the other classes too
-        loss = float(per_sample_cross_entropy(probabilities, labels).mean()) if finite else math.nan
+        loss = float(per_sample_cross_entropy(self.validate(), self.validation[1]).mean())
         _check_finite(loss, f"epoch {epoch + 1}, on validation data")
         found = {"validation_loss": loss, "validation_accuracy": float(self.correct.mean())}
         rate = self._learning_rate(self.step - 1)

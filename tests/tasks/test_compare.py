@@ -17,7 +17,7 @@ def candidate(train=0.95, validation=0.91, test=0.90, parameters=1000, images=IM
     hits = {split: round(accuracies[split] * images[split]) for split in images}
     corrects = {split: np.arange(images[split]) < hits[split] for split in images} | (correct or {})
     accuracy = {split: proportion(hits[split] / images[split], images[split]) for split in images}
-    return result_of(accuracy, parameters, [{"accuracy": train}], images["train"]), {
+    return result_of(accuracy, accuracy["train"], parameters), {
         split: np.where(of_split[:, np.newaxis], [[0.9, 0.1]], [[0.2, 0.8]]) for split, of_split in corrects.items()
     }
 

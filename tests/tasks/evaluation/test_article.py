@@ -34,10 +34,6 @@ def test_the_articles_claim_is_checked_by_the_gap_during_training(network, gap, 
     assert claim.measured.startswith(f"its gap during training was {100 * gap:.2f} points (95%".replace("-", "−"))
 
 
-def test_without_any_epoch_the_claim_is_undecided():
-    assert check_claim("dropout", result(estimate(0.1, 0.01), None)).outcome == "undecided"
-
-
 def answer(first, difference, half, gap, gap_half):
     second = {"baseline": "dropout", "dropout": "baseline"}[first]
     pair = PairwiseDifferences.model_construct(
