@@ -17,24 +17,23 @@ const shared = (one, other) => Object.keys(one).filter((key) => key in other);
 
 const rowOf = (title, from, to, difference = "") => {
   const row = document.createElement("tr");
-  row.innerHTML = '<th scope="row"></th><td></td><td></td><td></td>';
-  [title, from, to, difference].forEach((text, place) => row.cells[place].append(text));
+  row.innerHTML = `<th scope="row"></th><td></td><td></td><td>${difference}</td>`;
+  [title, from, to].forEach((text, place) => row.cells[place].append(text));
   return row;
 };
 
-// Rows below a heading, which names a network where `name` does.
-const groupOf = (title, rows, name) => {
+// Rows below a heading, which has a network's chip where there is a slot.
+const groupOf = (title, rows, slot) => {
   const heading = document.createElement("tr");
-  heading.innerHTML = '<th scope="rowgroup" colspan="4"><span class="chip" aria-hidden="true"></span><bdi></bdi></th>';
+  const look = `--own:var(--network-${slot});clip-path:var(--shape-${slot})`;
+  const chip = slot === undefined ? "" : `<span class="chip" style="${look}" aria-hidden="true"></span>`;
+  heading.innerHTML = `<th scope="rowgroup" colspan="4">${chip}<bdi></bdi></th>`;
   heading.className = "recipe";
   heading.querySelector("bdi").textContent = title;
-  const chip = heading.querySelector(".chip");
-  if (name === undefined) chip.remove();
-  else chip.style = `--own:var(--network-${slots[name]});clip-path:var(--shape-${slots[name]})`;
   return rows.length ? [heading, ...rows] : [];
 };
 
-// The settings in which both runs differ: one row for all networks and nodes that differ alike.
+// The settings or libraries in which both runs differ: one row for all networks and nodes that differ alike.
 const differingSettings = (from, to) => shared(from, to).flatMap((name) => {
   const both = shared(from[name], to[name]);
   const alike = Map.groupBy(both, (of) => JSON.stringify([from[name][of], to[name][of]]));
@@ -42,36 +41,23 @@ const differingSettings = (from, to) => shared(from, to).flatMap((name) => {
     rowOf(all.length === both.length ? name : `${name} (${all.join(", ")})`, from[name][all[0]], to[name][all[0]]));
 });
 
-const signed = (number, { decimals }) => {
-  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-  return Number(number.toFixed(decimals)).toLocaleString("en-US", digits).replace(/^-0(\.0*)?$/, "0$1").replace("-", "−");
+const signed = (number, decimals, signDisplay = "negative") => {
+  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals, signDisplay };
+  return number.toLocaleString("en-US", digits).replace("-", "−");
 };
 
 // The difference of two numbers, with its interval by Newcombe's method if both have one.
-const differenceOf = (from, to) => {
-  const cell = document.createDocumentFragment();
-  const value = to.value - from.value;
-  const text = document.createElement("span");
-  text.textContent = `${value > 0 ? "+" : ""}${signed(value, to)} ${to.unit}`.trim();
-  cell.append(text);
-  if ([from.low, to.low].includes(null)) return cell;
-  const low = value - Math.hypot(to.value - to.low, from.high - from.value);
-  const high = value + Math.hypot(to.high - to.value, from.value - from.low);
-  const interval = document.createElement("small");
-  interval.textContent = `95% CI ${signed(low, to)} to ${signed(high, to)}`;
-  if (low > 0 || high < 0) {
-    text.className = "best";
-    text.append(" *");
-  }
-  cell.append(interval);
-  return cell;
+const differenceOf = (from, { value, low, high, decimals, unit }) => {
+  const text = `${signed(value - from.value, decimals, "exceptZero")} ${unit}`.trim();
+  if ([from.low, low].includes(null)) return text;
+  const lowest = value - from.value - Math.hypot(value - low, from.high - from.value);
+  const highest = value - from.value + Math.hypot(high - value, from.value - from.low);
+  const shown = lowest > 0 || highest < 0 ? `<span class="best">${text} *</span>` : text;
+  return `${shown}<small>95% CI ${signed(lowest, decimals)} to ${signed(highest, decimals)}</small>`;
 };
 
 const differingNumbers = (from, to) => shared(from, to).filter((title) => from[title].value !== to[title].value).map((title) =>
   rowOf(title, from[title].text, to[title].text, differenceOf(from[title], to[title])));
-
-const differingVersions = (from, to) => shared(from, to).filter((name) => from[name] !== to[name]).map((name) =>
-  rowOf(name, from[name], to[name]));
 
 // What the first run has, and the second has not, in a sentence; none if that is nothing.
 const onlyIn = (one, other) => {
@@ -95,8 +81,8 @@ if (one("#comparison")) {
     const rows = [
       ...groupOf("Recipe", differingSettings(from.settings, to.settings)),
       ...shared(from.values, to.values).flatMap((name) =>
-        groupOf(name, differingNumbers(from.values[name], to.values[name]), name)),
-      ...groupOf("Libraries", differingVersions(from.versions, to.versions)),
+        groupOf(name, differingNumbers(from.values[name], to.values[name]), slots[name])),
+      ...groupOf("Libraries", differingSettings(from.versions, to.versions)),
     ];
     const name = from.when === to.when ? "title" : "when";
     one("#from").textContent = from[name];

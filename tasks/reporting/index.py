@@ -80,7 +80,7 @@ def _of_run(data: dict[str, Any]) -> dict[str, Any]:
         "networks": list(accuracy),
         "accuracy": accuracy,
         "settings": _by_setting(settings),
-        "versions": {name: str(version) for name, version in data["provenance"]["versions"].items()},
+        "versions": {name: {"": str(version)} for name, version in data["provenance"]["versions"].items()},
         "values": _by_network(rows),
     }
 
