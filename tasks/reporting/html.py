@@ -55,8 +55,8 @@ class Sprite:
 
     def pack(self, picture: PredictedImage) -> list[Any]:
         """Return a picture for the script: its place, index, label, each network's classes and per mille."""
-        flat = [[n for of, share in best for n in (of, round(1000 * share))] for best in picture.predictions.values()]
-        return [self.places[picture.file, picture.index], picture.index, picture.label, *flat]
+        best = [[(of, round(1000 * share)) for of, share in of_network] for of_network in picture.predictions.values()]
+        return [self.places[picture.file, picture.index], picture.index, picture.label, *best]
 
 
 def command(text: str) -> Markup:

@@ -28,18 +28,13 @@ function followContents() {
 function showCells() {
   const shared = JSON.parse(one("#pictures").textContent);
   const { names, slots, classes, columns, pictures: packed, correct_shown: correctShown } = shared;
-  const pairs = (flat) => { // of a class and its probability in per cent
-    const ofClass = [];
-    for (let at = 0; at < flat.length; at += 2) ofClass.push([flat[at], flat[at + 1] / 10]);
-    return ofClass;
-  };
-  const pictures = packed.map(([place, index, label, ...best]) => ({ place, index, label, best: best.map(pairs) }));
+  const pictures = packed.map(([place, index, label, ...best]) => ({ place, index, label, best }));
   const target = one("#cell");
   const figures = all("#confusion figure");
 
   const className = (index) => make("bdi", "", classes[index]); // it may be written from right to left
-  const choice = ([index, probability], label) =>
-    make("span", index === label ? "true" : "", className(index), ` ${probability.toFixed(1)}%`);
+  const choice = ([index, perMille], label) =>
+    make("span", index === label ? "true" : "", className(index), ` ${(perMille / 10).toFixed(1)}%`);
   const card = ({ place, index, label, best }) => {
     const made = one("#card").content.cloneNode(true);
     const tile = one(".tile", made);
@@ -142,9 +137,7 @@ function readEpochs() {
   const logarithmic = plots[0]?.[0].dataset.scale === "log";
   const share = (epoch) => (last === 1 ? 0 : logarithmic ? Math.log(epoch) / Math.log(last) : (epoch - 1) / (last - 1));
   const epochAt = (part) => (logarithmic ? last ** part : 1 + part * (last - 1));
-  const histories = new Map();
-  for (const row of all("tr[data-epoch]"))
-    histories.set(row.dataset.network, [...(histories.get(row.dataset.network) ?? []), row]);
+  const histories = Map.groupBy(all("tr[data-epoch]"), (row) => row.dataset.network);
   const read = () => {
     const epoch = +slider.value;
     const readings = [...histories].map(
