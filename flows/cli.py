@@ -59,14 +59,17 @@ def main(dag: Dag, kind: type[Settings], arguments: list[str] | None = None) -> 
 
 
 def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:
-    """Run the study that the first argument names."""
+    """Run the study that the first argument names; without one, print which there are."""
     given = next(iter(sys.argv[1:]), "")
     if given in studies:
         main(*studies[given], sys.argv[2:])
-    if given not in ("-h", "--help"):
-        _fail(UserError(f"unknown study {given or '(none given)'}{suggest(given, studies)}"))
-    print(f"usage: python flows/study.py STUDY [options]\n\n{STUDIES}\nIts options: python flows/study.py seeds --help")
-    _exit(0)
+    if given not in ("", "-h", "--help"):
+        _fail(UserError(f"unknown study {given}{suggest(given, studies)}"))
+    usage = (
+        f"usage: python flows/study.py STUDY [options]\n\n{STUDIES}\nIts options: python flows/study.py seeds --help"
+    )
+    print(usage, file=sys.stdout if given else sys.stderr)
+    _exit(0 if given else UserError.exit_status)
 
 
 def run_command(dag: Dag, settings: Settings, actions: dict[str, Any]) -> int:
