@@ -68,6 +68,7 @@ def main_of_studies(studies: dict[str, tuple[Dag, type[Settings]]]) -> NoReturn:
     usage = (
         f"usage: python flows/study.py STUDY [options]\n\n{STUDIES}\nIts options: python flows/study.py seeds --help"
     )
+    print(usage, file=sys.stdout if given else sys.stderr)
     _exit(0 if given else UserError.exit_status)
 
 
