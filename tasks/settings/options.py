@@ -14,7 +14,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 from tasks.data.dataset import FASHION_MNIST
 from tasks.pipeline import PROJECT
 from tasks.settings.models import NAMES
-from tasks.settings.presets import Augmentation, Precision, Schedule, TestTimeAugmentation
 from tasks.training.xgboost import XGBOOST
 
 MODELS = (*NAMES, XGBOOST)
@@ -107,19 +106,19 @@ class Options(BaseModel):
     """images per weight update"""
     learning_rate: float | None = Field(None, gt=0, le=1)
     """Adam's learning rate; with one-cycle, its peak"""
-    schedule: Schedule | None = None
+    schedule: Literal["constant", "one-cycle"] | None = None
     """how the learning rate changes during training"""
     seed: int = Field(0, ge=0, lt=2**31)
     """fixes everything random: shuffling, initial weights, dropout, augmentation"""
     validation_fraction: float = Field(0.1, gt=0, lt=1)
     """fraction of the shuffled training images held out for validation"""
-    precision: Precision | None = None
+    precision: Literal["auto", "float32", "bfloat16"] | None = None
     """number format in training; auto: bfloat16 if the CPU supports it, else float32"""
-    augmentation: Augmentation | None = None
+    augmentation: Literal["none", "flip", "flip-shift", "flip-erase", "flip-shift-erase"] | None = None
     """random changes to training images: flip, shift by a pixel, erase a square"""
     label_smoothing: float | None = Field(None, ge=0, le=0.5)
     """fraction of each training label spread evenly over all classes"""
-    tta: TestTimeAugmentation | None = None
+    tta: Literal["none", "flip"] | None = None
     """test-time augmentation; flip averages an image and its mirror image, at twice the time"""
     filters: int | None = Field(None, ge=1, le=512)
     """filters of the first convolution, if the network has one; the others follow"""

@@ -1,12 +1,7 @@
-"""Presets: the named recipes, and what may stand in them."""
+"""Presets: the named recipes."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
-
-Schedule = Literal["constant", "one-cycle"]
-Precision = Literal["auto", "float32", "bfloat16"]
-Augmentation = Literal["none", "flip", "flip-shift", "flip-erase", "flip-shift-erase"]
-TestTimeAugmentation = Literal["none", "flip"]
+from typing import NamedTuple
 
 PROCESSOR = Path("/proc/cpuinfo")  # what the kernel says of it
 
@@ -16,12 +11,12 @@ class Preset(NamedTuple):
 
     batch_size: int
     learning_rate: float
-    schedule: Schedule
-    precision: Precision
+    schedule: str
+    precision: str
     limit: int | None
-    augmentation: Augmentation = "none"
+    augmentation: str = "none"
     label_smoothing: float = 0.0
-    tta: TestTimeAugmentation = "none"
+    tta: str = "none"
 
 
 PRESETS = {
