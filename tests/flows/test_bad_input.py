@@ -1,10 +1,7 @@
 """What a user can get wrong, from the command line: one sentence, an exit status, nothing half-written."""
 
 import errno
-import gzip
-import hashlib
 import http.server
-import json
 import os
 import re
 import subprocess
@@ -12,7 +9,6 @@ import sys
 import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -20,14 +16,12 @@ from flows.cli import run_command
 from flows.main import dag
 from flows.orchestration.ephemeral_server import prefect_api
 from flows.parser import read_command
-from tasks.data.idx import LABELS
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.staging import LOCKS
 from tasks.settings.settings import PROJECT, Settings
 from tasks.settings.studies import FoldStudy, SearchStudy
 from tests.conftest import FIRST
-from tests.fixtures.make_fixtures import idx_bytes
-from tests.programs import FIXTURE, ON_THE_FIXTURE, SPECIFICATION, assert_refused, leftovers, run_main
+from tests.programs import ON_THE_FIXTURE, assert_refused, run_main
 
 pytestmark = pytest.mark.slow
 
@@ -80,39 +74,6 @@ def test_a_python_without_the_libraries_gets_one_sentence_and_status_2(program):
     command = [sys.executable, "-I", "-S", PROJECT / "flows" / program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert_refused(done, "this Python lacks the needed libraries; `make run`")
-
-
-# Data that is not what a comparison needs: the others, see tests/tasks/test_validate.py
-
-
-def test_bad_data_stops_the_run_before_any_training_each_time_it_is_run(tmp_path, server, data_set):
-    specification = with_bad_labels(data_set, tmp_path / "source")
-    given = ("--dataset", str(specification), "--source", str(specification.parent), "--networks", "logistic")
-    sentence = "Labels are 0–9 (train): 2 of 400 outside (index 5 is 11, index 9 is 11)"
-    for _ in range(2):
-        done = run_main(tmp_path, server, *given)
-        assert done.returncode == 1
-        assert done.stderr.splitlines()[-1].startswith(f"error: validate: {sentence}")
-        assert "Traceback" not in done.stderr
-    assert {path.name for path in (tmp_path / "data").glob("[!.]*")} == {"raw", "runs", "download", "validate"}
-    assert leftovers(tmp_path / "data") == []
-
-
-def with_bad_labels(data_set, folder):
-    """Write the fixture's files, two labels damaged, and a specification that takes them for right; return its path."""
-    folder.mkdir()
-    specification = json.loads(SPECIFICATION.read_text()) | {"name": "damaged"}
-    for role, file in data_set.files.items():
-        content = gzip.decompress((FIXTURE / f"{file.name}.gz").read_bytes())
-        if role == "train_labels":
-            labels = np.frombuffer(content, np.uint8, offset=8).copy()
-            labels[[5, 9]] = 11
-            content = idx_bytes(LABELS, labels)
-        specification["files"][role] |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-        (folder / file.name).write_bytes(content)
-    path = folder / "dataset.json"
-    path.write_text(json.dumps(specification))
-    return path
 
 
 # The machine
