@@ -4,7 +4,7 @@ import argparse
 import textwrap
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from flows.result_table import table
 from tasks.data.dataset import FASHION_MNIST
@@ -62,7 +62,10 @@ def read_command(kind: type[Settings], arguments: list[str] | None = None) -> tu
     Raises:
         UserError: an option is unknown, or its value cannot be used.
     """
-    known, unknown = parser_of(kind).parse_known_args(arguments)
+    try:
+        known, unknown = parser_of(kind).parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise UserError(f"{str(error).removeprefix('argument ')}; see --help") from error
     if unknown:
         wrong = unknown[0].partition("=")[0]
         if new := RENAMED.get(wrong.strip("-").replace("-", "_")):
@@ -82,11 +85,13 @@ def read_command(kind: type[Settings], arguments: list[str] | None = None) -> tu
 
 def parser_of(kind: type[Settings]) -> argparse.ArgumentParser:
     """Return the parser of settings of this kind and of the actions."""
-    parser = _Parser(
+    statuses = "\n".join(["exit status:", *(f"  {status:<5}{meaning}" for status, meaning in EXIT_STATUSES.items())])
+    parser = argparse.ArgumentParser(
         prog=kind.program,
         usage=f"{kind.program} [options]",
         description=textwrap.fill((kind.__doc__ or "").partition("\n")[0], WIDTH),
-        epilog=_epilog(kind),
+        epilog="\n\n".join([_presets(), *([EXAMPLES, statuses, STUDIES] if kind is Settings else [statuses])]),
+        exit_on_error=False,
         allow_abbrev=False,
         add_help=False,
         argument_default=argparse.SUPPRESS,
@@ -120,18 +125,6 @@ def _add(group: Any, name: str, kind: type[Settings], facts: dict[str, Any]) -> 
         metavar="|".join(facts.get("enum", ())) or value,
         help=f"{field.description}{default}".replace("%", "%%"),
     )
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse says, as `--epochs: expected one argument`."""
-        raise UserError(f"{message.removeprefix('argument ')}; see --help")
-
-
-def _epilog(kind: type[Settings]) -> str:
-    """Return presets, examples and exit statuses."""
-    statuses = "\n".join(["exit status:", *(f"  {status:<5}{meaning}" for status, meaning in EXIT_STATUSES.items())])
-    return "\n\n".join([_presets(), *([EXAMPLES, statuses, STUDIES] if kind is Settings else [statuses])])
 
 
 def _presets() -> str:

@@ -64,16 +64,12 @@ def numbers(artifact: Artifact) -> list[dict[str, str]]:
     What is there depends on the kind of report: cross-validation has no test accuracy, and only a run has a gap.
     """
     networks, winner = artifact.summary["networks"], artifact.summary["winner"]
-    versus = f"vs {winner}" if len(networks) > 2 and "test_accuracy" in networks.get(winner, {}) else None
-
-    def behind(row: dict[str, float]) -> str:
-        return points(row["test_accuracy"] - networks[winner]["test_accuracy"])
-
+    best = networks.get(winner, {}).get("test_accuracy") if len(networks) > 2 else None
     return [
         {
             "trial" if artifact.summary.get("study") == "trial" else "network": name,
             **{split: percent(row[f"{split}_accuracy"]) for split in SPLITS if f"{split}_accuracy" in row},
-            **({versus: "" if name == winner else behind(row)} if versus else {}),
+            **({f"vs {winner}": points(row["test_accuracy"] - best) if name != winner else ""} if best else {}),
             **({"gap": points(row["gap"])} if "gap" in row else {}),
             "parameters": size(row["parameters"]).replace(SPACE, " "),
             "training": duration(row["training_seconds"]).replace(SPACE, " "),
