@@ -73,22 +73,17 @@ def test_what_none_of_the_last_runs_needs_is_listed_and_removed_though_no_folder
     assert list(store.artifacts()) == [third.folder]
 
 
-def test_a_checkpoint_is_spared_while_the_run_that_left_it_is_recent(store):
-    run(store)
-    checkpoint = store.data_dir / "checkpoints" / "dropout-0123456789abcdef"
-    checkpoint.mkdir(parents=True)
-    assert spare(store, 1) == []
-    age(checkpoint)
-    assert names(spare(store, 1), store) == ["checkpoints/dropout-0123456789abcdef"]
-
-
-def test_what_was_set_aside_as_damaged_is_listed_once_a_run_is_known_to_have_completed(store, artifact):
+def test_a_checkpoint_and_what_was_set_aside_as_damaged_go_once_a_later_run_has_completed(store, artifact):
     with pytest.raises(RunError, match="so nothing can be called unused$"):
         spare(store, 1)
     (artifact.folder / "numbers.txt").unlink()
     age(artifact.folder)
     run(store, store.make(CACHE_KEY, produce)[0])
+    checkpoint = store.data_dir / "checkpoints" / "dropout-0123456789abcdef"
+    checkpoint.mkdir(parents=True)
     assert [item.why for item in spare(store, 1)] == ["damaged; replaced since"]
+    age(checkpoint)
+    assert "checkpoints/dropout-0123456789abcdef" in names(spare(store, 1), store)
 
 
 def test_nothing_is_pruned_while_a_run_is_at_work_and_a_dead_one_does_not_stop_it(store, artifact):
