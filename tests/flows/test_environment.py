@@ -1,11 +1,12 @@
-import json
 import os
 import re
 import subprocess
 import sys
+from unittest.mock import patch
 
 import pytest
 
+from flows.environment import settle_environment
 from tasks.data.dataset import FASHION_MNIST
 from tasks.download import fetch
 from tasks.settings.settings import Settings
@@ -24,22 +25,7 @@ PREFECT_API_KEY = "k"
 [profiles.home]
 PREFECT_LOGGING_LEVEL = "DEBUG"
 """
-SETTLE = """
-import json, os
-from flows.environment import settle_environment
-settle_environment()
-print(json.dumps(dict(os.environ)))
-"""
 AT_WORK = {"PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_API_KEY": "k"}
-
-
-def settled(**environment):
-    """Return what the environment is once it is settled."""
-    clean = {"PATH": os.environ["PATH"], **environment}
-    done = subprocess.run(
-        [sys.executable, "-c", SETTLE], cwd=PROJECT, env=clean, capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
 
 
 def test_the_smoke_preset_on_the_real_data_depends_on_nothing_that_the_user_has_set_for_others_and_leaves_that_alone(
@@ -101,7 +87,10 @@ def test_the_environment_or_else_the_active_profile_names_the_server_and_no_prox
     tmp_path, given, named
 ):
     (tmp_path / "profiles.toml").write_text(PROFILES)
-    found = settled(HOME=str(tmp_path), PREFECT_HOME=str(tmp_path), all_proxy="socks://p:1", no_proxy="a.org", **given)
+    users = {"HOME": str(tmp_path), "PREFECT_HOME": str(tmp_path), "all_proxy": "socks://p:1", "no_proxy": "a.org"}
+    with patch.dict(os.environ, users | given, clear=True):
+        settle_environment()
+        found = dict(os.environ)
     assert found.pop("PREFECT_HOME") == str(PROJECT / "data" / "prefect")
     assert {name: value for name, value in found.items() if name.startswith("PREFECT")} == named
     assert found["no_proxy"] == found["NO_PROXY"] == "a.org,127.0.0.1,localhost,::1"
