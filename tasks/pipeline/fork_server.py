@@ -18,8 +18,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.metadata import version
-from multiprocessing import forkserver, util
-from pathlib import Path
+from multiprocessing import forkserver
 
 from tasks.pipeline import PROJECT
 
@@ -67,7 +66,10 @@ def ensure_server() -> None:
         # take one that was sent meanwhile, and the main thread, where Python handles it, would sleep on.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         try:
-            for name, value in {**_environment, SOCKET_FOLDER: _socket_folder()}.items():
+            short = len(tempfile.gettempdir()) <= LONGEST_TMPDIR
+            folder = tempfile.mkdtemp(prefix="pymp-", dir=None if short else "/tmp")  # noqa: S108
+            multiprocessing.current_process()._config["tempdir"] = folder  # type: ignore[attr-defined]
+            for name, value in {**_environment, SOCKET_FOLDER: folder}.items():
                 os.environ.pop(name, None)
                 if value is not None:
                     os.environ[name] = value
@@ -86,22 +88,10 @@ def _is_running() -> bool:
     return server is not None and os.waitid(os.P_PID, server, ended) is None
 
 
-def _socket_folder() -> str:
-    """Return multiprocessing's own temporary folder, which a long TMPDIR must not make: a socket's path is short."""
-    usual = tempfile.gettempdir()
-    tempfile.tempdir = usual if len(usual) <= LONGEST_TMPDIR else "/tmp"  # noqa: S108
-    try:
-        folder = util.get_temp_dir()
-        Path(folder).mkdir(0o700, exist_ok=True)  # a server that has failed took it along
-        return folder
-    finally:
-        tempfile.tempdir = usual
-
-
 if LIBRARIES in os.environ:  # this is the server
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a worker has a file of its own for what libraries print
     os.dup2(2, 1)
-    atexit.register(shutil.rmtree, os.environ.pop(SOCKET_FOLDER), ignore_errors=True)  # if its parent was killed
+    atexit.register(shutil.rmtree, os.environ.pop(SOCKET_FOLDER), ignore_errors=True)
     import_module("tasks.pipeline.node")
     for library in filter(None, os.environ.pop(LIBRARIES).split(",")):
         with contextlib.suppress(Exception):

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from tasks.pipeline import PROJECT
 from tasks.pipeline.errors import RunError, UserError
@@ -32,11 +32,10 @@ _running: list[Path] = []  # the file whose code runs now, if one does
 _written: set[str] = set()  # what it has made itself, and may read again
 
 
-class UserFunction(BaseModel):
+class UserFunction(BaseModel, frozen=True):
     """A function of such a file."""
 
     module: ClassVar[str] = "own_network"  # what the file is called as one
-    model_config = ConfigDict(frozen=True)
 
     path: Path = Field(exclude=True)  # wherever it lies, it is the same network
     function: str
@@ -58,10 +57,17 @@ class UserFunction(BaseModel):
         path = Path(place)
         try:
             content = path.read_bytes()
+            tree = ast.parse(content, place)
         except OSError as error:
             raise UserError(f"--network-file {path}: {(error.strerror or str(error)).lower()}") from error
-        tree = _parsed(path, content, function)
-        libraries = _distributions({name for _, name in _imported(tree)})
+        except (SyntaxError, ValueError) as error:
+            raise UserError(f"--network-file {path}: {error}") from error
+        functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+        if function not in functions:
+            raise UserError(
+                f"--network-file {path} has no function {function}; it has {', '.join(functions) or 'none'}"
+            )
+        libraries = _distributions(_imported(tree, path))
         return cls(path=path, function=function, sha256=hashlib.sha256(content).hexdigest(), libraries=libraries)
 
     def load(self) -> ModuleType:
@@ -143,36 +149,26 @@ def said(error: BaseException) -> str:
     return printable(next(filter(None, lines), "")[:SAID])
 
 
-def _parsed(path: Path, content: bytes, function: str) -> ast.Module:
-    """Return what is written there, if it has that function and imports nothing whose changes would go unnoticed."""
-    try:
-        tree = ast.parse(content, str(path))
-    except (SyntaxError, ValueError) as error:
-        raise UserError(f"--network-file {path}: {error}") from error
-    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
-    if function not in functions:
-        raise UserError(f"--network-file {path} has no function {function}; it has {', '.join(functions) or 'none'}")
-    for number, name in _imported(tree):
-        beside = (folder / part for folder in (path.parent, PROJECT) for part in (name, f"{name}.py"))
-        if name and any(place.exists() for place in beside):
+def _imported(tree: ast.Module, path: Path) -> set[str]:
+    """Return the first part of the name of each import, wherever it stands.
+
+    Raises:
+        UserError: what is imported is the user's or the project's, whose changes would go unnoticed.
+    """
+    found = [(node.lineno, node.module or ".") for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    found += [(node.lineno, of.name) for node in ast.walk(tree) if isinstance(node, ast.Import) for of in node.names]
+    names = {name.partition(".")[0] or name: line for line, name in found}
+    for name, line in names.items():
+        if any((folder / part).exists() for folder in (path.parent, PROJECT) for part in (name, f"{name}.py")):
             raise UserError(
-                f"--network-file {path}, line {number}: imports {name}, "
+                f"--network-file {path}, line {line}: imports {name}, "
                 "whose changes would go unnoticed; copy what you need"
             )
-    return tree
-
-
-def _imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Give the line and the first part of the name of each import, wherever it stands."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            yield node.lineno, (node.module or "").partition(".")[0]
-        elif isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name.partition(".")[0]) for alias in node.names)
+    return {*names}
 
 
 def _distributions(modules: set[str]) -> tuple[str, ...]:
     """Return the installed distributions that these modules are from, but for those that each training uses."""
-    others = modules - sys.stdlib_module_names - {"", "keras", "numpy", "tensorflow"}
+    others = modules - sys.stdlib_module_names - {"keras", "numpy", "tensorflow"}
     known = packages_distributions() if others else {}
     return tuple(sorted({name for module in others for name in known.get(module, ())}))
