@@ -39,14 +39,17 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def background(*command: str | Path, log: Path = Path(os.devnull), **options: Any) -> Iterator[None]:
+def background(
+    *command: str | Path, log: Path = Path(os.devnull), **options: Any
+) -> "Iterator[subprocess.Popen[bytes]]":
     """Have a program run while the context lasts, with all that it starts; what it says goes to the log."""
     with log.open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True, **options)
     try:
-        yield
+        yield process
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

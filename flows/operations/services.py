@@ -71,7 +71,7 @@ def start_server() -> str:
             except OSError as error:
                 why = (error.strerror or "").lower()
                 raise UserError(f"port {its_port}: {why}; choose another: make server PORT=…") from error
-            _start(name, command, settings, partial(_listens, its_port))
+            _start(name, command, settings, partial(listens, its_port))
     if running:
         return f"Prefect's server was already running: {running.removesuffix('/api')}"
     write_whole(PORT, str(port).encode())  # cron and the next shell do not know the port that was given
@@ -159,7 +159,8 @@ def _api_of(service: str) -> str:
     return next(filter(None, (its.get(URL) for its in found)), "")
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Return whether something listens at a port of this machine."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
         return True
     return False

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.benchmarks.figures import pairwise, printed_by
 from tests.benchmarks.throughput import RAW
-from tests.machines import Machine, bucket_server, dask_scheduler
+from tests.machines import DASK_WORKER, bucket_server, dask_scheduler, machine, program_on
 from tests.programs import Server, prefect_server
 
 SEEDS, LIMIT, PAIRS, EMPTY = 8, 6_000, 3, 200
@@ -25,12 +25,12 @@ STUDY = ("--seeds", str(SEEDS), "--networks", "dropout", "--limit", str(LIMIT), 
 EMPTY_TASKS = """
 import json, sys, time
 from prefect import flow, task
-from flows.orchestration.task_runners import ENGINES
+from flows.orchestration.task_runners import Engine
 from tasks.settings.settings import Settings
 
 @flow
 def many():
-    with ENGINES[sys.argv[1]](Settings(engine=sys.argv[1])) as engine:
+    with Engine(Settings(engine=sys.argv[1])) as engine:
         nothing = task(lambda inputs: None)
         engine.runner.submit(nothing, {"inputs": {}}).wait()
         began = time.perf_counter()
@@ -72,19 +72,19 @@ def main() -> None:
 
 def _study(server: Server, folder: Path, workers: int) -> dict[str, float]:
     """Run the study on so many workers, each on its own core; return what it took."""
-    mine = Machine(folder / "mine")
+    mine = machine(folder / "mine")
     with contextlib.ExitStack() as stack:
         environment = server.environment | stack.enter_context(bucket_server("localbucket", folder / "served"))
         scheduler = stack.enter_context(dask_scheduler(environment, folder / "scheduler.log"))
         for core in range(workers):
-            machine = Machine(folder / f"worker-{core}")
-            machine.work_for(scheduler, environment, core)
-            stack.callback(machine.stop)
+            other, pinned = machine(folder / f"worker-{core}"), ("taskset", "--cpu-list", str(core))
+            worker = program_on(other, *DASK_WORKER, scheduler, environment=environment, before=pinned)
+            stack.enter_context(worker)
         where = ("--engine", "dask", "--scheduler", scheduler, "--store", "s3://bucket/artifacts")
         began = time.perf_counter()
-        run = mine.run("flows/study.py", "seeds", *STUDY, *where, environment=environment, output=mine.log)
+        run = stack.enter_context(program_on(mine, "flows/study.py", "seeds", *STUDY, *where, environment=environment))
         if run.wait():
-            raise RuntimeError(mine.log.read_text()[-2000:])
+            raise RuntimeError((mine / "log").read_text()[-2000:])
         seconds = time.perf_counter() - began
     manifests = [json.loads(path.read_bytes()) for path in (folder / "served" / "bucket").rglob("*.json")]
     nodes = len(manifests)

@@ -1,8 +1,6 @@
 """Engines: a Dask cluster of machines that share nothing but a bucket, one of whose workers is killed; Ray, once."""
 
 import contextlib
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from flows.orchestration.task_runners import Engine, localize
 from tasks.download import download
 from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.settings import PROJECT, Settings
-from tests.machines import Machine, bucket_server, dask_scheduler
+from tests.machines import DASK_WORKER, bucket_server, dask_scheduler, machine, program_on
 from tests.programs import FIXTURE, SPECIFICATION, ask, children_of, free_port, run_main, wait_until
 
 pytestmark = pytest.mark.slow
@@ -25,7 +23,7 @@ RUN = ("--networks", "baseline", "--epochs", str(EPOCHS), "--batch-size", "16", 
 
 def leaves_a_checkpoint(machine, bucket):
     """Tell whether its worker is in the middle of a training from which another machine could go on."""
-    said = machine.log.read_text()
+    said = (machine / "log").read_text()
     if f"epoch 3/{EPOCHS}" not in said or "train[baseline]: done in" in said:
         return False
     return bool(list(bucket.glob("artifacts/checkpoints/*/*.npz")))
@@ -33,33 +31,31 @@ def leaves_a_checkpoint(machine, bucket):
 
 def test_a_run_whose_worker_is_killed_ends_on_another_from_the_last_checkpoint(server, tmp_path):
     """To the same bits: see tests/tasks/test_train.py."""
-    one, two, mine = machines = [Machine(tmp_path / name) for name in ("one", "two", "mine")]
+    mine, one, two = machines = [machine(tmp_path / name) for name in ("mine", "one", "two")]
     bucket = tmp_path / "served" / "bucket"
+
+    def told():
+        return "\n".join((machine / "log").read_text()[-3000:] for machine in machines)
+
     with contextlib.ExitStack() as stack:
         environment = server.environment | stack.enter_context(bucket_server("localbucket", tmp_path / "served"))
         scheduler = stack.enter_context(dask_scheduler(environment, tmp_path / "scheduler.log"))
-        for machine in (one, two):
-            machine.work_for(scheduler, environment)
-            stack.callback(machine.stop)
+
+        def start(where, *command):
+            return stack.enter_context(program_on(where, *command, environment=environment))
+
+        workers = {each: start(each, *DASK_WORKER, scheduler) for each in (one, two)}
         where = ("--engine", "dask", "--scheduler", scheduler, "--store", "s3://bucket/artifacts")
-        run = mine.run("flows/main.py", *RUN, *where, environment=environment, output=mine.log)
-        stack.callback(run.kill)
-
-        def told():
-            return "\n".join(machine.log.read_text()[-3000:] for machine in machines)
-
-        leaving = []
-        wait_until(
-            lambda: leaving.extend(m for m in (one, two) if leaves_a_checkpoint(m, bucket)) or leaving, 120, told
-        )
-        killed, other = (one, two) if leaving[0] is one else (two, one)
-        training = children_of(killed.worker.pid)
-        os.kill(killed.worker.pid, signal.SIGKILL)
+        run = start(mine, "flows/main.py", *RUN, *where)
+        wait_until(lambda: any(leaves_a_checkpoint(each, bucket) for each in workers), 120, told)
+        killed = next(each for each in workers if leaves_a_checkpoint(each, bucket))
+        training = children_of(workers[killed].pid)
+        workers[killed].kill()
         wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in training), 10)
         assert run.wait(timeout=240) == 0, told()
-        assert (mine.folder / "reports" / "latest.html").is_file()
-        assert "goes on after epoch" in other.log.read_text()
-        assert not (mine.folder / "data" / "train").exists()  # this machine has only what it needs
+    assert (mine / "reports" / "latest.html").is_file()
+    assert "goes on after epoch" in ((one if killed is two else two) / "log").read_text()
+    assert not (mine / "data" / "train").exists()  # this machine has only what it needs
 
 
 def test_the_tasks_of_a_ray_cluster_of_this_machine_are_known_to_the_server(server, tmp_path):
