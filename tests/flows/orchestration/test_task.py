@@ -1,16 +1,12 @@
 """The flow's tasks: how a node's end becomes a state, and what whoever watches hears of it."""
 
-import subprocess
-import sys
-
-import cloudpickle
 import pytest
 from prefect import flow
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
 from flows.orchestration.task import as_task
 from tasks.pipeline.progress import watchers
-from tasks.settings.settings import PROJECT, Settings
+from tasks.settings.settings import Settings
 from tasks.train import train
 from tests import worker_functions as nodes
 
@@ -64,14 +60,6 @@ def test_a_node_whose_child_was_killed_is_tried_again_twice(end_of):
     state, told = end_of(nodes.die)
     assert state["type"] == "FAILED"
     assert told == [("die: its process was killed by SIGKILL (out of memory?)", "")] * 3
-
-
-def test_a_task_can_be_sent_to_another_process_as_dask_does(tmp_path):
-    task = as_task(train, "dropout", Settings(data_dir=tmp_path), force_reason="forced")
-    sent = cloudpickle.dumps(task)
-    code = "import cloudpickle, sys; print(cloudpickle.loads(sys.stdin.buffer.read()).name)"
-    done = subprocess.run([sys.executable, "-c", code], input=sent, capture_output=True, check=True, cwd=PROJECT)
-    assert done.stdout == b"train[dropout]\n"
 
 
 def test_on_a_cluster_every_machine_uses_the_arithmetic_that_the_run_chose(monkeypatch):
