@@ -41,9 +41,14 @@ def prefect_api(folder: Path) -> Iterator[None]:
     except RunError as error:
         raise RunError(f"{error}; start one there, or run without it: PREFECT_API_URL= make run") from error
     yield
-    with contextlib.suppress(RunError):
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogHandler
+
+    with contextlib.suppress(RunError):  # what waits to be sent is lost otherwise: the process exits without it
         require_api(url)
-        _flush()
+        APILogHandler().flush()
+        logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # that some are left is why it is drained
+        EventsWorker.drain_all(timeout=END_TIMEOUT)
 
 
 @contextlib.contextmanager
@@ -63,27 +68,18 @@ def _own_server(folder: Path) -> Iterator[None]:
         known.PREFECT_SERVER_ANALYTICS_ENABLED: False,
         **dict.fromkeys((known.PREFECT_SERVER_API_AUTH_STRING, known.PREFECT_API_AUTH_STRING, known.PREFECT_API_KEY)),
     }
-    reported: list[str] = []
-
-    def report(record: logging.LogRecord) -> bool:
-        reported.extend(record.getMessage().splitlines())
-        return False  # it is not printed
-
-    logging.getLogger("uvicorn.error").addFilter(report)
     with known.temporary_settings(its):
-        server = uvicorn.Server(uvicorn.Config(create_app(ephemeral=True), log_config=None, lifespan="on"))
-        within = contextvars.copy_context()  # with these settings
+        # Why it does not start, it would say with a traceback.
+        how = uvicorn.Config(create_app(ephemeral=True), log_config=None, log_level="critical", lifespan="on")
+        server, within = uvicorn.Server(how), contextvars.copy_context()  # with these settings
         thread = threading.Thread(target=within.run, args=(server.run, [listener]), daemon=True)
         thread.start()
-        while not server.started and thread.is_alive():
+        while not server.started:
+            if not thread.is_alive():
+                where = folder / DATABASE
+                raise RunError(f"the run's own Prefect server did not start: no room for {where}, or it is damaged")
             time.sleep(0.05)
-        if not server.started:
-            why = next((line for line in reversed(reported) if "Error: " in line), "no details")
-            raise RunError(f"the run's own Prefect server, with its data in {folder}, did not start ({why})")
-        try:
-            yield
-        finally:
-            logging.disable()  # Prefect reports, with a traceback, each write that its end puts off
+        yield
 
 
 def _make_room(database: Path) -> None:
@@ -91,13 +87,3 @@ def _make_room(database: Path) -> None:
     if database.exists() and database.stat().st_size > MAX_DATABASE:
         for file in database.parent.glob(f"{database.name}*"):  # SQLite keeps two more beside it
             file.unlink(missing_ok=True)
-
-
-def _flush() -> None:
-    """Send a server that is kept the events and logs that wait: the process exits without them."""
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogHandler
-
-    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # that some are left is why it is drained
-    APILogHandler().flush()
-    EventsWorker.drain_all(timeout=END_TIMEOUT)
