@@ -9,7 +9,6 @@ stays as it is. Refuses any file whose decompressed bytes are not the expected o
 import errno
 import http.client
 import subprocess
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from functools import partial
@@ -111,10 +110,8 @@ def _fetch_file(
 
 def _may_heal(error: Exception) -> bool:
     """Tell whether asking again later may help: not for what is not there, or is something else."""
-    if isinstance(error, urllib.error.HTTPError):
-        return error.code >= 500 or error.code == 429
-    networks = urllib.error.URLError | ConnectionError | TimeoutError | http.client.HTTPException
-    return isinstance(error, networks | EOFError)  # the stream ended before the file did
+    lasting = isinstance(error, FileNotFoundError | PermissionError | RunError)
+    return not lasting and getattr(error, "code", None) not in (401, 403, 404, 410)  # of HTTP
 
 
 def _in_folder(folder: Path, file: DataFile) -> Any:

@@ -13,7 +13,7 @@ from tasks.pipeline import workers
 from tasks.pipeline.errors import RunError, WorkerCrashed
 from tasks.pipeline.fork_server import start_server
 from tasks.train import build_model
-from tasks.training.loop import epoch_order, is_pruned, learning_rate_at
+from tasks.training.loop import is_pruned, learning_rate_at
 from tasks.training.tensorflow import environment
 from tests import silent
 from tests.training_worker import RECIPE, train_network, train_until_killed
@@ -33,14 +33,6 @@ def train(prepared, tmp_path, tensorflow):
 
 def content_of(output):
     return {path.name: path.read_bytes() for path in output.iterdir()}
-
-
-def test_each_epoch_has_an_order_of_its_own_that_seed_and_epoch_decide():
-    order = epoch_order(100, seed=3, epoch=7)
-    assert sorted(order) == list(range(100))
-    assert (order == epoch_order(100, seed=3, epoch=7)).all()
-    assert (order != epoch_order(100, seed=3, epoch=8)).any()
-    assert (order != epoch_order(100, seed=4, epoch=7)).any()
 
 
 def test_a_one_cycle_rate_rises_to_its_peak_and_falls_to_nearly_nothing_and_a_constant_one_stays():

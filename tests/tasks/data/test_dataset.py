@@ -20,14 +20,6 @@ def called(name):
     return lambda content: content["class_names"].__setitem__(3, name)
 
 
-def test_a_digest_in_capitals_is_the_same_digest(tmp_path, data_set):
-    def shout(content):
-        for file in content["files"].values():
-            file["sha256"] = file["sha256"].upper()
-
-    assert load_data_set(written(tmp_path, shout)) == data_set
-
-
 def test_what_is_no_specification_is_refused(tmp_path):
     with pytest.raises(
         UserError, match="^--dataset must be fashion-mnist or a JSON file .got fashion_mnist: no such file"

@@ -58,17 +58,6 @@ def of_weights_in_hdf5():
     return around()
 
 
-class Subclassed(keras.Model):
-    def call(self, images):
-        return keras.ops.softmax(keras.ops.reshape(images, (-1, 784))[:, :10])
-
-
-def of_a_class():
-    model = Subclassed()
-    model(keras.ops.zeros((1, 28, 28, 1)))
-    return model
-
-
 def broken():
     return around(width)
 
@@ -149,7 +138,6 @@ def test_a_network_of_ones_own_is_trained_and_reported_like_any_other(tmp_path, 
     ("function", "sentence"),
     [
         ("of_other_images", "of_other_images takes (None, 32, 32, 3) and gives (None, 10); begin"),
-        ("of_a_class", "of_a_class takes None and gives None; begin it with keras.Input; expected is"),
         ("of_logits", "of_logits gives numbers from -"),
         ("broken", f", line {line_of('width')}, in broken: NameError: name 'width' is not defined; expected is"),
         ("with_its_own_step", "with_its_own_step has a train_step of its own, which is not used here; expected is"),

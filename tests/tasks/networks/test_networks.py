@@ -15,17 +15,6 @@ def test_a_network_has_the_parameters_that_its_docstring_says(name, parameters):
     assert model.output_shape == (None, 10)
 
 
-def test_the_layers_are_the_article_s():
-    def layers(name):
-        return [type(layer).__name__ for layer in networks()[name].build().layers]
-
-    convolution, pooling = "Conv2D", "MaxPooling2D"
-    head = ["Flatten", "Dense", "Dense"]
-    assert layers("baseline") == [convolution, convolution, convolution, pooling, *head]
-    half = [pooling, "Dropout"]
-    assert layers("dropout") == [convolution, convolution, *half, convolution, *half, *head]
-
-
 def test_the_softmax_stays_in_float32_under_mixed_precision():
     import keras
 
