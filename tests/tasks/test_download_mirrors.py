@@ -14,20 +14,6 @@ from tests.conftest import FIRST, WEB_PAGE, assert_whole
 from tests.programs import FIXTURE
 
 
-class Mirror(ThreadingHTTPServer):
-    """A real server of the fixture: `plans` says how it answers the next requests for the first file."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}/"
-        self.plans, self.asked = [], []
-
-    def handle_error(self, request, client_address):
-        """Say nothing where a client went away."""
-
-
 class Answer(BaseHTTPRequestHandler):
     def do_GET(self):
         name = self.path.rpartition("/")[2]
@@ -48,8 +34,10 @@ class Answer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(monkeypatch):
+    """A real server of the fixture: `plans` says how it answers the next requests for the first file."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with Mirror() as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        server.url, server.plans, server.asked = f"http://127.0.0.1:{server.server_port}/", [], []
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
