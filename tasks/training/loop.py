@@ -73,7 +73,7 @@ class Training:
         epochs, bars, size = self.recipe.epochs, self.recipe.pruning_thresholds, self.recipe.batch_size
         while len(self.history) < epochs and not is_pruned(self.history, bars, epochs):
             epoch, first = divmod(self.step, self.batches)
-            order = epoch_order(len(self.train[1]), self.recipe.seed, epoch)
+            order = np.random.default_rng([self.recipe.seed, epoch]).permutation(len(self.train[1]))
             for batch in range(first, self.batches):
                 self._update(order[batch * size :][:size], epoch, batch)
                 self._report()
@@ -144,11 +144,6 @@ class Training:
         validated = f" · validation accuracy {self.history[-1]['validation_accuracy']:.4f}" if self.history else ""
         epoch = math.ceil(self.step / self.batches)
         return f"epoch {epoch}/{self.recipe.epochs} · loss {self.running['loss']:.4f}{validated}"
-
-
-def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order of the training images in one epoch: a function of seed and epoch alone."""
-    return np.random.default_rng([seed, epoch]).permutation(count)
 
 
 def is_pruned(history: list[dict[str, Any]], bars: Sequence[float], epochs: int) -> bool:
