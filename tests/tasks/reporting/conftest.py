@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from markupsafe import Markup
 
-from tasks.compare import Candidate, compare_networks
+from tasks.compare import compare_networks, result_of
+from tasks.evaluation.intervals import proportion
 from tasks.evaluation.metrics import measure
+from tasks.evaluation.paired import Predictions
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.progress import Event
 from tasks.reporting.data import Run, gather
@@ -68,16 +70,14 @@ def made_up(run, probabilities):
     like = next(iter(run.probabilities.values()))
     by_network = {name: {**like, "test": of.astype(np.float32)} for name, of in probabilities.items()}
     metrics = {name: {s: measure(by[s], labels[s]) for s in labels} for name, by in by_network.items()}
-    candidates = {
-        name: Candidate(
-            accuracy={split: of.accuracy for split, of in metrics[name].items()},
-            probabilities=by_network[name],
-            parameters=1000 + place,
-            running_accuracy=run.histories["dropout"][-1]["accuracy"],
-        )
+    running = proportion(run.histories["dropout"][-1]["accuracy"], len(labels["train"]))
+    results = {
+        name: result_of({split: of.accuracy for split, of in metrics[name].items()}, running, 1000 + place)
         for place, name in enumerate(by_network)
     }
-    comparison = compare_networks(candidates, labels)
+    comparison = compare_networks(
+        results, {name: Predictions.of(by, labels) for name, by in by_network.items()}, labels
+    )
     manifests = {label: of_node for label, of_node in run.manifests.items() if not of_node["network"]}
     for name in by_network:
         for node in ("train", "evaluate"):
