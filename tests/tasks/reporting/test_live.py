@@ -63,12 +63,8 @@ def test_of_a_run_that_is_stopped_it_says_so(tmp_path):
     assert "The run has stopped" in (tmp_path / "live.html").read_text()
 
 
-@pytest.mark.parametrize(("folder", "why"), [("a file", "Not a directory"), ("reports", "division by zero")])
-def test_a_page_that_cannot_be_made_does_not_fail_the_run(tmp_path, caplog, monkeypatch, folder, why):
-    (tmp_path / "a file").write_text("not a folder")
-    monkeypatch.setattr(module.learning, "plots", lambda _: 1 / 0)
-    with LivePage(tmp_path / folder, ["train[dropout]"]) as live:
-        live(Event("advanced", "train[dropout]", "epoch 1/2", 1, 2, True, EPOCHS))
+def test_a_page_that_cannot_be_written_does_not_fail_the_run(tmp_path, caplog):
+    (tmp_path / "reports").write_text("not a folder")
+    with LivePage(tmp_path / "reports", ["train[dropout]"]) as live:
         wait_until(lambda: not live.thread.is_alive(), 20)
-    assert caplog.text.count("live.html cannot be written") == 1
-    assert why in caplog.text
+    assert caplog.text.count("live.html cannot be written: [Errno 20] Not a directory") == 1
