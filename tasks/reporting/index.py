@@ -12,6 +12,7 @@ from tasks.pipeline.reading import read_json
 from tasks.reporting import LATEST, PAGES
 from tasks.reporting.html import page
 from tasks.reporting.plots import slot
+from tasks.reporting.sections.provenance import grouped
 
 SHARES = TypeAdapter(dict[str, Share])
 LIMITS = TypeAdapter(dict[str, FiniteFloat | None])  # a value and its interval, if it has one
@@ -63,17 +64,17 @@ def _entry(page: Path) -> dict[str, Any]:
 
 
 def _of_run(data: dict[str, Any]) -> dict[str, Any]:
-    histories = data["learning"]["histories"]
+    epochs = grouped({name: len(history) for name, history in sorted(data["learning"]["histories"].items())})
+    trained = "; ".join(f"{', '.join(names)} {number}" for number, names in epochs.items())
     rows = data["side_by_side"]["rows"]
     accuracy = SHARES.validate_python({name: of["value"] for name, of in rows["test_accuracy"]["values"].items()})
-    nodes = data["provenance"]["nodes"]
-    settings = {label: node["settings"] for label, node in nodes.items()}
+    settings = {label: node["settings"] for label, node in data["provenance"]["nodes"].items()}
     settings["download"] = {"data set": data["head"]["data_set"]}
     recipe = {label: {k: v for k, v in of_node.items() if k != "seed"} for label, of_node in settings.items()}
     images = f"{data['verdict']['images']['train']:,} training images"
     return {
         "verdict": data["verdict"]["sentences"][0],
-        "recipe": f"{data['head']['data_set']} · {images} · epochs: {_epochs(histories)}",
+        "recipe": f"{data['head']['data_set']} · {images} · epochs: {trained}",
         "command": data["provenance"]["command"],
         "same": json.dumps(recipe, sort_keys=True),
         "choice": f"{', '.join(accuracy)}; {images}",
@@ -100,14 +101,6 @@ def _of_study(data: dict[str, Any]) -> dict[str, Any]:
         "networks": networks,
         "accuracy": SHARES.validate_python({name: of["mean"]["value"] for name, of in found.items() if of}),
     }
-
-
-def _epochs(histories: dict[str, list[Any]]) -> str:
-    """Return how many epochs each network was trained for, those of the same number together."""
-    epochs: dict[int, list[str]] = {}
-    for name, history in sorted(histories.items()):
-        epochs.setdefault(len(history), []).append(name)
-    return "; ".join(f"{', '.join(names)} {number}" for number, names in epochs.items())
 
 
 def _by_setting(settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, str]]:

@@ -45,7 +45,7 @@ def numbers(run: Run) -> Numbers:
     made = {label: manifest["made"] for label, manifest in run.manifests.items()}
     newest = max(made.values(), key=lambda of_node: of_node["at"])
     clean = all(of_node["commit"].endswith("tree clean") for of_node in made.values())
-    by_run = _grouped({label: of["run"] for label, of in made.items()})
+    by_run = grouped({label: of["run"] for label, of in made.items()})
     spans = [[run.spans[label] for label in labels] for labels in by_run.values()]
     overlapping = [pair for pair in combinations(run.manifests, 2) if run.ran_together(*pair)]
     return Numbers(
@@ -68,8 +68,8 @@ def numbers(run: Run) -> Numbers:
         wall_seconds=sum(max(end for _, end in of) - min(start for start, _ in of) for of in spans),
         runs=len(spans),
         together={one: [later for label, later in overlapping if label == one] for one, _ in overlapping},
-        machines=_grouped({label: _machine(of_node) for label, of_node in made.items()}),
-        commits=_grouped({label: of_node["commit"] for label, of_node in made.items()}),
+        machines=grouped({label: _machine(of_node) for label, of_node in made.items()}),
+        commits=grouped({label: of_node["commit"] for label, of_node in made.items()}),
         versions={k: v for of in run.manifests.values() for k, v in of["cache_key"]["versions"].items()},
         seed=run.manifests["prepare"]["cache_key"]["settings"]["seed"],
     )
@@ -87,8 +87,9 @@ def _inputs(manifest: dict[str, Any], run: Run) -> list[str]:
     return [f"{name}[{network}]" if network and f"{name}[{network}]" in run.manifests else name for name in names]
 
 
-def _grouped(of_each: dict[str, str]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
+def grouped(of_each: dict[str, Any]) -> dict[Any, list[str]]:
+    """Return the labels that have the same value, by that value."""
+    groups: dict[Any, list[str]] = {}
     for label, what in of_each.items():
         groups.setdefault(what, []).append(label)
     return groups
