@@ -81,15 +81,3 @@ def test_runs_of_a_recipe_are_listed_together_whatever_their_seed(content, tmp_p
     assert title == same_title
     assert "<span>--batch-size</span> 64" in index  # tells two recipes of the same title apart
     assert index.count('class="spark"') == 2  # a line for each network of the recipe that has two runs
-
-
-def test_numbers_that_are_compared_have_units(content, tmp_path):
-    for day in (1, 2):
-        put(tmp_path, f"2026010{day}T030405-00000000", content)
-    found = json.loads(re.search(r'id="data">(.*?)</script>', render_index(tmp_path), re.DOTALL)[1])
-    numbers = found["runs"][0]["values"]["dropout"]
-    megabytes = content["side_by_side"]["rows"]["file_bytes"]["values"]["dropout"]["value"] / 1e6
-    saved = numbers["Saved model (MB)"]
-    assert (saved["unit"], saved["text"], saved["value"]) == ("MB", f"{megabytes:.2f}", pytest.approx(megabytes))
-    assert {numbers["Test accuracy"]["unit"], numbers["Train − test gap (points)"]["unit"]} == {"points"}
-    assert found["runs"][0]["settings"]["batch size"] == {"baseline": "32", "dropout": "32"}
