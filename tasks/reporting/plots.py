@@ -8,12 +8,9 @@ import io
 import re
 import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 TEXT = "#123456"  # replaced by the page's text color when the SVG is written
 MUTED = "#654321"  # for what is less important
@@ -57,7 +54,7 @@ def look(name: str) -> tuple[str, str]:
     return f"#00ff{slot(name):02x}", MARKERS[slot(name)]
 
 
-def new_figure(height: float, panels: int = 1, **grid: Any) -> tuple["Figure", Any]:
+def new_figure(height: float, panels: int = 1, **grid: Any) -> tuple[Any, Any]:
     """Return a figure in the page's style, as wide as a phone, so many inches high; and its panel, or panels."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -68,7 +65,7 @@ def new_figure(height: float, panels: int = 1, **grid: Any) -> tuple["Figure", A
     return figure, figure.subplots(panels, 1, **grid)
 
 
-def as_svg(figure: "Figure", name: str, title: str, description: str) -> Markup:
+def as_svg(figure: Any, name: str, title: str, description: str) -> Markup:
     """Return a figure as an SVG element to stand in a page: named, described, its ids its own."""
     import matplotlib
 

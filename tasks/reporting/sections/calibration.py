@@ -64,18 +64,16 @@ def _reliability(place: int, name: str, calibration: Calibration, most: int) -> 
     figure, (diagram, histogram) = new_figure(4.6, 2, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
     diagram.plot([0, 100], [0, 100], color=MUTED, linewidth=0.8)
     diagram.annotate("line: perfect calibration", (100, 4), ha="right", color=TEXT, fontsize=10)
-    confidence = [100 * of_bin.confidence for of_bin in calibration.bins]
-    accuracy = [100 * of_bin.accuracy.value for of_bin in calibration.bins]
-    for x, of_bin in zip(confidence, calibration.bins, strict=True):
-        limits = [100 * of_bin.accuracy.low, 100 * of_bin.accuracy.high]
-        diagram.plot([x, x], limits, color=color, linewidth=1.4)
-    diagram.plot(confidence, accuracy, marker, color=color, markersize=6, clip_on=False)
-    diagram.set(xlim=(0, 101), ylim=(0, 101), ylabel="accuracy, %")
-    diagram.set_title(short(name, 40))
+    bins = calibration.bins
+    confidence = [100 * of_bin.confidence for of_bin in bins]
+    limits = [100 * of_bin.accuracy.low for of_bin in bins], [100 * of_bin.accuracy.high for of_bin in bins]
+    diagram.vlines(confidence, *limits, color=color, linewidth=1.4)
+    diagram.plot(confidence, [100 * of.accuracy.value for of in bins], marker, color=color, markersize=6, clip_on=False)
+    diagram.set(xlim=(0, 101), ylim=(0, 101), ylabel="accuracy, %", title=short(name, 40))
     diagram.grid()
-    for of_bin in calibration.bins:
-        width = 100 * (of_bin.high - of_bin.low)
-        histogram.bar(100 * of_bin.low, of_bin.images, width * 0.9, align="edge", color=color, linewidth=0)
+    widths = [90 * (of_bin.high - of_bin.low) for of_bin in bins]
+    images = [of_bin.images for of_bin in bins]
+    histogram.bar([100 * of_bin.low for of_bin in bins], images, widths, align="edge", color=color, linewidth=0)
     histogram.set(xlabel="confidence, %", ylabel="images", ylim=(0, 1.05 * most))
     title = f"Calibration of {name}: accuracy by confidence, above the number of images"
     description = f"Mean confidence {percent(calibration.mean_confidence)}, accuracy {percent(calibration.accuracy)}."
