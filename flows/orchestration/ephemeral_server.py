@@ -76,8 +76,8 @@ def _own_server(folder: Path) -> Iterator[None]:
         thread.start()
         while not server.started:
             if not thread.is_alive():
-                where = folder / DATABASE
-                raise RunError(f"the run's own Prefect server did not start: no room for {where}, or it is damaged")
+                why = f"its disk is full, or {folder / DATABASE} is damaged; free some space, or delete that file"
+                raise RunError(f"the run's own Prefect server did not start: {why}")
             time.sleep(0.05)
         yield
 

@@ -18,6 +18,16 @@ SCROLLED = ".scroll, .matrix-figure, .contents"
 HIDES = """(scrollers) => scrollers.filter((e) => e.scrollWidth > e.clientWidth).map((e) => [
     e.ariaLabel, e.getAttribute("tabindex"), getComputedStyle(e).backgroundImage.split("gradient").length - 1
 ])"""
+SMALLEST = """() => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const sizes = [];
+    while (texts.nextNode()) {
+        const { parentElement: parent, data } = texts.currentNode;
+        if (data.trim() && parent.checkVisibility() && !parent.closest("svg, script, template, .unseen"))
+            sizes.push([parseFloat(getComputedStyle(parent).fontSize), data.trim()]);
+    }
+    return sizes.sort(([one], [other]) => one - other)[0];
+}"""
 CHIPS = """(all) => [...new Set(all.filter((e) => e.checkVisibility()).map((e) => {
     const { backgroundColor, clipPath } = getComputedStyle(e.querySelector(".chip"));
     return `${(e.querySelector(".unseen") ?? e).textContent.replace(": ", "")} ${backgroundColor} ${clipPath}`;
@@ -120,11 +130,13 @@ def test_axe_finds_nothing(visit, pages, kind, width, scheme):
 
 
 @pytest.mark.parametrize("kind", ["report", "odd"])
-def test_on_paper_nothing_is_cut_and_nothing_asks_for_a_click(visit, pages, kind, tmp_path):
+def test_on_paper_text_is_legible_and_nothing_is_cut_or_asks_for_a_click(visit, pages, kind, tmp_path):
     page = visit(pages[kind], A4)
     page.emulate_media(media="print")
     assert page.evaluate(STICKING_OUT, HIDDEN) == []
     assert page.locator("summary:visible, .scripted:visible, .reader:visible, .contents:visible").count() == 0
+    size, text = page.evaluate(SMALLEST)
+    assert round(size * 72 / 96, 1) >= 7, text  # points
     pieces = page.locator("figure, .layer, .card")
     heights = pieces.evaluate_all("(all) => all.map((e) => e.getBoundingClientRect().height)")
     assert max(heights) < 1000  # an A4 page has 1,016 pixels between its margins
