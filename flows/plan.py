@@ -121,9 +121,9 @@ def outlook(plan: Plan, settings: Settings) -> str:
 
 def _seconds_of_steps(settings: Settings) -> dict[str, float]:
     """Return how long each step took when it last ran, with this recipe if it ever did, or else with this preset."""
-    recipes = [(record.content.get("recipe", ""), record.content["nodes"]) for record in records(settings.data_dir)]
-    alike = [(recipe, nodes) for recipe, nodes in recipes if recipe.split(" ")[0] == settings.preset]
+    of_runs = (record.content for record in records(settings.data_dir))  # the newest first
+    alike = [run for run in of_runs if run.get("recipe", "").split(" ")[0] == settings.preset]
     known: dict[str, float] = {}
-    for _, nodes in sorted(alike, key=lambda found: found[0] != settings.run_name):  # else the newest first, as before
-        known = {label: of["seconds"] for label, of in nodes.items() if of["how"] == "made"} | known
+    for run in sorted(alike, key=lambda run: run["recipe"] != settings.run_name):
+        known = {label: of["seconds"] for label, of in run["nodes"].items() if of["how"] == "made"} | known
     return known

@@ -24,7 +24,7 @@ from tasks.fold import fold
 from tasks.prepare import prepare
 from tasks.rank_trials import rank_trials
 from tasks.report_study import report_study
-from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy, artifacts
+from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy, artifacts, variants_of
 from tasks.train import train
 from tasks.validate import validate
 
@@ -39,7 +39,7 @@ def comparison(run: Callable[..., Any], settings: SeedStudy | FoldStudy) -> Any:
     raw = run(download)
     validation = run(validate, download=raw)
     trained, evaluated = {}, {}
-    for variant in settings.variants:
+    for variant in variants_of(settings):
         prepared = run(split.of(variant), download=raw, after=validation)
         for name in settings.networks:
             of = f"{name}, {variant.name}"

@@ -28,11 +28,6 @@ class SeedStudy(Settings):
 
     seeds: int = Field(5, ge=2, le=1000, description="number of seeds, counted up from --seed")
 
-    @property
-    def variants(self) -> list[Variant]:
-        """The seeds: another split into training and validation images, other weights, other batches."""
-        return [Variant(f"seed {seed}", {"seed": seed}) for seed in range(self.seed, self.seed + self.seeds)]
-
 
 class FoldStudy(Settings):
     """How good are the networks on unseen images? Cross-validation; the test set stays unread."""
@@ -44,10 +39,12 @@ class FoldStudy(Settings):
 
     folds: int = Field(5, ge=2, le=100, description="parts of the training images; each one validates once")
 
-    @property
-    def variants(self) -> list[Variant]:
-        """The folds, from 1."""
-        return [Variant(f"fold {fold}", {"fold": fold}) for fold in range(1, self.folds + 1)]
+
+def variants_of(study: SeedStudy | FoldStudy) -> list[Variant]:
+    """Return what a study's trainings differ in: the seeds, counted up, or the folds, from 1."""
+    first, count = (study.seed, study.seeds) if isinstance(study, SeedStudy) else (1, study.folds)
+    numbers = range(first, first + count)
+    return [Variant(f"{study.kind} {number}", {study.kind: number}) for number in numbers]
 
 
 class SearchStudy(Settings):
