@@ -222,7 +222,7 @@ def _sentence(problem: Any, kind: type[Settings], values: dict[str, Any]) -> str
     from_file = name not in values and values.get("recipe_file")
     spelled = f"--recipe-file {from_file}: {name}" if from_file else kind.aliases.get(name, [option_of(name)])[0]
     if name in RENAMED:
-        return f"{spelled} is now {RENAMED[name]}"
+        return f"{spelled} is now {option_of(RENAMED[name])}"
     if problem["type"] == "extra_forbidden":
         return f"unknown setting {name}{suggest(name, kind.model_fields)}"
     if not name:
