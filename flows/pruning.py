@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.pipeline.artifact import Miss, verify
+from tasks.pipeline.artifact import Artifact, Miss, verify
 from tasks.pipeline.champions import champions
 from tasks.pipeline.errors import RunError, UserError, describe
 from tasks.pipeline.run_records import last_asked, records, recover_crashed_runs
@@ -40,16 +40,12 @@ def damaged(data_dir: Path) -> tuple[list[str], str]:
     """
     if not data_dir.is_dir():
         raise UserError(f"--data-dir {data_dir} is not a folder")
-    began, errors, good, size = time.perf_counter(), [], 0, 0
-    for folder in Store(data_dir).artifacts():
-        found = verify(folder, folder.parent.name)
-        if isinstance(found, Miss):
-            errors.append(f"{folder.relative_to(data_dir)}: {found.reason}")
-        else:
-            good += 1
-            size += sum(file["bytes"] for file in found.manifest["files"].values())
-    seconds = time.perf_counter() - began
-    summary = f"{good} of {good + len(errors)} artifacts verified, {megabytes(size)} in {seconds:.1f} s"
+    began = time.perf_counter()
+    found = {folder: verify(folder, folder.parent.name) for folder in Store(data_dir).artifacts()}
+    errors = [f"{folder.relative_to(data_dir)}: {of.reason}" for folder, of in found.items() if isinstance(of, Miss)]
+    good = [of.manifest["files"].values() for of in found.values() if isinstance(of, Artifact)]
+    size, seconds = sum(file["bytes"] for files in good for file in files), time.perf_counter() - began
+    summary = f"{len(good)} of {len(found)} artifacts verified, {megabytes(size)} in {seconds:.1f} s"
     return errors, f"{summary}; a run rebuilds the damaged ones that it needs" if errors else summary
 
 
