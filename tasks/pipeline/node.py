@@ -90,16 +90,23 @@ class Node:
             node=self.name,
             network=network,
             settings=keyed.pop("recipe", {}) | keyed,
-            inputs={name: self._input_digest(artifact) for name, artifact in _flatten(inputs).items()},
+            inputs={
+                name: digest_of(artifact.manifest) if self.key_on_provenance else artifact.digest
+                for name, artifact in _flatten(inputs).items()
+            },
             **self.fingerprint(settings, network),
         )
 
     def fingerprint(self, settings: Settings, network: str | None) -> dict[str, dict[str, str]]:
         """Return what of this machine decides the result: code and library versions."""
-        module = self._network_module(network)
-        own = settings.own_network.libraries if module == CUSTOM and settings.own_network else ()
-        modules = filter(None, (self.function.__module__, module))
+        modules = self.modules(network)
+        own = settings.own_network.libraries if CUSTOM in modules and settings.own_network else ()
         return {"code": code_digests(*modules), "versions": versions_of((*self.libraries, *own))}
+
+    def modules(self, network: str | None) -> list[str]:
+        """Return where its code begins: in its own module, and in the one that builds the network, if it takes that."""
+        of_networks = [f"{NETWORKS}.{network}" if path_of(f"{NETWORKS}.{network}") else CUSTOM]
+        return [self.function.__module__, *(of_networks if network and "network_module" in self.parameters else [])]
 
     def find(self, settings: Settings, network: str | None, inputs: Inputs) -> Artifact | Miss:
         """Return the artifact if it is up to date, and why not if it is not.
@@ -148,39 +155,29 @@ class Node:
     ) -> tuple[Artifact, bool]:
         label, store = self.label(network), store_of(settings)
         cache_key = self.cache_key(settings, network, inputs)
-        read = self._settings(settings, network, inputs)
         given = inputs if self.key_on_provenance else map_artifacts(Artifact.content_alone, inputs)
-        keywords = {**given, **read, "network": network, "checkpoints": store.checkpoints(cache_key)}
-        reported: list[str] = []  # that it waits
+        keywords = {**given, "network": network, "checkpoints": store.checkpoints(cache_key)}
+        keywords |= self._settings(settings, network, inputs)
+        first = iter(["waiting for another run, which is building it"])
 
         def progress(done: float, total: float, note: str, milestone: bool, history: History | None = None) -> None:
             reporter(Event("advanced", label, note, done, total, milestone, history))
 
         def produce(folder: Path, lock: int) -> dict[str, Any]:
-            what = self, self._network_module(network), cache_key, folder, keywords
-            summary = run(run_node, *what, lock=lock, progress=progress)
+            summary = run(run_node, self, cache_key, folder, keywords, lock=lock, progress=progress)
             for name, artifact in _flatten(inputs).items():
                 if not artifact.is_up_to_date():
                     raise RunError(f"its input {name} changed while it ran; run again")
             return summary
 
         def waiting() -> None:
-            if not reported:
-                reported.append(label)
-                progress(0, 0, "waiting for another run, which is building it", True)
+            for note in first:
+                progress(0, 0, note, True)
             if stopping.wait(0.1):
                 raise RunError("stopped")
 
         with slots:
             return store.make(cache_key, produce, waiting=waiting, **how)
-
-    def _network_module(self, network: str | None) -> str | None:
-        if not network or "network_module" not in self.parameters:
-            return None
-        return f"{NETWORKS}.{network}" if path_of(f"{NETWORKS}.{network}") else CUSTOM
-
-    def _input_digest(self, artifact: Artifact) -> str:
-        return digest_of(artifact.manifest) if self.key_on_provenance else artifact.digest
 
     def _settings(self, settings: Settings, network: str | None, inputs: Inputs) -> dict[str, Any]:
         own = self.variant.settings if self.variant else {}

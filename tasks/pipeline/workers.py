@@ -182,20 +182,15 @@ def _place(error: Exception) -> str:
 
 
 def run_node(
-    node: Any,
-    network_module: str | None,
-    cache_key: CacheKey,
-    folder: Path,
-    keywords: dict[str, Any],
-    progress: Callable[..., None],
+    node: Any, cache_key: CacheKey, folder: Path, keywords: dict[str, Any], progress: Callable[..., None]
 ) -> dict[str, Any]:
     """Have a node fill a folder, and return its summary.
 
     Raises:
         RunError: what it runs on is not what the key says, or not any more; or its own.
     """
-    modules = [name for name in (node.function.__module__, network_module) if name]
-    keywords |= {"network_module": network_module and import_module(network_module), "progress": progress}
+    modules = node.modules(keywords["network"])
+    keywords |= {"network_module": import_module(modules[-1]), "progress": progress}
     _check(cache_key, modules)
     summary = node(folder, **{name: keywords[name] for name in node.parameters})
     _check(cache_key, modules)

@@ -67,11 +67,11 @@ def real_nodes():
     late = (compare, compare_trainings, rank_trials, challenge, report, report_study)
     nodes = [(node, None) for node in (download, validate, prepare, fold, *late)]
     nodes += [(of(name), name) for of in (trainer, evaluator) for name in ALL]
-    return {node.label(network): (node.function.__module__, node._network_module(network)) for node, network in nodes}
+    return {node.label(network): node.modules(network) for node, network in nodes}
 
 
 def codes(project):
-    return {label: code_digests(*filter(None, modules), project=project) for label, modules in real_nodes().items()}
+    return {label: code_digests(*modules, project=project) for label, modules in real_nodes().items()}
 
 
 @pytest.fixture(scope="module")
