@@ -37,26 +37,20 @@ def cores(group: Path = CONTROL_GROUP) -> int:
 
 
 def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
 
 
 def commit(project: Path = PROJECT) -> str:
     """Return the commit that the project's code is of, and whether the tree was clean."""
-    if not (project / ".git").exists():
-        return "no commit (not a git repository)"
+    git = ["git", "--no-optional-locks", "-C", str(project), "--git-dir=.git"]  # not that of a folder around it
+    status = [*git, "status", "--porcelain=v2", "--branch"]
     try:
-        status = subprocess.run(
-            ["git", "--no-optional-locks", "-C", str(project), "status", "--porcelain=v2", "--branch"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        head, *lines = subprocess.run(status, capture_output=True, text=True, check=True).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
-        return "unknown commit (git failed)"
-    names = [line.split()[2] for line in status.splitlines() if line.startswith("# branch.oid")]
-    changed = any(not line.startswith("#") for line in status.splitlines())
-    return f"commit {names[0][:12]}, {'with uncommitted changes' if changed else 'tree clean'}"
+        return "no commit (not a git repository, or git failed)"
+    changed = any(not line.startswith("#") for line in lines)
+    return f"commit {head.split()[2][:12]}, {'with uncommitted changes' if changed else 'tree clean'}"
