@@ -1,6 +1,5 @@
 """Several runs at once in one data folder: each artifact is made once, and the others wait for it."""
 
-import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -8,17 +7,16 @@ from tasks.pipeline.run_records import records
 from tests.programs import ON_THE_FIXTURE, Server, leftovers, start_main
 
 
-def run_together(folder: Path, server: Server, runs: int) -> tuple[Counter[str], list[str]]:
-    """Start so many runs at the same time; return how often each node was made, and who was waited for."""
+def run_together(folder: Path, server: Server, runs: int) -> bool:
+    """Start so many runs at the same time, and print how often each node was made; return whether that was once."""
+    folder.mkdir()
     processes = [start_main(folder, server, *ON_THE_FIXTURE) for _ in range(runs)]
-    results = [process.communicate(timeout=400) for process in processes]
-    for process, (output, errors) in zip(processes, results, strict=True):
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, process.args, output, errors)
+    errors = [process.communicate(timeout=400)[1] for process in processes]
+    ended = [process.returncode for process in processes]
     made = Counter[str]()
     for record in records(folder / "data"):
         made.update(label for label, node in record.content["nodes"].items() if node["how"] == "made")
-    waited = [line for _, errors in results for line in errors.splitlines() if "waiting for another run" in line]
-    if leftovers(folder):
-        raise AssertionError(f"left behind: {leftovers(folder)}")
-    return made, waited
+    waits = sum("waiting for another run" in line for text in errors for line in text.splitlines())
+    left = leftovers(folder)
+    print(f"{runs} runs at once: {dict(made)}; {waits} waits; ended with {ended}; left behind: {left}", flush=True)
+    return sum(made.values()) == 9 and not any(ended) and not left
