@@ -85,8 +85,7 @@ def verify(folder: Path, node: str, name: str = "") -> Artifact | Miss:
     try:
         content = (folder / MANIFEST).read_bytes()
         manifest = json.loads(content)
-        fault = _fault_of_manifest(node, name or folder.name, content, manifest)
-        fault = fault or _fault_of_files(folder, manifest["files"])
+        fault = _fault(folder, node, name or folder.name, content, manifest)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         fault = f"{MANIFEST} missing"
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -125,7 +124,7 @@ def put_manifest(cache_key: CacheKey, folder: Path, summary: dict[str, Any], sec
     (folder / MANIFEST).write_bytes(_as_json(manifest | {"seal": digest_of(manifest)}))
 
 
-def _fault_of_manifest(node: str, name: str, content: bytes, manifest: dict[str, Any]) -> str | None:
+def _fault(folder: Path, node: str, name: str, content: bytes, manifest: dict[str, Any]) -> str | None:
     if manifest["format"] != FORMAT:
         return f"{MANIFEST} is of another version of this project"
     unsealed = {field: value for field, value in manifest.items() if field != "seal"}
@@ -134,16 +133,12 @@ def _fault_of_manifest(node: str, name: str, content: bytes, manifest: dict[str,
     cache_key = CacheKey(**manifest["cache_key"])
     if (cache_key.node, cache_key.name) != (node, name):
         return f"{MANIFEST} belongs to something else"
-    return None
-
-
-def _fault_of_files(folder: Path, files: dict[str, dict[str, Any]]) -> str | None:
-    found = _files_in(folder)
-    for name in sorted({MANIFEST} | found.keys() | files.keys()):
-        if name not in found:
-            return f"{name} missing"
-        if name != MANIFEST and found[name] != files.get(name):
-            return f"{name} {'altered' if name in files else 'added'} since it was made"
+    files, found = manifest["files"], _files_in(folder)
+    for file in sorted({MANIFEST} | found.keys() | files.keys()):
+        if file not in found:
+            return f"{file} missing"
+        if file != MANIFEST and found[file] != files.get(file):
+            return f"{file} {'altered' if file in files else 'added'} since it was made"
     return None
 
 
