@@ -1,14 +1,11 @@
 """The short form of the damages; `python -m tests.faults` is the long one, and kills runs at random besides."""
 
 import shutil
-import signal
-import subprocess
-import sys
 
 import pytest
 
 from flows.parser import read_command
-from tasks.settings.settings import PROJECT, Settings
+from tasks.settings.settings import Settings
 from tests.faults.damages import DAMAGES, damage_again_and_again
 from tests.programs import ON_THE_FIXTURE
 
@@ -21,9 +18,3 @@ def test_no_artifact_that_was_damaged_at_random_is_served(tmp_path, finished_run
     done, served = damage_again_and_again(settings, count=40, seed=0)
     assert served == []
     assert done.keys() == DAMAGES.keys()
-
-
-def test_a_run_is_killed_at_the_call_of_the_file_layer_that_is_named(tmp_path):
-    command = [sys.executable, "-m", "tests.faults.killed", "mkdir", "1", "after", "--data-dir", str(tmp_path / "data")]
-    done = subprocess.run([*command, *ON_THE_FIXTURE], cwd=PROJECT, check=False, timeout=100)
-    assert done.returncode == -signal.SIGKILL

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tasks.pipeline.artifact import Artifact
-from tests.faults.killed import FUNCTIONS
 from tests.programs import (
     FORK_SERVER,
     ON_THE_FIXTURE,
@@ -30,6 +29,17 @@ OPTIONS = (*ON_THE_FIXTURE, "--networks", "dropout", "--epochs", "2", "--batch-s
 ORDER = ("download", "validate", "prepare", "train", "evaluate", "compare", "report")
 KINDS = ("parent", "child", "both", "file layer")
 ORPHANS_END_WITHIN = 5  # seconds
+FUNCTIONS = ("rename", "replace", "fsync", "mkdir", "rmdir", "unlink", "open")  # of the operating system's file layer
+KILLED = """
+import sys
+from flows.cli import main
+from flows.main import dag
+from tasks.settings.settings import Settings
+from tests.faults.kills import kill_at
+
+kill_at(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+main(dag, Settings, sys.argv[4:])
+"""
 
 
 class Fault(Exception):
@@ -94,7 +104,7 @@ def strike(folder: Path, server: Server, kind: str, seconds: float, choose: rand
         number = choose.randint(1, choose.choice((6, 60)))  # a run renames three times, and opens 200 files
         hook = (choose.choice(FUNCTIONS), str(number), choose.choice(("before", "after")))
         folders = ("--data-dir", folder / "data", "--reports-dir", folder / "reports")
-        command = (sys.executable, "-m", "tests.faults.killed", *hook, *folders, *OPTIONS)
+        command = (sys.executable, "-c", KILLED, *hook, *folders, *OPTIONS)
         silent: Any = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
         done = subprocess.run(command, cwd=PROJECT, env=server.environment, timeout=300, check=False, **silent)
         if done.returncode not in (0, -signal.SIGKILL):
@@ -122,3 +132,19 @@ def running_in(folder: Path) -> str:
     """Return the nodes that are being made, as the store's staging folders tell."""
     nodes = sorted({path.parent.name for path in folder.glob("data/*/.staging-*") if path.parent.name in ORDER})
     return "+".join(nodes) or "what is between nodes"
+
+
+def kill_at(name: str, number: int, when: str) -> None:
+    """Have this process killed before or after that call of `os.<name>`."""
+    real, calls = getattr(os, name), [0]
+
+    def counted(*arguments: Any, **keywords: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == number and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = real(*arguments, **keywords)
+        if calls[0] == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(os, name, counted)
