@@ -15,6 +15,7 @@ from tasks.pipeline.reading import sha256_of
 PACKAGES, DATA_FOLDER, DATA_SUFFIXES = ("flows", "tasks", "tests"), "tasks/reporting", (".css", ".j2", ".js")
 # How an artifact is kept says nothing about what is in it; a setting counts by its value.
 NOT_IN_A_RESULT = ("tasks.pipeline.", "tasks.settings.", "tasks.data.dataset.")
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def code_digests(*modules: str, project: Path = PROJECT) -> dict[str, str]:
@@ -56,14 +57,11 @@ def read_source(source: bytes) -> tuple[str, frozenset[str]]:
     except (SyntaxError, ValueError):  # importing it will raise
         return hashlib.sha256(source).hexdigest()[:16], frozenset()
     imports: set[str] = set()
-    waiting: list[ast.AST] = [tree]
-    for node in waiting:  # grows, by the statements in a statement
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             imports.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             imports.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
-        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = node.body[ast.get_docstring(node, clean=False) is not None :]
-        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-            waiting += getattr(node, field, [])
+        elif isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
     return hashlib.sha256(ast.dump(tree, annotate_fields=False).encode()).hexdigest()[:16], frozenset(imports)
