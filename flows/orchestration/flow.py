@@ -34,6 +34,7 @@ from tasks.pipeline.progress import watching
 from tasks.pipeline.provenance import commit
 from tasks.pipeline.run_records import Record, last_completed, recorded
 from tasks.pipeline.store import Store
+from tasks.pipeline.workers import stop_workers
 from tasks.reporting.live import LivePage
 from tasks.reporting.publish import page_of, publish, publish_refusal
 from tasks.settings.settings import Settings
@@ -133,10 +134,10 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, live: LivePage) -> t
                 report = dag(run, settings)
                 failure = wait_for(futures, record)
         except TimeLimitReached:
-            engine.stop()
+            stop_workers()
             failure = RunError(f"stopped after {hours:g} hours (--time-limit); finished steps are kept")
         except BaseException:  # cancelled, or terminated: nothing must work on for nobody
-            engine.stop()
+            stop_workers()
             record.end("stopped")
             raise
         if failure:

@@ -10,8 +10,6 @@ import contextvars
 import logging
 import os
 import socket
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,7 +23,7 @@ from tasks.pipeline.fork_server import HEAVY, start_server
 from tasks.pipeline.node import Inputs, Node, map_artifacts, store_of
 from tasks.pipeline.progress import Event, log_reporter, took
 from tasks.pipeline.provenance import cores
-from tasks.pipeline.workers import stop_workers, stopping
+from tasks.pipeline.workers import stopping
 from tasks.settings.settings import Settings
 from tasks.training.tensorflow import environment
 
@@ -41,12 +39,8 @@ class Engine:
         if settings.scheduler and not os.environ.get(URL):
             raise UserError("--scheduler needs a Prefect server that its machines reach: set PREFECT_API_URL to one")
         self.settings, self.store, self.is_local = settings, store_of(settings), settings.engine == "local"
-        if self.is_local:
-            self.runner: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=32)
-        else:
-            self.runner, self.cancel = {"dask": _dask, "ray": _ray}[settings.engine](settings.scheduler)
-        self.reporter = log_reporter(get_run_logger())
-        self.futures: list[Any] = []  # on other machines
+        start = {"local": lambda _: ThreadPoolTaskRunner(max_workers=32), "dask": _dask, "ray": _ray}[settings.engine]
+        self.runner: TaskRunner[Any] = start(settings.scheduler)
 
     def __enter__(self) -> Self:
         """Connect.
@@ -55,6 +49,7 @@ class Engine:
             RunError: it does not start, or its scheduler does not answer.
         """
         engine, where = self.settings.engine, self.settings.scheduler or "this machine"
+        self.reporter = log_reporter(get_run_logger())
         if not self.is_local:
             self.reporter(Event("started", engine, f"connecting to {where}"))
         try:
@@ -75,16 +70,9 @@ class Engine:
         given = {"inputs": map_artifacts(self.store.fetch, inputs)}
         future = self.runner.submit(task, given, wait_for=[after] if after else None)
         if not self.is_local:
-            self.futures.append(future)
             known = contextvars.copy_context()  # the thread that calls back would not know the run's server
             future.add_done_callback(lambda done: known.run(self._report, task.name, done))
         return future
-
-    def stop(self) -> None:
-        """Start nothing more, and stop what runs; but for what has begun on Dask, which runs to its end."""
-        stop_workers()
-        for future in self.futures:
-            self.cancel(future.wrapped_future)
 
     def _report(self, label: str, future: PrefectFuture[Any]) -> None:
         future.wait()
@@ -96,29 +84,26 @@ class Engine:
             self.reporter(Event("failed", label, state.message or str(state.name)))
 
 
-def _dask(scheduler: str | None) -> tuple[TaskRunner[Any], Callable[[Any], object]]:
-    """Return the task runner of a scheduler, or of a worker for each core of this machine, and how to cancel."""
-    from distributed import Future
+def _dask(scheduler: str | None) -> TaskRunner[Any]:
+    """Return the task runner of a scheduler, or of a worker for each core of this machine."""
     from prefect_dask import DaskTaskRunner
 
     logging.getLogger("distributed").setLevel(logging.ERROR)  # below that it logs what goes well
     here = {"n_workers": cores(), "threads_per_worker": 1, "memory_limit": 0}  # nodes' processes are not counted
     cluster = {**here, "dashboard_address": None, "silence_logs": logging.ERROR}
     if scheduler:
-        return DaskTaskRunner(address=scheduler, client_kwargs={"timeout": CONNECT_TIMEOUT}), Future.cancel
-    return DaskTaskRunner(cluster_kwargs=cluster), Future.cancel
+        return DaskTaskRunner(address=scheduler, client_kwargs={"timeout": CONNECT_TIMEOUT})
+    return DaskTaskRunner(cluster_kwargs=cluster)
 
 
-def _ray(scheduler: str | None) -> tuple[TaskRunner[Any], Callable[[Any], object]]:
-    """Return the task runner of a cluster, or of this machine's cores, which no other reaches, and how to cancel."""
+def _ray(scheduler: str | None) -> TaskRunner[Any]:
+    """Return the task runner of a cluster, or of this machine's cores, which no other reaches."""
     if not scheduler:
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # read on import; it listens on all else
-    import ray
     from prefect_ray import RayTaskRunner
 
     here = {} if scheduler else {"num_cpus": cores(), "include_dashboard": False}
-    runner = RayTaskRunner(address=scheduler or "local", init_kwargs={"log_to_driver": False, **here})
-    return runner, partial(ray.cancel, force=True)
+    return RayTaskRunner(address=scheduler or "local", init_kwargs={"log_to_driver": False, **here})
 
 
 def localize(
