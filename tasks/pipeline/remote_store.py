@@ -40,15 +40,6 @@ class Remote:
         except FileNotFoundError:
             return None
 
-    def write(self, path: str, content: bytes, replace: bool) -> None:
-        """Write a file whole, and nothing where there is one that is not to be replaced."""
-        try:
-            with self.named(), self.files.open(path, "wb" if replace else "xb") as file:
-                file.write(content)
-        except (FileExistsError, Unreachable):  # S3 has no word of its own for what exists
-            if replace or self.read(path) is None:
-                raise
-
     @contextlib.contextmanager
     def named(self) -> Iterator[None]:
         """Say in one sentence what is wrong with the store.
@@ -125,11 +116,18 @@ class RemoteStore(Store):
 
     def _share(self, cache_key: CacheKey, found: Artifact | Miss, replace: bool = False) -> None:
         """Put an artifact's files there, then its manifest: in place of another one, or only where there is none."""
-        if isinstance(found, Artifact):
-            for name, described in found.manifest["files"].items():
-                with self.remote.named():
-                    self.remote.files.put_file(str(found.folder / name), self._file(described["sha256"]))
-            self.remote.write(self._manifest_path(cache_key), (found.folder / MANIFEST).read_bytes(), replace)
+        if isinstance(found, Miss):
+            return
+        for name, described in found.manifest["files"].items():
+            with self.remote.named():
+                self.remote.files.put_file(str(found.folder / name), self._file(described["sha256"]))
+        path = self._manifest_path(cache_key)
+        try:
+            with self.remote.named(), self.remote.files.open(path, "wb" if replace else "xb") as file:
+                file.write((found.folder / MANIFEST).read_bytes())
+        except (FileExistsError, Unreachable):  # S3 has no word of its own for what exists
+            if replace or self.remote.read(path) is None:
+                raise
 
     def _manifest_path(self, cache_key: CacheKey) -> str:
         return f"{self.remote.root}/{cache_key.node}/{cache_key.name}.json"

@@ -128,7 +128,7 @@ def test_what_is_damaged_here_is_mended_by_what_is_there(machines):
 
 def test_a_kill_between_files_and_manifest_leaves_nothing_that_is_found(machines, monkeypatch):
     one, two = machines
-    monkeypatch.setattr(one.remote, "write", lambda *_: sys.exit("killed"))
+    monkeypatch.setattr(one.remote.files, "open", lambda *_: sys.exit("killed"))
     with pytest.raises(SystemExit):
         one.make(CACHE_KEY, produce)
     assert len(one.remote.files.find(one._file(""))) == 2
