@@ -42,15 +42,11 @@ main(dag, Settings, sys.argv[4:])
 """
 
 
-class Fault(Exception):
-    """Something that must never be."""
-
-
 def kill_again_and_again(folder: Path, server: Server, count: int, seed: int) -> Counter[str]:
     """Kill `count` runs, restart each to the end, and count the kills by kind and by what ran.
 
     Raises:
-        Fault: a restart failed or ended with another result; a process, a lock or a temporary folder stayed.
+        AssertionError: a restart failed or ended with another result; a process, a lock or a temporary folder stayed.
     """
     choose, counted = random.Random(seed), Counter[str]()
     began = time.monotonic()
@@ -61,8 +57,7 @@ def kill_again_and_again(folder: Path, server: Server, count: int, seed: int) ->
         kind = choose.choice(KINDS)
         struck = strike(folder, server, kind, seconds, choose)
         result = finish(folder, server)
-        if result != expected:
-            raise Fault(f"after kill {counted['killed']} ({kind}, {struck}): {result} instead of {expected}")
+        assert result == expected, f"after kill {counted['killed']} ({kind}, {struck})"
         if struck:
             counted.update(["killed", kind, f"during {struck}"])
             print(f"{counted['killed']:4} {kind}, during {struck}", flush=True)
@@ -72,13 +67,9 @@ def kill_again_and_again(folder: Path, server: Server, count: int, seed: int) ->
 def finish(folder: Path, server: Server) -> dict[str, str]:
     """Run to the end; return the content digests."""
     done = run_main(folder, server, *OPTIONS)
-    if done.returncode:
-        raise Fault(f"a restart ended with status {done.returncode}: {done.stdout}{done.stderr}")
-    data = folder / "data"
-    left = [*leftovers(folder), *data.glob("checkpoints/*")]
-    if left:
-        raise Fault(f"left behind: {left}")
-    return digests(data)
+    assert done.returncode == 0, f"a restart ended with status {done.returncode}: {done.stdout}{done.stderr}"
+    assert [*leftovers(folder), *folder.glob("data/checkpoints/*")] == [], "left behind"
+    return digests(folder / "data")
 
 
 def digests(data: Path) -> dict[str, str]:
@@ -107,8 +98,7 @@ def strike(folder: Path, server: Server, kind: str, seconds: float, choose: rand
         command = (sys.executable, "-c", KILLED, *hook, *folders, *OPTIONS)
         silent: Any = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
         done = subprocess.run(command, cwd=PROJECT, env=server.environment, timeout=300, check=False, **silent)
-        if done.returncode not in (0, -signal.SIGKILL):
-            raise Fault(f"{hook}: the run ended with status {done.returncode}")
+        assert done.returncode in (0, -signal.SIGKILL), f"{hook}: the run ended with status {done.returncode}"
         return running_in(folder) if done.returncode else ""
     with start_main(folder, server, *OPTIONS, stderr=subprocess.DEVNULL) as process:
         instant = time.monotonic() + choose.uniform(0, seconds)

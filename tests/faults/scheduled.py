@@ -5,7 +5,8 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,9 @@ def one(copy: Deployed, fault: Callable[[Deployed, int], None], expected: dict[s
     copy.schedule("watch", EVERY, RECIPE)
     wait_until(lambda: list(copy.data.glob("checkpoints/*/*")) and training(copy), 120)
     flow = next(process for process, line in copy.processes("worker").items() if "prefect.engine" in line)
-    with paused(flow):  # whatever is done in a moment is not done before the fault
-        (disturbed,) = [run for run in copy.runs("watch", "RUNNING") if run["id"] not in before]
+    os.kill(flow, signal.SIGSTOP)  # whatever is done in a moment is not done before the fault
+    (disturbed,) = [run for run in copy.runs("watch", "RUNNING") if run["id"] not in before]
+    os.kill(flow, signal.SIGCONT)
     fault(copy, flow)
 
     def brought() -> bool:
@@ -78,16 +80,6 @@ def training(copy: Deployed) -> list[int]:
     return [each for each, line in copy.processes("worker").items() if FORK_SERVER in line and trains(each)]
 
 
-@contextlib.contextmanager
-def paused(process: int) -> Iterator[None]:
-    """Have a process stand still while the context lasts."""
-    os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process, signal.SIGCONT)
-
-
 def end(copy: Deployed, service: str) -> None:
     """Kill all processes of a service."""
     for process in copy.processes(service):
@@ -110,15 +102,11 @@ def kill_all(copy: Deployed, flow: int) -> None:
     copy.command("make worker")
 
 
-def outage(seconds: float) -> Callable[[Deployed, int], None]:
-    """Make a fault: the server is away for so long."""
-
-    def away(copy: Deployed, flow: int) -> None:
-        end(copy, "server")
-        time.sleep(seconds)
-        copy.command("make server")
-
-    return away
+def outage(seconds: float, copy: Deployed, flow: int) -> None:
+    """Have the server away for so long."""
+    end(copy, "server")
+    time.sleep(seconds)
+    copy.command("make server")
 
 
 def cancel(copy: Deployed, flow: int) -> None:
@@ -133,7 +121,7 @@ FAULTS: dict[str, Callable[[Deployed, int], None]] = {
     "run killed": lambda copy, flow: os.kill(flow, signal.SIGKILL),
     "worker killed": kill_worker,
     "all killed": kill_all,
-    "server away for 30 s": outage(30),
-    "server away for 10 minutes": outage(600),
+    "server away for 30 s": partial(outage, 30),
+    "server away for 10 minutes": partial(outage, 600),
     "cancelled": cancel,
 }
