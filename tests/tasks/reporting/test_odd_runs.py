@@ -1,6 +1,8 @@
 """Runs out of the ordinary have a page, and it claims nothing that does not hold."""
 
+import copy
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -127,15 +129,24 @@ def test_a_failed_check_is_shown_open_and_passed_ones_are_summed_up(run):
     assert "✗ No image is blank: 3 are" in page
 
 
-@pytest.mark.parametrize("state", ["tree clean", "with uncommitted changes"])
-def test_a_run_is_reproduced_from_its_commit_only_where_all_of_it_is_of_clean_ones(run, state):
-    of_each = dict.fromkeys(run.manifests, "commit 0123456789ab, tree clean")
-    of_each["compare"] = f"commit 0123456789ab, {state}"
-    manifests = {label: of | {"made": of["made"] | {"commit": of_each[label]}} for label, of in run.manifests.items()}
-    text = text_of(dataclasses.replace(run, manifests=manifests), provenance)
-    clean = state == "tree clean"
-    assert ("To reproduce: git checkout 0123456789ab, then run" in text) == clean
-    assert ("Some results were not made from a clean commit" in text) != clean
+def test_each_machine_and_commit_is_named_with_what_was_made_of_it(run):
+    def with_commit(commit):
+        manifests = copy.deepcopy(run.manifests)
+        for of_node in manifests.values():
+            of_node["made"]["commit"] = "commit 0123456789ab, tree clean"
+        elsewhere = {"processor": "a laptop's", "run": "an earlier one", "at": "2026-01-01T00:00:00+00:00"}
+        manifests["train[dropout]"]["made"] |= elsewhere | {"commit": commit}
+        other = dataclasses.replace(run, manifests=manifests)
+        assert [of for of, node in provenance.numbers(other).nodes.items() if node.reused] == ["train[dropout]"]
+        return text_of(other, provenance)
+
+    text = with_commit("commit 0123456789ab, tree clean")
+    assert "To reproduce: git checkout 0123456789ab, then run" in text
+    assert re.search(r"a laptop's, \d+ cores, [0-9.]+ GiB of memory, .*? \(train\[dropout\]\)", text)
+    text = with_commit("commit 0123456789ab, with uncommitted changes")
+    assert "Some results were not made from a clean commit" in text
+    assert "git checkout" not in text
+    assert "commit 0123456789ab, with uncommitted changes (train[dropout])" in text
 
 
 def test_what_ran_at_the_same_time_is_named_and_how_long_all_of_it_took(run):

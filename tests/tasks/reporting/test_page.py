@@ -20,7 +20,6 @@ from tasks.reporting.page import ReportData, name_of, render, render_section, sp
 from tasks.reporting.sections import (
     SECTIONS,
     disagreement,
-    provenance,
     side_by_side,
     verdict,
 )
@@ -137,18 +136,6 @@ def test_what_a_reader_must_know_is_said_beside_the_verdict(run, html):
     assert departs not in other
     assert 'id="caution">This run used only 400 of the 60,000 training images; ' in other
     assert "Results of dropout are not reproducible: " in other
-
-
-def test_each_machine_and_commit_is_named_with_what_was_made_of_it(run, report_data):
-    assert not any(node.reused for node in report_data.provenance.nodes.values())
-    elsewhere = {"processor": "a laptop's", "commit": "commit 0123456789ab, tree clean"}
-    manifests = copy.deepcopy(run.manifests)
-    manifests["train[dropout]"]["made"] |= elsewhere | {"run": "an earlier one", "at": "2026-01-01T00:00:00+00:00"}
-    other = dataclasses.replace(run, manifests=manifests)
-    text = text_of(other, provenance)
-    assert re.search(r"a laptop's, \d+ cores, [0-9.]+ GiB of memory, .*? \(train\[dropout\]\)", text)
-    assert "commit 0123456789ab, tree clean (train[dropout])" in text
-    assert [label for label, node in provenance.numbers(other).nodes.items() if node.reused] == ["train[dropout]"]
 
 
 def test_each_networks_model_is_named_where_it_lies(report_data, finished_run):
