@@ -21,6 +21,7 @@ from tasks.reporting.plots import slot
 
 BESIDE = Path(__file__).parent
 COLUMNS = 50  # of the sprite
+SHARED = {"sprite": None, "columns": COLUMNS, "rule": RULE}  # by all templates
 GRAYS = 16  # levels of gray in it: fewer bytes than 256, and hardly to be distinguished at this size
 
 
@@ -77,7 +78,6 @@ def templates() -> Environment:
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # and keys in their order
     numbers = (count, duration, in_unit, p_value, percent, points, signed, size, times)
     environment.filters |= {of.__name__: of for of in (*numbers, command, join_words, moment, slot)}
-    environment.globals |= {"sprite": None, "columns": COLUMNS, "rule": RULE}
     return environment
 
 
@@ -86,5 +86,5 @@ def page(template: str, script_file: str = "", **values: Any) -> str:
     script = "".join((BESIDE / name).read_text("utf-8") for name in ("scroll.js", script_file) if name)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     style = "".join((BESIDE / f"{name}.css").read_text("utf-8") for name in ("style", "tables", "figures"))
-    whole = templates().get_template(template)
+    whole = templates().get_template(template, globals=SHARED)
     return whole.render(style=style, script=script, script_digest=digest, **values) + "\n"

@@ -9,7 +9,7 @@ from pydantic import BaseModel, create_model
 
 from tasks.evaluation.models import Model
 from tasks.reporting.data import Picture, Run
-from tasks.reporting.html import Sprite, page, templates
+from tasks.reporting.html import SHARED, Sprite, page, templates
 from tasks.reporting.sections import SECTIONS
 
 
@@ -68,5 +68,5 @@ def render_section(section: Any, data: Any, sprite: Sprite) -> Markup:
     """Return a section for its numbers."""
     name, numbers = name_of(section), getattr(data, name_of(section))
     plots = section.plots(numbers) if hasattr(section, "plots") else {}
-    template = templates().get_template(f"sections/{name}.html.j2")
+    template = templates().get_template(f"sections/{name}.html.j2", globals=SHARED)
     return Markup(template.render(head=data.head, sprite=sprite, numbers=numbers, plots=plots))  # noqa: S704 (escaped)
