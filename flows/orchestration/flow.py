@@ -138,7 +138,6 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, live: LivePage) -> t
             failure = RunError(f"stopped after {hours:g} hours (--time-limit); finished steps are kept")
         except BaseException:  # cancelled, or terminated: nothing must work on for nobody
             stop_workers()
-            record.end("stopped")
             raise
         if failure:
             raise failure
