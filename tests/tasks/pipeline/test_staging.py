@@ -4,7 +4,6 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -89,12 +88,6 @@ def test_whoever_waits_is_told_so_and_a_reader_does_not_wait(store):
     assert not here
     assert artifact == store.find(CACHE_KEY)
     assert waits
-
-
-def test_threads_that_make_the_same_key_make_it_once(store):
-    with ThreadPoolExecutor(8) as pool:
-        made = [pool.submit(store.make, CACHE_KEY, produce) for _ in range(8)]
-    assert sorted(each.result()[1] for each in made) == [False] * 7 + [True]
 
 
 def test_what_a_killed_maker_left_goes_though_the_disk_is_full_and_a_living_one_s_does_not(store, monkeypatch):
