@@ -36,12 +36,8 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
         for name in sorted(before[part].keys() | now[part].keys()):
             old, new = before[part].get(name, GONE), now[part].get(name, GONE)
             if old != new:
-                how = "removed" if new is GONE else "added" if old is GONE else _change(part, old, new)
+                shown = part in SAID and not isinstance(old, dict | list) and not isinstance(new, dict | list)
+                change = f"{'none' if old is None else old} → {'none' if new is None else new}" if shown else "changed"
+                how = "removed" if new is GONE else "added" if old is GONE else change
                 found.append(f"{prefix}{name.replace('_', ' ') if part == 'settings' else name} {how}")
     return found
-
-
-def _change(part: str, old: Any, new: Any) -> str:
-    if part not in SAID or isinstance(old, dict | list) or isinstance(new, dict | list):
-        return "changed"
-    return f"{'none' if old is None else old} → {'none' if new is None else new}"
