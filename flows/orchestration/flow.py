@@ -122,7 +122,7 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, live: LivePage) -> t
 
     def run(node: Node, network: str | None = None, after: PrefectFuture[Any] | None = None, **inputs: Any) -> Any:
         reason = forced.reason(node, network, [futures[given] for given in flatten(inputs, PrefectFuture)])
-        task = as_task(node, network, settings, force_reason=reason, run_name=record.name)
+        task = as_task(node, network, settings, force_reason=reason, run_name=record.path.stem)
         future = engine.submit(task, inputs, after)
         futures[future] = node.label(network)
         return future

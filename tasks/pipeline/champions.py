@@ -34,15 +34,10 @@ class Champions(BaseModel, extra="forbid"):
     rolled_back: list[str] = []
 
     @property
-    def current(self) -> Champion | None:
-        """The last one."""
-        return self.champions[-1] if self.champions else None
-
-    @property
     def to_beat(self) -> dict[str, Any]:
-        """What a challenge must know of them."""
-        known = self.current.model_dump(include={"network", "evaluate", "command"}) if self.current else {}
-        return {**known, "rolled_back": self.rolled_back}
+        """What a challenge must know of them: of the last one, which is in use, and of those that were rolled back."""
+        known = [champion.model_dump(include={"network", "evaluate", "command"}) for champion in self.champions[-1:]]
+        return {**dict(*known), "rolled_back": self.rolled_back}
 
 
 def champions(data_dir: Path) -> Champions:
@@ -75,7 +70,7 @@ def promote(data_dir: Path, beaten: str | None, **champion: str) -> bool:
     new = Champion(since=datetime.now(UTC).isoformat(timespec="seconds"), **champion)
     with lock(data_dir / FILE):
         known = champions(data_dir)
-        in_use = known.current and known.current.evaluate
+        in_use = known.to_beat.get("evaluate")
         if new.evaluate == in_use or new.train in known.rolled_back:
             return False
         if in_use != beaten:

@@ -33,11 +33,6 @@ class Record:
     content: dict[str, Any]
 
     @property
-    def name(self) -> str:
-        """What the run is called."""
-        return self.path.stem
-
-    @property
     def keys(self) -> dict[str, str]:
         """The key of each node's artifact."""
         return {label: node["key"] for label, node in self.content["nodes"].items()}
