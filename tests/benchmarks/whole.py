@@ -29,9 +29,6 @@ def measure(quick: bool) -> Iterator[tuple[str, Figure]]:
         goal = f"≤ {0.15 * statistics.median(beside) + 10:.1f}"
         yield "start to report, training left out, no Prefect home yet", Figure([outside(cold)], "s", goal)
         yield "start to report, training left out", Figure([outside(told) for told in warm], "s", goal)
-        for label in cold["made"]:
-            if not label.startswith("train"):
-                yield f"node {label}", Figure([told["made"][label]["seconds"] for told in warm], "s")
         whole = run(Path(scratch), memory="Pss", precision="float32", batch_size=ARTICLE_S_BATCH, **few)
     recipe = {"raw": str(RAW), "epochs": dict.fromkeys(ARTICLE, 1), "batch_size": ARTICLE_S_BATCH, **few}
     script = [sys.executable, "-m", "tests.benchmarks.plain_keras", json.dumps(recipe)]

@@ -30,8 +30,8 @@ def ghost(url, state, host=None):
     return run
 
 
-def set_state(url, run, state):
-    request(url, f"flow_runs/{run}/set_state", {"state": {"type": state}, "force": True})
+def set_state(url, run, state, **more):
+    request(url, f"flow_runs/{run}/set_state", {"state": {"type": state, **more}, "force": True})
 
 
 def state_of(url, run):

@@ -13,7 +13,7 @@ from flows.operations.status import status
 from tasks.pipeline.run_records import recorded
 from tasks.settings.settings import Settings
 from tests.conftest import killed_at_work
-from tests.flows.operations.test_crashed_runs import create, deployment, ghost
+from tests.flows.operations.test_crashed_runs import create, deployment, ghost, set_state
 from tests.programs import wait_until
 
 
@@ -84,9 +84,8 @@ def test_a_run_that_should_have_begun_and_did_not_is_said_unless_it_waits_for_it
     due = (datetime.now(UTC) - timedelta(hours=5)).isoformat()
     late = create(url, "fast", type="SCHEDULED", state_details={"scheduled_time": due})
     assert "fast was due 5 h ago and has not started: no worker picks up its runs" in status_of(url)[1]
-    soon = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()
-    waits = {"type": "SCHEDULED", "name": "AwaitingConcurrencySlot", "state_details": {"scheduled_time": soon}}
-    request(url, f"flow_runs/{late}/set_state", {"state": waits, "force": True})
+    soon = {"scheduled_time": (datetime.now(UTC) + timedelta(seconds=30)).isoformat()}
+    set_state(url, late, "SCHEDULED", name="AwaitingConcurrencySlot", state_details=soon)
     assert not any(wrong.startswith("fast was due") for wrong in status_of(url)[1])
     request(url, f"flow_runs/{late}", method="DELETE")
 
@@ -103,14 +102,11 @@ def test_a_schedule_that_never_fires_is_said(status_of, url, monkeypatch):
 
 
 def test_a_deployment_whose_last_run_crashed_is_said_until_one_goes_well(status_of, url):
-    crashed = {"state": {"type": "CRASHED", "name": "Crashed", "message": "its process was killed"}, "force": True}
-    request(url, f"flow_runs/{create(url, 'watch', type='PENDING')}/set_state", crashed)
-    assert any(
-        re.match(r"the last run of watch \([\w-]+\) crashed: its process was killed", w) for w in status_of(url)[1]
-    )
-    completed = {"state": {"type": "COMPLETED", "name": "Completed"}, "force": True}
-    request(url, f"flow_runs/{create(url, 'watch', type='PENDING')}/set_state", completed)
-    assert not any("of watch" in wrong for wrong in status_of(url)[1])
+    set_state(url, create(url, "watch", type="PENDING"), "CRASHED", message="its process was killed")
+    said = r"^the last run of watch \([\w-]+\) crashed: its process was killed$"
+    assert re.search(said, "\n".join(status_of(url)[1]), re.MULTILINE)
+    set_state(url, create(url, "watch", type="PENDING"), "COMPLETED")
+    assert "of watch" not in "\n".join(status_of(url)[1])
     assert re.search(r"last run Completed \d+ s ago$", status_of(url)[0]["watch"])
 
 
