@@ -46,8 +46,8 @@ def promote_winner(report: Artifact, settings: Settings, link: str | None = None
     """
     decision = report.summary.get("challenge")
     if decision and decision["promoted"]:
-        network, reason = decision["network"], decision["reason"]
-        made = {"evaluate": decision["evaluate"], "train": decision["train"], "reason": reason}
+        champion = {name: decision[name] for name in ("network", "evaluate", "train", "reason")}
         of_run = {"recipe": settings.run_name, "command": settings.command}
-        if promote(settings.data_dir, decision["beaten"], network=network, **made, **of_run):
-            notify("champion promoted", f"{reason} {link or ''}".strip(), champion=network, report=link)
+        if promote(settings.data_dir, decision["beaten"], **champion, **of_run):
+            text = f"{decision['reason']} {link or ''}".strip()
+            notify("champion promoted", text, champion=decision["network"], report=link)
