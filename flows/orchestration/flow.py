@@ -81,7 +81,7 @@ def on_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
 
 
 def run_all(dag: Dag, settings: Settings) -> tuple[Artifact, Path]:
-    """Run the nodes that are not up to date, record the run, and tell of its result; return the report and its page.
+    """Run the nodes that are not up to date, record the run, and announce its result; return the report and its page.
 
     Raises:
         RunError, UserError: a node failed, or the run took too long.

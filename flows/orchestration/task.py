@@ -20,7 +20,7 @@ from tasks.settings.settings import Settings
 
 
 def as_task(node: Node, network: str | None, settings: Settings, **how: str | None) -> Task[..., Any]:
-    """Return the Prefect task that runs a node, as `Node.run` is told."""
+    """Return the Prefect task that runs a node; `how` goes to `Node.run`."""
     label, submitter = node.label(network), None
     if settings.engine != "local":  # one arithmetic for all, whatever the other machines' processors
         submitter = (PROJECT, node.fingerprint(settings, network))

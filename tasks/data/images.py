@@ -1,4 +1,4 @@
-"""How images and other arrays are written, so that a full disk is told as one and memory does not grow."""
+"""How images and other arrays are written, so that a full disk is reported as one and memory does not grow."""
 
 from pathlib import Path
 

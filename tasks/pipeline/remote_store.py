@@ -22,7 +22,7 @@ from tasks.pipeline.store import CHECKPOINTS, NEW, Produce, Store
 
 
 class Remote:
-    """An address in an object store; every fault of it is told in one sentence."""
+    """An address in an object store; every fault of it is reported in one sentence."""
 
     def __init__(self, url: str) -> None:
         import fsspec

@@ -150,7 +150,7 @@ def said(error: BaseException) -> str:
 
 
 def _imported(tree: ast.Module, path: Path) -> set[str]:
-    """Return the first part of the name of each import, wherever it stands.
+    """Return the first part of the name of each import, in functions too.
 
     Raises:
         UserError: what is imported is the user's or the project's, whose changes would go unnoticed.

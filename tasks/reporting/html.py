@@ -82,7 +82,7 @@ def templates() -> Environment:
 
 
 def page(template: str, script_file: str = "", **values: Any) -> str:
-    """Return a whole page: only its own script may run, told by its digest."""
+    """Return a whole page: only its own script, known by its digest, may run."""
     script = "".join((BESIDE / name).read_text("utf-8") for name in ("scroll.js", script_file) if name)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     style = "".join((BESIDE / f"{name}.css").read_text("utf-8") for name in ("style", "tables", "figures"))

@@ -53,5 +53,5 @@ def _decode(name: str, content: bytes) -> Checkpoint:
     if not name.endswith(f"-{hashlib.sha256(content).hexdigest()}.npz"):
         raise ValueError("altered since it was made")
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        told = json.loads(arrays["state"].tobytes())
-        return Checkpoint(told["step"], told["state"], [arrays[f"arr_{n}"] for n in range(len(arrays.files) - 1)])
+        known = json.loads(arrays["state"].tobytes())
+        return Checkpoint(known["step"], known["state"], [arrays[f"arr_{n}"] for n in range(len(arrays.files) - 1)])

@@ -86,7 +86,7 @@ def train(output: Path, *, prepare: Artifact, checkpoints: Checkpoints, progress
 
 
 def described(booster: xgboost.Booster) -> dict[str, Any]:
-    """Return the trees as a network's layer is told; what they add up for an image is a value a tree."""
+    """Return the trees as a network's layer is described; what they add up for an image is a value a tree."""
     trees = len(booster.get_dump())
     return {
         "type": "Trees",

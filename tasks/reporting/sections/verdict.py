@@ -66,15 +66,7 @@ def numbers(run: Run) -> Numbers:
     comparison, images = run.comparison, run.summary["prepare"]["images"]
     claims = comparison.claims if run.is_fashion_mnist else []
     reduction = comparison.overfitting_reduction if run.is_fashion_mnist else None
-    budgets = {
-        name: Budget(
-            epochs=len(history),
-            images=len(history) * images["train"],
-            seconds=run.summary[f"train[{name}]"]["seconds"],
-            lowest_loss=lowest_loss(history),
-        )
-        for name, history in run.histories.items()
-    }
+    budgets = _budgets(run, images["train"])
     networks = {name: budget for name, budget in budgets.items() if name != XGBOOST}  # which trains in rounds
     unequal = _budget_warning(networks)
     return Numbers(
@@ -106,6 +98,18 @@ def numbers(run: Run) -> Numbers:
         claim_departures={of.network: _departure(run.departures, of.network) for of in claims if run.departures},
         departures=list(run.departures),
     )
+
+
+def _budgets(run: Run, images: int) -> dict[str, Budget]:
+    return {
+        name: Budget(
+            epochs=len(history),
+            images=len(history) * images,
+            seconds=run.summary[f"train[{name}]"]["seconds"],
+            lowest_loss=lowest_loss(history),
+        )
+        for name, history in run.histories.items()
+    }
 
 
 def _departure(departures: tuple[tuple[str, str, str], ...], network: str) -> str:
