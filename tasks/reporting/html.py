@@ -45,8 +45,10 @@ class Sprite:
             sheet[place // COLUMNS, : picture.shape[0], place % COLUMNS, : picture.shape[1]] = picture
         places = {name: place for place, name in enumerate(pictures)}
         buffer = io.BytesIO()
-        levels = np.rint((GRAYS - 1) * (1 - sheet.reshape(rows * height, COLUMNS * width) / 255)) * 255 / (GRAYS - 1)
-        Image.fromarray(levels.astype(np.uint8)).save(buffer, "PNG", optimize=True)
+        levels = np.rint((GRAYS - 1) * (1 - sheet.reshape(rows * height, COLUMNS * width) / 255)).astype(np.uint8)
+        image = Image.fromarray(levels, "P")
+        image.putpalette(np.repeat(np.linspace(0, 255, GRAYS).round().astype(np.uint8), 3).tobytes())
+        image.save(buffer, "PNG", bits=4)
         return cls(f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}", rows, places)
 
     def style(self, file: str, index: int) -> str:
