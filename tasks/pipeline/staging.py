@@ -1,7 +1,8 @@
 """Locks and staging folders: one lock file for each thing that is made, and a folder beside it while it is being made.
 
 The lock is the kernel's (flock) and goes with the last process that holds it, however that ends. So nobody waits for a
-maker that is gone, and what a kill leaves behind is never mistaken for what is in use. A lock file is never removed.
+maker that is gone, and what a kill leaves behind is never mistaken for what is in use. A lock file is never removed,
+except a run record's (`tasks/pipeline/run_records.py`).
 """
 
 import contextlib
