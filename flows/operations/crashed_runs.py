@@ -57,6 +57,6 @@ def _end_run(url: str, run: dict[str, Any], stopped: bool) -> str:
 
 
 def _set_state(url: str, path: str, name: str, message: str) -> str:
-    """Have a run or a task end so, unless it has ended; return what the server did."""
+    """Have a run or a task end so; return the server's answer: ACCEPT, unless it has ended."""
     state = {"type": name.upper(), "name": name, "message": message}
     return request(url, f"{path}/set_state", {"state": state})["status"]

@@ -72,9 +72,10 @@ def start_server() -> str:
                 why = (error.strerror or "").lower()
                 raise UserError(f"port {its_port}: {why}; choose another: make server PORT=…") from error
             _start(name, command, settings, partial(listens, its_port))
+            if name == "server":
+                write_whole(PORT, str(port).encode())  # cron and the next shell do not know the port that was given
     if running:
         return f"Prefect's server was already running: {running.removesuffix('/api')}"
-    write_whole(PORT, str(port).encode())  # cron and the next shell do not know the port that was given
     return f"Prefect's server is running: {server}"
 
 

@@ -138,6 +138,7 @@ def run_nodes(dag: Dag, settings: Settings, record: Record, live: LivePage) -> t
             failure = RunError(f"stopped after {hours:g} hours (--time-limit); finished steps are kept")
         except BaseException:  # cancelled, or terminated: nothing must work on for nobody
             stop_workers()
+            record.end("stopped")  # now: what ends after that may take longer than the process is given
             raise
         if failure:
             raise failure

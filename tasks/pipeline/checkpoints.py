@@ -12,11 +12,6 @@ class Checkpoints:
 
     folder: Path
 
-    @property
-    def name(self) -> str:
-        """What is made, by the name of its folder."""
-        return self.folder.name
-
     def names(self) -> list[str]:
         """Return the files there, the last by name first."""
         return sorted((path.name for path in self.folder.glob("[!.]*.npz")), reverse=True)

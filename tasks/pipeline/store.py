@@ -121,5 +121,6 @@ class Store:
 
 
 def is_node(folder: Path) -> bool:
-    """Tell whether a folder holds a node's artifacts, by its name."""
-    return (PROJECT / "tasks" / f"{folder.name}.py").is_file()
+    """Tell whether a folder holds a node's artifacts, be it one of earlier code; a link only if it is a node's now."""
+    named = folder.name.isidentifier() and folder.name not in (CHECKPOINTS, RAW, RUNS)
+    return named and (not folder.is_symlink() or (PROJECT / "tasks" / f"{folder.name}.py").is_file())

@@ -37,6 +37,9 @@ MUST_BE = {  # by pydantic's name for what is wrong
     "greater_than": "be more than {gt:,.10g}",
     "less_than_equal": "be {le:,.10g} or less",
     "less_than": "be less than {lt:,.10g}",
+    "int_parsing": "be a whole number",
+    "float_parsing": "be a number",
+    "bool_parsing": "be yes or no",
     "string_pattern_mismatch": "be an address, e.g. s3://bucket/folder; for a folder of all machines, use --data-dir",
 }
 
@@ -52,6 +55,13 @@ class Settings(Options, use_attribute_docstrings=False):  # to look for them tak
     kind: ClassVar[str] = "run"  # what a study's trainings differ in: seed, fold, trial
     aliases: ClassVar[dict[str, tuple[str, ...]]] = {}  # other names of options
     excluded: ClassVar[tuple[str, ...]] = ()  # settings that would mean nothing here
+
+    @model_validator(mode="after")
+    def _nothing_in_vain(self) -> Settings:
+        for name in self.excluded:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{option_of(name)} has no effect in {self.program}; leave it out")
+        return self
 
     @field_validator("networks", mode="before")
     @classmethod
@@ -228,6 +238,6 @@ def _sentence(problem: Any, kind: type[Settings], values: dict[str, Any]) -> str
     if not name:
         return message
     if problem["type"] in MUST_BE:
-        message = MUST_BE[problem["type"]].format(**problem["ctx"])
+        message = MUST_BE[problem["type"]].format(**problem.get("ctx", {}))
     wanted = re.sub(r"^\w+ should |^must |, (unable|got) .*|'", "", message)
     return f"{spelled} must {wanted} (got {as_text(problem['input']) or 'nothing'})"

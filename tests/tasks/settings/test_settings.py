@@ -20,7 +20,7 @@ from tests.programs import SPECIFICATION
         ({"epoch": 3}, "unknown setting epoch. Did you mean epochs?"),
         ({"margin": 0.1}, "--margin is now --min-improvement"),
         ({"epochs": 0}, "--epochs must be 1 or more (got 0)"),
-        ({"epochs": "many"}, "--epochs must be a valid integer (got many)"),
+        ({"epochs": "many"}, "--epochs must be a whole number (got many)"),
         ({"schedule": "cosine"}, "--schedule must be constant or one-cycle (got cosine)"),
         ({"networks": "baseline,baseline"}, "--networks names a network twice (got baseline,baseline)"),
         ({"networks": ["baselin"]}, "unknown network baselin. Did you mean baseline?"),

@@ -13,11 +13,15 @@ def test_a_study_of_more_networks_has_the_recipe_of_a_run_of_fewer():
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [(SeedStudy, "challenge"), (FoldStudy, "validation_fraction"), (SearchStudy, "tta")]
+    ("kind", "name", "value"),
+    [(SeedStudy, "challenge", True), (FoldStudy, "validation_fraction", 0.2), (SearchStudy, "tta", "flip")],
 )
-def test_what_would_mean_nothing_to_a_study_is_not_in_its_form(kind, name):
+def test_what_would_mean_nothing_to_a_study_is_not_in_its_form_and_refused(kind, name, value):
     assert name in Settings.model_json_schema()["properties"]
     assert name not in kind.model_json_schema()["properties"]
+    option = f"--{name.replace('_', '-')}"
+    with pytest.raises(UserError, match=f"^{option} has no effect in {kind.program}; leave it out$"):
+        parse_settings({name: value}, kind)
 
 
 def test_a_search_with_everything_set_has_nothing_to_vary():
