@@ -73,16 +73,6 @@ def describe(output, *, count):
     return {"seconds": count.measured["seconds"]}
 
 
-def refuse(artifact):
-    raise RunError("not good enough")
-
-
-@node(check=refuse)
-def gate(output):
-    (output / "result").write_text("poor")
-    return {}
-
-
 @node()
 def alter_input(output, *, count):
     (count.folder / "count.txt").write_text("9")
