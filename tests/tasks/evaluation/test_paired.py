@@ -24,11 +24,6 @@ def pair():
     return differ("a", Predictions.of(A, LABELS), "b", Predictions.of(B, LABELS))
 
 
-def differences_of(pair):
-    accuracies = {"validation_accuracy": pair.validation.difference, "test_accuracy": pair.test.difference}
-    return accuracies | pair.differences
-
-
 def test_each_difference_is_that_of_the_two_networks_metrics_and_lies_within_its_interval(pair):
     def values(probabilities):
         measured = {split: measure(probabilities[split], of) for split, of in LABELS.items()}
@@ -40,7 +35,8 @@ def test_each_difference_is_that_of_the_two_networks_metrics_and_lies_within_its
         }
 
     a, b = values(A), values(B)
-    found = differences_of(pair)
+    accuracies = {"validation_accuracy": pair.validation.difference, "test_accuracy": pair.test.difference}
+    found = accuracies | pair.differences
     assert {name: of.value for name, of in found.items()} == pytest.approx({name: a[name] - b[name] for name in a})
     assert all(of.low < of.value < of.high for of in found.values())
 
@@ -54,12 +50,6 @@ def test_a_network_does_not_differ_from_itself():
     for row in classes:
         assert row.precision.low == -row.precision.high < 0 == row.precision.value == row.f1
     assert [row.p for row in classes] == [1.0] * 3
-
-
-def predicting(labels, *predicted, classes=10):
-    """Return the predictions of networks that are sure of these classes."""
-    by_split = dict.fromkeys(("train", "validation", "test"), labels)
-    return [Predictions.of({split: np.eye(classes)[of] for split in by_split}, by_split) for of in predicted]
 
 
 def test_a_classs_recall_is_compared_on_its_own_images():
@@ -78,7 +68,8 @@ def test_the_interval_of_a_calibration_difference_lies_as_far_below_as_draws_lie
 
 def test_a_class_that_is_never_there_or_never_predicted_has_no_difference():
     labels = np.array([1, 2, 2, 1])
-    both = predicting(labels, np.array([2, 2, 2, 2]), np.array([2, 1, 2, 1]), classes=3)
+    predicted = (np.eye(3)[of] for of in ([2, 2, 2, 2], [2, 1, 2, 1]))
+    both = [Predictions.of(dict.fromkeys(LABELS, of), dict.fromkeys(LABELS, labels)) for of in predicted]
     absent, never_predicted, _ = compare_classes(labels, *both)
     assert absent == ClassDifference(recall=None, precision=None, f1=None, p=1.0)
     assert never_predicted.precision is None
