@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import ttest_1samp
+from scipy.stats import binomtest, ttest_1samp, ttest_rel
 
 from tasks.evaluation.intervals import (
     difference_of,
@@ -16,8 +16,6 @@ from tasks.evaluation.intervals import (
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 1), (1, 1), (3, 10), (9_207, 10_000), (10_000, 10_000)])
 def test_the_wilson_interval_is_scipys(hits, count):
-    from scipy.stats import binomtest
-
     expected = binomtest(hits, count).proportion_ci(0.95, method="wilson")
     assert proportion(hits / count, count).interval == pytest.approx((expected.low, expected.high), abs=1e-12)
 
@@ -52,8 +50,6 @@ def test_the_difference_of_two_independent_accuracies_is_newcombes_worked_exampl
 
 
 def test_the_paired_mean_difference_is_scipys():
-    from scipy.stats import ttest_rel
-
     first, second = np.random.default_rng(2).normal(loc=[[0.1], [0.0]], size=(2, 5000))
     found = paired_mean_difference(first, second)
     theirs = ttest_rel(first, second).confidence_interval(0.95)
