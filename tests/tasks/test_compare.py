@@ -1,10 +1,7 @@
-import json
-
 import numpy as np
 import pytest
 
 from tasks.compare import STUDY, compare_networks, result_of
-from tasks.evaluation.comparison import Comparison
 from tasks.evaluation.intervals import proportion
 from tasks.evaluation.paired import Predictions
 
@@ -60,14 +57,8 @@ def test_one_network_is_compared_with_nothing():
     [
         (140, 91, 6_000, "Of these trained models, keep the dropout network: 98.48% on validation, baseline 97.67%."),
         (42, 31, 200, "Tie: 200 validation images cannot tell dropout and baseline apart. Keep the dropout network, "),
-        (
-            31,
-            42,
-            200,
-            "Tie: 200 validation images cannot tell baseline and dropout apart. Keep the dropout network for ",
-        ),
     ],
-    ids=["a full run", "a smoke run", "the other way round"],
+    ids=["a full run", "a smoke run"],
 )
 def test_the_verdict_is_by_the_paired_difference(only_dropout, only_baseline, count, verdict_begins):
     correct = disagreeing(only_dropout, only_baseline, count)
@@ -125,4 +116,3 @@ def test_networks_are_compared_pair_by_pair_and_the_test_set_never_changes_the_r
     assert [(of.first, of.second) for of in found.pairs] == [(f"network {a}", f"network {b}") for a, b in pairs]
     assert found.claims == []
     assert found.warning is None
-    assert Comparison(**json.loads(json.dumps(found.model_dump(), allow_nan=False))) == found
