@@ -18,10 +18,7 @@ def test_the_images_are_shuffled_by_the_seed_cut_to_the_limit_and_the_last_ones_
 
 @pytest.mark.parametrize(
     ("limit", "counts"),
-    [
-        (None, {"train": 360, "validation": 40, "test": 200}),
-        (100, {"train": 90, "validation": 10, "test": 100}),
-    ],
+    [(None, {"train": 360, "validation": 40, "test": 200}), (100, {"train": 90, "validation": 10, "test": 100})],
 )
 def test_each_image_keeps_its_label_and_its_place_in_the_file(tmp_path, data_set, downloaded, limit, counts):
     summary = prepare(tmp_path, download=downloaded, data_set=data_set, seed=0, limit=limit, validation_fraction=0.1)
