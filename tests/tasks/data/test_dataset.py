@@ -15,11 +15,6 @@ def written(folder, change):
     return str(path)
 
 
-def called(name):
-    """Have class 3 called so."""
-    return lambda content: content["class_names"].__setitem__(3, name)
-
-
 def test_what_is_no_specification_is_refused(tmp_path):
     with pytest.raises(
         UserError, match="^--dataset must be fashion-mnist or a JSON file .got fashion_mnist: no such file"
@@ -51,7 +46,10 @@ def test_what_is_no_specification_is_refused(tmp_path):
             lambda content: content["files"]["train_images"].update(name="../../images"),
             "files.train_images.name: String should match pattern",
         ),
-        (called("Coat "), "class names must be unique .got 'Coat' twice"),
+        (
+            lambda content: content["class_names"].__setitem__(3, "Coat "),
+            "class names must be unique .got 'Coat' twice",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
