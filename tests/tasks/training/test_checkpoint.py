@@ -35,13 +35,9 @@ def test_a_checkpoint_comes_back_as_it_was(folder):
         assert (after.dtype, after.shape) == (before.dtype, before.shape)
 
 
-def flipped(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    return bytes(content)
-
-
-@pytest.mark.parametrize("damage", [flipped, lambda path: min(path.parent.iterdir()).read_bytes()])
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.read_bytes()[:-1] + b"\1", lambda path: min(path.parent.iterdir()).read_bytes()]
+)
 def test_a_damaged_one_is_refused_with_its_reason_and_the_one_before_it_used(folder, damage):
     save(folder, 1, 2)
     damaged = max(folder.iterdir())
