@@ -31,15 +31,7 @@ def test_what_the_network_takes_and_nobody_has_set_is_varied():
 
 def test_the_first_trial_is_the_default_recipe_and_all_lie_within_bounds():
     first, *others = asked([], 40)
-    assert first == DEFAULT
-    assert first == {
-        "learning_rate": 0.003,
-        "batch_size": 128,
-        "epochs": 16,
-        "filters": 32,
-        "dense_width": 128,
-        "dropout_rate": 0.5,
-    }
+    assert first == DEFAULT == dict(zip(SPACE, [0.003, 128, 16, 32, 128, 0.5], strict=True))
     for settings in others:
         assert list(settings) == list(SPACE)
         for name, value in settings.items():
