@@ -52,11 +52,6 @@ def test_what_is_not_installed_is_refused(monkeypatch):
         parse_settings({"networks": "baseline,xgboost"})
 
 
-def test_networks_are_given_as_a_list_or_separated_by_commas():
-    assert parse_settings({"networks": "dropout, baseline"}).networks == ("dropout", "baseline")
-    assert parse_settings({"networks": ["dropout"]}).networks == ("dropout",)
-
-
 def test_the_article_preset_is_exactly_the_articles_recipe():
     assert PRESETS["article"] == (512, 0.001, "constant", "float32", None, "none", 0.0, "none")
     recipes = {name: Settings(preset="article").resolved(name)["recipe"] for name in ("baseline", "dropout")}
