@@ -7,11 +7,6 @@ from tasks.settings.settings import Settings, parse_settings
 from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy
 
 
-def test_a_study_of_more_networks_has_the_recipe_of_a_run_of_fewer():
-    study = SeedStudy(networks=("baseline", "residual", "dropout"), seeds=3)
-    assert Settings(seed=2).recipes.items() <= study.recipes.items()
-
-
 @pytest.mark.parametrize(
     ("kind", "name", "value"),
     [(SeedStudy, "challenge", True), (FoldStudy, "validation_fraction", 0.2), (SearchStudy, "tta", "flip")],
