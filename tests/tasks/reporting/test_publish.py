@@ -40,13 +40,6 @@ def test_each_result_has_a_page_and_its_numbers_and_latest_is_that_of_the_newest
     assert json.loads(numbers.read_text())["head"]["data_set"] == "fashion-mnist-600"
 
 
-def test_a_live_page_gives_way_to_the_report(first, tmp_path):
-    (tmp_path / "live.html").write_text("running")
-    publish(first, tmp_path)
-    for kind in ("html", "json"):
-        assert (tmp_path / f"live.{kind}").read_bytes() == (tmp_path / f"latest.{kind}").read_bytes()
-
-
 def test_the_index_is_made_again_only_where_it_does_not_list_the_pages_that_are_there(first, second, tmp_path):
     index = tmp_path / "index.html"
     publish(first, tmp_path)
