@@ -60,11 +60,14 @@ QUESTIONS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_overflows_and_no_text_of_a_figure_is_cut_off(visit, pages, kind):
-    page = visit(pages[kind])
-    assert page.evaluate(CUT_OFF) == []
+def test_nothing_overflows_or_is_cut_off_and_what_scrolls_on_a_phone_has_a_shadow_and_is_a_stop(visit, pages, kind):
+    page = visit(pages[kind], WIDTHS[0])
+    hiding = page.locator(".scroll").evaluate_all(HIDES)
+    assert {(tabindex, layers) for _, tabindex, layers in hiding} <= {("0", 4)}
+    assert page.locator(".scroll[tabindex]").count() == len(hiding)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(CUT_OFF) == []
         assert page.evaluate("document.documentElement.scrollWidth") == width
         assert page.evaluate(STICKING_OUT, f"{HIDDEN}, {SCROLLED}") == []
 
@@ -98,14 +101,6 @@ def test_a_screen_of_1280_pixels_shows_all_of_the_contents_and_of_every_table(vi
     for section in page.locator("main > section").all():
         section.scroll_into_view_if_needed()
     assert page.locator(".contents a").first.is_visible()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_on_a_phone_what_scrolls_sideways_has_a_shadow_and_can_be_reached_by_keyboard(visit, pages, kind):
-    page = visit(pages[kind], 360)
-    hiding = page.locator(".scroll").evaluate_all(HIDES)
-    assert {(tabindex, layers) for _, tabindex, layers in hiding} <= {("0", 4)}
-    assert page.locator(".scroll[tabindex]").count() == len(hiding)
 
 
 def test_a_network_keeps_its_color_and_shape_in_plots_tables_and_cards(visit, five):
