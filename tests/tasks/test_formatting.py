@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.formatting import caution, count, duration, in_unit, join_words, p_value, percent, points, size
+from tasks.formatting import count, duration, in_unit, join_words, p_value, percent, points, size
 
 
 @pytest.mark.parametrize(
@@ -21,11 +21,3 @@ from tasks.formatting import caution, count, duration, in_unit, join_words, p_va
 )
 def test_numbers_and_names_are_written_as_people_read_them(shown, expected):
     assert [text.replace("\N{NO-BREAK SPACE}", " ") for text in shown] == expected
-
-
-def test_all_that_a_reader_must_know_is_told_in_one_paragraph():
-    assert caution(60_000, 60_000) is None
-    assert caution(400, 60_000, "tiny") == (
-        "This run used only 400 of the 60,000 training images; with all of them, accuracies and ranking could change. "
-        "Results of tiny are not reproducible: it uses randomness without a seed, or state that Keras does not track."
-    )
