@@ -167,9 +167,7 @@ def drawn_by_tensorflow(images):
 
 
 @pytest.mark.parametrize(
-    "build",
-    [lambda: small(two_dropouts), lambda: noisy(drawn_by_keras)],
-    ids=["what is dropped", "noise of Keras without a seed"],
+    "build", [lambda: small(two_dropouts), lambda: noisy(drawn_by_keras)], ids=["dropout", "noise without a seed"]
 )
 def test_what_is_drawn_differs_with_part_step_and_seed_and_is_the_same_in_each_training(train_step, build, pool):
     images, labels = np.repeat(IMAGES[:1], 2 * MIN_MICROBATCH, axis=0), np.repeat(LABELS[:1], 2 * MIN_MICROBATCH)
