@@ -6,8 +6,6 @@ from tasks.search.trials import Trial
 
 SPACE = {"learning_rate": {"low": 0.001, "high": 0.01, "log": True}, "filters": {"low": 8, "high": 64, "step": 8}}
 COMMAND = "python flows/main.py --preset fast"
-
-
 IMAGES = 6000
 
 
