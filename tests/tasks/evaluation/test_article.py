@@ -23,7 +23,6 @@ def result(gap, running_gap):
         ("baseline", 0.04, 0.09, "undecided"),
         ("dropout", 0.01, 0.006, "reproduced"),
         ("dropout", 0.08, 0.006, "not reproduced"),
-        ("dropout", 0.04, 0.09, "undecided"),
         ("dropout", -0.25, 0.01, "undecided"),
     ],
 )
