@@ -25,11 +25,7 @@ def test_each_image_keeps_its_label_and_its_place_in_the_file(tmp_path, data_set
     assert summary == {"images": counts}
     assert len(list(tmp_path.iterdir())) == 9
     for name in SPLITS:
-        images, labels, indices = (
-            np.load(tmp_path / f"{name}_{kind}.npy", mmap_mode="r", allow_pickle=False)
-            for kind in ("images", "labels", "indices")
-        )
-        assert isinstance(images, np.memmap)
+        images, labels, indices = (np.load(tmp_path / f"{name}_{kind}.npy") for kind in ("images", "labels", "indices"))
         assert (images.shape, images.dtype) == ((counts[name], 28, 28, 1), np.float32)
         assert (labels.shape, labels.dtype) == ((counts[name],), np.uint8)
         assert (indices.shape, indices.dtype) == ((counts[name],), np.int32)
