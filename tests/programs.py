@@ -72,18 +72,12 @@ def prefect_server(home: Path) -> Iterator[Server]:
 
 ON_THE_FIXTURE = ("--dataset", str(SPECIFICATION), "--source", str(FIXTURE), "--epochs", "1", "--batch-size", "32")
 
-# What a command needs before it to be refused what an ordinary user is refused, root or not.
-WITHOUT = "-dac_override,-dac_read_search"
-
-AS_ANYONE = ("setpriv", f"--bounding-set={WITHOUT}", f"--inh-caps={WITHOUT}") if os.geteuid() == 0 else ()
-
 
 def start_main(
     folder: Path,
     server: Server | None,
     *options: str,
     stderr: int = subprocess.PIPE,
-    before: tuple[str, ...] = (),
     program: tuple[str, ...] = ("main.py",),
 ) -> "subprocess.Popen[str]":
     """Start the command line as a user does, its data and reports in this folder, from another working directory."""
@@ -91,7 +85,7 @@ def start_main(
     environment = server.environment if server else os.environ | {"PREFECT_HOME": home}
     folders = ["--data-dir", str(folder / "data"), "--reports-dir", str(folder / "reports")]
     return subprocess.Popen(
-        [*before, sys.executable, str(PROJECT / "flows" / program[0]), *program[1:], *folders, *options],
+        [sys.executable, str(PROJECT / "flows" / program[0]), *program[1:], *folders, *options],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
