@@ -64,7 +64,7 @@ def machine(folder: Path) -> Path:
     return folder
 
 
-def program_on(machine: Path, *command: str, environment: dict[str, str], before: tuple[str, ...] = ()) -> Any:
+def program_on(machine: Path, *command: str, environment: dict[str, str]) -> Any:
     """Have a Python program run there while the context lasts; it says what it does in `log`."""
     ours = environment | {"PYTHONPATH": str(machine)}
-    return background(*before, sys.executable, *command, log=machine / "log", cwd=machine, env=ours)
+    return background(sys.executable, *command, log=machine / "log", cwd=machine, env=ours)
