@@ -1,20 +1,16 @@
-"""Machines of a cluster, all on this one: copies of the project, Dask workers, a bucket that they share."""
+"""A bucket that machines share, on this one."""
 
 import contextlib
-import shutil
 import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from flows.operations.services import listens
-from tests.programs import PROJECT, background, free_port, wait_until
+from tests.programs import background, free_port, wait_until
 
-# A Dask worker; the scheduler's address is to follow.
-DASK_WORKER = ("-m", "distributed.cli.dask_worker", "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny")
 BIN = Path(sys.executable).parent
 SERVERS = {  # with conditional writes, as S3 has them, and without
     "localbucket": ("--host", "127.0.0.1", "--port", "{port}", "{folder}"),
@@ -45,26 +41,3 @@ def bucket_known(program: str, folder: Path) -> Iterator[str]:
         for name, value in variables.items():
             patch.setenv(name, value)
         yield "s3://bucket"
-
-
-@contextlib.contextmanager
-def dask_scheduler(environment: dict[str, str], log: Path) -> Iterator[str]:
-    """Have a Dask scheduler while the context lasts; give its address."""
-    port = free_port()
-    options = ("--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
-    with background(sys.executable, "-m", "distributed.cli.dask_scheduler", *options, log=log, env=environment):
-        yield f"tcp://127.0.0.1:{port}"
-
-
-def machine(folder: Path) -> Path:
-    """Make a folder another machine's: a copy of the project, with a data folder of its own."""
-    for part in ("flows", "tasks"):
-        shutil.copytree(PROJECT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(PROJECT / "pyproject.toml", folder)
-    return folder
-
-
-def program_on(machine: Path, *command: str, environment: dict[str, str]) -> Any:
-    """Have a Python program run there while the context lasts; it says what it does in `log`."""
-    ours = environment | {"PYTHONPATH": str(machine)}
-    return background(sys.executable, *command, log=machine / "log", cwd=machine, env=ours)

@@ -1,7 +1,6 @@
 """Programs as tests start them, a user's command line and a Prefect server; what runs, and what is left."""
 
 import contextlib
-import json
 import os
 import random
 import signal
@@ -156,15 +155,6 @@ def answers(url: str) -> bool:
             return response.status == 200
     except OSError:
         return False
-
-
-def ask(server: Server, path: str, **filters: object) -> list[dict]:
-    """Return what the Prefect server lists under a path, such as `task_runs`."""
-    request = urllib.request.Request(
-        f"{server.url}/{path}/filter", data=json.dumps(filters).encode(), headers={"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return json.load(response)
 
 
 def wait_until(condition, seconds: float, describe=str) -> None:

@@ -8,11 +8,12 @@ import pytest
 
 from flows import study
 from flows.main import dag
+from flows.operations.server_client import find
 from flows.parser import read_command
 from flows.plan import plan
 from tasks.settings.settings import Settings
 from tasks.settings.studies import SeedStudy, newest_study
-from tests.programs import ON_THE_FIXTURE, ask, leftovers, run_main
+from tests.programs import ON_THE_FIXTURE, leftovers, run_main
 
 SEEDS, FOLDS = ("study.py", "seeds"), ("study.py", "folds")
 
@@ -95,6 +96,6 @@ def test_cross_validation_opens_no_test_set_and_asks_the_networks_as_the_recipe_
     page = (tmp_path / "reports" / "latest-folds.html").read_text()
     assert "The test set stays closed." in page
     assert "The probabilities of dropout are averaged over each image and its mirror image" in page
-    (run,) = ask(server, "flow_runs", flows={"name": {"any_": ["fashion-mnist-folds"]}})
-    tasks = ask(server, "task_runs", flow_runs={"id": {"any_": [run["id"]]}})
+    (run,) = find(server.url, "flow_runs", flows={"name": {"any_": ["fashion-mnist-folds"]}})
+    tasks = find(server.url, "task_runs", flow_runs={"id": {"any_": [run["id"]]}})
     assert {"train[dropout, fold 1]", "fold[fold 2]", "compare_trainings"} <= {task["name"] for task in tasks}

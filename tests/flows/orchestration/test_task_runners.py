@@ -1,24 +1,35 @@
 """Engines: a Dask cluster of machines that share nothing but a bucket, one of whose workers is killed; Ray, once."""
 
 import contextlib
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from prefect import flow
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
+from flows.operations.server_client import find
 from flows.orchestration.task_runners import Engine, localize
 from tasks.download import download
 from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.settings import PROJECT, Settings
-from tests.machines import DASK_WORKER, bucket_server, dask_scheduler, machine, program_on
-from tests.programs import FIXTURE, SPECIFICATION, ask, children_of, free_port, run_main, wait_until
+from tests.machines import bucket_server
+from tests.programs import FIXTURE, SPECIFICATION, background, children_of, free_port, run_main, wait_until
 
 pytestmark = pytest.mark.slow
 
 EPOCHS = 20
 IMAGES = ("--dataset", str(SPECIFICATION), "--source", str(FIXTURE))
 RUN = ("--networks", "baseline", "--epochs", str(EPOCHS), "--batch-size", "16", *IMAGES)
+
+
+def machine(folder):
+    """Make a folder another machine's: a copy of the project, with a data folder of its own."""
+    for part in ("flows", "tasks"):
+        shutil.copytree(PROJECT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PROJECT / "pyproject.toml", folder)
+    return folder
 
 
 def leaves_a_checkpoint(machine, bucket):
@@ -31,7 +42,7 @@ def leaves_a_checkpoint(machine, bucket):
 
 def test_a_run_whose_worker_is_killed_ends_on_another_from_the_last_checkpoint(server, tmp_path):
     """To the same bits: see tests/tasks/test_train.py."""
-    mine, one, two = machines = [machine(tmp_path / name) for name in ("mine", "one", "two")]
+    mine, hub, one, two = machines = [machine(tmp_path / name) for name in ("mine", "hub", "one", "two")]
     bucket = tmp_path / "served" / "bucket"
 
     def told():
@@ -39,12 +50,16 @@ def test_a_run_whose_worker_is_killed_ends_on_another_from_the_last_checkpoint(s
 
     with contextlib.ExitStack() as stack:
         environment = server.environment | stack.enter_context(bucket_server("localbucket", tmp_path / "served"))
-        scheduler = stack.enter_context(dask_scheduler(environment, tmp_path / "scheduler.log"))
 
         def start(where, *command):
-            return stack.enter_context(program_on(where, *command, environment=environment))
+            ours = {"log": where / "log", "cwd": where, "env": environment | {"PYTHONPATH": str(where)}}
+            return stack.enter_context(background(sys.executable, *command, **ours))
 
-        workers = {each: start(each, *DASK_WORKER, scheduler) for each in (one, two)}
+        port, here = str(free_port()), ("--host", "127.0.0.1")
+        start(hub, "-m", "distributed.cli.dask_scheduler", *here, "--port", port, "--no-dashboard")
+        scheduler = f"tcp://127.0.0.1:{port}"
+        worker = ("-m", "distributed.cli.dask_worker", *here, "--nthreads", "1", "--no-nanny", scheduler)
+        workers = {each: start(each, *worker) for each in (one, two)}
         where = ("--engine", "dask", "--scheduler", scheduler, "--store", "s3://bucket/artifacts")
         run = start(mine, "flows/main.py", *RUN, *where)
         wait_until(lambda: any(leaves_a_checkpoint(each, bucket) for each in workers), 120, told)
@@ -64,7 +79,7 @@ def test_the_tasks_of_a_ray_cluster_of_this_machine_are_known_to_the_server(serv
     assert done.returncode == 0, done.stderr
     assert "train[logistic]: done in" in done.stderr
     (report,) = (tmp_path / "data" / "report").glob("[!.]*")
-    tasks = ask(server, "task_runs", flow_runs={"name": {"like_": report.name[:8]}})
+    tasks = find(server.url, "task_runs", flow_runs={"name": {"like_": report.name[:8]}})
     assert {task["state_type"] for task in tasks} == {"COMPLETED"}
     assert len(tasks) == 7
 
