@@ -7,11 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from flows.operations.services import listens
 from tasks.pipeline.staging import LOCKS
 from tasks.settings.settings import PROJECT
 
@@ -65,7 +65,7 @@ def prefect_server(home: Path) -> Iterator[Server]:
     options = ("--host", "127.0.0.1", "--port", str(port), "--no-ui")
     log = home / "server.log"
     with background(sys.executable, "-m", "prefect", "server", "start", *options, log=log, env=environment):
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/api/health"), 180, lambda: log.read_text())
+        wait_until(lambda: listens(port), 180, log.read_text)
         yield Server(environment["PREFECT_API_URL"], environment)
 
 
@@ -101,13 +101,6 @@ def run_main(
     with start_main(folder, server, *options, **how) as process:
         output, errors = process.communicate(timeout=400)
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
-
-
-def assert_refused(done: "subprocess.CompletedProcess[str]", sentence: str, status: int = 2) -> None:
-    """It ended with this status and one line, which begins so."""
-    assert done.returncode == status
-    assert done.stderr.startswith(f"error: {sentence}")
-    assert len(done.stderr.splitlines()) == 1
 
 
 def leftovers(folder: Path) -> list[Path]:
@@ -146,15 +139,6 @@ def trains(process: int) -> bool:
     with contextlib.suppress(OSError):
         return any("/train/.locks/" in str(held.readlink()) for held in Path(f"/proc/{process}/fd").iterdir())
     return False
-
-
-def answers(url: str) -> bool:
-    """Tell whether a server answers there."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as response:
-            return response.status == 200
-    except OSError:
-        return False
 
 
 def wait_until(condition, seconds: float, describe=str) -> None:

@@ -1,19 +1,17 @@
 """What a user can get wrong, from the command line: one sentence, an exit status, nothing half-written."""
 
 import errno
-import http.server
 import os
 import re
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.cli import run_command
 from flows.main import dag
+from flows.operations.services import listens
 from flows.orchestration.ephemeral_server import prefect_api
 from flows.parser import read_command
 from tasks.pipeline.errors import RunError, UserError
@@ -21,7 +19,7 @@ from tasks.pipeline.staging import LOCKS
 from tasks.settings.settings import PROJECT, Settings
 from tasks.settings.studies import FoldStudy, SearchStudy
 from tests.conftest import FIRST
-from tests.programs import ON_THE_FIXTURE, assert_refused, run_main
+from tests.programs import ON_THE_FIXTURE, background, free_port, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +36,6 @@ pytestmark = pytest.mark.slow
         (Settings, ["--prun"], "unknown option --prun; see --help"),  # never an option that changes something
         (Settings, ["--margin", "0.1"], "--margin is now --min-improvement"),
         (Settings, ["run"], "unexpected argument run; see --help"),
-        (Settings, ["--epochs", "0"], "--epochs must be 1 or more (got 0)"),
         (FoldStudy, ["--seeds", "3"], "unknown option --seeds. Did you mean --seed?"),
         (SearchStudy, ["--network", "xgboost"], "--network must be baseline, dropout, "),
         (SearchStudy, ["--recipe-file", "/nowhere.json"], "--recipe-file /nowhere.json: no such file or directory"),
@@ -58,42 +55,36 @@ def test_actions_that_do_not_go_together_get_one_sentence(actions):
 
 
 @pytest.mark.parametrize(
-    ("program", "sentence"),
+    ("python", "program", "options", "sentence"),
     [
-        (("main.py", "--epoch", "3"), "unknown option --epoch. Did you mean --epochs?"),
-        (("study.py", "sedes"), "unknown study sedes. Did you mean seeds?"),
+        ([], "main.py", ["--data-dir", "data", "--epoch", "3"], "unknown option --epoch. Did you mean --epochs?"),
+        ([], "study.py", ["sedes"], "unknown study sedes. Did you mean seeds?"),
+        (["-I", "-S"], "main.py", [], "this Python lacks the needed libraries; `make run`"),
+        (["-I", "-S"], "study.py", [], "this Python lacks the needed libraries; `make run`"),
     ],
 )
-def test_such_a_command_writes_one_line_and_nothing_else_and_ends_with_2(tmp_path, program, sentence):
-    assert_refused(run_main(tmp_path, None, program=program), sentence)
+def test_such_a_command_writes_one_line_and_nothing_else_and_ends_with_2(tmp_path, python, program, options, sentence):
+    command = [sys.executable, *python, PROJECT / "flows" / program, *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert done.stderr.startswith(f"error: {sentence}")
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("program", ["main.py", "study.py"])
-def test_a_python_without_the_libraries_gets_one_sentence_and_status_2(program):
-    command = [sys.executable, "-I", "-S", PROJECT / "flows" / program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert_refused(done, "this Python lacks the needed libraries; `make run`")
 
 
 # The machine
 
 
 def test_what_is_no_prefect_server_gets_one_sentence(tmp_path, monkeypatch):
-    class Greeter(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"hello")
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Greeter) as other:
-        threading.Thread(target=other.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{other.server_port}/api"
-        monkeypatch.setenv("PREFECT_API_URL", url)
-        refused = pytest.raises(RunError, match=f"^something else .* at {url} .*PREFECT_API_URL= make run$")
-        with temporary_settings({PREFECT_API_URL: url}), refused, prefect_api(tmp_path):
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api" / "health").write_text("hello")
+    refused = pytest.raises(RunError, match=f"^something else .* at {url} .*PREFECT_API_URL= make run$")
+    with background(sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port), cwd=tmp_path):
+        wait_until(lambda: listens(port), 20)
+        with refused, prefect_api(tmp_path):
             pass
-        other.shutdown()
 
 
 def test_a_full_disk_gets_one_sentence_and_leaves_no_half_artifact(tmp_path, server):

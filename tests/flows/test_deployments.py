@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.operations.server_client import find, request
+from flows.operations.services import listens
 from tasks.pipeline.errors import RunError
 from tasks.settings.settings import Settings
 from tests.deployed import deployed
@@ -161,6 +162,6 @@ def test_nothing_runs_after_the_last_command_and_what_ran_was_cancelled_with_its
 
 def test_make_says_who_is_in_the_way_of_a_port(tmp_path):
     with deployed(tmp_path) as copy, background("python3", "-m", "http.server", "--bind", "127.0.0.1", str(copy.port)):
-        wait_until(lambda: f":{copy.port:04X} " in Path("/proc/net/tcp").read_text(), 20)
+        wait_until(lambda: listens(copy.port), 20)
         with pytest.raises(AssertionError, match=f"port {copy.port}: address already in use"):
             copy.command("make server")
