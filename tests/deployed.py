@@ -16,9 +16,6 @@ from tests.programs import PROJECT, command_of, free_port, wait_until
 COPIED = ("Makefile", "flows", "prefect.yaml", "pyproject.toml", "requirements.lock", "setup.sh", "tasks")
 
 
-FIRST = "EXPECTED_START_TIME_ASC"
-
-
 class Deployed:
     """The copy, and what its server knows."""
 
@@ -69,9 +66,9 @@ class Deployed:
             request(self.url, f"flow_runs/{run['id']}", method="DELETE")
         wait_until(lambda: not self.runs(name, "PENDING", "RUNNING", "CANCELLING"), 300, lambda: str(self.runs(name)))
 
-    def start(self, name: str, settings: dict[str, Any]) -> str:
+    def start(self, name: str, settings: dict[str, Any], **more: Any) -> str:
         """Have a run of a deployment begin now; return its id."""
-        content = {"parameters": {"settings": settings}, "state": {"type": "SCHEDULED"}}
+        content = {"parameters": {"settings": settings, **more}, "state": {"type": "SCHEDULED"}}
         return request(self.url, f"deployments/{self.deployment(name)['id']}/create_flow_run", content)["id"]
 
     def run(self, identifier: str) -> dict[str, Any]:
@@ -81,23 +78,13 @@ class Deployed:
     def runs(self, name: str, *types: str) -> list[dict[str, Any]]:
         """Return a deployment's runs that have these states, the first to begin first."""
         states = {"any_": types} if types else {"not_any_": ["SCHEDULED"]}
-        of_it = {"name": {"any_": [name]}}
-        return find(self.url, "flow_runs", deployments=of_it, flow_runs={"state": {"type": states}}, sort=FIRST)
+        filters = {"deployments": {"name": {"any_": [name]}}, "flow_runs": {"state": {"type": states}}}
+        return find(self.url, "flow_runs", **filters, sort="EXPECTED_START_TIME_ASC")
 
     def tasks(self, run: str) -> dict[str, str]:
         """Return the states of a run's tasks, by name."""
         tasks = find(self.url, "task_runs", flow_runs={"id": {"any_": [run]}})
         return {task["name"]: task["state_name"] for task in tasks}
-
-    def artifacts(self, run: str) -> dict[str, Any]:
-        """Return what a run shows in Prefect's UI, by key."""
-        artifacts = find(self.url, "artifacts", artifacts={"flow_run_id": {"any_": [run]}})
-        return {artifact["key"]: artifact for artifact in artifacts}
-
-    def log_of(self, run: str) -> str:
-        """Return what the server has of a run's log."""
-        lines = find(self.url, "logs", logs={"flow_run_id": {"any_": [run]}}, sort="TIMESTAMP_ASC")
-        return "\n".join(line["message"] for line in lines)
 
     def ended(self, run: str, within: float = 180) -> dict[str, Any]:
         """Wait for a run's end and return what the server knows then."""
@@ -107,8 +94,8 @@ class Deployed:
 
 
 @contextlib.contextmanager
-def deployed(folder: Path, *targets: str) -> Iterator[Deployed]:
-    """Have the copy while the context lasts, with what these `make` targets start; nothing of it runs afterwards."""
+def deployed(folder: Path) -> Iterator[Deployed]:
+    """Have the copy while the context lasts; nothing of it runs afterwards."""
     project = folder / "project"
     project.mkdir()
     for name in COPIED:
@@ -120,8 +107,6 @@ def deployed(folder: Path, *targets: str) -> Iterator[Deployed]:
     (project / ".venv").symlink_to(Path(sys.prefix))
     copy = Deployed(project)
     try:
-        if targets:
-            copy.command(f"make {' '.join(targets)}")
         yield copy
     finally:
         copy.command("make stop")

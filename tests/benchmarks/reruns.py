@@ -99,7 +99,8 @@ class Dvc(Steps):
 def ours(scratch: Path, limit: int) -> Iterator[Ours]:
     """Have ours while the context lasts."""
     scratch.mkdir()
-    with deployed(scratch, "server") as copy:
+    with deployed(scratch) as copy:
+        copy.command("make server")
         command = [sys.executable, "flows/main.py", "--preset", "smoke", "--limit", str(limit), "--source", str(RAW)]
         yield Ours(copy.project, command, copy.environment | {"PREFECT_API_URL": copy.url})
 

@@ -103,8 +103,10 @@ def test_a_scheduled_run_after_it_completes_with_every_task_cached(copy, first, 
 
 
 def test_progress_comparison_verdict_and_the_report_are_shown_beside_the_run(copy, first):
-    assert f"Data: {copy.data}. Reports: {copy.project / 'reports'}." in copy.log_of(first)
-    shown = copy.artifacts(first)
+    of_it = {"flow_run_id": {"any_": [first]}}
+    log = [line["message"] for line in find(copy.url, "logs", logs=of_it)]
+    assert f"Data: {copy.data}. Reports: {copy.project / 'reports'}." in "\n".join(log)
+    shown = {artifact["key"]: artifact for artifact in find(copy.url, "artifacts", artifacts=of_it)}
     progress = shown["progress-of-train-dropout"]
     assert (progress["type"], progress["data"]) == ("progress", 100)
     assert "validation accuracy" in progress["description"]
@@ -117,20 +119,18 @@ def test_progress_comparison_verdict_and_the_report_are_shown_beside_the_run(cop
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "message"),
+    ("name", "settings", "more", "message"),
     [
-        ("fast", {"settings": {"epochs": 0}}, "0 is less than the minimum of 1"),
-        ("fast", {"settings": {"epoch": 3}}, "'epoch' was unexpected"),
-        ("fast", {"settings": {"networks": ["basline"]}}, "'basline' is not one of ['baseline', 'dropout', "),
-        ("fast", {"epochs": 3}, "'epochs' is not one of ['settings']"),
-        ("seeds", {"settings": {"seeds": 1}}, "1 is less than the minimum of 2"),
+        ("fast", {"epoch": 3}, {}, "'epoch' was unexpected"),
+        ("fast", {"networks": ["basline"]}, {}, "'basline' is not one of ['baseline', 'dropout', "),
+        ("fast", {}, {"epochs": 3}, "'epochs' is not one of ['settings']"),
+        ("seeds", {"seeds": 1}, {}, "1 is less than the minimum of 2"),
     ],
 )
-def test_a_parameter_that_makes_no_sense_is_refused_before_there_is_a_run(copy, name, given, message):
+def test_a_parameter_that_makes_no_sense_is_refused_before_there_is_a_run(copy, name, settings, more, message):
     before = len(copy.runs(name))
-    content = {"parameters": given, "state": {"type": "SCHEDULED"}}
     with pytest.raises(RunError, match=re.escape(message)):
-        request(copy.url, f"deployments/{copy.deployment(name)['id']}/create_flow_run", content)
+        copy.start(name, settings, **more)
     assert len(copy.runs(name)) == before
 
 
