@@ -33,11 +33,6 @@ def test_the_help_names_every_option_once_and_fits_into_80_columns(kind, shown):
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_every_option_of_a_run_is_in_one_group():
-    grouped = [name for names in GROUPS.values() for name in names]
-    assert sorted(grouped) == sorted(Settings.model_fields)
-
-
 def test_the_help_has_groups_examples_presets_exit_statuses_and_studies(shown):
     text = shown(Settings)
     headings = re.findall(r"^([a-z ]+):$", text, re.MULTILINE)

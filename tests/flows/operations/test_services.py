@@ -32,19 +32,16 @@ def test_a_log_that_has_grown_large_is_emptied_while_its_service_writes_on(home,
     assert (home / "worker.log").read_bytes() == b"now\n"
 
 
-def test_the_port_is_the_one_that_is_given_or_the_last_one(home, monkeypatch):
+def test_the_port_is_the_one_that_is_given_or_the_last_one_and_what_is_none_gets_a_sentence(home, monkeypatch):
     assert module._port() == 4200
     module.PORT.write_text("4300")
     assert module._port() == 4300
     monkeypatch.setenv("PORT", "4400")
     assert module._port() == 4400
-
-
-@pytest.mark.parametrize("given", ["abc", "0", "65535"])
-def test_a_port_that_is_none_gets_a_sentence(home, monkeypatch, given):
-    monkeypatch.setenv("PORT", given)
-    with pytest.raises(UserError, match=f"^PORT must be a number from 1 to 65534 .got {given}.$"):
-        module.start_server()
+    for given in ("abc", "0", "65535"):
+        monkeypatch.setenv("PORT", given)
+        with pytest.raises(UserError, match=f"^PORT must be a number from 1 to 65534 .got {given}.$"):
+            module.start_server()
 
 
 def test_an_address_that_is_none_gets_a_sentence(monkeypatch):

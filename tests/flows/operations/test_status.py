@@ -39,12 +39,15 @@ def run(tmp_path, state="completed", **known):
         record.end(state, **known)
 
 
-def test_where_nothing_is_scheduled_only_the_last_run_counts(status_of, tmp_path):
+def test_where_nothing_is_scheduled_only_the_last_run_and_the_free_space_count(status_of, tmp_path, monkeypatch):
     run(tmp_path, keep="dropout")
     how, wrong = status_of()
     assert re.fullmatch(r"completed \d s ago \(fast, verdict: keep dropout\)", how["last run"])
     assert how["server"] == "none; no runs are scheduled"
     assert wrong == []
+    monkeypatch.setattr(module, "MIN_FREE", 1 << 60)
+    (wrong,) = status_of()[1]
+    assert re.fullmatch(r"only [\d.]+ GB free in .+/data", wrong)
 
 
 def test_where_something_is_wrong_the_command_says_so_and_returns_1(status_of, tmp_path, capsys):
@@ -122,10 +125,3 @@ def test_a_run_whose_process_is_gone_is_said(status_of, url):
     name = request(url, f"flow_runs/{run}")["name"]
     assert f"the server lists {name} as running, but its process is gone" in status_of(url)[1]
     request(url, f"flow_runs/{run}", method="DELETE")
-
-
-def test_too_little_room_is_said(status_of, tmp_path, monkeypatch):
-    run(tmp_path)
-    monkeypatch.setattr(module, "MIN_FREE", 1 << 60)
-    (wrong,) = status_of()[1]
-    assert re.fullmatch(r"only [\d.]+ GB free in .+/data", wrong)
