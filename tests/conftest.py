@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -144,51 +144,45 @@ def url(server: Server) -> str:
 @pytest.fixture(scope="session")
 def finished_run(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run over the fixture, both networks, one epoch: `data/`, `reports/`, `output`."""
-
-    def make(folder: Path) -> None:
-        done = run_main(folder, server, *ON_THE_FIXTURE)
-        assert done.returncode == 0, done.stderr
-        (folder / "output").write_text(done.stdout)
-
-    return made_once(tmp_path_factory, "run", make)
+    return made_once(tmp_path_factory, server, "main.py")
 
 
 @pytest.fixture(scope="session")
 def two_seeds(server: Server, tmp_path_factory: pytest.TempPathFactory, finished_run: Path) -> Path:
     """The folder of a study of two seeds over the fixture, both networks, one epoch, as `finished_run`, the first."""
+    known = (finished_run / "data").iterdir()
+    return made_once(tmp_path_factory, server, "study.py", "seeds", "--seeds", "2", known=known)
 
-    def make(folder: Path) -> None:
-        shutil.copytree(finished_run / "data", folder / "data")
-        done = run_main(folder, server, *ON_THE_FIXTURE, "--seeds", "2", program=("study.py", "seeds"))
-        assert done.returncode == 0, done.stderr
-        (folder / "output").write_text(done.stdout)
 
-    return made_once(tmp_path_factory, "seeds", make)
+def prepared_in(run: Path) -> list[Path]:
+    """Return what a run has made before its trainings."""
+    return [run / "data" / node for node in ("download", "validate", "prepare")]
 
 
 @pytest.fixture
 def prepared_run(finished_run: Path, tmp_path: Path) -> Path:
     """A folder in whose `data/` all stands that comes before the trainings."""
-    copy_of_prepared(finished_run, tmp_path)
+    for known in prepared_in(finished_run):
+        shutil.copytree(known, tmp_path / "data" / known.name)
     return tmp_path
 
 
-def copy_of_prepared(run: Path, folder: Path) -> None:
-    """Copy what a run has made before its trainings."""
-    for node in ("download", "validate", "prepare"):
-        shutil.copytree(run / "data" / node, folder / "data" / node)
-
-
-def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """Return a folder that the first of pytest's processes to want it has filled, for all to read."""
+def made_once(
+    tmp_path_factory: pytest.TempPathFactory, server: Server, *program: str, known: Iterable[Path] = ()
+) -> Path:
+    """Return the folder of a run over the fixture, for all to read: the first of pytest's processes to want it runs."""
     base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"made-{name}"
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"made-{'-'.join(program)}"
     whole = folder / "whole"
     with lock(folder):
         if not whole.exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            make(folder)
+            for artifacts in known:
+                shutil.copytree(artifacts, folder / "data" / artifacts.name)
+            done = run_main(folder, server, *ON_THE_FIXTURE, program=program)
+            assert done.returncode == 0, done.stderr
+            (folder / "output").write_text(done.stdout)
             whole.touch()
     return folder
 

@@ -21,7 +21,7 @@ from tasks.reporting.index import render_index
 from tasks.reporting.search import Search, render
 from tasks.settings.settings import Settings, parse_settings
 from tasks.settings.studies import SearchStudy
-from tests.conftest import copy_of_prepared, everything_in
+from tests.conftest import everything_in, made_once, prepared_in
 from tests.machines import bucket_known
 from tests.programs import FIXTURE, ON_THE_FIXTURE, PROJECT, SPECIFICATION, run_main
 
@@ -37,12 +37,8 @@ def ranking_of(folder):
 @pytest.fixture(scope="module")
 def searched(server, tmp_path_factory, finished_run):
     """The folder of a search of six trials, in two rounds."""
-    folder = tmp_path_factory.mktemp("search")
-    copy_of_prepared(finished_run, folder)
-    done = run_main(folder, server, *ASKED, "--trials", "6", program=SEARCH)
-    assert done.returncode == 0, done.stderr
-    (folder / "output").write_text(done.stdout)
-    return folder
+    how = (*SEARCH, "--network", "logistic", "--trials", "6")
+    return made_once(tmp_path_factory, server, *how, known=prepared_in(finished_run))
 
 
 def planned(searched, *options):
