@@ -16,8 +16,15 @@ from tasks.settings.settings import Settings
 from tests.conftest import CACHE_KEY, full, killed_at_work, produce
 
 
-def make(store, seed):
-    artifact, _ = store.make(replace(CACHE_KEY, settings={"seed": seed}), produce)
+def make(store, seed, node="prepare"):
+    """Make an artifact with what publishing needs of a report's."""
+
+    def content(folder, lock):
+        (folder / "report.html").write_text(f"<html>{seed}</html>")
+        (folder / "report.json").write_text("{}")
+        return {}
+
+    artifact, _ = store.make(replace(CACHE_KEY, node=node, settings={"seed": seed}), content)
     age(artifact.folder)
     return artifact
 
@@ -109,24 +116,11 @@ def test_runs_that_came_to_nothing_do_not_push_out_what_a_good_one_needs(store):
     assert spare(store, 1) == []
 
 
-def make_report(store, reports, seed):
-    """Make a report's artifact, as far as publishing needs it, and publish it."""
-
-    def produce(folder, lock=None):
-        (folder / "report.html").write_text(f"<html>{seed}</html>")
-        (folder / "report.json").write_text("{}")
-        return {}
-
-    artifact, _ = store.make(replace(CACHE_KEY, node="report", settings={"seed": seed}), produce)
-    age(artifact.folder)
-    publish(artifact, reports)
-    return artifact
-
-
 def test_a_run_that_retains_removes_reports_pages_and_records_beyond_the_last(store, tmp_path):
     reports = tmp_path / "reports"
-    made = [make_report(store, reports, seed) for seed in (1, 2, 3)]
+    made = [make(store, seed, "report") for seed in (1, 2, 3)]
     for artifact in made:
+        publish(artifact, reports)
         run(store, artifact, command=Settings().command)
     foreign = reports / "20260101T000000-01234567.html"
     foreign.write_text("another data folder's")
