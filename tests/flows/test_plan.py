@@ -9,7 +9,7 @@ from flows.main import dag
 from flows.parser import read_command
 from flows.plan import ForcedReruns, Plan, outlook, plan
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.errors import RunError, UserError, ValidationFailed
+from tasks.pipeline.errors import UserError, ValidationFailed
 from tasks.pipeline.node import Variant
 from tasks.pipeline.run_records import recorded
 from tasks.pipeline.store import Store
@@ -89,6 +89,7 @@ def test_a_check_that_fails_is_told_and_stops_what_comes_after(settings):
     stopped = plan(dag, settings())
     steps = {label: (verb, why) for label, verb, why in stopped.steps}
     assert isinstance(stopped.failed_check, ValidationFailed)
+    assert outlook(stopped, settings()) == "A failed check stops the run."
     assert steps["validate"] == ("stop", "Labels are 0–9 (train): 3 are not")
     assert steps["prepare"] == steps["report"] == ("wait", "(a failed check stops the run)")
 
@@ -141,6 +142,8 @@ def test_a_plan_takes_its_longest_step_or_its_share_of_the_cores(tmp_path, monke
     found = outlook(steps_of(tmp_path, "train[baseline]", "train[dropout]", "compare"), settings)
     assert found == f"3 steps to run, 1 reused; about {minutes} min (from earlier runs of preset fast)"
     assert outlook(steps_of(tmp_path, "prepare"), settings) == "1 step to run, 3 reused"
+    found = outlook(steps_of(tmp_path, "compare"), SearchStudy(data_dir=tmp_path))
+    assert found == "1 step to run, 3 reused; further trials depend on what these find"
 
 
 def test_what_ran_with_the_same_options_counts_and_otherwise_what_ran_last_with_the_preset(tmp_path):
@@ -149,12 +152,3 @@ def test_what_ran_with_the_same_options_counts_and_otherwise_what_ran_last_with_
     for epochs, seconds in ((6, 30), (7, 40)):
         found = outlook(steps_of(tmp_path, "compare"), Settings(data_dir=tmp_path, epochs=epochs))
         assert found == f"1 step to run, 3 reused; about {seconds} s (from earlier runs of preset fast)"
-
-
-def test_a_failed_check_is_said_instead_and_a_search_that_its_trials_depend_on_those_before(tmp_path):
-    stopped = steps_of(tmp_path, "compare")
-    ran(Settings(data_dir=tmp_path), compare=10.0)
-    found = outlook(stopped, SearchStudy(data_dir=tmp_path))
-    assert found == "1 step to run, 3 reused; further trials depend on what these find"
-    stopped.failed_check = RunError("no")
-    assert outlook(stopped, Settings(data_dir=tmp_path)) == "A failed check stops the run."
