@@ -46,13 +46,10 @@ def test_a_file_at_the_top_of_tasks_is_a_node_and_nothing_else():
     assert [name for name in names if not isinstance(getattr(import_module(f"tasks.{name}"), name, None), Node)] == []
 
 
-def test_every_folder_is_a_package_and_nothing_is_a_link():
+def test_every_folder_is_a_package_that_of_every_worker_is_empty_and_nothing_is_a_link():
     folders = {path.parent for path in FILES if path.suffix == ".py"}
     assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
     assert [path for path in (PROJECT / "flows", PROJECT / "tasks", *FILES) if path.is_symlink()] == []
-
-
-def test_the_package_that_every_worker_shares_is_empty():
     assert (PROJECT / "tasks" / "__init__.py").read_bytes() == b""
 
 

@@ -74,7 +74,7 @@ def test_every_make_target_that_the_pages_name_is_there():
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_link_of_a_page_leads_somewhere(page):
+def test_every_link_of_a_page_leads_somewhere_and_every_file_that_it_names_is_there(page):
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", PAGES[page]):
         file, _, heading = target.partition("#")
         found = (PROJECT / page).parent.joinpath(file).resolve() if file else PROJECT / page
@@ -82,10 +82,6 @@ def test_every_link_of_a_page_leads_somewhere(page):
         headings = re.findall(r"^#+ (.+)$", found.read_text() if heading else "", re.MULTILINE)
         anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}
         assert not heading or heading in anchors, target
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_file_that_a_page_names_is_there(page):
     there, _, _ = PAGES[page].partition("\n## Add a network")  # what comes after it is to be made by a reader
     named = re.findall(r"`((?:docs|flows|tasks|tests)/[\w./-]+)`", there)
     assert [name for name in named if not (PROJECT / name).exists()] == []

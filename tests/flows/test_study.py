@@ -73,7 +73,6 @@ def test_a_run_of_one_of_the_seeds_takes_what_the_study_has_trained_and_says_wha
 @pytest.mark.parametrize(
     ("other", "found"),
     [
-        ((), True),
         (("--networks", "dropout"), True),
         (("--seed", "2"), False),
         (("--epochs", "2"), False),
