@@ -1,4 +1,4 @@
-"""What the benchmarks share: figures with their spread, pairs of measurements, and runs of programs and nodes."""
+"""What the benchmarks share: figures with their spread, pairs of measurements, and runs of programs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
-from flows.main import dag
-from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.provenance import cores
 from tasks.settings.presets import PROCESSOR
-from tasks.settings.settings import PROJECT, Settings
-from tests import silent
+from tasks.settings.settings import PROJECT
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "prefect", "great-expectations")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # what the arithmetic of a training can be made of
@@ -54,22 +51,6 @@ def printed_by(*command: str, **environment: str) -> Any:
     command, environment = (sys.executable, *command), os.environ | environment
     done = subprocess.run(command, cwd=PROJECT, env=environment, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def made(label: str, settings: Settings) -> Artifact:
-    """Return a node's artifact: it and what it needs is made now, unless it stands."""
-    found: list[Artifact] = []
-
-    def run(node: Any, network: str | None = None, after: Any = None, **inputs: Any) -> Any:
-        if found:
-            return None
-        artifact, _ = node.run(settings, network, inputs, silent)
-        if node.label(network) == label:
-            found.append(artifact)
-        return artifact
-
-    dag(run, settings)
-    return found[0]
 
 
 def machine() -> dict[str, Any]:
