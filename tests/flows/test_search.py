@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -13,13 +12,12 @@ from flows import study
 from flows.main import dag
 from flows.parser import read_command
 from flows.plan import plan
-from tasks.pipeline.artifact import Artifact, verify
+from tasks.pipeline.artifact import verify
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.remote_store import RemoteStore
-from tasks.report_study import report_study
 from tasks.reporting.index import render_index
 from tasks.reporting.search import Search, render
-from tasks.settings.settings import Settings, parse_settings
+from tasks.settings.settings import Settings
 from tasks.settings.studies import SearchStudy
 from tests.conftest import everything_in, made_once, prepared_in
 from tests.machines import bucket_known
@@ -98,26 +96,16 @@ def test_the_winner_is_a_recipe_that_a_run_takes_from_its_file(searched):
     assert recipe == named | given | best
 
 
-def test_the_page_is_made_of_its_numbers_alone_also_where_a_trial_diverged(searched):
+def test_the_page_is_made_of_its_numbers_alone_and_a_trial_that_diverged_is_on_it_but_not_among_the_best(searched):
     (twin,) = (searched / "reports").glob("*T*.json")
     numbers = json.loads(twin.read_text())
     page = render(Search.model_validate(numbers))
     assert page == (searched / "reports" / "latest-trials.html").read_text(encoding="utf-8")
-    numbers["trials"][-1] |= {"accuracy": None, "accuracies": [], "pruned": True}
-    assert "stopped early, epoch 1</small></th><td>–</td>" in render(Search.model_validate(numbers))
-
-
-def test_a_trial_that_diverged_is_not_among_the_best_that_the_command_prints(searched, tmp_path):
-    made = {path.parent.name: Artifact.at(path) for path in (searched / "data").glob("*/[!.]*") if path.is_dir()}
-    ranking = made["rank_trials"].json("trials.json")
-    ranking["trials"][1:] = [ranking["trials"][1] | {"accuracy": None, "accuracies": [], "pruned": True}]
-    (tmp_path / "trials.json").write_text(json.dumps(ranking))
-    results = replace(made["rank_trials"], folder=tmp_path)
-    of = {"data_set": parse_settings({"dataset": str(SPECIFICATION)}).data_set, "kind": "trial", "limit": None}
-    train = {f"trial {n}": Artifact.at(path) for n, path in enumerate((searched / "data").glob("train/[!.]*"), 1)}
-    given = {"validate": made["validate"], "train": train, "evaluate": {}, "results": results}
-    summary = report_study(tmp_path, **given, **of, command="", departures=())
-    assert list(summary["networks"]) == [ranking["trials"][0]["name"]]
+    first, second, *others = numbers["trials"]
+    second |= {"accuracy": None, "accuracies": [], "pruned": True}
+    diverged = Search.model_validate(numbers)
+    assert "stopped early, epoch 1</small></th><td>–</td>" in render(diverged)
+    assert list(diverged.rows) == [trial["name"] for trial in (first, *others)]
 
 
 def test_the_page_fits_a_small_screen(searched, chromium):
