@@ -1,20 +1,16 @@
 from flows.models import evaluator, trainer
 from tasks.evaluation import xgboost as xgboost_evaluation
-from tasks.settings.models import networks
-from tasks.settings.options import MODELS
 from tasks.settings.settings import parse_settings
 from tasks.training import xgboost as xgboost_training
 
 
 def test_trees_have_nodes_of_their_own_which_are_called_like_the_networks():
-    for name in MODELS:
-        nodes = trainer(name), evaluator(name)
-        assert [node.label(name) for node in nodes] == [f"train[{name}]", f"evaluate[{name}]"]
-        trees = nodes == (xgboost_training.train, xgboost_evaluation.evaluate)
-        assert trees == (name not in networks())
+    nodes = trainer("xgboost"), evaluator("xgboost")
+    assert nodes == (xgboost_training.train, xgboost_evaluation.evaluate)
+    assert [node.label("xgboost") for node in nodes] == ["train[xgboost]", "evaluate[xgboost]"]
 
 
-def test_what_says_nothing_of_trees_does_not_grow_them_again(data_set, artifact):
+def test_what_says_nothing_of_trees_does_not_grow_them_again(artifact):
     def key(name, **settings):
         return trainer(name).cache_key(parse_settings(settings), name, {"prepare": artifact}).key
 
