@@ -87,7 +87,7 @@ def test_the_deployments_have_the_schedules_that_the_page_names(copy):
         assert str(copy.project) not in json.dumps(deployment), "a path of this machine"
 
 
-def test_the_first_run_completes_and_is_named_by_recipe_and_key(copy, first):
+def test_the_first_run_completes_named_by_recipe_and_key_with_progress_verdict_and_report_beside_it(copy, first):
     run = copy.run(first)
     assert run["state_name"] == "Completed"
     (report,) = (copy.data / "report").glob("[!.]*")
@@ -95,14 +95,6 @@ def test_the_first_run_completes_and_is_named_by_recipe_and_key(copy, first):
     tasks = copy.tasks(first)
     assert set(tasks.values()) == {"Completed"}
     assert {"download", "train[baseline]", "train[dropout]", "evaluate[dropout]", "report"} <= tasks.keys()
-
-
-def test_a_scheduled_run_after_it_completes_with_every_task_cached(copy, first, scheduled):
-    assert (scheduled["name"], scheduled["auto_scheduled"]) == (copy.run(first)["name"], True)
-    assert set(copy.tasks(scheduled["id"]).values()) == {"Cached"}
-
-
-def test_progress_comparison_verdict_and_the_report_are_shown_beside_the_run(copy, first):
     of_it = {"flow_run_id": {"any_": [first]}}
     log = [line["message"] for line in find(copy.url, "logs", logs=of_it)]
     assert f"Data: {copy.data}. Reports: {copy.project / 'reports'}." in "\n".join(log)
@@ -111,11 +103,16 @@ def test_progress_comparison_verdict_and_the_report_are_shown_beside_the_run(cop
     assert (progress["type"], progress["data"]) == ("progress", 100)
     assert "validation accuracy" in progress["description"]
     assert {row["network"] for row in json.loads(shown["comparison"]["data"])} == {"baseline", "dropout"}
-    facts = json.loads(next((copy.data / "report").glob("*/manifest.json")).read_text())["summary"]
+    facts = json.loads((report / "manifest.json").read_text())["summary"]
     assert facts["verdict"][0] in shown["verdict"]["data"]
     (link,) = re.findall(r"\((http://[^)]+)\)", shown["report"]["data"])
     with urllib.request.urlopen(link, timeout=10) as page:
         assert page.read() == (copy.project / "reports" / "latest.html").read_bytes()
+
+
+def test_a_scheduled_run_after_it_completes_with_every_task_cached(copy, first, scheduled):
+    assert (scheduled["name"], scheduled["auto_scheduled"]) == (copy.run(first)["name"], True)
+    assert set(copy.tasks(scheduled["id"]).values()) == {"Cached"}
 
 
 @pytest.mark.parametrize(
