@@ -19,20 +19,6 @@ import numpy as np  # noqa: E402
 from tasks.settings.models import networks  # noqa: E402
 
 
-class Epochs(keras.callbacks.Callback):
-    """Notes when each epoch begins and ends."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds: list[float] = []
-
-    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
-        self.began = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        self.seconds.append(time.perf_counter() - self.began)
-
-
 def main(recipe: dict) -> None:
     """Do it, and print what it took."""
     started = time.perf_counter()
@@ -43,6 +29,12 @@ def main(recipe: dict) -> None:
     images, labels = images[order], labels[order]
     loaded = time.perf_counter()
     told = {"start": started - began, "load": loaded - started, "epochs": {}, "evaluate": 0.0}
+    moments: list[float] = []  # at which an epoch begins or ends
+
+    def note(*_: object) -> None:
+        moments.append(time.perf_counter())
+
+    timed = keras.callbacks.LambdaCallback(on_epoch_begin=note, on_epoch_end=note)
     for name, epochs in recipe["epochs"].items():
         keras.utils.set_random_seed(0)
         model = networks()[name].build()
@@ -51,12 +43,12 @@ def main(recipe: dict) -> None:
             loss="sparse_categorical_crossentropy",
             metrics=["accuracy"],
         )
-        timed = Epochs()
+        moments.clear()
         how = {"batch_size": recipe["batch_size"], "validation_split": 0.1, "verbose": 0}
         if first := recipe.get("warm_up"):
             model.fit(images[:first], labels[:first], **how)
         model.fit(images, labels, epochs=epochs, callbacks=[timed], **how)
-        told["epochs"][name] = timed.seconds
+        told["epochs"][name] = [end - begin for begin, end in zip(moments[::2], moments[1::2], strict=True)]
         trained = time.perf_counter()
         model.evaluate(test_images, test_labels, batch_size=500, verbose=0)
         told["evaluate"] += time.perf_counter() - trained
