@@ -48,6 +48,9 @@ def test_where_nothing_is_scheduled_only_the_last_run_and_the_free_space_count(s
     monkeypatch.setattr(module, "MIN_FREE", 1 << 60)
     (wrong,) = status_of()[1]
     assert re.fullmatch(r"only [\d.]+ GB free in .+/data", wrong)
+    (tmp_path / "prefect.db").touch()  # a server was used here
+    wrong, _ = status_of()[1]
+    assert wrong.startswith("no Prefect server is running here: start one with `make server`")
 
 
 def test_where_something_is_wrong_the_command_says_so_and_returns_1(status_of, tmp_path, capsys):
@@ -65,13 +68,6 @@ def test_how_the_last_run_ended_is_said_on_one_line_and_that_one_is_at_work(stat
     assert status_of()[1] == ["the last run died: its process was killed"]
     with recorded(tmp_path / "data", command=""):
         assert status_of()[0]["now"] == "a run is active"
-
-
-def test_a_server_that_was_used_here_and_does_not_run_is_said(status_of, tmp_path):
-    run(tmp_path)
-    (tmp_path / "prefect.db").touch()
-    (wrong,) = status_of()[1]
-    assert wrong.startswith("no Prefect server is running here: start one with `make server`")
 
 
 def test_the_next_run_of_each_schedule_is_said_and_that_no_worker_is_there(status_of, url):
