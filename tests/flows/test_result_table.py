@@ -64,7 +64,9 @@ def test_it_says_last_where_page_and_model_are_and_what_was_done(settings, tmp_p
     assert unknown.endswith("\nDone (2 min 5 s).\n")
 
 
-def test_at_a_terminal_sentences_are_wrapped_and_the_winner_is_bold(settings, tmp_path, printed):
+def test_at_a_terminal_sentences_are_wrapped_the_winner_is_bold_and_of_three_each_is_compared_with_it(
+    settings, tmp_path, printed
+):
     artifact = report(tmp_path, "dropout", "baseline", "logistic")
     text = printed(artifact, settings, force_terminal=True, width=80)
     assert "Keep the \033[1mdropout\033[0m network: 93.33%" in text
@@ -72,12 +74,8 @@ def test_at_a_terminal_sentences_are_wrapped_and_the_winner_is_bold(settings, tm
     plain = text.replace("\033[1m", "").replace("\033[0m", "")
     assert max(map(len, plain.splitlines()[:-3])) <= 80
     assert plain.split() == printed(artifact, settings).split()
-
-
-def test_of_three_networks_the_table_says_how_each_compares_with_the_winner(tmp_path):
-    rows = numbers(report(tmp_path, "dropout", "baseline", "logistic"))
-    assert [row["vs dropout"] for row in rows] == ["", "−0.81", "0.69"]
-    assert "vs dropout" not in numbers(report(tmp_path, "dropout", "baseline"))[0]
+    assert [row["vs dropout"] for row in numbers(artifact)] == ["", "−0.81", "0.69"]
+    assert "vs dropout" not in printed(report(tmp_path, "dropout", "baseline"), settings)
 
 
 def test_a_search_and_a_study_say_whose_numbers_they_show(settings, tmp_path, printed):
