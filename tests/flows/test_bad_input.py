@@ -29,7 +29,6 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "options", "sentence"),
     [
-        (Settings, ["--epoch", "3"], "unknown option --epoch. Did you mean --epochs?"),
         (Settings, ["--epochs"], "--epochs: expected one argument; see --help"),
         (Settings, ["--prune", "0"], "--prune: must be 1 or more (got 0)"),
         (Settings, ["--verfy"], "unknown option --verfy. Did you mean --verify?"),
