@@ -64,9 +64,7 @@ def test_it_says_last_where_page_and_model_are_and_what_was_done(settings, tmp_p
     assert unknown.endswith("\nDone (2 min 5 s).\n")
 
 
-def test_at_a_terminal_sentences_are_wrapped_the_winner_is_bold_and_of_three_each_is_compared_with_it(
-    settings, tmp_path, printed
-):
+def test_at_a_terminal_sentences_are_wrapped_the_winner_bold_and_others_compared_with_it(settings, tmp_path, printed):
     artifact = report(tmp_path, "dropout", "baseline", "logistic")
     text = printed(artifact, settings, force_terminal=True, width=80)
     assert "Keep the \033[1mdropout\033[0m network: 93.33%" in text
