@@ -1,20 +1,16 @@
-"""What the benchmarks share: figures with their spread, pairs of measurements, and runs of programs."""
+"""What the benchmarks share: figures with their spread, and pairs of measurements."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from tasks.pipeline.provenance import cores
 from tasks.settings.presets import PROCESSOR
-from tasks.settings.settings import PROJECT
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "prefect", "great-expectations")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # what the arithmetic of a training can be made of
@@ -44,13 +40,6 @@ def pairwise(one: Callable[[], float], other: Callable[[], float], times: int) -
         took = {each: each() for each in ((other, one) if turn % 2 else (one, other))}
         ratios.append(took[one] / took[other])
     return ratios
-
-
-def printed_by(*command: str, **environment: str) -> Any:
-    """Run a Python program to its end, and return the JSON that it prints on its last line."""
-    command, environment = (sys.executable, *command), os.environ | environment
-    done = subprocess.run(command, cwd=PROJECT, env=environment, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def machine() -> dict[str, Any]:

@@ -38,11 +38,7 @@ def main(recipe: dict) -> None:
     for name, epochs in recipe["epochs"].items():
         keras.utils.set_random_seed(0)
         model = networks()[name].build()
-        model.compile(
-            keras.optimizers.Adam(recipe.get("learning_rate", 0.001)),
-            loss="sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-        )
+        model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         moments.clear()
         how = {"batch_size": recipe["batch_size"], "validation_split": 0.1, "verbose": 0}
         if first := recipe.get("warm_up"):

@@ -7,6 +7,8 @@ plain Keras spends some seconds on each epoch besides, which in a short one look
 import contextlib
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ from tasks.evaluation.article import ARTICLE
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.workers import run
 from tasks.settings.settings import PROJECT, Settings
-from tests.benchmarks.figures import Figure, pairwise, printed_by
+from tests.benchmarks.figures import Figure, pairwise
 from tests.training_worker import train_network
 
 RAW = PROJECT / "data" / "raw" / FASHION_MNIST.name
@@ -51,18 +53,18 @@ def measure(quick: bool) -> Iterator[tuple[str, Figure]]:
             yield what, Figure(ratios, "×", "≥ 1" if available > 1 else "")
 
 
-def prepare(folder: Path, images: int, validated: float = 0.1) -> Path:
-    """Fill a folder with the first real images, as the node of this name would, a share of them for validation."""
+def prepare(folder: Path, images: int) -> Path:
+    """Fill a folder with the first real images, as the node of this name would, a tenth of them for validation."""
     folder.mkdir(exist_ok=True)
-    cut = round(images * (1 - validated))
+    cut = round(0.9 * images)
     for split, chosen in (("train", slice(0, cut)), ("validation", slice(cut, images))):
         save_array(folder / f"{split}_images.npy", scale(read_idx(RAW / "train-images-idx3-ubyte")[chosen]))
         save_array(folder / f"{split}_labels.npy", read_idx(RAW / "train-labels-idx1-ubyte")[chosen])
     return folder
 
 
-def ours(network: str, prepared: Path, precision: str, **changes: Any) -> float:
-    """Train as a run does, and return the last epoch's seconds."""
+def ours(network: str, prepared: Path, precision: str) -> float:
+    """Train as a run does, with the article's batches and rate, and return the last epoch's seconds."""
     ends = []
 
     def progress(done: float, total: float, note: str, milestone: bool, history: Any = None) -> None:
@@ -70,7 +72,8 @@ def ours(network: str, prepared: Path, precision: str, **changes: Any) -> float:
             ends.append(time.perf_counter())
 
     with tempfile.TemporaryDirectory() as scratch:
-        how = training_of(network, precision=precision, threads=cores()) | changes
+        recipe = {"epochs": EPOCHS, "batch_size": ARTICLE_S_BATCH, "learning_rate": 0.001, "schedule": "constant"}
+        how = {"network": network, "architecture": {}, "precision": precision, "threads": cores(), **recipe}
         run(partial(train_on, os.sched_getaffinity(0), Path(scratch), prepared, **how), progress=progress)
     return ends[-1] - ends[-2]
 
@@ -79,12 +82,6 @@ def train_on(available: set[int], *arguments: Any, **how: Any) -> dict[str, Any]
     """Train in this worker on these cores: it was forked from a process that may use all."""
     os.sched_setaffinity(0, available)
     return train_network(*arguments, **how)
-
-
-def training_of(network: str, **changes: Any) -> dict[str, Any]:
-    """Return how a network is trained with the article's batches and rate."""
-    recipe = {"epochs": EPOCHS, "batch_size": ARTICLE_S_BATCH, "learning_rate": 0.001, "schedule": "constant"}
-    return {"network": network, "architecture": {}, **recipe, **changes}
 
 
 def both(prepared: Path, at_once: int) -> float:
@@ -103,7 +100,9 @@ def plain(network: str, images: int) -> float:
 
 def plain_keras(recipe: dict[str, Any]) -> dict[str, Any]:
     """Run the plain script, and return what it took."""
-    return printed_by("-m", "tests.benchmarks.plain_keras", json.dumps({"raw": str(RAW), **recipe}))
+    command = [sys.executable, "-m", "tests.benchmarks.plain_keras", json.dumps({"raw": str(RAW), **recipe})]
+    done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @contextlib.contextmanager
