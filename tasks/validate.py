@@ -188,6 +188,7 @@ def _batches(frames: dict[str, "pd.DataFrame"]) -> dict[str, Any]:
 
 
 def _ask(check: Check, batch: Any) -> tuple[bool, dict[str, Any]]:
+    """Return whether the batch meets an expectation, and what Great Expectations found; its error names the check."""
     from great_expectations import expectations
 
     outcome = batch.validate(
@@ -198,6 +199,9 @@ def _ask(check: Check, batch: Any) -> tuple[bool, dict[str, Any]]:
             "unexpected_index_column_names": [] if check.split == "both" else ["index"],
         },
     ).to_json_dict()
+    if not outcome["result"]:
+        fault, *_ = outcome["exception_info"].values()
+        raise RunError(f"{check.sentence}: {fault['exception_message']}")
     return outcome["success"], outcome["result"]
 
 

@@ -40,7 +40,8 @@ REMEDIES = {
 def describe(error: OSError) -> str:
     """Return what the system refused, where, and what to do about it."""
     where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{(error.strerror or str(error)).lower()}{REMEDIES.get(error.errno or 0, '')}"
+    why = (error.strerror or "").lower() or str(error)  # a message of one's own may name a path
+    return f"{where}{why}{REMEDIES.get(error.errno or 0, '')}"
 
 
 def reason(error: Exception) -> str:

@@ -12,7 +12,9 @@ from functools import cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tasks.formatting import join_words
 from tasks.pipeline import PROJECT
+from tasks.pipeline.errors import UserError
 from tasks.pipeline.node import CUSTOM, NETWORKS, import_by_name
 
 if TYPE_CHECKING:
@@ -38,6 +40,13 @@ class Network(NamedTuple):
 
 @cache
 def networks() -> dict[str, Network]:
-    """Return every network by its name."""
+    """Return every network by its name.
+
+    Raises:
+        UserError: a file does not say how many epochs each preset gives its network.
+    """
     modules = {name: import_by_name(f"{NETWORKS}.{name}") for name in NAMES}
+    for name, of in modules.items():
+        if missing := CUSTOM_EPOCHS.keys() - getattr(of, "EPOCHS", {}).keys():
+            raise UserError(f"tasks/networks/{name}.py: EPOCHS lacks {join_words(sorted(missing))}")
     return {name: Network(of.build, of.EPOCHS, getattr(of, "RECIPE", {})) for name, of in modules.items()}

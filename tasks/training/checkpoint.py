@@ -24,11 +24,11 @@ class Checkpoint:
 
     step: int  # updates of the weights so far
     state: dict[str, Any]  # what is not in a variable: the history, the running figures
-    variables: list[np.ndarray]  # of the model, then of the optimizer
+    variables: list[np.ndarray]  # of the model, then of the optimizer; of trees, their bytes
 
 
 def save_checkpoint(checkpoints: Checkpoints, checkpoint: Checkpoint) -> None:
-    """Keep a checkpoint, whole or not at all, and remove those before the last one."""
+    """Keep a checkpoint, whole or not at all, and remove all but the last two."""
     state = json.dumps({"step": checkpoint.step, "state": checkpoint.state}).encode()
     buffer = io.BytesIO()
     np.savez(buffer, *checkpoint.variables, state=np.frombuffer(state, np.uint8))

@@ -7,7 +7,7 @@ from tasks.data.dataset import Expectations
 from tasks.data.idx import read_idx
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
-from tasks.validate import check_images, stop_if_critical, validate
+from tasks.validate import Check, _between, check_images, stop_if_critical, validate
 
 SPLITS = ("train", "test")
 
@@ -112,6 +112,13 @@ def test_a_damage_fails_its_expectations(arrays, data_set, damage, failures):
         labels = results["Labels are 0–9 (train)"]
         assert labels["offending"] == 4
         assert labels["failing_samples"] == [{"index": at, "value": 11} for at in (5, 9, 17)]
+
+
+def test_a_check_of_a_column_that_is_not_there_is_named(arrays, data_set, monkeypatch):
+    wrong = Check("train", "warning", "No dark images (train)", *_between("brightness", 5, 255))
+    monkeypatch.setattr("tasks.validate._checks", lambda _: [wrong])
+    with pytest.raises(RunError, match=r'^No dark images \(train\): .*"brightness".* does not exist'):
+        check_images(arrays, data_set, identical=True)
 
 
 def test_every_expectation_is_shown_able_to_fail(passed):

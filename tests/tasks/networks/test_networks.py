@@ -9,9 +9,7 @@ pytestmark = pytest.mark.usefixtures("tensorflow")
     ("name", "parameters"),
     [("baseline", 2_076_554), ("dropout", 503_690), ("logistic", 7_850), ("residual", 1_943_722)],
 )
-def test_a_network_has_the_parameters_that_its_docstring_says_and_in_mixed_precision_a_softmax_in_float32(
-    name, parameters
-):
+def test_a_network_has_as_many_parameters_as_before_and_in_mixed_precision_a_softmax_in_float32(name, parameters):
     import keras
 
     keras.config.set_dtype_policy("mixed_bfloat16")
