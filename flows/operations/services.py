@@ -24,7 +24,7 @@ from flows.operations.crashed_runs import FLOW_RUN_ID_ENV, mark_crashed_runs
 from flows.operations.processes import SERVICE_ENV, find_service, kill_service
 from flows.operations.server_client import deployments, find, request, require_api, seconds_of
 from tasks.pipeline import PROJECT
-from tasks.pipeline.errors import RunError, UserError, describe
+from tasks.pipeline.errors import RunError, UserError, describe, reason
 from tasks.pipeline.staging import write_whole
 
 PORT = HOME / "port"  # the server's last one
@@ -69,8 +69,8 @@ def start_server() -> str:
             try:
                 socket.create_server(("127.0.0.1", its_port)).close()
             except OSError as error:
-                why = (error.strerror or "").lower()
-                raise UserError(f"port {its_port}: {why}; choose another: make server PORT=…") from error
+                why = f"port {its_port}: {reason(error).lower()}"
+                raise UserError(f"{why}; choose another: make server PORT=…") from error
             _start(name, command, settings, partial(listens, its_port))
             if name == "server":
                 write_whole(PORT, str(port).encode())  # cron and the next shell do not know the port that was given

@@ -68,7 +68,7 @@ def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
         artifacts.create_table_artifact(numbers(artifact), "comparison", legend)
         artifacts.create_markdown_artifact(sentences, "verdict", "Which network to keep, and why.")
         artifacts.create_link_artifact(link, "Report", "report", "The report on this run.")
-    except Exception as error:
+    except Exception as error:  # whatever Prefect raises: the report is published
         get_run_logger().warning("the Prefect server refused the run's result (%s)", error)
     return link
 

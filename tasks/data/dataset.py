@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from tasks.pipeline.errors import UserError
+from tasks.pipeline.errors import UserError, reason
 
 UNKNOWN = "unknown"
 PLAIN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # no folder, nothing hidden
@@ -127,7 +127,7 @@ def load_data_set(name_or_path: str) -> DataSet:
         data_set = DataSet.model_validate_json(Path(name_or_path).read_bytes())
     except OSError as error:
         wanted = "must be fashion-mnist or a JSON file"
-        raise UserError(f"--dataset {wanted} (got {name_or_path}: {(error.strerror or str(error)).lower()})") from error
+        raise UserError(f"--dataset {wanted} (got {name_or_path}: {reason(error).lower()})") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"

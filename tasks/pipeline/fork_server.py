@@ -68,6 +68,7 @@ def ensure_server() -> None:
         try:
             short = len(tempfile.gettempdir()) <= LONGEST_TMPDIR
             folder = tempfile.mkdtemp(prefix="pymp-", dir=None if short else "/tmp")  # noqa: S108
+            # Where multiprocessing puts its sockets: by itself it would take TMPDIR, however long.
             multiprocessing.current_process()._config["tempdir"] = folder  # type: ignore[attr-defined]
             for name, value in {**_environment, SOCKET_FOLDER: folder}.items():
                 os.environ.pop(name, None)

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, Field
 
 from tasks.pipeline import PROJECT
-from tasks.pipeline.errors import RunError, UserError
+from tasks.pipeline.errors import RunError, UserError, reason
 from tasks.pipeline.reading import printable
 
 EXPECTED = "expected is a Keras model that takes images of 28×28×1 and gives ten probabilities"
@@ -59,7 +59,7 @@ class UserFunction(BaseModel, frozen=True):
             content = path.read_bytes()
             tree = ast.parse(content, place)
         except OSError as error:
-            raise UserError(f"--network-file {path}: {(error.strerror or str(error)).lower()}") from error
+            raise UserError(f"--network-file {path}: {reason(error).lower()}") from error
         except (SyntaxError, ValueError) as error:
             raise UserError(f"--network-file {path}: {error}") from error
         functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]

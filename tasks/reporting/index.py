@@ -29,7 +29,7 @@ DIFFERENCES = {  # by unit: the scale, decimals and unit of a difference
 
 def render_index(reports_dir: Path) -> str:
     """Return the index of the pages in a folder; what cannot be read is listed as that."""
-    runs = [_entry(page) for page in sorted(reports_dir.glob(PAGES), reverse=True)]
+    runs = [_entry(path) for path in sorted(reports_dir.glob(PAGES), reverse=True)]
     networks = sorted({name for run in runs for name in run["networks"]})
     fields = ("when", "title", "choice", "settings", "versions", "values")
     compared = [{field: run[field] for field in fields} for run in runs if run["values"]]
@@ -46,14 +46,14 @@ def render_index(reports_dir: Path) -> str:
     )
 
 
-def _entry(page: Path) -> dict[str, Any]:
+def _entry(path: Path) -> dict[str, Any]:
     """Return what the index says of a page, from its report data."""
-    when = f"{page.name[:4]}-{page.name[4:6]}-{page.name[6:8]} {page.name[9:11]}:{page.name[11:13]}\xa0UTC"
-    entry: dict[str, Any] = {"page": page.name, "when": when, "title": f"{when} ({page.stem[-8:]})", "verdict": ""}
+    when = f"{path.name[:4]}-{path.name[4:6]}-{path.name[6:8]} {path.name[9:11]}:{path.name[11:13]}\xa0UTC"
+    entry: dict[str, Any] = {"page": path.name, "when": when, "title": f"{when} ({path.stem[-8:]})", "verdict": ""}
     entry |= {"recipe": "No numbers", "command": "", "same": "", "networks": [], "study": False}
     entry |= {"accuracy": {}, "settings": {}, "versions": {}, "values": {}}
     try:
-        data = read_json(page.with_suffix(".json"))
+        data = read_json(path.with_suffix(".json"))
         if "failed" in data:
             why = f"Data refused: {data['failed'][0]['failure']}"
             return entry | {"verdict": why, "recipe": f"{data['data_set']} · refused"}

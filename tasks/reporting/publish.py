@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from tasks.pipeline.artifact import Artifact
-from tasks.pipeline.errors import RunError
+from tasks.pipeline.errors import RunError, reason
 from tasks.pipeline.staging import clean_up, write_whole
 from tasks.reporting import INDEX, LATEST, LIVE, PAGES
 
@@ -50,8 +50,8 @@ def _publish(artifact: Artifact, newest: Path, page: bytes, numbers: bytes) -> P
             write_whole(path, page)
         list_pages(reports_dir)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise RunError(f"the report cannot be put into {reports_dir}: {why}; choose another --reports-dir") from error
+        remedy = "choose another --reports-dir"
+        raise RunError(f"the report cannot be put into {reports_dir}: {reason(error).lower()}; {remedy}") from error
     return target
 
 

@@ -79,7 +79,7 @@ def enlarged(folder: Path, times: int) -> Path:
 
 
 def make(label: str, settings: Settings) -> None:
-    """Make a node's artifact, and what it needs, unless it stands; then exit."""
+    """Make a node's artifact, and what it needs, unless they are up to date; then exit."""
 
     def run(node: Any, network: str | None = None, after: Any = None, **inputs: Any) -> Any:
         artifact, _ = node.run(settings, network, inputs, silent)

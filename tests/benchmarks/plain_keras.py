@@ -28,7 +28,7 @@ def main(recipe: dict) -> None:
     order = np.random.default_rng(0).permutation(len(images))[: recipe.get("limit")]
     images, labels = images[order], labels[order]
     loaded = time.perf_counter()
-    told = {"start": started - began, "load": loaded - started, "epochs": {}, "evaluate": 0.0}
+    measured = {"start": started - began, "load": loaded - started, "epochs": {}, "evaluate": 0.0}
     moments: list[float] = []  # at which an epoch begins or ends
 
     def note(*_: object) -> None:
@@ -44,11 +44,11 @@ def main(recipe: dict) -> None:
         if first := recipe.get("warm_up"):
             model.fit(images[:first], labels[:first], **how)
         model.fit(images, labels, epochs=epochs, callbacks=[timed], **how)
-        told["epochs"][name] = [end - begin for begin, end in zip(moments[::2], moments[1::2], strict=True)]
+        measured["epochs"][name] = [end - begin for begin, end in zip(moments[::2], moments[1::2], strict=True)]
         trained = time.perf_counter()
         model.evaluate(test_images, test_labels, batch_size=500, verbose=0)
-        told["evaluate"] += time.perf_counter() - trained
-    print(json.dumps(told))
+        measured["evaluate"] += time.perf_counter() - trained
+    print(json.dumps(measured))
 
 
 FILES = [f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]

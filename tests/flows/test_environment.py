@@ -43,6 +43,7 @@ def test_the_smoke_preset_on_the_real_data_depends_on_nothing_that_the_user_has_
     (tmp_path / ".env").write_text("PREFECT_API_URL=http://127.0.0.1:9/api\nPREFECT_SERVER_API_AUTH_STRING=a:b\n")
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     hostile = {
+        "PATH": os.environ["PATH"],
         "HOME": str(home),
         "http_proxy": "http://127.0.0.1:9",
         "no_proxy": "example.org",
@@ -55,15 +56,9 @@ def test_the_smoke_preset_on_the_real_data_depends_on_nothing_that_the_user_has_
     }
     raw = PROJECT / "data" / "raw" / FASHION_MNIST.name
     fetch(FASHION_MNIST, raw, Settings().source_folder, silent)
-    options = ["--preset", "smoke", "--source", str(raw), "--data-dir", "data", "--reports-dir", "reports"]
-    done = subprocess.run(
-        [sys.executable, str(PROJECT / "flows" / "main.py"), *options],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], **hostile},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    options = ["--preset", "smoke", "--source", raw, "--data-dir", "data", "--reports-dir", "reports"]
+    command = [sys.executable, PROJECT / "flows" / "main.py", *options]
+    done = subprocess.run(command, cwd=tmp_path, env=hostile, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("Done: 9 of 9 steps ran, 0 reused (")
     assert "This run used only 2,000 of the 60,000 training images" in done.stdout

@@ -19,7 +19,7 @@ from tests import worker_functions as nodes
         (nodes.die, "its process was killed by SIGKILL (out of memory?)", "", 3),
     ],
 )
-def test_a_failure_ends_as_a_sentence_a_fault_is_told_with_its_traceback_and_what_was_killed_is_tried_again_twice(
+def test_a_failure_ends_as_a_sentence_a_fault_has_its_traceback_and_what_was_killed_is_tried_again_twice(
     server, tmp_path, monkeypatch, of_node, why, detail, tries
 ):
     heard = []
@@ -33,10 +33,10 @@ def test_a_failure_ends_as_a_sentence_a_fault_is_told_with_its_traceback_and_wha
     with temporary_settings({PREFECT_API_URL: server.url, PREFECT_LOGGING_TO_API_ENABLED: False}):
         state, message = alone()
     assert (state, message) == ("FAILED", f"{of_node.name}: {why}")
-    told = [event for event in heard if event.kind == "failed"]
-    assert [event.note for event in told] == [message] * tries
-    assert all(detail in event.detail for event in told)
-    assert all(("Traceback" in event.detail) == (of_node is nodes.divide) for event in told)
+    failures = [event for event in heard if event.kind == "failed"]
+    assert [event.note for event in failures] == [message] * tries
+    assert all(detail in event.detail for event in failures)
+    assert all(("Traceback" in event.detail) == (of_node is nodes.divide) for event in failures)
 
 
 def test_on_a_cluster_every_machine_uses_the_arithmetic_that_the_run_chose(monkeypatch):

@@ -45,7 +45,7 @@ def test_a_run_whose_worker_is_killed_ends_on_another_from_the_last_checkpoint(s
     mine, hub, one, two = machines = [machine(tmp_path / name) for name in ("mine", "hub", "one", "two")]
     bucket = tmp_path / "served" / "bucket"
 
-    def told():
+    def logged():
         return "\n".join((machine / "log").read_text()[-3000:] for machine in machines)
 
     with contextlib.ExitStack() as stack:
@@ -62,12 +62,12 @@ def test_a_run_whose_worker_is_killed_ends_on_another_from_the_last_checkpoint(s
         workers = {each: start(each, *worker) for each in (one, two)}
         where = ("--engine", "dask", "--scheduler", scheduler, "--store", "s3://bucket/artifacts")
         run = start(mine, "flows/main.py", *RUN, *where)
-        wait_until(lambda: any(leaves_a_checkpoint(each, bucket) for each in workers), 120, told)
+        wait_until(lambda: any(leaves_a_checkpoint(each, bucket) for each in workers), 120, logged)
         killed = next(each for each in workers if leaves_a_checkpoint(each, bucket))
         training = children_of(workers[killed].pid)
         workers[killed].kill()
         wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in training), 10)
-        assert run.wait(timeout=240) == 0, told()
+        assert run.wait(timeout=240) == 0, logged()
     assert (mine / "reports" / "latest.html").is_file()
     assert "goes on after epoch" in ((one if killed is two else two) / "log").read_text()
     assert not (mine / "data" / "train").exists()  # this machine has only what it needs
