@@ -1,0 +1,123 @@
+"""What the commands on a trained model share: which model, how their options are read, and how they end."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tasks.formatting import nearest, option_of
+from tasks.pipeline.errors import RunError, UserError, describe
+from tasks.pipeline.reading import printable
+from tasks.settings.options import Folder, facts_of
+
+
+class ModelOptions(BaseModel):
+    """Which model a command is about."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    program: ClassVar[str]
+    examples: ClassVar[str]
+    positional: ClassVar[str] = ""  # the option that takes what stands without a name
+
+    model: str | None = None
+    """a network of the newest comparison, or the name of a trained one, such as dropout-46e8fc89dd296f5c"""
+    champion: bool = False
+    """the champion; refused where there is none"""
+    data_dir: Folder = Field(Path("data"), validate_default=True)
+    """folder for artifacts"""
+
+    @model_validator(mode="after")
+    def _one_model(self) -> ModelOptions:
+        if self.model and self.champion:
+            raise ValueError("give --model or --champion, not both")
+        return self
+
+
+Kind = TypeVar("Kind", bound=ModelOptions)
+
+
+def main(work: Callable[[Kind], int], kind: type[Kind]) -> NoReturn:
+    """Read the options, do the work, and exit with the status that it returns."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # where a terminal lacks a sign
+    try:
+        status = work(read_options(kind))
+        sys.stdout.flush()
+    except (RunError, UserError) as error:
+        status = fail(error)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        status = 0
+    except OSError as error:
+        status = fail(RunError(describe(error)))
+    sys.stderr.flush()
+    os._exit(status)  # TensorFlow's threads are not waited for
+
+
+def fail(error: RunError | UserError) -> int:
+    """Say what is wrong, and return the exit status."""
+    sys.stdout.flush()
+    print("error:", "\n".join(map(printable, str(error).split("\n"))), file=sys.stderr)
+    return error.exit_status
+
+
+def read_options(kind: type[Kind], arguments: list[str] | None = None) -> Kind:
+    """Return the options that the command line gives.
+
+    Raises:
+        UserError: one is unknown, or its value cannot be used.
+    """
+    try:
+        known, unknown = parser_of(kind).parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise UserError(f"{str(error).removeprefix('argument ')}; see --help") from error
+    if unknown:
+        wrong = unknown[0].partition("=")[0]
+        meant = nearest(wrong, map(option_of, kind.model_fields))
+        raise UserError(f"unknown option {wrong}" + (f". Did you mean {meant}?" if meant else "; see --help"))
+    given = vars(known)
+    for name in {"data_dir", "output"} & given.keys():
+        given[name] = str(Path.cwd() / given[name])
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "".join(f"{option_of(str(part))} " for part in first["loc"][:1])
+        raise UserError(f"{name}{first['msg'].removeprefix('Value error, ')}") from error
+
+
+def parser_of(kind: type[ModelOptions]) -> argparse.ArgumentParser:
+    """Return the parser of these options."""
+    parser = argparse.ArgumentParser(
+        prog=kind.program,
+        usage=f"{kind.program} {f'{kind.positional.upper()} ' if kind.positional else ''}[options]",
+        description=(kind.__doc__ or "").partition("\n")[0],
+        epilog=kind.examples,
+        exit_on_error=False,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for name, described in kind.model_json_schema()["properties"].items():
+        facts, meaning = facts_of(described), described["description"].replace("%", "%%")
+        how: dict[str, Any] = {"help": meaning}
+        if facts["type"] == "boolean":
+            how["action"] = "store_true"
+        elif facts["type"] == "array" and name == kind.positional:
+            how["nargs"] = "*"
+        elif facts["type"] == "array":
+            choices = facts["items"].get("enum")
+            how |= {"action": "append", "metavar": "|".join(choices) if choices else name.upper()}
+        else:
+            how["metavar"] = "FOLDER" if facts.get("format") == "path" else "NAME"
+        parser.add_argument(name if name == kind.positional else option_of(name), **how)
+    return parser

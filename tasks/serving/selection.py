@@ -1,0 +1,189 @@
+"""Selection: which trained model is meant, and the comparison that it comes from; every byte verified before use."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tasks.data.dataset import DataSet
+from tasks.evaluation.metrics import Metrics
+from tasks.formatting import suggest
+from tasks.pipeline import PROJECT
+from tasks.pipeline.artifact import FORMAT, MANIFEST, Artifact, verify
+from tasks.pipeline.cache_key import label_of
+from tasks.pipeline.champions import Champion, champions
+from tasks.pipeline.errors import RunError, UserError
+from tasks.pipeline.reading import read_json
+from tasks.pipeline.run_records import Record, records
+from tasks.pipeline.store import Store
+from tasks.pipeline.user_module import UserFunction
+
+TRAINING = re.compile(r"(\w[\w.-]*)-[0-9a-f]{16}")  # the folder of a training
+NETWORK_FILE = "--network-file"
+
+
+@dataclass(frozen=True)
+class SelectedModel:
+    """A trained network, and the comparison that measured it."""
+
+    data_dir: Path
+    network: str
+    compare: Artifact
+    train: Artifact
+    evaluate: Artifact
+    command: str  # of the run that compared; empty if that is no longer on record
+    champion: Champion | None  # if it is the one in use
+
+    @property
+    def name(self) -> str:
+        """The network and the key of its training, such as dropout-46e8fc89dd296f5c."""
+        return self.train.folder.name
+
+    @property
+    def is_winner(self) -> bool:
+        """Whether its comparison keeps it."""
+        return self.compare.summary["winner"] == self.network
+
+    @property
+    def tta(self) -> str:
+        """The test-time augmentation with which it was evaluated."""
+        return self.evaluate.manifest["cache_key"]["settings"].get("tta", "none")
+
+    @cached_property
+    def metrics(self) -> dict[str, Metrics]:
+        """What was measured of it, by split."""
+        return {split: Metrics(**of) for split, of in self.evaluate.json("metrics.json").items()}
+
+    @cached_property
+    def prepare(self) -> Artifact:
+        """The splits that it was trained, chosen and tested on."""
+        return _verified(self._prepare)
+
+    @cached_property
+    def download(self) -> Artifact:
+        """The files of its data set."""
+        prepare = Artifact.at(self._prepare)  # what it was made of; its images are not read
+        return _verified(_folder_of(self.data_dir, "download", prepare.manifest["cache_key"]["inputs"]["download"]))
+
+    @property
+    def _prepare(self) -> Path:
+        return _folder_of(self.data_dir, "prepare", self.compare.manifest["cache_key"]["inputs"]["prepare"])
+
+    @property
+    def data_set(self) -> DataSet:
+        """The specification of its data set."""
+        return DataSet(**self.download.manifest["cache_key"]["settings"]["data_set"])
+
+    @property
+    def own_network(self) -> UserFunction | None:
+        """The user's function that built it; none of a built-in network.
+
+        Raises:
+            RunError: which file that was is no longer on record.
+        """
+        known = self.train.manifest["cache_key"]["settings"].get("own_network")
+        if not known:
+            return None
+        words = shlex.split(self.command)
+        if NETWORK_FILE not in words:
+            raise RunError(
+                f"which file built {self.name} is not on record in {self.data_dir}; run its comparison again"
+            )
+        path = words[words.index(NETWORK_FILE) + 1].rpartition(":")[0]
+        return UserFunction(path=PROJECT / path, **known)
+
+
+def select_model(data_dir: Path, model: str | None = None, *, champion: bool = False) -> SelectedModel:
+    """Return the champion or, if there is none, the winner of the newest comparison; or the model that is named.
+
+    `model` is a network of the newest comparison, or the folder of a training, such as dropout-46e8fc89dd296f5c.
+
+    Raises:
+        UserError: there is no comparison yet, no champion, or no such model.
+        RunError: something of it is damaged, or no longer there.
+    """
+    known = list(records(data_dir))
+    in_use = next(reversed(champions(data_dir).champions), None)
+    if champion and not in_use:
+        raise UserError(f"--champion: there is none in {data_dir}; a run with --challenge yes makes one")
+    if model and (training := TRAINING.fullmatch(model)):
+        compare, network = _comparison_of(data_dir, "train", model), training[1]
+    elif in_use and not model:
+        compare, network = _comparison_of(data_dir, "evaluate", in_use.evaluate), in_use.network
+    else:
+        compare = _newest_comparison(data_dir, known)
+        network = model or compare.summary["winner"]
+        compared = compare.json("comparison.json")["ranking"]
+        if network not in compared:
+            raise UserError(f"--model: {network} is not in the newest comparison{suggest(network, compared)}")
+    return _selected(data_dir, compare, network, known, in_use)
+
+
+def _newest_comparison(data_dir: Path, known: list[Record]) -> Artifact:
+    completed = (record.keys for record in known if record.content["state"] == "completed")
+    newest = next((keys["compare"] for keys in completed if "compare" in keys), None)
+    if not newest:
+        raise UserError(f"there is no comparison in {data_dir} yet; python flows/main.py makes one")
+    return _verified(data_dir / "compare" / newest)
+
+
+def _comparison_of(data_dir: Path, node: str, folder: str) -> Artifact:
+    """Return the newest comparison that used this training or evaluation."""
+    used = _verified(data_dir / node / folder)
+    label = label_of(node, used.manifest["network"])
+    found = [
+        (manifest["made"]["at"], folder)
+        for folder, manifest in _manifests(data_dir, "compare")
+        if manifest["cache_key"]["inputs"].get(label) == used.digest
+    ]
+    if not found:
+        raise RunError(f"the comparison of {folder} is not in {data_dir}; run it again")
+    return _verified(max(found)[1])
+
+
+def _selected(
+    data_dir: Path, compare: Artifact, network: str, known: list[Record], in_use: Champion | None
+) -> SelectedModel:
+    inputs = compare.manifest["cache_key"]["inputs"]
+    train, evaluate = (
+        _verified(_folder_of(data_dir, node, inputs[label_of(node, network)])) for node in ("train", "evaluate")
+    )
+    champion = in_use if in_use and in_use.train == train.digest else None
+    commands = [record.content["command"] for record in known if record.keys.get("compare") == compare.key]
+    command = next(iter([*commands, champion.command if champion else ""]))
+    return SelectedModel(data_dir, network, compare, train, evaluate, command, champion)
+
+
+def _manifests(data_dir: Path, node: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Give each artifact of a node with its manifest, unverified; none of older code or unreadable."""
+    for folder in Store(data_dir).artifacts():
+        if folder.parent.name == node:
+            with contextlib.suppress(OSError, ValueError):
+                manifest = read_json(folder / MANIFEST)
+                if manifest["format"] == FORMAT:
+                    yield folder, manifest
+
+
+def _folder_of(data_dir: Path, node: str, digest: str) -> Path:
+    """Return the folder of the artifact of that content.
+
+    Raises:
+        RunError: there is none.
+    """
+    found = next((folder for folder, manifest in _manifests(data_dir, node) if manifest["digest"] == digest), None)
+    if not found:
+        raise RunError(f"the artifact of {node} that this model needs is not in {data_dir}; run its comparison again")
+    return found
+
+
+def _verified(folder: Path) -> Artifact:
+    found = verify(folder, folder.parent.name)
+    if isinstance(found, Artifact):
+        return found
+    raise RunError(f"{folder} is damaged ({found.reason}); python flows/main.py makes it anew")
