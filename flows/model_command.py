@@ -7,7 +7,8 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, TypeVar
 
@@ -47,6 +48,8 @@ Kind = TypeVar("Kind", bound=ModelOptions)
 def main(work: Callable[[Kind], int], kind: type[Kind]) -> NoReturn:
     """Read the options, do the work, and exit with the status that it returns."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)  # ours; what TensorFlow says as it starts goes nowhere
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # where a terminal lacks a sign
@@ -61,6 +64,21 @@ def main(work: Callable[[Kind], int], kind: type[Kind]) -> NoReturn:
         status = fail(RunError(describe(error)))
     sys.stderr.flush()
     os._exit(status)  # TensorFlow's threads are not waited for
+
+
+@contextmanager
+def working(what: str, *, beside_output: bool = False) -> Iterator[Callable[[str], None]]:
+    """Show at a terminal what is going on; give a function that says how far it is.
+
+    `beside_output`: results are printed meanwhile, so nothing is shown where these go to the same terminal.
+    """
+    if not sys.stderr.isatty() or (beside_output and sys.stdout.isatty()):
+        yield lambda _: None
+        return
+    from rich.console import Console
+
+    with Console(file=sys.stderr).status(what) as status:
+        yield status.update
 
 
 def fail(error: RunError | UserError) -> int:
@@ -82,7 +100,7 @@ def read_options(kind: type[Kind], arguments: list[str] | None = None) -> Kind:
         raise UserError(f"{str(error).removeprefix('argument ')}; see --help") from error
     if unknown:
         wrong = unknown[0].partition("=")[0]
-        meant = nearest(wrong, map(option_of, kind.model_fields))
+        meant = nearest(wrong, map(option_of, kind.model_json_schema()["properties"]))
         raise UserError(f"unknown option {wrong}" + (f". Did you mean {meant}?" if meant else "; see --help"))
     given = vars(known)
     for name in {"data_dir", "output"} & given.keys():

@@ -60,6 +60,11 @@ class SelectedModel:
         """What was measured of it, by split."""
         return {split: Metrics(**of) for split, of in self.evaluate.json("metrics.json").items()}
 
+    @property
+    def images(self) -> dict[str, int]:
+        """How many images each split has."""
+        return Artifact.at(self._prepare).summary["images"]
+
     @cached_property
     def prepare(self) -> Artifact:
         """The splits that it was trained, chosen and tested on."""
@@ -75,7 +80,7 @@ class SelectedModel:
     def _prepare(self) -> Path:
         return _folder_of(self.data_dir, "prepare", self.compare.manifest["cache_key"]["inputs"]["prepare"])
 
-    @property
+    @cached_property
     def data_set(self) -> DataSet:
         """The specification of its data set."""
         return DataSet(**self.download.manifest["cache_key"]["settings"]["data_set"])

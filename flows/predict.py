@@ -1,0 +1,194 @@
+"""Predict: what a trained model says of pictures.
+
+python flows/predict.py photo.png another.jpg       # by the champion, else the newest comparison's winner
+python flows/predict.py --model baseline test:88    # image 88 of the test set, by a network of that comparison
+"""
+
+import contextlib
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])  # in flows/, nothing is found by its bare name
+    from flows.environment import prepare_python
+
+    prepare_python()
+
+from pydantic import Field, model_validator
+
+from flows.model_command import ModelOptions, fail, main, working
+from tasks.data.idx import read_idx
+from tasks.formatting import caution, count, join_words, percent
+from tasks.pipeline.errors import UserError
+from tasks.pipeline.reading import printable
+from tasks.serving.familiarity import Familiarity
+from tasks.serving.inference import inference
+from tasks.serving.inputs import EXPECTED, GivenImage, check_name, files_in, read_images
+from tasks.serving.predictions import Prediction, predict_images
+from tasks.serving.selection import SelectedModel, select_model
+
+SHADES = " .:-=+*#%@"  # from black to white
+Predicted = Iterable[tuple[GivenImage, Prediction]]
+
+
+class PredictOptions(ModelOptions):
+    """Predict the class of pictures with a trained model."""
+
+    program: ClassVar[str] = "python flows/predict.py"
+    positional: ClassVar[str] = "images"
+    examples: ClassVar[str] = """\
+examples:
+  python flows/predict.py photo.png another.jpg      by the champion, else the newest comparison's winner
+  python flows/predict.py --model baseline test:88   by another network, image 88 of the test set
+  python flows/predict.py --csv folder > all.csv     all images in a folder"""
+
+    images: tuple[str, ...] = Field(
+        (),
+        description="pictures (PNG, JPEG, WebP, BMP), .npy arrays, IDX files (.gz too), folders of them, test:N or "
+        "train:N of the data set, or - for standard input",
+    )
+    show: bool = False
+    """draw each image as the network gets it"""
+    json_: bool = Field(False, alias="json", description="print JSON, for programs")
+    csv_: bool = Field(False, alias="csv", description="print CSV, for many images")
+
+    @model_validator(mode="after")
+    def _one_output(self) -> "PredictOptions":
+        if not self.images:
+            raise ValueError("give an image, e.g. photo.png or test:88; see --help")
+        if self.show + self.json_ + self.csv_ > 1:
+            raise ValueError("give one of --show, --json and --csv")
+        return self
+
+
+def predict(options: PredictOptions) -> int:
+    """Print what the model says of each image; return 2 if some cannot be used, which do not stop the others."""
+    selected = select_model(options.data_dir, options.model, champion=options.champion)
+    refused: list[UserError] = []
+    if not (names := _names(options.images, refused)):
+        return UserError.exit_status
+    with contextlib.ExitStack() as stack:
+        with working("loading the model"):
+            model = stack.enter_context(inference(selected))
+            training_images = selected.download.folder / selected.data_set.files["train_images"].name
+            familiarity = Familiarity.of(read_idx(training_images))
+        images = _images(names, selected, familiarity, refused)
+        write = (
+            _write_json if options.json_ else _write_csv if options.csv_ else partial(_write_text, show=options.show)
+        )
+        with working("predicting", beside_output=True) as say:
+            write(_counted(predict_images(images, model, selected, familiarity), say), selected)
+    return UserError.exit_status if refused else 0
+
+
+def _names(given: Iterable[str], refused: list[UserError]) -> list[str]:
+    """Return the names of what exists, each folder's files instead of the folder; say what does not."""
+    names = []
+    for name in given:
+        try:
+            if not Path(name).is_dir():
+                check_name(name)
+                names.append(name)
+                continue
+            known, others = files_in(Path(name))
+            names += map(str, known)
+            if others:
+                left = join_words([path.name for path in others])
+                print(f"{name}: not read, as not {EXPECTED}: {printable(left)}", file=sys.stderr)
+        except UserError as error:
+            refused.append(error)
+            fail(error)
+    return names
+
+
+def _images(
+    names: list[str], selected: SelectedModel, familiarity: Familiarity, refused: list[UserError]
+) -> Iterator[GivenImage]:
+    for name in names:
+        try:
+            yield from read_images(name, selected, familiarity)
+        except UserError as error:
+            refused.append(error)
+            fail(error)
+
+
+def _counted(predicted: Predicted, say: Callable[[str], None]) -> Predicted:
+    for number, of_image in enumerate(predicted, 1):
+        if number % 1_000 == 0:
+            say(f"{count(number)} images")
+        yield of_image
+
+
+def describe_model(selected: SelectedModel) -> list[str]:
+    """Return which model this is, by which right, how good it is, and what may undercut that."""
+    test, made = selected.metrics["test"].accuracy, selected.compare.manifest["made"]["at"][:10]
+    kept = f"the comparison of {made} keeps {selected.compare.summary['winner'] if not selected.is_winner else 'it'}"
+    by_right = f"the champion since {selected.champion.since[:10]}; {kept}" if selected.champion else kept
+    accuracy = f"{percent(test.value)} of {count(selected.metrics['test'].images)} test images right"
+    images, available = selected.images, selected.data_set.counts["train"]
+    undercut = caution(images["train"] + images["validation"], available)
+    warning = selected.compare.summary["warning"] if selected.is_winner else None
+    interval = f"95% CI {percent(test.low)} to {percent(test.high)}"
+    return [f"Model: {selected.name} ({by_right}; {accuracy}, {interval})", *filter(None, [undercut, warning])]
+
+
+def _write_text(predicted: Predicted, selected: SelectedModel, show: bool = False) -> None:
+    print("\n".join(describe_model(selected)), end="\n\n")
+    for image, prediction in predicted:
+        if show:
+            print("\n".join("".join(2 * SHADES[shade * 10 // 256] for shade in row) for row in image.gray.tolist()))
+        print("\n    ".join(_lines(prediction)), flush=True)
+
+
+def _lines(of: Prediction) -> list[str]:
+    """Return a prediction as lines: the answer, how often such an answer is right, and what may undercut it."""
+    truth = " (correct)" if of.label == of.predicted else f" (wrong: it is {of.label})" if of.label else ""
+    choices = f"{of.predicted} {percent(of.probability, 1)}, then {of.runner_up} {percent(of.runner_up_probability, 1)}"
+    lines = [f"{printable(of.image)}: {choices}{truth}"]
+    if (known := of.at_this_confidence) and not of.unlike:
+        value, low, high = (percent(share, 1) for share in (known.accuracy.value, *known.accuracy.interval))
+        alike = f"the {count(known.images)} test images with {percent(known.low, 0)} to {percent(known.high, 0)}"
+        lines.append(f"of {alike}, {value} were right (95% CI {low} to {high})")
+    if of.done:
+        lines.append(", ".join(of.done))
+    if of.unlike:
+        lines.append(f"unlike 99.9% of the training images: {'; '.join(map(str, of.unlike))}")
+        lines.append("what the probability says holds for images like those, not for this one")
+    return lines
+
+
+def _write_csv(predicted: Predicted, selected: SelectedModel) -> None:
+    names = selected.data_set.class_names
+    columns = ("image", "predicted", "probability", "runner_up", "runner_up_probability")
+    last = ("right_at_this_confidence", "label", "done", "unlike", "model")
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow([*columns, *names, *last])
+    for _, of in predicted:
+        known = of.at_this_confidence
+        right = [known.accuracy.value if known else None, of.label, "; ".join(of.done), "; ".join(map(str, of.unlike))]
+        table.writerow([*(getattr(of, name) for name in columns), *of.probabilities.values(), *right, selected.name])
+
+
+def _write_json(predicted: Predicted, selected: SelectedModel) -> None:
+    made = selected.compare.manifest["made"]["at"]
+    model = {
+        "name": selected.name,
+        "network": selected.network,
+        "comparison": {"key": selected.compare.key, "made_at": made, "winner": selected.compare.summary["winner"]},
+        "champion_since": selected.champion.since if selected.champion else None,
+        "test_accuracy": selected.metrics["test"].accuracy.model_dump(),
+        "test_time_augmentation": selected.tta,
+    }
+    print(f'{{"model": {json.dumps(model)},\n"predictions": [', end="")
+    for place, (_, of) in enumerate(predicted):
+        print(",\n" if place else "\n", of.model_dump_json(), sep="", end="")
+    print("\n]}")
+
+
+if __name__ == "__main__":
+    main(predict, PredictOptions)

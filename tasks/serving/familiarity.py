@@ -1,0 +1,95 @@
+"""Familiarity: is an image like those that the network has learned from? By statistics that 99.9% of those stay within.
+
+An image can be unlike them in ways that these do not see; one that lies outside of them surely is.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tasks.evaluation.models import Model
+
+LIT = 12  # gray levels of 255, about 5%: a pixel that is brighter is part of the object
+TAILS = (0.0005, 0.9995)  # quantiles between which 99.9% lie
+STATISTICS = {  # what is measured of an image, and how its value is written
+    "background's gray level": "{:.0f}",  # the median of the outermost pixels
+    "border's mean gray level": "{:.0f}",
+    "mean gray level": "{:.0f}",
+    "contrast": "{:.0f}",  # the mean difference of neighboring pixels, in gray levels
+    "object's share of the image": "{:.0%}",  # of pixels that are lit
+    "object's longer side": "{:.0f} pixels",  # of the smallest box around all lit pixels
+    "object's distance from the center": "{:.1f} pixels",  # of that box, along the axis where it is larger
+}
+
+
+class Unlike(Model):
+    """A statistic of an image that lies outside of the training images' range."""
+
+    what: str
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Return it as a list has it: background's gray level 131 (theirs 0 to 7)."""
+        value, low, high = map(STATISTICS[self.what].format, (self.value, self.low, self.high))
+        return f"{self.what} {value} (theirs {low.removesuffix(' pixels')} to {high})"
+
+
+class Familiarity(NamedTuple):
+    """The range of each statistic over the training images."""
+
+    ranges: dict[str, tuple[float, float]]
+
+    @classmethod
+    def of(cls, images: np.ndarray) -> Familiarity:
+        """Return what is usual among training images, uint8 (n, height, width)."""
+        found = statistics_of(images)
+        limits = {what: np.quantile(values, TAILS).tolist() for what, values in found.items()}
+        return cls({what: (low, high) for what, (low, high) in limits.items()})
+
+    def unlike(self, images: np.ndarray) -> list[list[Unlike]]:
+        """Return, for each of these images, uint8 (n, height, width), what is unusual about it."""
+        found = statistics_of(images)
+        return [
+            [
+                Unlike(what=what, value=found[what][place], low=low, high=high)
+                for what, (low, high) in self.ranges.items()
+                if not low <= found[what][place] <= high
+            ]
+            for place in range(len(images))
+        ]
+
+
+def statistics_of(images: np.ndarray) -> dict[str, np.ndarray]:
+    """Return each statistic of images, uint8 (n, height, width), as float64 (n)."""
+    lit = np.asarray(images > LIT)
+    border, boxes = border_of(images), [_extent(np.any(lit, axis=axis)) for axis in (2, 1)]
+    found = [
+        np.median(border, axis=1),
+        border.mean(axis=1),
+        images.mean(axis=(1, 2)),
+        (_differences(images[:, 1:], images[:, :-1]) + _differences(images[:, :, 1:], images[:, :, :-1])) / 2,
+        lit.mean(axis=(1, 2)),
+        np.max([last - first + 1 for first, last, _ in boxes], axis=0),
+        np.max([abs(first + last - length + 1) / 2 for first, last, length in boxes], axis=0),
+    ]
+    return {what: np.asarray(values, float) for what, values in zip(STATISTICS, found, strict=True)}
+
+
+def border_of(images: np.ndarray) -> np.ndarray:
+    """Return the outermost pixels of images (n, height, width), each once (n, pixels)."""
+    sides = (images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1])
+    return np.concatenate(sides, axis=1)
+
+
+def _differences(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return (np.maximum(one, other) - np.minimum(one, other)).mean(axis=(1, 2))  # of unsigned bytes
+
+
+def _extent(lit: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return the first and the last that is lit of each row (n, length), and the length; all of it where none is."""
+    length = lit.shape[1]
+    return lit.argmax(axis=1), length - 1 - lit[:, ::-1].argmax(axis=1), length

@@ -1,0 +1,115 @@
+"""Pictures: brought to what the networks know, as the makers of Fashion-MNIST brought theirs.
+
+Gray, trimmed to the object, its longer side 28 pixels, in the center, light on black: Xiao, Rasul and Vollgraf (2017),
+https://arxiv.org/abs/1708.07747, section 2. See docs/decisions/0022.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
+from PIL.ExifTags import Base
+
+from tasks.formatting import join_words
+from tasks.pipeline.errors import UserError
+from tasks.serving.familiarity import LIT, Familiarity, border_of
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+SIZE = 28  # pixels on a side
+MAX_PIXELS = 100_000_000
+FLAT = 12  # gray levels of 255, about 5%, by which an even background varies
+
+
+def read_picture(stream: BinaryIO, name: str) -> tuple[np.ndarray, list[str]]:
+    """Return a picture's gray levels, uint8 (height, width), and what was done to it.
+
+    Raises:
+        UserError: it is no picture, larger than 100 million pixels, or damaged.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            Image.MAX_IMAGE_PIXELS = None  # the limit below has a sentence of its own
+            picture = Image.open(stream, formats=FORMATS)
+            _check_size(picture, name)
+            done = [f"the first of {frames} frames"] if (frames := getattr(picture, "n_frames", 1)) > 1 else []
+            done += ["turned upright"] if picture.getexif().get(Base.Orientation, 1) != 1 else []
+            return _gray(ImageOps.exif_transpose(picture), done), done
+    except UserError:
+        raise
+    except UnidentifiedImageError as error:
+        raise UserError(f"{name} is damaged, or not a picture of {join_words([*FORMATS])}") from error
+    except (OSError, SyntaxError, ValueError) as error:  # what the readers of the formats raise
+        raise UserError(f"{name} is damaged: {error}") from error
+
+
+def _check_size(picture: Image.Image, name: str) -> None:
+    if not 0 < picture.width * picture.height <= MAX_PIXELS:
+        shape = f"{picture.width:,} × {picture.height:,} pixels"
+        raise UserError(f"{name} has {shape}; a picture may have 1 to {MAX_PIXELS:,}")
+
+
+def _gray(picture: Image.Image, done: list[str]) -> np.ndarray:
+    if picture.mode.startswith("I"):
+        done.append("16 bits reduced to 8")
+        return (np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8)
+    if picture.has_transparency_data:
+        picture = _on_background(picture.convert("RGBA"), done)
+    if picture.mode not in ("L", "1"):
+        done.append("made gray")
+    return np.asarray(picture.convert("RGB").convert("L"))
+
+
+def _on_background(picture: Image.Image, done: list[str]) -> Image.Image:
+    """Return a picture in RGBA on black if what is seen of it is light, else on white: so it stands out."""
+    opacity = picture.getchannel("A")
+    if opacity.getextrema() == (255, 255):
+        return picture
+    is_light = bool(opacity.getbbox()) and ImageStat.Stat(picture.convert("L"), opacity).mean[0] > 127
+    background = "black" if is_light else "white"
+    done.append(f"transparent, so put on {background}")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, background), picture)
+
+
+def fit(gray: np.ndarray, familiarity: Familiarity) -> tuple[np.ndarray, list[str]]:
+    """Return gray levels, uint8 (height, width), as a network's image, uint8 (28, 28), and what was done.
+
+    An image of that size that is like the training images is used as it is.
+    """
+    done = []
+    border = border_of(gray[np.newaxis])[0]
+    if np.median(border) > 127:
+        gray, border = 255 - gray, 255 - border
+        done.append("inverted")
+    if gray.shape == (SIZE, SIZE) and not familiarity.unlike(gray[np.newaxis])[0]:
+        return gray, done
+    level, spread = np.median(border), np.ptp(np.percentile(border, (5, 95)))
+    if level > 0 and spread <= FLAT:
+        gray = np.maximum(gray, level.astype(np.uint8)) - level.astype(np.uint8)
+        done.append(f"background of gray {level:.0f} subtracted")
+    trimmed = _trimmed(gray)
+    if trimmed.shape != gray.shape:
+        done.append("trimmed from {1} × {0} to {3} × {2}".format(*gray.shape, *trimmed.shape))
+    resized = _resized(trimmed)
+    if resized.shape != trimmed.shape:
+        done.append("resized to {1} × {0}".format(*resized.shape))
+    image = np.zeros((SIZE, SIZE), np.uint8)
+    top, left = ((SIZE - length) // 2 for length in resized.shape)
+    image[top : top + resized.shape[0], left : left + resized.shape[1]] = resized
+    return image, [*done, "centered on black"]
+
+
+def _trimmed(gray: np.ndarray) -> np.ndarray:
+    """Return the smallest box around all lit pixels; everything, if none is lit."""
+    rows, columns = (np.flatnonzero((gray > LIT).any(axis=axis)) for axis in (1, 0))
+    return gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else gray
+
+
+def _resized(gray: np.ndarray) -> np.ndarray:
+    """Return it with its longer side as long as a network's image, its aspect kept."""
+    height, width = (max(1, round(length * SIZE / max(gray.shape))) for length in gray.shape)
+    if (height, width) == gray.shape:
+        return gray
+    return np.asarray(Image.fromarray(gray).resize((width, height), Image.Resampling.LANCZOS))
