@@ -9,6 +9,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -73,10 +74,10 @@ def predict(options: PredictOptions) -> int:
     if not (names := _names(options.images, refused)):
         return UserError.exit_status
     with contextlib.ExitStack() as stack:
-        with working("loading the model"):
+        with working("loading the model"), ThreadPoolExecutor(1) as pool:
+            measured = pool.submit(_familiarity, selected)  # while TensorFlow is imported here
             model = stack.enter_context(inference(selected))
-            training_images = selected.download.folder / selected.data_set.files["train_images"].name
-            familiarity = Familiarity.of(read_idx(training_images))
+            familiarity = measured.result()
         images = _images(names, selected, familiarity, refused)
         write = (
             _write_json if options.json_ else _write_csv if options.csv_ else partial(_write_text, show=options.show)
@@ -84,6 +85,10 @@ def predict(options: PredictOptions) -> int:
         with working("predicting", beside_output=True) as say:
             write(_counted(predict_images(images, model, selected, familiarity), say), selected)
     return UserError.exit_status if refused else 0
+
+
+def _familiarity(selected: SelectedModel) -> Familiarity:
+    return Familiarity.of(read_idx(selected.download.folder / selected.data_set.files["train_images"].name))
 
 
 def _names(given: Iterable[str], refused: list[UserError]) -> list[str]:

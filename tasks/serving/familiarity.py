@@ -15,7 +15,6 @@ LIT = 12  # gray levels of 255, about 5%: a pixel that is brighter is part of th
 TAILS = (0.0005, 0.9995)  # quantiles between which 99.9% lie
 STATISTICS = {  # what is measured of an image, and how its value is written
     "background's gray level": "{:.0f}",  # the median of the outermost pixels
-    "border's mean gray level": "{:.0f}",
     "mean gray level": "{:.0f}",
     "contrast": "{:.0f}",  # the mean difference of neighboring pixels, in gray levels
     "object's share of the image": "{:.0%}",  # of pixels that are lit
@@ -66,10 +65,9 @@ class Familiarity(NamedTuple):
 def statistics_of(images: np.ndarray) -> dict[str, np.ndarray]:
     """Return each statistic of images, uint8 (n, height, width), as float64 (n)."""
     lit = np.asarray(images > LIT)
-    border, boxes = border_of(images), [_extent(np.any(lit, axis=axis)) for axis in (2, 1)]
+    boxes = [_extent(np.any(lit, axis=axis)) for axis in (2, 1)]
     found = [
-        np.median(border, axis=1),
-        border.mean(axis=1),
+        np.median(border_of(images), axis=1),
         images.mean(axis=(1, 2)),
         (_differences(images[:, 1:], images[:, :-1]) + _differences(images[:, :, 1:], images[:, :, :-1])) / 2,
         lit.mean(axis=(1, 2)),

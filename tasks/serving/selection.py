@@ -140,6 +140,8 @@ def _newest_comparison(data_dir: Path, known: list[Record]) -> Artifact:
 
 def _comparison_of(data_dir: Path, node: str, folder: str) -> Artifact:
     """Return the newest comparison that used this training or evaluation."""
+    if not (data_dir / node / folder).is_dir() and node == "train":
+        raise UserError(f"--model: there is no {folder} in {data_dir / node}")
     used = _verified(data_dir / node / folder)
     label = label_of(node, used.manifest["network"])
     found = [

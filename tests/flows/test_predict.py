@@ -1,0 +1,85 @@
+"""The command that predicts, as a user runs it."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flows.model_command import read_options
+from flows.predict import PredictOptions
+from tasks.pipeline.errors import UserError
+from tasks.settings.settings import PROJECT
+
+COMMAND = (sys.executable, str(PROJECT / "flows" / "predict.py"))
+
+
+def predict(run, *arguments, **how):
+    """Run the command on a run's models, from the folder of that run."""
+    command = [*COMMAND, "--data-dir", "data", *arguments]
+    return subprocess.run(command, cwd=run, capture_output=True, text=True, check=False, **how)
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    path = tmp_path_factory.mktemp("photos") / "photo.png"
+    canvas = np.full((300, 200, 3), 255, np.uint8)
+    canvas[50:250, 60:140] = 90
+    Image.fromarray(canvas).save(path)
+    return str(path)
+
+
+def test_it_says_class_probability_and_how_good_that_is_and_what_it_could_not_use(finished_run, photo):
+    done = predict(finished_run, "test:88", "nothing.png", photo, "--show")
+    assert done.returncode == UserError.exit_status
+    assert done.stderr == "error: nothing.png: no such file\n"
+    model, *_ = done.stdout.splitlines()
+    assert model.startswith(("Model: baseline-", "Model: dropout-"))
+    assert "keeps it; " in model
+    assert "test:88: " in done.stdout
+    assert (
+        "made gray, inverted, trimmed from 200 × 300 to 80 × 200, resized to 11 × 28, centered on black" in done.stdout
+    )
+    assert "%%%%" in done.stdout or "@@@@" in done.stdout or "####" in done.stdout
+
+
+def test_json_and_csv_say_the_same_for_programs(finished_run, photo):
+    as_json = json.loads(predict(finished_run, "--json", "test:0", photo).stdout)
+    table = list(csv.DictReader(io.StringIO(predict(finished_run, "--csv", "test:0", photo).stdout)))
+    assert as_json["model"]["comparison"]["winner"] == as_json["model"]["network"]
+    for of, row in zip(as_json["predictions"], table, strict=True):
+        assert (row["image"], row["predicted"]) == (of["image"], of["predicted"])
+        assert float(row["probability"]) == of["probability"] == max(of["probabilities"].values())
+        assert row["model"] == as_json["model"]["name"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "^give an image, e.g. photo.png or test:88; see --help$"),
+        (["a.png", "--json", "--csv"], "^give one of --show, --json and --csv$"),
+        (["a.png", "--model", "baseline", "--champion"], "^give --model or --champion, not both$"),
+        (["a.png", "--modle", "baseline"], "^unknown option --modle. Did you mean --model?"),
+        (["a.png", "--data-dir"], "^--data-dir: expected one argument; see --help$"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_refused_in_one_sentence(arguments, sentence):
+    with pytest.raises(UserError, match=sentence):
+        read_options(PredictOptions, arguments)
+
+
+def test_a_wrong_name_is_said_before_tensorflow_is_loaded_and_prefect_never_is(finished_run):
+    code = f"""
+import sys
+from flows.predict import PredictOptions, predict
+for name in ("nothing.png", "test:0"):
+    status = predict(PredictOptions(images=(name,), data_dir={str(finished_run / "data")!r}, csv=True))
+    print(status, sorted({{"prefect", "tensorflow"}} & {{*sys.modules}}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    first, *_, last = done.stdout.splitlines()
+    assert (first, last) == ("2 []", "0 ['tensorflow']")
