@@ -42,4 +42,5 @@ def report(
         | {"gap": of.gap.value, "parameters": of.parameters, "training_seconds": train[name].measured["seconds"]}
         for name, of in run.comparison.networks.items()
     }
-    return compare.summary | {"caution": run.caution, "networks": rows, "challenge": run.decision}
+    said = {"caution": run.caution, "networks": rows, "challenge": run.decision}
+    return compare.summary | said | {"use": data.verdict.use.model_dump()}

@@ -7,6 +7,7 @@ from typing import Any
 from tasks.evaluation.models import Count, Model
 from tasks.formatting import count
 from tasks.reporting.data import Run
+from tasks.reporting.use import model_path
 
 TITLE = "The networks"
 KINDS = {  # as people call them
@@ -55,14 +56,13 @@ def numbers(run: Run) -> Numbers:
     recipes = _recipes({name: read[f"train[{name}]"] | read[f"evaluate[{name}]"] for name in run.names})
     found = {}
     for name in run.names:
-        train = run.manifests[f"train[{name}]"]
         layers = _layers(run.layers[name], [run.layers[other] for other in run.names if other != name])
         found[name] = Network(
             layers=layers,
             parameters=sum(layer.parameters for layer in layers),
             multiply_adds=multiply_adds_of(run, name),
             recipe=recipes[name],
-            model=f"train/{name}-{train['key']}/{next(file for file in train['files'] if file.startswith('model.'))}",
+            model=model_path(run.manifests[f"train[{name}]"]),
         )
     of_networks = [recipe for recipe in recipes.values() if any(recipe.values())]
     settings = next(iter(recipes.values()))

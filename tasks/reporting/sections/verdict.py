@@ -11,6 +11,7 @@ from tasks.reporting.data import Run
 from tasks.reporting.plots import Interval, Panel, interval_plot, look, short
 from tasks.reporting.sections.learning import lowest_loss
 from tasks.reporting.sections.networks import describe
+from tasks.reporting.use import Use, use_of
 from tasks.training.xgboost import XGBOOST
 
 TITLE = "The verdict"
@@ -42,6 +43,7 @@ class Numbers(Model):
     bottom_line: str | None
     warning: str | None
     caution: str | None
+    use: Use  # of the winner
     descriptions: dict[str, str]  # by network
     validation_accuracy: dict[str, Estimate]
     images: dict[str, Count]
@@ -69,11 +71,13 @@ def numbers(run: Run) -> Numbers:
     budgets = _budgets(run, images["train"])
     networks = {name: budget for name, budget in budgets.items() if name != XGBOOST}  # which trains in rounds
     unequal = _budget_warning(networks)
+    winner = {node: run.manifests[f"{node}[{run.names[0]}]"] for node in ("train", "evaluate")}
     return Numbers(
         sentences=comparison.verdict,
         bottom_line=_bottom_line(run, budgets) if run.pairs else None,
         warning=comparison.warning,
         caution=run.caution,
+        use=use_of(winner["train"], winner["evaluate"], run.data_set.class_names),
         descriptions={name: describe(run.layers[name]) for name in run.names},
         validation_accuracy={name: of.accuracy["validation"] for name, of in comparison.networks.items()},
         images=images,

@@ -44,6 +44,7 @@ STICKING_OUT = """(excused) => [...document.querySelectorAll("body *")].filter((
 # What a person would ask of the result: which link to choose, then where to look.
 QUESTIONS = {
     "Which network should I keep, and how sure is that?": ("verdict", "#answer"),
+    "How do I use the winner?": ("verdict", "#use"),
     "Was the test set used to choose?": ("verdict", "#rule + p"),
     "Does dropout reduce overfitting?": ("verdict", "#overfitting + p"),
     "Which one is smaller and faster?": ("side-by-side", ".figures-table"),
