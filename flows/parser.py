@@ -48,6 +48,10 @@ examples:
   python flows/main.py --preset article             the article's own recipe
   python flows/main.py --network-file my.py:build   add a network of your own
   python flows/main.py --epochs 4 --plan            what would run, and why"""
+WINNER = """\
+use of the winner:
+  python flows/predict.py photo.png                 classify a picture
+  python flows/export.py                            a folder to take elsewhere"""
 STUDIES = """\
 studies:
   python flows/study.py seeds                       is the difference real?
@@ -90,7 +94,7 @@ def parser_of(kind: type[Settings]) -> argparse.ArgumentParser:
         prog=kind.program,
         usage=f"{kind.program} [options]",
         description=textwrap.fill((kind.__doc__ or "").partition("\n")[0], WIDTH),
-        epilog="\n\n".join([_presets(), *([EXAMPLES, statuses, STUDIES] if kind is Settings else [statuses])]),
+        epilog="\n\n".join([_presets(), *([EXAMPLES, WINNER, statuses, STUDIES] if kind is Settings else [statuses])]),
         exit_on_error=False,
         allow_abbrev=False,
         add_help=False,

@@ -12,6 +12,7 @@ from tasks.formatting import SPACE, duration, percent, points, size
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.cache_key import label_of
 from tasks.pipeline.run_records import Record, last_completed
+from tasks.reporting.use import Use
 from tasks.settings.settings import Settings
 
 
@@ -28,6 +29,8 @@ def print_summary(
     console.print(text, soft_wrap=not console.is_terminal)
     model = _model(artifact, settings, record)
     places = [f"Report: {page}", *([f"Model:  {model}"] if model else [])]
+    if model and (use := use_in(settings.data_dir, artifact)):
+        places += [f"Predict: {use.predict}", f"Export:  {use.export}"]
     console.print(Text("\n".join([*places, _what_was_done(record, seconds, up_to_date)])), soft_wrap=True)
 
 
@@ -49,6 +52,12 @@ def _model(artifact: Artifact, settings: Settings, record: Record | None) -> Pat
     of = (*settings.networks, winner) if artifact.summary.get("study") == "trial" else (winner,)
     key = record and record.keys.get(label_of("train", *of))
     return next((settings.data_dir / "train").glob(f"{of[0]}-{key}/model.*"), None) if key else None
+
+
+def use_in(data_dir: Path, artifact: Artifact) -> Use | None:
+    """Return how to use the winner of a comparison's report; a study's has none, as it keeps no single training."""
+    use = artifact.summary.get("use")
+    return Use(**use).in_folder(data_dir) if use else None
 
 
 def verdict(artifact: Artifact) -> list[str]:

@@ -36,7 +36,7 @@ from tasks.pipeline.run_records import Record, last_completed, recorded
 from tasks.pipeline.store import Store
 from tasks.pipeline.workers import stop_workers
 from tasks.reporting.live import LivePage
-from tasks.reporting.publish import page_of, publish, publish_refusal
+from tasks.reporting.publish import publish, publish_refusal
 from tasks.settings.settings import Settings
 from tasks.training.tensorflow import environment
 
@@ -167,7 +167,7 @@ def wait_for(futures: dict[PrefectFuture[Any], str], record: Record) -> Exceptio
 
 def announce_result(artifact: Artifact, settings: Settings, before: Record | None) -> None:
     """Show the result on a server that is kept, and notify if the verdict keeps another network than before."""
-    link = show_result(settings.run_name, artifact, page_of(artifact, settings.reports_dir))
+    link = show_result(settings, artifact)
     kept, keep = before and before.content.get("keep"), artifact.summary["winner"]
     if kept and kept != keep:
         text = f"The verdict changed: keep {keep} instead of {kept} ({settings.run_name}). {link}"

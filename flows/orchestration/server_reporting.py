@@ -7,7 +7,6 @@ import contextlib
 import os
 import re
 import time
-from pathlib import Path
 
 from prefect import artifacts, get_client, get_run_logger
 from prefect.runtime import flow_run
@@ -16,11 +15,13 @@ from flows.environment import URL
 from flows.operations.processes import find_service
 from flows.operations.server_client import request
 from flows.operations.services import PAGES_URL
-from flows.result_table import numbers, verdict
+from flows.result_table import numbers, use_in, verdict
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.progress import Event
+from tasks.reporting.publish import page_of
+from tasks.settings.settings import Settings
 
 INTERVAL = 5.0  # seconds between two reports of progress; Prefect's own client would try for a minute each time
 SERVER_WAIT = 86400  # seconds: a server that is away for longer does not learn how a run has ended
@@ -55,22 +56,32 @@ class ProgressArtifacts(contextlib.AbstractContextManager["ProgressArtifacts"]):
                 self.identifiers[label] = request(os.environ[URL], "artifacts/", made, timeout=INTERVAL)["id"]
 
 
-def show_result(recipe: str, artifact: Artifact, page: Path) -> str:
+def show_result(settings: Settings, artifact: Artifact) -> str:
     """Name the flow run by recipe and key, put verdict, comparison and report beside it; return the report's link."""
+    page = page_of(artifact, settings.reports_dir)
     pages = next((environment[PAGES_URL] for environment in find_service("pages").values()), None)
     link = f"{pages}/{page.name}" if pages and page.parent == PROJECT / "reports" else page.as_uri()
     if not os.environ.get(URL):  # the server ends with the run
         return link
     legend = "Accuracy of each network; gap: train minus test accuracy, in points."
-    sentences = "\n\n".join([*verdict(artifact), f"[Report]({link})"])
+    sentences = "\n\n".join([*verdict(artifact), f"[Report]({link})", *_how_to_use(settings, artifact)])
     try:
-        get_client(sync_client=True).update_flow_run(flow_run.id, name=f"{recipe}-{artifact.key[:8]}")
+        get_client(sync_client=True).update_flow_run(flow_run.id, name=f"{settings.run_name}-{artifact.key[:8]}")
         artifacts.create_table_artifact(numbers(artifact), "comparison", legend)
         artifacts.create_markdown_artifact(sentences, "verdict", "Which network to keep, and why.")
         artifacts.create_link_artifact(link, "Report", "report", "The report on this run.")
     except Exception as error:  # whatever Prefect raises: the report is published
         get_run_logger().warning("the Prefect server refused the run's result (%s)", error)
     return link
+
+
+def _how_to_use(settings: Settings, artifact: Artifact) -> list[str]:
+    """Return the parts of a page in Markdown: the winner's path, the snippet, the commands; of a study, none."""
+    use = use_in(settings.data_dir, artifact)
+    if not use:
+        return []
+    snippet = [f"```python\n{use.snippet}\n```"] if use.snippet else []
+    return [f"Use this model: `{use.path}`", *snippet, f"```\n{use.predict}\n{use.export}\n```"]
 
 
 def await_server() -> None:

@@ -25,7 +25,8 @@ def test_the_help_has_groups_examples_presets_exit_statuses_and_studies(capsys):
         read_command(Settings, ["--help"])
     text = capsys.readouterr().out
     headings = re.findall(r"^([a-z ]+):$", text, re.MULTILINE)
-    assert headings == [*GROUPS, "instead of running", "presets", "examples", "exit status", "studies"]
+    others = ["instead of running", "presets", "examples", "use of the winner", "exit status", "studies"]
+    assert headings == [*GROUPS, *others]
     examples = re.findall(r"^  python flows/main\.py( .*?)?(?:  |$)", text, re.MULTILINE)
     assert len(examples) == 5
     for options in examples:

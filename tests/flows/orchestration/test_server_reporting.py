@@ -7,6 +7,7 @@ from prefect import flow, flow_engine
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
 from flows.operations.notify import WEBHOOK
+from flows.operations.server_client import request
 from flows.orchestration.flow import announce_result
 from flows.parser import read_command
 from tasks.pipeline.artifact import Artifact
@@ -42,6 +43,12 @@ def test_a_verdict_that_names_another_network_than_before_is_told(finished_run, 
     with temporary_settings({PREFECT_API_URL: server.url, PREFECT_LOGGING_TO_API_ENABLED: False}):
         keep = ending()
     (told,) = got
+    wanted = {"artifacts": {"key": {"any_": ["verdict"]}}, "sort": "UPDATED_DESC", "limit": 1}
+    (shown,) = request(server.url, "artifacts/filter", wanted)
+    use = report.summary["use"]
+    data_dir = f"--data-dir {settings.data_dir}"
+    assert shown["data"].endswith(f"\n```\n{use['predict']} {data_dir}\n{use['export']} {data_dir}\n```")
+    assert f"load_model('{settings.data_dir}/train/{keep}-" in shown["data"]
     assert told["event"] == "verdict changed"
     assert told["text"].startswith(f"The verdict changed: keep {keep} instead of another (fast ")
     assert told["report"].startswith("file://")
