@@ -16,6 +16,7 @@ from flows.operations.server_client import deployments, request, seconds_of
 from flows.operations.services import HOME, last_seen, server_url
 from flows.pruning import size_of
 from tasks.pipeline import PROJECT
+from tasks.pipeline.champions import champions
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.reading import printable
 from tasks.pipeline.run_records import last_asked, records, recover_crashed_runs
@@ -34,7 +35,7 @@ Findings = Iterator[Row | str]  # rows, and problems in a sentence each
 
 def status(settings: Settings) -> tuple[list[Row], list[str]]:
     """Return the state of everything in rows, and the problems."""
-    found = [*_last_run(settings), *_schedules(), *_disk(settings)]
+    found = [*_last_run(settings), *_champion(settings), *_schedules(), *_disk(settings)]
     return [item for item in found if isinstance(item, tuple)], [item for item in found if isinstance(item, str)]
 
 
@@ -53,6 +54,15 @@ def _last_run(settings: Settings) -> Findings:
     if content["state"] in ("failed", "died"):
         why = content.get("message", "").partition("\n")[0] or "its process was killed"
         yield printable(f"the last run {content['state']}: {why}")
+
+
+def _champion(settings: Settings) -> Findings:
+    try:
+        for champion in champions(settings.data_dir).champions[-1:]:
+            since = f"since {champion.since[:10]}; {champion.reason}"
+            yield "champion", printable(f"{champion.network} ({champion.recipe}), {since}")
+    except RunError as error:
+        yield str(error)
 
 
 def _schedules() -> Findings:

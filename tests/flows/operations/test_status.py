@@ -10,6 +10,7 @@ from flows.main import dag
 from flows.operations import status as module
 from flows.operations.server_client import request
 from flows.operations.status import status
+from tasks.pipeline.champions import FILE, promote
 from tasks.pipeline.run_records import recorded
 from tasks.settings.settings import Settings
 from tests.conftest import killed_at_work
@@ -68,6 +69,20 @@ def test_how_the_last_run_ended_is_said_on_one_line_and_that_one_is_at_work(stat
     assert status_of()[1] == ["the last run died: its process was killed"]
     with recorded(tmp_path / "data", command=""):
         assert status_of()[0]["now"] == "a run is active"
+
+
+def test_the_champion_is_said_and_a_damaged_record_of_it_is_a_problem(status_of, tmp_path):
+    run(tmp_path)
+    assert "champion" not in status_of()[0]
+    known = {"network": "dropout", "recipe": "fast", "command": "", "evaluate": "e", "train": "t"}
+    promote(tmp_path / "data", None, **known, reason="dropout beats\nbaseline.")
+    assert re.fullmatch(
+        r"dropout \(fast\), since 20\d\d-\d\d-\d\d; dropout beats\\nbaseline.", status_of()[0]["champion"]
+    )
+    (tmp_path / "data" / FILE).write_text("{")
+    how, (wrong,) = status_of()
+    assert wrong.startswith(f"{tmp_path / 'data' / FILE} is damaged: ")
+    assert "disk" in how
 
 
 def test_the_next_run_of_each_schedule_is_said_and_that_no_worker_is_there(status_of, url):
