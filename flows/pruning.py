@@ -3,6 +3,7 @@
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,7 +89,7 @@ def _unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None)
         raise RunError(f"no run has completed in {data_dir} yet, so nothing can be called unused")
     old = own[own.index(counted[-1]) + 1 :] if len(counted) == runs else []
     needed = {key for record in known if record not in old for key in record.keys.values()}
-    needed |= {champion.evaluate.rpartition("-")[2] for champion in champions(data_dir).champions}
+    needed |= {folder.name.rpartition("-")[2] for folder in _of_champions(store)}
     took = ((record, sum(node["seconds"] for node in record.content["nodes"].values())) for record in counted)
     since = min(last_asked(record.path) - seconds for record, seconds in took)
     candidates = [
@@ -107,6 +108,16 @@ def _unneeded(data_dir: Path, reports_dir: Path, runs: int, command: str | None)
     found += [(page, "page of a report above") for page in sorted(pages)]
     found += [(record.path, "record of an older run") for record in reversed(old)]
     return [Unneeded(path, size_of(path), why) for path, why in found]
+
+
+def _of_champions(store: Store) -> Iterator[Path]:
+    """Give what predicting and exporting read of the champion, and of those before it, which a rollback restores."""
+    evaluations = [store.data_dir / "evaluate" / champion.evaluate for champion in champions(store.data_dir).champions]
+    yield from evaluations
+    for folder, manifest in store.manifests("evaluate"):
+        if folder in evaluations:
+            yield from store.upstream(folder, manifest)
+            yield from (compared for compared, _ in store.made_of(manifest, "compare"))
 
 
 def retain(settings: Settings) -> str:

@@ -1,5 +1,6 @@
 """Keeping artifacts: found only when every byte is what it was, made whole or not at all."""
 
+import contextlib
 import re
 import socket
 import time
@@ -8,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tasks.pipeline import PROJECT
-from tasks.pipeline.artifact import MANIFEST, Artifact, Miss, put_manifest, verify
+from tasks.pipeline.artifact import FORMAT, MANIFEST, Artifact, Miss, put_manifest, verify
 from tasks.pipeline.cache_key import CacheKey
 from tasks.pipeline.checkpoints import Checkpoints
 from tasks.pipeline.errors import RunError
+from tasks.pipeline.reading import read_json
 from tasks.pipeline.staging import clean_up, fsync, pause, staging
 
 Produce = Callable[[Path, int], dict[str, Any]]  # fills a folder, while the lock is held; returns the summary
@@ -114,6 +116,31 @@ class Store:
         for folder in sorted(self.data_dir.glob("*/*")):
             if is_node(folder.parent) and NAME.fullmatch(folder.name):
                 yield folder
+
+    def manifests(self, node: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Give each artifact of a node with its manifest, unverified; none of older code or unreadable."""
+        for folder in self.artifacts():
+            if folder.parent.name == node:
+                with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                    manifest = read_json(folder / MANIFEST)
+                    if manifest["format"] == FORMAT:
+                        yield folder, manifest
+
+    def folder_of(self, node: str, digest: str) -> Path | None:
+        """Return the folder of an artifact of that content, if there is one."""
+        return next((folder for folder, manifest in self.manifests(node) if manifest["digest"] == digest), None)
+
+    def upstream(self, folder: Path, manifest: dict[str, Any]) -> Iterator[Path]:
+        """Give the folder of an artifact, and that of everything that led to it, as far as it is here."""
+        yield folder
+        for label, digest in manifest["cache_key"]["inputs"].items():
+            if found := self.folder_of(label.partition("[")[0], digest):
+                yield from self.upstream(found, read_json(found / MANIFEST))
+
+    def made_of(self, manifest: dict[str, Any], node: str) -> list[tuple[Path, dict[str, Any]]]:
+        """Return the artifacts of a node that have this one among their inputs, with their manifests."""
+        label, digest = manifest["label"], manifest["digest"]
+        return [of for of in self.manifests(node) if of[1]["cache_key"]["inputs"].get(label) == digest]
 
     def checkpoint_folders(self) -> Iterator[Path]:
         """Give the folder of each training's checkpoints; nothing that is not the store's."""

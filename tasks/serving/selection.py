@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from tasks.data.dataset import DataSet
 from tasks.evaluation.metrics import Metrics
 from tasks.formatting import suggest
 from tasks.pipeline import PROJECT
-from tasks.pipeline.artifact import FORMAT, MANIFEST, Artifact, verify
+from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.cache_key import label_of
 from tasks.pipeline.champions import Champion, champions
 from tasks.pipeline.errors import RunError, UserError
-from tasks.pipeline.reading import read_json
 from tasks.pipeline.run_records import Record, records
 from tasks.pipeline.store import Store
 from tasks.pipeline.user_module import UserFunction
@@ -143,12 +139,7 @@ def _comparison_of(data_dir: Path, node: str, folder: str) -> Artifact:
     if not (data_dir / node / folder).is_dir() and node == "train":
         raise UserError(f"--model: there is no {folder} in {data_dir / node}")
     used = _verified(data_dir / node / folder)
-    label = label_of(node, used.manifest["network"])
-    found = [
-        (manifest["made"]["at"], folder)
-        for folder, manifest in _manifests(data_dir, "compare")
-        if manifest["cache_key"]["inputs"].get(label) == used.digest
-    ]
+    found = [(manifest["made"]["at"], folder) for folder, manifest in Store(data_dir).made_of(used.manifest, "compare")]
     if not found:
         raise RunError(f"the comparison of {folder} is not in {data_dir}; run it again")
     return _verified(max(found)[1])
@@ -167,23 +158,13 @@ def _selected(
     return SelectedModel(data_dir, network, compare, train, evaluate, command, champion)
 
 
-def _manifests(data_dir: Path, node: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Give each artifact of a node with its manifest, unverified; none of older code or unreadable."""
-    for folder in Store(data_dir).artifacts():
-        if folder.parent.name == node:
-            with contextlib.suppress(OSError, ValueError):
-                manifest = read_json(folder / MANIFEST)
-                if manifest["format"] == FORMAT:
-                    yield folder, manifest
-
-
 def _folder_of(data_dir: Path, node: str, digest: str) -> Path:
     """Return the folder of the artifact of that content.
 
     Raises:
         RunError: there is none.
     """
-    found = next((folder for folder, manifest in _manifests(data_dir, node) if manifest["digest"] == digest), None)
+    found = Store(data_dir).folder_of(node, digest)
     if not found:
         raise RunError(f"the artifact of {node} that this model needs is not in {data_dir}; run its comparison again")
     return found

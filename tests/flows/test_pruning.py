@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from flows.pruning import damaged, prune, retain
+from tasks.pipeline.champions import promote
 from tasks.pipeline.errors import RunError
 from tasks.pipeline.run_records import recorded
 from tasks.reporting.publish import publish
@@ -16,7 +17,7 @@ from tasks.settings.settings import Settings
 from tests.conftest import CACHE_KEY, full, killed_at_work, produce
 
 
-def make(store, seed, node="prepare"):
+def make(store, seed, node="prepare", **others):
     """Make an artifact with what publishing needs of a report's."""
 
     def content(folder, lock):
@@ -24,7 +25,7 @@ def make(store, seed, node="prepare"):
         (folder / "report.json").write_text("{}")
         return {}
 
-    artifact, _ = store.make(replace(CACHE_KEY, node=node, settings={"seed": seed}), content)
+    artifact, _ = store.make(replace(CACHE_KEY, node=node, settings={"seed": seed}, **others), content)
     age(artifact.folder)
     return artifact
 
@@ -133,6 +134,31 @@ def test_a_run_that_retains_removes_reports_pages_and_records_beyond_the_last(st
     assert foreign.exists()
     assert made[0].key[:8] not in (reports / "index.html").read_text()
     assert len(list((store.data_dir / "runs").glob("*.json"))) == 2
+
+
+def chain(store, network, seed):
+    """Make what leads to a comparison with this network, as the nodes do, and record a run of it; return all of it."""
+    download = make(store, seed, "download")
+    prepare = make(store, seed, "prepare", inputs={"download": download.digest})
+    train = make(store, seed, "train", network=network, inputs={"prepare": prepare.digest})
+    inputs = {"train": train.digest, "prepare": prepare.digest}
+    evaluate = make(store, seed, "evaluate", network=network, inputs=inputs)
+    compare = make(store, seed, "compare", inputs={evaluate.manifest["label"]: evaluate.digest})
+    made = [compare, download, evaluate, prepare, train]
+    run(store, *made)
+    return made
+
+
+def test_what_predicts_and_exports_a_champion_stays_and_of_one_that_a_rollback_restores(store):
+    beaten = None
+    for seed, network in enumerate(("baseline", "dropout")):
+        _, _, evaluate, _, train = chain(store, network, seed)
+        known = {"network": network, "evaluate": evaluate.folder.name, "train": train.digest}
+        promote(store.data_dir, beaten, **known, recipe="fast", command="", reason="why")
+        beaten = evaluate.folder.name
+    other = [str(artifact.folder.relative_to(store.data_dir)) for artifact in chain(store, "logistic", 2)]
+    run(store, make(store, 3))
+    assert names(spare(store, 1), store) == other
 
 
 def test_a_run_retains_what_the_runs_of_other_recipes_need(store, tmp_path):
