@@ -110,7 +110,9 @@ def read_options(kind: type[Kind], arguments: list[str] | None = None) -> Kind:
     except ValidationError as error:
         first = error.errors()[0]
         name = "".join(f"{option_of(str(part))} " for part in first["loc"][:1])
-        raise UserError(f"{name}{first['msg'].removeprefix('Value error, ')}") from error
+        got = f" (got {first['input']})" if first["type"] == "literal_error" else ""
+        message = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
+        raise UserError(f"{name}{message}{got}") from error
 
 
 def parser_of(kind: type[ModelOptions]) -> argparse.ArgumentParser:

@@ -113,8 +113,8 @@ def _put_network(made: Export, formats: Sequence[str]) -> str:
         write(name, trained, selected.tta, folder)
         made.step(f"checking {wanted.file}")
         made.check(wanted.file, answers_of(name, folder, made.pixels), max(1, TOLERANCE * len(made.pixels)))
-        single = ", computed in float32" if wanted.float32 and precision != "float32" else ""
-        made.files[wanted.file] = f"the same {wanted.about}: takes pixels as float32, n × 28 × 28 × 1{single}"
+        single = "; computes in float32" if wanted.float32 and precision != "float32" else ""
+        made.files[wanted.file] = f"{wanted.about}: takes raw pixels as float32, n × 28 × 28 × 1{single}"
     made.notes.append("The backend is TensorFlow, unless `KERAS_BACKEND` names another: jax or torch.")
     return example_with_keras(own, precision)
 
