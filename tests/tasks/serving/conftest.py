@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.data.idx import read_idx
+from tasks.evaluation.predictions import load_probabilities
 from tasks.serving.familiarity import Familiarity
 from tasks.serving.selection import select_model
 
@@ -37,3 +38,25 @@ def data(finished_run, tmp_path):
 @pytest.fixture(scope="session")
 def noise():
     return np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def pixels(selected):
+    """The test images as their file has them: uint8 (200 × 28 × 28)."""
+    return np.array(read_idx(selected.download.folder / "t10k-images-idx3-ubyte"))
+
+
+@pytest.fixture(scope="session")
+def evaluated(selected):
+    """What was evaluated for them: float32 (200 × 10)."""
+    return np.array(load_probabilities(selected.evaluate.folder, "test"))
+
+
+@pytest.fixture
+def trained(selected, tensorflow):
+    """The winner, loaded."""
+    from tasks.serving.raw_model import load_trained
+    from tasks.training.tensorflow import begin
+
+    yield load_trained(selected)[0]
+    begin(0, "float32")

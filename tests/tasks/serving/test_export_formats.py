@@ -1,0 +1,50 @@
+import re
+
+import numpy as np
+import pytest
+
+from tasks.pipeline.errors import RunError, UserError
+from tasks.serving import export_formats
+from tasks.serving.export_formats import FORMATS, answers_of, check, check_installed, write
+
+LABELS = np.arange(10)
+
+
+@pytest.mark.parametrize("tta", ["none", "flip"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_takes_raw_pixels_and_answers_as_kerass_own(name, tta, trained, pixels, tmp_path):
+    from tasks.serving.raw_model import in_float32, raw_model
+
+    write(name, trained, tta, tmp_path)
+    expected = raw_model(in_float32(trained) if FORMATS[name].float32 else trained, tta).predict(pixels, verbose=0)
+    assert np.abs(answers_of(name, tmp_path, pixels) - expected).max() < 1e-5
+
+
+def test_what_keras_cannot_write_and_what_does_not_run_is_a_sentence(trained, pixels, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="^Keras cannot write dropout as saved_model: [^\n]+$"):
+        write("saved_model", trained, "none", tmp_path / "file")
+    with pytest.raises(RunError, match=r"^model\.onnx does not run: [^\n]+$"):
+        answers_of("onnx", tmp_path, pixels)
+
+
+def test_a_check_says_how_answers_differ_and_refuses_more_than_is_tolerated():
+    expected = np.eye(10, dtype=np.float32)
+    answers = expected.copy()
+    answers[0] = 0.5, 0.75, *[0] * 8
+    assert str(check("model.onnx", expected, expected, LABELS)) == (
+        "accuracy 100.00%, 0 of 10 predictions differ, all probabilities are equal"
+    )
+    assert str(check("model.onnx", answers, expected, LABELS, tolerated=1)) == (
+        "accuracy 90.00%, 1 of 10 predictions differ, probabilities differ by 0.75 at most"
+    )
+    with pytest.raises(RunError, match=r"^model\.onnx is not handed over: .* for 1 of the 10 test images"):
+        check("model.onnx", answers, expected, LABELS)
+
+
+def test_a_format_whose_libraries_are_not_installed_is_refused(monkeypatch):
+    check_installed(FORMATS)
+    lacking = {"onnx": FORMATS["onnx"].__class__(*("",) * 3, ("nobody-has",), False, None)}
+    monkeypatch.setattr(export_formats, "FORMATS", lacking)
+    with pytest.raises(UserError, match=re.escape("nobody-has is not installed; install it with `make extras`")):
+        check_installed(["onnx"])
