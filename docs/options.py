@@ -5,7 +5,10 @@ python -m docs.options > docs/options.md      # as `make docs` does
 
 from collections.abc import Iterable
 
+from flows.export import ExportOptions
+from flows.model_command import ModelOptions
 from flows.parser import EXIT_STATUSES, FLAGS
+from flows.predict import PredictOptions
 from tasks.formatting import as_text, option_of
 from tasks.settings.models import networks
 from tasks.settings.options import GROUPS
@@ -104,6 +107,14 @@ def study(kind: type[Settings]) -> str:
     return f"`{kind.program}` does not take {without}, and has its own:\n\n{options_of(kind, own)}"
 
 
+def model_command(kind: type[ModelOptions]) -> str:
+    """Return the table of what a command on a trained model takes."""
+    described = kind.model_json_schema()["properties"]
+    spelled = {name: name.upper() if name == kind.positional else option_of(name) for name in described}
+    rows = [(f"`{spelled[name]}`", of["description"], as_text(of["default"] or None)) for name, of in described.items()]
+    return f"`{kind.program}`:\n\n{table('option', 'meaning', 'default', rows=rows)}"
+
+
 if __name__ == "__main__":
     parts = [
         INTRODUCTION,
@@ -113,6 +124,8 @@ if __name__ == "__main__":
         f"## Presets\n\n{presets()}",
         "## Studies\n\nA study takes the options of a run, but for a few.",
         *map(study, STUDIES),
+        "## Trained models\n\nWhat they do: [use the model](use-the-model.md).",
+        *map(model_command, (PredictOptions, ExportOptions)),
         CONCLUSION.format(statuses=table("status", "meaning", rows=EXIT_STATUSES.items())),
     ]
     print("\n\n".join(part.strip() for part in parts).replace(f"{PROJECT}/", ""))

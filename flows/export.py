@@ -44,7 +44,7 @@ examples:
   python flows/export.py --format onnx --format tflite"""
 
     format: tuple[Literal["onnx", "saved_model", "tflite"], ...] = ()
-    """another format beside Keras' own; may be given several times"""
+    """another format beside Keras' own: onnx, saved_model or tflite; may be given several times"""
     output: Folder = Field(Path("export"), validate_default=True)
     """folder for exports, each in a folder of its own"""
 

@@ -29,7 +29,7 @@ class ModelOptions(BaseModel):
     positional: ClassVar[str] = ""  # the option that takes what stands without a name
 
     model: str | None = None
-    """a network of the newest comparison, or the name of a trained one, such as dropout-46e8fc89dd296f5c"""
+    """a network of the newest comparison, or the name of a trained model; left out: the champion, else the winner"""
     champion: bool = False
     """the champion; refused where there is none"""
     data_dir: Folder = Field(Path("data"), validate_default=True)
