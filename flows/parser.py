@@ -49,7 +49,7 @@ examples:
   python flows/main.py --network-file my.py:build   add a network of your own
   python flows/main.py --epochs 4 --plan            what would run, and why"""
 WINNER = """\
-use of the winner:
+winner:
   python flows/predict.py photo.png                 classify a picture
   python flows/export.py                            a folder to take elsewhere"""
 STUDIES = """\
