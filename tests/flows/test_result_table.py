@@ -8,7 +8,6 @@ from rich.console import Console
 from flows.result_table import numbers, print_summary
 from tasks.pipeline.artifact import Artifact
 from tasks.pipeline.run_records import recorded
-from tasks.reporting.use import Use
 from tasks.settings.settings import Settings
 
 ROWS = {
@@ -16,9 +15,7 @@ ROWS = {
     "baseline": {"test_accuracy": 0.925, "gap": 0.0297, "parameters": 2_076_554, "training_seconds": 31.2},
     "logistic": {"test_accuracy": 0.94, "gap": 0.01, "parameters": 7_850, "training_seconds": 2.0},
 }
-USE = Use(
-    path="data/train/m", snippet=None, predict="python flows/predict.py", export="python flows/export.py", tta="none"
-)
+USE = {"path": "data/train/m", "snippet": None, "predict": "predict.py", "export": "export.py", "tta": "none"}
 SENTENCE = "Keep the dropout network: 93.33% on validation, next best baseline-like networks with 92.52%, and so on."
 
 
@@ -55,20 +52,18 @@ def printed(tmp_path):
 
 
 def test_it_says_last_where_page_and_model_are_how_to_use_it_and_what_was_done(settings, tmp_path, printed):
-    text = printed(report(tmp_path, "dropout", "baseline", use=USE.model_dump()), settings)
+    text = printed(report(tmp_path, "dropout", "baseline", use=USE), settings)
     model = settings.data_dir / "train" / "dropout-0123456789abcdef" / "model.keras"
     lines = text.splitlines()
     assert lines[:2] == ["", SENTENCE]
     done = "Done: 1 of 2 steps ran, 1 reused (2 min 5 s)."
     places = [f"Report: {tmp_path / 'page.html'}", f"Model:  {model}"]
     folder = f"--data-dir {settings.data_dir}"
-    use = [f"Predict: python flows/predict.py {folder}", f"Export:  python flows/export.py {folder}"]
-    assert lines[-5:] == [*places, *use, done]
+    assert lines[-5:] == [*places, f"Predict: predict.py {folder}", f"Export:  export.py {folder}", done]
     again = printed(report(tmp_path, "dropout", "baseline"), settings, up_to_date=True)
     assert again.endswith("\nUp to date: 2 of 2 steps reused (2 min 5 s).\n")
     unknown = printed(report(tmp_path, "dropout"), Settings(data_dir=tmp_path / "no record"))
     assert "Model:" not in unknown
-    assert "Predict:" not in again
     assert unknown.endswith("\nDone (2 min 5 s).\n")
 
 
