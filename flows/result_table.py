@@ -30,7 +30,7 @@ def print_summary(
     model = _model(artifact, settings, record)
     places = [f"Report: {page}", *([f"Model:  {model}"] if model else [])]
     if model and (use := use_in(settings.data_dir, artifact)):
-        places += [f"Predict: {use.predict}", f"Export:  {use.export}"]
+        places += [f"Use:    {use.predict}", f"Export: {use.export}"]
     console.print(Text("\n".join([*places, _what_was_done(record, seconds, up_to_date)])), soft_wrap=True)
 
 

@@ -21,7 +21,7 @@ from tasks.serving.pictures import SIZE, fit, read_picture
 from tasks.serving.selection import SelectedModel
 
 STANDARD_INPUT = "-"
-OF_THE_DATA_SET = re.compile(r"(train|test):(\d+)")
+OF_THE_DATA_SET = r"(train|test):(\d+)"
 MAX_BYTES = 2 << 30  # of what comes from a pipe or is compressed
 CHUNK = 1 << 20  # bytes
 GZIP, ARRAY, IDX = b"\x1f\x8b", b"\x93NUMPY", b"\0\0\x08\x03"  # how a file begins
@@ -63,7 +63,7 @@ def check_name(name: str) -> None:
     Raises:
         UserError: there is no such file; nor is it an image of the data set, or standard input.
     """
-    if name != STANDARD_INPUT and not OF_THE_DATA_SET.fullmatch(name) and not Path(name).exists():
+    if name != STANDARD_INPUT and not re.fullmatch(OF_THE_DATA_SET, name) and not Path(name).exists():
         hint = "; test:N is image N of the test set" if name.startswith(("test", "train")) else ""
         raise UserError(f"{name}: no such file{hint}")
 
@@ -74,7 +74,7 @@ def read_images(name: str, selected: SelectedModel, familiarity: Familiarity) ->
     Raises:
         UserError: there is no such file or image, or it cannot be used.
     """
-    reference = OF_THE_DATA_SET.fullmatch(name)
+    reference = re.fullmatch(OF_THE_DATA_SET, name)
     if reference and not Path(name).exists():
         yield _of_the_data_set(name, reference[1], int(reference[2]), selected)
         return

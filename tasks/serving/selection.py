@@ -20,7 +20,7 @@ from tasks.pipeline.run_records import Record, records
 from tasks.pipeline.store import Store
 from tasks.pipeline.user_module import UserFunction
 
-TRAINING = re.compile(r"(\w[\w.-]*)-[0-9a-f]{16}")  # the folder of a training
+TRAINING = r"(\w[\w.-]*)-[0-9a-f]{16}"  # the folder of a training
 NETWORK_FILE = "--network-file"
 
 
@@ -113,7 +113,7 @@ def select_model(data_dir: Path, model: str | None = None, *, champion: bool = F
     in_use = next(reversed(champions(data_dir).champions), None)
     if champion and not in_use:
         raise UserError(f"--champion: there is none in {data_dir}; a run with --challenge yes makes one")
-    if model and (training := TRAINING.fullmatch(model)):
+    if model and (training := re.fullmatch(TRAINING, model)):
         compare, network = _comparison_of(data_dir, "train", model), training[1]
     elif in_use and not model:
         compare, network = _comparison_of(data_dir, "evaluate", in_use.evaluate), in_use.network

@@ -59,7 +59,7 @@ def test_it_says_last_where_page_and_model_are_how_to_use_it_and_what_was_done(s
     done = "Done: 1 of 2 steps ran, 1 reused (2 min 5 s)."
     places = [f"Report: {tmp_path / 'page.html'}", f"Model:  {model}"]
     folder = f"--data-dir {settings.data_dir}"
-    assert lines[-5:] == [*places, f"Predict: predict.py {folder}", f"Export:  export.py {folder}", done]
+    assert lines[-5:] == [*places, f"Use:    predict.py {folder}", f"Export: export.py {folder}", done]
     again = printed(report(tmp_path, "dropout", "baseline"), settings, up_to_date=True)
     assert again.endswith("\nUp to date: 2 of 2 steps reused (2 min 5 s).\n")
     unknown = printed(report(tmp_path, "dropout"), Settings(data_dir=tmp_path / "no record"))
