@@ -9,7 +9,10 @@ import sys
 import pytest
 
 from docs import packages
+from flows.export import ExportOptions
+from flows.model_command import parser_of as model_parser
 from flows.parser import parser_of
+from flows.predict import PredictOptions
 from tasks.settings.settings import PROJECT, Settings
 from tasks.settings.studies import FoldStudy, SearchStudy, SeedStudy
 from tests.benchmarks.figures import table
@@ -17,7 +20,11 @@ from tests.benchmarks.figures import table
 PAGES = {
     str(path.relative_to(PROJECT)): path.read_text() for path in (*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"))
 }
-KINDS = {"": Settings, "seeds": SeedStudy, "folds": FoldStudy, "search": SearchStudy}
+STUDIES = {"seeds": SeedStudy, "folds": FoldStudy, "search": SearchStudy}
+PARSERS = {
+    **{name: parser_of(kind) for name, kind in {"main": Settings, **STUDIES}.items()},
+    **{name: model_parser(kind) for name, kind in {"predict": PredictOptions, "export": ExportOptions}.items()},
+}
 
 
 def test_the_page_of_options_is_what_make_docs_prints():
@@ -33,16 +40,16 @@ def test_the_picture_of_the_packages_is_what_make_docs_draws():
 
 def test_the_commands_that_the_pages_give_are_understood():
     given = [
-        (study, options.partition(" #")[0])
+        (study or program, options.partition(" #")[0])
         for page in PAGES.values()
-        for study, options in re.findall(
-            r"^\.venv/bin/python flows/(?:main|study)\.py ?([a-z]*)(.*)$", page, re.MULTILINE
+        for program, study, options in re.findall(
+            r"^\.venv/bin/python flows/(main|study|predict|export)\.py ?([a-z]*(?= |$))(.*)$", page, re.MULTILINE
         )
     ]
-    given += [("", options) for page in PAGES.values() for options in re.findall(r"ARGS='([^']+)'", page)]
+    given += [("main", options) for page in PAGES.values() for options in re.findall(r"ARGS='([^']+)'", page)]
     assert len(given) > 15
-    for study, options in given:
-        parser_of(KINDS[study]).parse_args(shlex.split(options.partition("||")[0].partition(">")[0]))
+    for program, options in given:
+        PARSERS[program].parse_args(shlex.split(options.partition("||")[0].partition(">")[0]))
 
 
 def test_the_options_that_the_readme_shows_are_options():
