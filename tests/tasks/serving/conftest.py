@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tasks.data.idx import read_idx
-from tasks.evaluation.predictions import load_probabilities
 from tasks.serving.familiarity import Familiarity
 from tasks.serving.selection import select_model
 
@@ -44,12 +43,6 @@ def noise():
 def pixels(selected):
     """The test images as their file has them: uint8 (200 × 28 × 28)."""
     return np.array(read_idx(selected.download.folder / "t10k-images-idx3-ubyte"))
-
-
-@pytest.fixture(scope="session")
-def evaluated(selected):
-    """What was evaluated for them: float32 (200 × 10)."""
-    return np.array(load_probabilities(selected.evaluate.folder, "test"))
 
 
 @pytest.fixture
