@@ -73,7 +73,7 @@ def export(selected: SelectedModel, parent: Path, formats: Sequence[str], step: 
     """
     target = parent / selected.name
     if target.exists():
-        raise UserError(f"{target} exists; delete it, or choose another folder with --output")
+        raise UserError(f"{target} exists; delete it, or choose another --output")
     if formats and selected.network == XGBOOST:
         raise UserError(f"--format {formats[0]} needs a network, and {selected.name} is none: leave it out")
     check_installed(formats)

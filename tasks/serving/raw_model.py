@@ -60,9 +60,10 @@ def raw_model(trained: keras.Model, tta: str) -> keras.Model:
 
     pixels = keras.Input(trained.input_shape[1:], dtype="float32", name="pixels")
     images = ops.divide(pixels, BRIGHTEST)
-    probabilities = trained(images)
+    probabilities = ops.cast(trained(images), "float32")
     if tta == "flip":
-        probabilities = ops.divide(ops.add(probabilities, trained(ops.flip(images, axis=2))), 2.0)
+        mirrored = ops.cast(trained(ops.flip(images, axis=2)), "float32")
+        probabilities = ops.divide(ops.add(probabilities, mirrored), 2.0)
     return keras.Model(pixels, probabilities, name=f"{trained.name}_of_pixels")
 
 

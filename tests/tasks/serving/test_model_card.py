@@ -4,7 +4,7 @@ from huggingface_hub import ModelCard
 
 from tasks.pipeline.champions import Champion
 from tasks.reporting.sections.provenance import limits
-from tasks.serving.model_card import escaped, model_card, standing
+from tasks.serving.model_card import model_card, standing
 from tasks.serving.selection import select_model
 
 
@@ -14,11 +14,11 @@ def test_hugging_faces_own_reader_finds_the_metadata_and_the_results_on_both_spl
     assert (data.license, data.library_name, data.pipeline_tag) == ("mit", "keras", "image-classification")
     assert data.datasets is None, "it is not Fashion-MNIST itself"
     found = {(of.dataset_split, of.metric_type): of.metric_value for of in data.eval_results}
-    for split in ("validation", "test"):
-        measured = selected.metrics[split]
-        assert found[split, "accuracy"] == round(measured.accuracy.value, 6)
-        assert found[split, "cross_entropy"] == round(measured.cross_entropy, 6)
-        assert found[split, "expected_calibration_error"] == round(measured.calibration.calibration_error, 6)
+    assert {split for split, _ in found} == {"validation", "test"}
+    for split, measured in selected.metrics.items():
+        if split != "train":
+            assert found[split, "accuracy"] == round(measured.accuracy.value, 6)
+            assert found[split, "cross_entropy"] == round(measured.cross_entropy, 6)
 
 
 def test_the_card_says_how_the_model_was_chosen_on_which_data_and_what_it_is_not_for(selected):
@@ -36,7 +36,3 @@ def test_it_is_plain_that_a_model_is_not_the_winner_or_is_the_champion(selected,
     told = {"since": "2026-11-29T17:39:44+00:00", "reason": "It won."}
     champion = Champion(**told, **dict.fromkeys(("network", "recipe", "command", "evaluate", "train"), ""))
     assert standing(replace(loser, champion=champion)).endswith("The champion since 2026-11-29 17:39 UTC: It won.")
-
-
-def test_names_of_ones_own_do_not_break_the_markdown():
-    assert escaped("a|b <i> *c*") == r"a\|b \<i\> \*c\*"
