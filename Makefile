@@ -1,7 +1,7 @@
 # make run    set up what is missing, then run the whole comparison      (options: make run ARGS='--preset smoke')
 # make test   set up what is missing, then lint, types and every test
 # make check  the same without the tests that take long: before every commit
-# make extras set up what some options need: Dask, Ray, S3, XGBoost
+# make extras set up what some options need: Dask, Ray, S3, XGBoost, formats of a model
 # make server deploy worker    a Prefect server, what runs on it and when, and who runs it      (make stop ends them)
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
