@@ -15,17 +15,15 @@ if __name__ == "__main__":
 
 import os
 import shlex
-import signal
-from typing import Any, ClassVar, Literal, NoReturn
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from flows.model_command import ModelOptions, main
+from flows.model_command import ModelOptions, main, working
 from flows.result_table import table
 from tasks.pipeline.errors import RunError, describe
 from tasks.serving.exporting import EXAMPLE, Export, export
 from tasks.serving.model_card import standing
-from tasks.serving.quiet import quiet
 from tasks.serving.selection import select_model
 from tasks.settings.options import Folder
 
@@ -51,23 +49,14 @@ examples:
 
 def run(options: ExportOptions) -> int:
     """Export what the options name, and say what is where; return the exit status."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
     selected = select_model(options.data_dir, options.model, champion=options.champion)
-    from rich.console import Console
-
     try:
-        with quiet() as terminal, Console(file=terminal).status(f"exporting {selected.name}") as status:
-            made = export(selected, options.output, options.format, lambda step: status.update(f"export: {step}"))
+        with working(f"exporting {selected.name}") as say:
+            made = export(selected, options.output, options.format, lambda step: say(f"export: {step}"))
     except OSError as error:
         raise RunError(describe(error).replace("--data-dir", "--output")) from error
     print(_result(made))
     return 0
-
-
-def _stop(number: int, _: Any) -> NoReturn:
-    """End, with nothing half-written left behind."""
-    raise SystemExit(128 + number)
 
 
 def _result(made: Export) -> str:

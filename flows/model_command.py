@@ -47,7 +47,8 @@ Kind = TypeVar("Kind", bound=ModelOptions)
 
 def main(work: Callable[[Kind], int], kind: type[Kind]) -> NoReturn:
     """Read the options, do the work, and exit with the status that it returns."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)  # ours; what TensorFlow says as it starts goes nowhere
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     for stream in (sys.stdout, sys.stderr):
@@ -58,12 +59,19 @@ def main(work: Callable[[Kind], int], kind: type[Kind]) -> NoReturn:
         sys.stdout.flush()
     except (RunError, UserError) as error:
         status = fail(error)
+    except SystemExit as stopped:
+        status = int(stopped.code or 0)
     except BrokenPipeError:  # whoever read the output has seen enough
         status = 0
     except OSError as error:
         status = fail(RunError(describe(error)))
     sys.stderr.flush()
     os._exit(status)  # TensorFlow's threads are not waited for
+
+
+def _stop(number: int, _: Any) -> NoReturn:
+    """End, with nothing half-written left behind."""
+    raise SystemExit(128 + number)
 
 
 @contextmanager

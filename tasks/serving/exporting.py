@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +17,7 @@ from tasks.evaluation.xgboost import load_trees, predictor
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.reading import sha256_of
+from tasks.pipeline.staging import staging
 from tasks.pipeline.user_module import UserFunction
 from tasks.serving.example import example_with_keras, example_with_xgboost
 from tasks.serving.export_formats import FORMATS, TOLERANCE, Check, answers_of, check, check_installed, write
@@ -78,8 +78,8 @@ def export(selected: SelectedModel, parent: Path, formats: Sequence[str], step: 
         raise UserError(f"--format {formats[0]} needs a network, and {selected.name} is none: leave it out")
     check_installed(formats)
     parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{selected.name}-", dir=parent) as scratch:
-        made = Export(selected, Path(scratch, selected.name), step)
+    with staging(target) as (staged, _):
+        made = Export(selected, staged / selected.name, step)
         made.folder.mkdir()
         program = _put_trees(made) if selected.network == XGBOOST else _put_network(made, formats)
         _describe(made, program)

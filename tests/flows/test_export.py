@@ -14,7 +14,7 @@ from tasks.evaluation.predictions import load_probabilities
 from tasks.serving.selection import select_model
 from tasks.settings.settings import PROJECT
 from tests.conftest import prepared_in
-from tests.programs import ON_THE_FIXTURE, run_main, wait_until
+from tests.programs import ON_THE_FIXTURE, leftovers, run_main, wait_until
 
 EXPORT = PROJECT / "flows" / "export.py"
 OWN = """import keras
@@ -46,7 +46,7 @@ def exported(run, output, *options, by=(EXPORT,)):
     """Export into that folder; return the folder of the export, and what was printed."""
     done = program(*by, "--data-dir", run / "data", "--output", output.name, *options, cwd=output.parent)
     assert (done.returncode, done.stderr) == (0, "")
-    (folder,) = output.iterdir()
+    (folder,) = output.glob("[!.]*")
     return folder, done.stdout
 
 
@@ -98,10 +98,10 @@ def test_a_format_is_checked_before_it_is_handed_over_and_its_figures_are_on_the
 def test_an_export_that_is_interrupted_leaves_nothing(finished_run, tmp_path):
     command = (sys.executable, EXPORT, "--data-dir", finished_run / "data", "--output", "out")
     with subprocess.Popen(command, cwd=tmp_path) as process:
-        wait_until(lambda: [*tmp_path.glob("out/.*")], 60)
+        wait_until(lambda: [*tmp_path.glob("out/.staging-*")], 60)
         process.send_signal(signal.SIGINT)
     assert process.returncode == 130
-    assert [*(tmp_path / "out").iterdir()] == []
+    assert leftovers(tmp_path) == [*tmp_path.glob("out/[!.]*")] == []
 
 
 def test_a_network_with_layers_of_its_own_takes_its_file_along(trees_and_own, tmp_path):

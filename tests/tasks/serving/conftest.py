@@ -39,12 +39,6 @@ def noise():
     return np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
 
 
-@pytest.fixture(scope="session")
-def pixels(selected):
-    """The test images as their file has them: uint8 (200 × 28 × 28)."""
-    return np.array(read_idx(selected.download.folder / "t10k-images-idx3-ubyte"))
-
-
 @pytest.fixture
 def trained(selected, tensorflow):
     """The winner, loaded."""

@@ -9,18 +9,20 @@ from tasks.serving.raw_model import in_float32, raw_model
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_takes_raw_pixels_and_answers_as_kerass_own(name, trained, pixels, tmp_path):
+def test_every_format_takes_raw_pixels_and_answers_as_kerass_own(name, trained, test_images, tmp_path):
     write(name, trained, "flip", tmp_path)
-    expected = raw_model(in_float32(trained) if FORMATS[name].float32 else trained, "flip").predict(pixels, verbose=0)
-    assert np.abs(answers_of(name, tmp_path, pixels) - expected).max() < 1e-5
+    expected = raw_model(in_float32(trained) if FORMATS[name].float32 else trained, "flip").predict(
+        test_images, verbose=0
+    )
+    assert np.abs(answers_of(name, tmp_path, test_images) - expected).max() < 1e-5
 
 
-def test_what_keras_cannot_write_and_what_does_not_run_is_a_sentence(trained, pixels, tmp_path):
+def test_what_keras_cannot_write_and_what_does_not_run_is_a_sentence(trained, test_images, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="^Keras cannot write dropout as saved_model: [^\n]+$"):
         write("saved_model", trained, "none", tmp_path / "file")
     with pytest.raises(RunError, match=r"^model\.onnx does not run: [^\n]+$"):
-        answers_of("onnx", tmp_path, pixels)
+        answers_of("onnx", tmp_path, test_images)
 
 
 def test_a_check_says_how_answers_differ_and_refuses_more_than_is_tolerated():

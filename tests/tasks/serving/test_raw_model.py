@@ -19,17 +19,19 @@ def loaded(model, path):
 
 @pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1)])
 @pytest.mark.parametrize("kind", ["uint8", "int64", "float16", "float64"])
-def test_pixels_of_any_type_give_the_probabilities_of_the_evaluation(kind, shape, trained, selected, pixels, tmp_path):
-    given = pixels.reshape(-1, *shape).astype(kind)
+def test_pixels_of_any_type_give_the_probabilities_of_the_evaluation(
+    kind, shape, trained, selected, test_images, tmp_path
+):
+    given = test_images.reshape(-1, *shape).astype(kind)
     probabilities = loaded(raw_model(trained, "none"), tmp_path / "model.keras").predict(given, verbose=0)
     assert np.array_equal(probabilities, load_probabilities(selected.evaluate.folder, "test"))
 
 
-def test_the_mean_over_mirror_images_is_part_of_the_model(trained, pixels, tmp_path):
+def test_the_mean_over_mirror_images_is_part_of_the_model(trained, test_images, tmp_path):
     from tasks.training.train_step import Predictor
 
     with ThreadPoolExecutor(1) as pool:
-        images = (pixels / np.float32(255))[..., None]
+        images = (test_images / np.float32(255))[..., None]
         expected = np.concatenate(list(mean_over_flips(Predictor(trained, pool))(images)))
     model = loaded(raw_model(trained, "flip"), tmp_path / "model.keras")
-    assert np.array_equal(model.predict(pixels, verbose=0), expected)
+    assert np.array_equal(model.predict(test_images, verbose=0), expected)
