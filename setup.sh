@@ -7,7 +7,7 @@ quiet=$([ -t 2 ] || echo --quiet) # a person sees how far it is
 cd "$(dirname "$0")"
 lock=requirements.lock stamps=(ready) size="about 2.7 GB"
 if [ "${1-}" = extras ] || [ -e .venv/extras ]; then
-    lock=requirements-dev.lock stamps=(ready extras) size="about 3.4 GB"
+    lock=requirements-dev.lock stamps=(ready extras) size="about 3.6 GB"
 fi
 stamp=.venv/${stamps[-1]}
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.pipeline.errors import RunError
+from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.user_module import UserFunction, said
 from tasks.serving.selection import SelectedModel
 from tasks.training.saving import load_model
@@ -30,18 +31,22 @@ def load_trained(selected: SelectedModel) -> tuple[keras.Model, UserFunction | N
     keras.saving.get_custom_objects().clear()
     sys.modules.pop(UserFunction.module, None)
     path, precision = selected.train.folder / TRAINED, precision_of(selected)
-    if not selected.train.manifest["cache_key"]["settings"].get("own_network"):
-        return load_model(path, precision), None
     try:
         return load_model(path, precision), None
-    except Exception:  # whatever Keras raises where it does not know a layer
+    except Exception as error:  # whatever Keras raises where it does not know a layer
         own = selected.own_network
+        if not own:
+            raise _unloadable(path, error) from error
     try:
         return load_model(path, precision, own), own
-    except RunError:
+    except (RunError, UserError):
         raise
     except Exception as error:
-        raise RunError(f"{path} cannot be loaded: {said(error)}") from error
+        raise _unloadable(path, error) from error
+
+
+def _unloadable(path: Path, error: Exception) -> RunError:
+    return RunError(f"{path} cannot be loaded: {said(error)}")
 
 
 def precision_of(selected: SelectedModel) -> str:
