@@ -64,4 +64,6 @@ def test_no_module_shadows_a_library(folder):
     here = [path for path in (PROJECT / folder).glob("*") if path.suffix == ".py" or (path / "__init__.py").exists()]
     places = [Path(place) for place in sys.path if "site-packages" in place]
     installed = {path.name.partition(".")[0].partition("-")[0] for place in places for path in place.iterdir()}
+    installed -= {"tests"}  # tf2onnx installs its own at the top; ours come first, as pytest and `python -m` see to it
     assert not {path.stem for path in here} & (installed | sys.stdlib_module_names)
+    assert Path(import_module("tests").__file__).is_relative_to(PROJECT)

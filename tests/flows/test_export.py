@@ -45,7 +45,7 @@ def program(*command, cwd):
 def exported(run, output, *options, by=(EXPORT,)):
     """Export into that folder; return the folder of the export, and what was printed."""
     done = program(*by, "--data-dir", run / "data", "--output", output.name, *options, cwd=output.parent)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     (folder,) = output.glob("[!.]*")
     return folder, done.stdout
 
