@@ -12,8 +12,11 @@ from PIL import Image
 
 from flows.model_command import read_options
 from flows.predict import PredictOptions
+from tasks.evaluation.predictions import load_probabilities
 from tasks.pipeline.errors import UserError
+from tasks.serving.selection import select_model
 from tasks.settings.settings import PROJECT
+from tests.programs import FIXTURE
 
 COMMAND = (sys.executable, str(PROJECT / "flows" / "predict.py"))
 
@@ -47,14 +50,19 @@ def test_it_says_class_probability_and_how_good_that_is_and_what_it_could_not_us
     assert "%%%%" in done.stdout or "@@@@" in done.stdout or "####" in done.stdout
 
 
-def test_json_and_csv_say_the_same_for_programs(finished_run, photo):
-    as_json = json.loads(predict(finished_run, "--json", "test:0", photo).stdout)
-    table = list(csv.DictReader(io.StringIO(predict(finished_run, "--csv", "test:0", photo).stdout)))
-    assert as_json["model"]["comparison"]["winner"] == as_json["model"]["network"]
-    for of, row in zip(as_json["predictions"], table, strict=True):
-        assert (row["image"], row["predicted"]) == (of["image"], of["predicted"])
+def test_json_and_csv_say_of_the_test_images_what_the_evaluation_has_measured(finished_run):
+    images = str(next(FIXTURE.glob("t10k-images*")))
+    as_json = json.loads(predict(finished_run, "--json", images).stdout)
+    table = list(csv.DictReader(io.StringIO(predict(finished_run, "--csv", images).stdout)))
+    selected = select_model(finished_run / "data")
+    assert as_json["model"]["name"] == selected.name
+    found = as_json["predictions"]
+    given = np.array([[*of["probabilities"].values()] for of in found], np.float32)
+    assert (given == load_probabilities(selected.evaluate.folder, "test")).all()
+    for of, row in zip(found, table, strict=True):
+        assert (row["image"], row["predicted"], row["model"]) == (of["image"], of["predicted"], selected.name)
         assert float(row["probability"]) == of["probability"] == max(of["probabilities"].values())
-        assert row["model"] == as_json["model"]["name"]
+        assert of["at_this_confidence"]["low"] <= of["probability"] <= of["at_this_confidence"]["high"]
 
 
 @pytest.mark.parametrize(
