@@ -7,13 +7,16 @@ PROGRAM = """\
 import json, pathlib, sys
 
 import {library}, numpy
-from PIL import Image
+from PIL import Image, ImageOps
 
 here = pathlib.Path(__file__).resolve().parent
 classes = json.loads((here / "labels.json").read_text(encoding="utf-8"))
 {load}
 for name in sys.argv[1:]:
-    gray = Image.open(name).convert("L").resize((28, 28))  # the object has to be light on black: else invert it
+    gray = Image.open(name).convert("L")
+    gray = ImageOps.invert(gray) if gray.getpixel((0, 0)) > 127 else gray  # light on black
+    box = gray.point(lambda level: 255 * (level > 12)).getbbox() if gray.size != (28, 28) else None
+    gray = ImageOps.pad(gray.crop(box), (28, 28))  # trimmed to the object, centered
     probabilities = {ask}[0]
     print(f"{{name}}: {{classes[probabilities.argmax()]}}, {{probabilities.max():.1%}}")
 """

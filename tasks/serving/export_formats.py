@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import Distribution
@@ -92,7 +93,8 @@ def write(name: str, trained: keras.Model, tta: str, folder: Path) -> None:
     try:
         model = raw_model(in_float32(trained) if wanted.float32 else trained, tta)
         taken = keras.InputSpec(shape=model.input_shape, dtype="float32", name="pixels")
-        model.export(str(folder / wanted.file), format=wanted.name, input_signature=[taken], verbose=False)
+        with warnings.catch_warnings(action="ignore"):  # of what Keras itself uses
+            model.export(str(folder / wanted.file), format=wanted.name, input_signature=[taken], verbose=False)
     except Exception as error:
         raise RunError(f"Keras cannot write {trained.name} as {name}: {said(error)}") from error
 
