@@ -115,7 +115,10 @@ def _put_network(made: Export, formats: Sequence[str]) -> str:
         made.check(wanted.file, answers_of(name, folder, made.pixels), max(1, TOLERANCE * len(made.pixels)))
         single = "; computes in float32" if wanted.float32 and precision != "float32" else ""
         made.files[wanted.file] = f"{wanted.about}: takes raw pixels as float32, n × 28 × 28 × 1{single}"
-    made.notes.append("The backend is TensorFlow, unless `KERAS_BACKEND` names another: jax or torch.")
+    made.notes += [
+        "The backend is TensorFlow, unless `KERAS_BACKEND` names another (jax, torch), which rounds differently.",
+        "It takes n × 28 × 28 or n × 28 × 28 × 1 pixels; Keras wants the same of the two from then on.",
+    ]
     return example_with_keras(own, precision)
 
 
