@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tasks.formatting import nearest, option_of
-from tasks.pipeline.errors import RunError, UserError, describe
+from tasks.pipeline.errors import RunError, UserError, reason
 from tasks.pipeline.reading import printable
 from tasks.settings.options import Folder, facts_of
 
@@ -47,10 +47,9 @@ Kind = TypeVar("Kind", bound=ModelOptions)
 
 def main(work: Callable[[Kind], int], kind: type[Kind]) -> NoReturn:
     """Read the options, do the work, and exit with the status that it returns."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
-    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)  # ours; what TensorFlow says as it starts goes nowhere
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    _own_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # where a terminal lacks a sign
@@ -64,9 +63,17 @@ def main(work: Callable[[Kind], int], kind: type[Kind]) -> NoReturn:
     except BrokenPipeError:  # whoever read the output has seen enough
         status = 0
     except OSError as error:
-        status = fail(RunError(describe(error)))
+        status = fail(RunError(": ".join(filter(None, [error.filename, reason(error).lower()]))))
     sys.stderr.flush()
     os._exit(status)  # TensorFlow's threads are not waited for
+
+
+def _own_streams() -> None:
+    """Keep standard error for this command: what TensorFlow says as it starts goes nowhere, as to a closed stream."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or os.fdopen(os.dup(nowhere), "w")
+    sys.stderr = os.fdopen(os.dup(2 if sys.stderr else nowhere), "w", buffering=1)
+    os.dup2(nowhere, 2)
 
 
 def _stop(number: int, _: Any) -> NoReturn:
@@ -84,9 +91,13 @@ def working(what: str, *, beside_output: bool = False) -> Iterator[Callable[[str
         yield lambda _: None
         return
     from rich.console import Console
+    from rich.live import Live
+    from rich.spinner import Spinner
 
-    with Console(file=sys.stderr).status(what) as status:
-        yield status.update
+    spinner, console = Spinner("dots", what), Console(file=sys.stderr)
+    # else Rich takes standard output too, wherever that goes
+    with Live(spinner, console=console, transient=True, redirect_stdout=False, redirect_stderr=False):
+        yield lambda text: spinner.update(text=text)
 
 
 def fail(error: RunError | UserError) -> int:
@@ -111,7 +122,7 @@ def read_options(kind: type[Kind], arguments: list[str] | None = None) -> Kind:
         meant = nearest(wrong, map(option_of, kind.model_json_schema()["properties"]))
         raise UserError(f"unknown option {wrong}" + (f". Did you mean {meant}?" if meant else "; see --help"))
     given = vars(known)
-    for name in {"data_dir", "output"} & given.keys():
+    for name in filter(given.get, ("data_dir", "output")):
         given[name] = str(Path.cwd() / given[name])
     try:
         return kind.model_validate(given)

@@ -4,15 +4,8 @@ python flows/predict.py photo.png another.jpg       # by the champion, else the 
 python flows/predict.py --model baseline test:88    # image 88 of the test set, by a network of that comparison
 """
 
-import contextlib
-import csv
-import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])  # in flows/, nothing is found by its bare name
@@ -20,12 +13,20 @@ if __name__ == "__main__":
 
     prepare_python()
 
+import contextlib
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ClassVar
+
 from pydantic import Field, model_validator
 
 from flows.model_command import ModelOptions, fail, main, working
 from tasks.data.idx import read_idx
 from tasks.formatting import caution, count, join_words, percent
-from tasks.pipeline.errors import UserError
+from tasks.pipeline.errors import UserError, reason
 from tasks.pipeline.reading import printable
 from tasks.serving.familiarity import Familiarity
 from tasks.serving.inference import inference
@@ -105,9 +106,8 @@ def _names(given: Iterable[str], refused: list[UserError]) -> list[str]:
             if others:
                 left = join_words([path.name for path in others])
                 print(f"{name}: not read, as not {EXPECTED}: {printable(left)}", file=sys.stderr)
-        except UserError as error:
-            refused.append(error)
-            fail(error)
+        except (UserError, OSError) as error:
+            _refuse(name, error, refused)
     return names
 
 
@@ -118,8 +118,12 @@ def _images(
         try:
             yield from read_images(name, selected, familiarity)
         except UserError as error:
-            refused.append(error)
-            fail(error)
+            _refuse(name, error, refused)
+
+
+def _refuse(name: str, error: UserError | OSError, refused: list[UserError]) -> None:
+    refused.append(error if isinstance(error, UserError) else UserError(f"{name}: {reason(error).lower()}"))
+    fail(refused[-1])
 
 
 def _counted(predicted: Predicted, say: Callable[[str], None]) -> Predicted:
@@ -136,7 +140,7 @@ def describe_model(selected: SelectedModel) -> list[str]:
     by_right = f"the champion since {selected.champion.since[:10]}; {kept}" if selected.champion else kept
     accuracy = f"{percent(test.value)} of {count(selected.metrics['test'].images)} test images right"
     images, available = selected.images, selected.data_set.counts["train"]
-    undercut = caution(images["train"] + images["validation"], available)
+    undercut = caution(images["train"] + images["validation"], available, subject="Its comparison")
     warning = selected.compare.summary["warning"] if selected.is_winner else None
     interval = f"95% CI {percent(test.low)} to {percent(test.high)}"
     return [f"Model: {selected.name} ({by_right}; {accuracy}, {interval})", *filter(None, [undercut, warning])]
@@ -191,7 +195,7 @@ def _write_json(predicted: Predicted, selected: SelectedModel) -> None:
     }
     print(f'{{"model": {json.dumps(model)},\n"predictions": [', end="")
     for place, (_, of) in enumerate(predicted):
-        print(",\n" if place else "\n", of.model_dump_json(), sep="", end="")
+        print(",\n" if place else "\n", json.dumps(of.model_dump()), sep="", end="")
     print("\n]}")
 
 

@@ -77,12 +77,12 @@ def moment(of_time: str, to: str = "minutes") -> str:
     return datetime.fromisoformat(of_time).isoformat(" ", to).removesuffix("+00:00")
 
 
-def caution(used: int | None, available: int, unrepeatable: str = "") -> str | None:
+def caution(used: int | None, available: int, unrepeatable: str = "", *, subject: str = "This run") -> str | None:
     """Return what may undercut every number: that images were left out, that a user's own network is not repeatable."""
     found = []
     if used not in (None, available):
         found.append(
-            f"This run used only {used:,} of the {available:,} training images; with all of them, accuracies and "
+            f"{subject} used only {used:,} of the {available:,} training images; with all of them, accuracies and "
             "ranking could change."
         )
     if unrepeatable:

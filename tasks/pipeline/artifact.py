@@ -74,10 +74,10 @@ class Miss:
     reason: str
 
 
-def verify(folder: Path, node: str, name: str = "") -> Artifact | Miss:
+def verify(folder: Path, node: str, name: str = "", *, files: bool = True) -> Artifact | Miss:
     """Return the artifact of that node in that folder if it proves itself: each file, and the name it is kept under.
 
-    `name` is given where it is not in its place yet.
+    `name` is given where it is not in its place yet. Without `files`, its manifest alone is checked.
 
     Raises:
         OSError: something there cannot be read, which says nothing of what it is.
@@ -85,7 +85,7 @@ def verify(folder: Path, node: str, name: str = "") -> Artifact | Miss:
     try:
         content = (folder / MANIFEST).read_bytes()
         manifest = json.loads(content)
-        fault = _fault(folder, node, name or folder.name, content, manifest)
+        fault = _fault(folder, node, name or folder.name, content, manifest, files)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         fault = f"{MANIFEST} missing"
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -124,7 +124,9 @@ def put_manifest(cache_key: CacheKey, folder: Path, summary: dict[str, Any], sec
     (folder / MANIFEST).write_bytes(_as_json(manifest | {"seal": digest_of(manifest)}))
 
 
-def _fault(folder: Path, node: str, name: str, content: bytes, manifest: dict[str, Any]) -> str | None:
+def _fault(
+    folder: Path, node: str, name: str, content: bytes, manifest: dict[str, Any], check_files: bool
+) -> str | None:
     if manifest["format"] != FORMAT:
         return f"{MANIFEST} is of another version of this project"
     unsealed = {field: value for field, value in manifest.items() if field != "seal"}
@@ -133,6 +135,8 @@ def _fault(folder: Path, node: str, name: str, content: bytes, manifest: dict[st
     cache_key = CacheKey(**manifest["cache_key"])
     if (cache_key.node, cache_key.name) != (node, name):
         return f"{MANIFEST} belongs to something else"
+    if not check_files:
+        return None
     files, found = manifest["files"], _files_in(folder)
     for file in sorted({MANIFEST} | found.keys() | files.keys()):
         if file not in found:

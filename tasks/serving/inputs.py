@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import re
 import sys
+import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +23,7 @@ from tasks.serving.pictures import SIZE, fit, read_picture
 from tasks.serving.selection import SelectedModel
 
 STANDARD_INPUT = "-"
-OF_THE_DATA_SET = r"(train|test):(\d+)"
+OF_THE_DATA_SET = r"(train|test):([0-9]+)"
 MAX_BYTES = 2 << 30  # of what comes from a pipe or is compressed
 CHUNK = 1 << 20  # bytes
 GZIP, ARRAY, IDX = b"\x1f\x8b", b"\x93NUMPY", b"\0\0\x08\x03"  # how a file begins
@@ -50,11 +52,14 @@ def files_in(folder: Path) -> tuple[list[Path], list[Path]]:
     Raises:
         UserError: none is.
     """
-    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
-    known = [path for path in files if _head(path).startswith((GZIP, ARRAY, IDX, *PICTURES))]
+    known: list[Path] = []
+    others: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.startswith("."):
+            (known if _head(path).startswith((GZIP, ARRAY, IDX, *PICTURES)) else others).append(path)
     if not known:
         raise UserError(f"{folder} has no images; give a folder of {EXPECTED}")
-    return known, [path for path in files if path not in {*known}]
+    return known, others
 
 
 def check_name(name: str) -> None:
@@ -63,6 +68,8 @@ def check_name(name: str) -> None:
     Raises:
         UserError: there is no such file; nor is it an image of the data set, or standard input.
     """
+    if not name:
+        raise UserError("the name of an image is empty")
     if name != STANDARD_INPUT and not re.fullmatch(OF_THE_DATA_SET, name) and not Path(name).exists():
         hint = "; test:N is image N of the test set" if name.startswith(("test", "train")) else ""
         raise UserError(f"{name}: no such file{hint}")
@@ -79,11 +86,12 @@ def read_images(name: str, selected: SelectedModel, familiarity: Familiarity) ->
         yield _of_the_data_set(name, reference[1], int(reference[2]), selected)
         return
     shown = "standard input" if name == STANDARD_INPUT else name
-    with TemporaryDirectory(prefix="images-") as scratch:
+    with ExitStack() as stack:
         try:
-            path = _plain_file(name, Path(scratch))
-            yield from _images_in(path, shown, familiarity)
-        except (OSError, EOFError, zlib.error) as error:
+            yield from _images_in(_plain_file(name, stack), shown, familiarity)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise UserError(f"{shown} is damaged: it cannot be decompressed") from error
+        except OSError as error:
             raise UserError(f"{shown}: {reason(error).lower()}") from error
 
 
@@ -98,21 +106,20 @@ def _of_the_data_set(name: str, split: str, index: int, selected: SelectedModel)
     return GivenImage(name, images[index].astype(np.float32) / 255, done, int(labels[index]))
 
 
-def _plain_file(name: str, scratch: Path) -> Path:
-    """Return where the content is as a file that is not compressed: pipes and gzip are copied."""
+def _plain_file(name: str, stack: ExitStack) -> Path:
+    """Return where the content is as a plain file: pipes and gzip are copied, for as long as the stack lasts."""
     path = Path(name)
     if name == STANDARD_INPUT:
-        path = _copied(sys.stdin.buffer, scratch / "input", name)
+        if not sys.stdin:
+            raise UserError("standard input is closed")
+        path = _copied(sys.stdin.buffer, name, stack)
     elif path.is_fifo() or path.is_char_device():
-        with path.open("rb") as stream:
-            path = _copied(stream, scratch / "input", name)
-    if _head(path).startswith(GZIP):
-        with gzip.open(path) as stream:
-            return _copied(stream, scratch / "decompressed", name)
-    return path
+        path = _copied(stack.enter_context(path.open("rb")), name, stack)
+    return _copied(stack.enter_context(gzip.open(path)), name, stack) if _head(path).startswith(GZIP) else path
 
 
-def _copied(stream: BinaryIO | gzip.GzipFile, path: Path, name: str) -> Path:
+def _copied(stream: BinaryIO | gzip.GzipFile, name: str, stack: ExitStack) -> Path:
+    path = Path(stack.enter_context(TemporaryDirectory(prefix="images-")), "copy")
     with path.open("wb") as file:
         while chunk := stream.read(CHUNK):
             if file.tell() > MAX_BYTES:
@@ -134,8 +141,7 @@ def _images_in(path: Path, name: str, familiarity: Familiarity) -> Iterator[Give
         try:
             images = read_idx(path)
         except RunError as error:
-            size = f"its {path.stat().st_size:,} bytes are not what its header says"
-            raise UserError(f"{name} is damaged: {size}") from error
+            raise UserError(f"{name} is damaged, or has no images: its header does not fit its length") from error
         yield from _numbered(name, _checked(images, name), 255, ())
     else:
         raise UserError(f"{name} is not {EXPECTED}: {f'it begins with {head!r}' if head else 'it is empty'}")
@@ -144,23 +150,29 @@ def _images_in(path: Path, name: str, familiarity: Familiarity) -> Iterator[Give
 def _array_in(path: Path, name: str) -> tuple[np.ndarray, int, tuple[str, ...]]:
     """Return the images of a .npy file (n, 28, 28), what their white is, and how they were understood."""
     try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        what = "holds objects, which are never loaded" if "objects" in str(error) else f"is damaged: {error}"
-        raise UserError(f"{name} {what}; give an array of numbers") from error
+        with warnings.catch_warnings(action="ignore"):
+            images = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:  # whatever a header that makes no sense leads to
+        what = "holds objects, which are never loaded" if "objects in dtype" in str(error) else "is damaged"
+        raise UserError(f"{name} {what}; give a .npy file of numbers") from error
     if images.shape[-1:] == (1,):
         images = images[..., 0]
     images = _checked(images[np.newaxis] if images.ndim == 2 else images, name)
     if images.dtype.kind not in "uif" or not 0 <= images.min() <= images.max() <= 255:
         raise UserError(f"{name} must hold numbers from 0 to 255, or from 0 to 1")
-    if images.dtype.kind == "f" and images.max() <= 1:
-        return images, 1, ("values taken as 0 to 1",)
-    return images, 255, ()
+    if images.dtype.kind != "f":
+        return images, 255, ()
+    white = 1 if images.max() <= 1 else 255
+    return images, white, (f"values taken as 0 to {white}",)
 
 
 def _checked(images: np.ndarray, name: str) -> np.ndarray:
-    if images.ndim != 3 or images.shape[1:] != (SIZE, SIZE) or not len(images):
+    if images.ndim != 3 or images.shape[1:] != (SIZE, SIZE):
         raise UserError(f"{name} has the shape {images.shape}; an array of images must have (n, {SIZE}, {SIZE})")
+    if not len(images):
+        raise UserError(f"{name} has no images")
     return images
 
 

@@ -165,10 +165,15 @@ def _choice(selected: SelectedModel) -> str:
     compare = selected.compare
     comparison = Comparison(**compare.json("comparison.json"))
     images = selected.prepare.summary["images"]
-    random = () if selected.train.summary.get("repeatable", True) else (selected.network,)
+    random = "" if selected.train.summary.get("repeatable", True) else selected.network
     cautions = [
         comparison.warning,
-        caution(images["train"] + images["validation"], selected.data_set.counts["train"], *random),
+        caution(
+            images["train"] + images["validation"],
+            selected.data_set.counts["train"],
+            random,
+            subject="This comparison",
+        ),
     ]
     sentences = [
         f"**{standing(selected)}**",

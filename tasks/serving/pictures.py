@@ -13,7 +13,6 @@ import numpy as np
 from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
 from PIL.ExifTags import Base
 
-from tasks.formatting import join_words
 from tasks.pipeline.errors import UserError
 from tasks.serving.familiarity import LIT, Familiarity, border_of
 
@@ -35,14 +34,15 @@ def read_picture(stream: BinaryIO, name: str) -> tuple[np.ndarray, list[str]]:
             picture = Image.open(stream, formats=FORMATS)
             _check_size(picture, name)
             done = [f"the first of {frames} frames"] if (frames := getattr(picture, "n_frames", 1)) > 1 else []
-            done += ["turned upright"] if picture.getexif().get(Base.Orientation, 1) != 1 else []
+            done += ["turned upright"] if picture.getexif().get(Base.Orientation, 1) in range(2, 9) else []
             return _gray(ImageOps.exif_transpose(picture), done), done
     except UserError:
         raise
     except UnidentifiedImageError as error:
-        raise UserError(f"{name} is damaged, or not a picture of {join_words([*FORMATS])}") from error
+        raise UserError(f"{name} is damaged, or not a PNG, JPEG, WebP or BMP picture") from error
     except (OSError, SyntaxError, ValueError) as error:  # what the readers of the formats raise
-        raise UserError(f"{name} is damaged: {error}") from error
+        how = ": it is cut off" if "runcated" in str(error) else ""
+        raise UserError(f"{name} is damaged{how}") from error
 
 
 def _check_size(picture: Image.Image, name: str) -> None:
@@ -59,7 +59,7 @@ def _gray(picture: Image.Image, done: list[str]) -> np.ndarray:
         picture = _on_background(picture.convert("RGBA"), done)
     if picture.mode not in ("L", "1"):
         done.append("made gray")
-    return np.asarray(picture.convert("RGB").convert("L"))
+    return np.asarray((picture.convert("RGB") if picture.mode == "CMYK" else picture).convert("L"))
 
 
 def _on_background(picture: Image.Image, done: list[str]) -> Image.Image:

@@ -14,8 +14,9 @@ from tasks.formatting import suggest
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.cache_key import label_of
-from tasks.pipeline.champions import Champion, champions
+from tasks.pipeline.champions import FILE, Champion, champions
 from tasks.pipeline.errors import RunError, UserError
+from tasks.pipeline.reading import sha256_of
 from tasks.pipeline.run_records import Record, records
 from tasks.pipeline.store import Store
 from tasks.pipeline.user_module import UserFunction
@@ -59,7 +60,7 @@ class SelectedModel:
     @property
     def images(self) -> dict[str, int]:
         """How many images each split has."""
-        return Artifact.at(self._prepare).summary["images"]
+        return _verified(self._prepare, files=False).summary["images"]
 
     @cached_property
     def prepare(self) -> Artifact:
@@ -69,7 +70,7 @@ class SelectedModel:
     @cached_property
     def download(self) -> Artifact:
         """The files of its data set."""
-        prepare = Artifact.at(self._prepare)  # what it was made of; its images are not read
+        prepare = _verified(self._prepare, files=False)  # tells of which files; its images are not read
         return _verified(_folder_of(self.data_dir, "download", prepare.manifest["cache_key"]["inputs"]["download"]))
 
     @property
@@ -86,7 +87,7 @@ class SelectedModel:
         """The user's function that built it; none of a built-in network.
 
         Raises:
-            RunError: which file that was is no longer on record.
+            RunError: which file that was is no longer on record, or it is no longer what it was.
         """
         known = self.train.manifest["cache_key"]["settings"].get("own_network")
         if not known:
@@ -96,8 +97,12 @@ class SelectedModel:
             raise RunError(
                 f"which file built {self.name} is not on record in {self.data_dir}; run its comparison again"
             )
-        path = words[words.index(NETWORK_FILE) + 1].rpartition(":")[0]
-        return UserFunction(path=PROJECT / path, **known)
+        path = PROJECT / words[words.index(NETWORK_FILE) + 1].rpartition(":")[0]
+        if not path.is_file():
+            raise RunError(f"{self.name} needs {path}, which built it, and that is not there; restore it")
+        if sha256_of(path) != known["sha256"]:
+            raise RunError(f"{path} has changed since {self.name} was trained; restore it, or compare again")
+        return UserFunction(path=path, **known)
 
 
 def select_model(data_dir: Path, model: str | None = None, *, champion: bool = False) -> SelectedModel:
@@ -120,9 +125,11 @@ def select_model(data_dir: Path, model: str | None = None, *, champion: bool = F
     else:
         compare = _newest_comparison(data_dir, known)
         network = model or compare.summary["winner"]
-        compared = compare.json("comparison.json")["ranking"]
-        if network not in compared:
-            raise UserError(f"--model: {network} is not in the newest comparison{suggest(network, compared)}")
+    compared = compare.json("comparison.json")["ranking"]
+    if network not in compared and model:
+        raise UserError(f"--model: {network} is not in the newest comparison{suggest(network, compared)}")
+    if network not in compared:
+        raise RunError(f"{data_dir / FILE} names {network}, but the evaluation of another; repair it or move it away")
     return _selected(data_dir, compare, network, known, in_use)
 
 
@@ -130,7 +137,7 @@ def _newest_comparison(data_dir: Path, known: list[Record]) -> Artifact:
     completed = (record.keys for record in known if record.content["state"] == "completed")
     newest = next((keys["compare"] for keys in completed if "compare" in keys), None)
     if not newest:
-        raise UserError(f"there is no comparison in {data_dir} yet; python flows/main.py makes one")
+        raise UserError(f"no comparison is on record in {data_dir}; python flows/main.py makes one")
     return _verified(data_dir / "compare" / newest)
 
 
@@ -170,8 +177,10 @@ def _folder_of(data_dir: Path, node: str, digest: str) -> Path:
     return found
 
 
-def _verified(folder: Path) -> Artifact:
-    found = verify(folder, folder.parent.name)
+def _verified(folder: Path, *, files: bool = True) -> Artifact:
+    found = verify(folder, folder.parent.name, files=files)
     if isinstance(found, Artifact):
         return found
+    if not folder.exists():
+        raise RunError(f"{folder.name} is not in {folder.parent}, where this model needs it; run its comparison again")
     raise RunError(f"{folder} is damaged ({found.reason}); python flows/main.py makes it anew")

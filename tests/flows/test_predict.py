@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import pty
+import shlex
 import subprocess
 import sys
 
@@ -63,6 +66,25 @@ def test_json_and_csv_say_of_the_test_images_what_the_evaluation_has_measured(fi
         assert (row["image"], row["predicted"], row["model"]) == (of["image"], of["predicted"], selected.name)
         assert float(row["probability"]) == of["probability"] == max(of["probabilities"].values())
         assert of["at_this_confidence"]["low"] <= of["probability"] <= of["at_this_confidence"]["high"]
+
+
+def test_at_a_terminal_what_goes_elsewhere_goes_there_and_progress_to_the_terminal(finished_run, tmp_path):
+    name = os.fsdecode(b"not utf-8 \xff.png")
+    Image.new("L", (28, 28), 90).save(tmp_path / name)
+    terminal, its_end = pty.openpty()
+    with (tmp_path / "output").open("w") as output:
+        command = [*COMMAND, "--data-dir", finished_run / "data", "--json", name]
+        subprocess.run(command, cwd=tmp_path, stdout=output, stderr=its_end, check=True)
+    assert "loading the model" in os.read(terminal, 100_000).decode()
+    assert json.loads((tmp_path / "output").read_text())["predictions"][0]["image"] == name
+
+
+def test_closed_streams_are_no_crash(finished_run):
+    for redirection, status in (("test:0 - <&- 2>&-", 2), ("test:0 >&-", 0)):
+        command = shlex.join([*COMMAND, "--data-dir", "data"])
+        done = subprocess.run(f"{command} {redirection}", shell=True, cwd=finished_run, capture_output=True, text=True)  # noqa: S602
+        assert done.returncode == status
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -132,13 +132,13 @@ def cut_off(kind, share):
     ("content", "sentence"),
     [
         (png_of(30_000, 30_000), r"^photo has 30,000 × 30,000 pixels; a picture may have 1 to 100,000,000$"),
-        (png_of(0, 0), "^photo is damaged, or not a picture of PNG, JPEG, WEBP and BMP$"),
-        (cut_off("PNG", 0.5), "^photo is damaged: "),
-        (cut_off("JPEG", 0.5), "^photo is damaged: "),
+        (png_of(0, 0), "^photo is damaged, or not a PNG, JPEG, WebP or BMP picture$"),
+        (cut_off("PNG", 0.5), "^photo is damaged: it is cut off$"),
+        (cut_off("JPEG", 0.5), "^photo is damaged: it is cut off$"),
         (cut_off("WEBP", 0.5), "^photo is damaged"),
-        (cut_off("BMP", 0.5), "^photo is damaged: "),
+        (cut_off("BMP", 0.5), "^photo is damaged"),
         (cut_off("PNG", 0.001), "^photo is damaged"),
-        (b"GIF89a", "^photo is damaged, or not a picture"),
+        (b"GIF89a", "^photo is damaged, or not a PNG"),
     ],
 )
 def test_a_picture_that_cannot_be_used_is_refused_in_one_sentence(content, sentence):

@@ -6,6 +6,7 @@ import pytest
 
 from tasks.pipeline.champions import FILE, Champion, Champions
 from tasks.pipeline.errors import RunError, UserError
+from tasks.pipeline.reading import sha256_of
 from tasks.serving.selection import select_model
 
 
@@ -36,6 +37,12 @@ def test_the_champion_comes_first_and_its_comparison_is_the_one_that_it_was_part
     found = select_model(data)
     assert (found.name, found.champion, found.command) == (named.name, champion, named.command)
     assert select_model(data, champion=True) == found
+    (data / FILE).write_text(Champions(champions=[champion.model_copy(update={"network": "x"})]).model_dump_json())
+    with pytest.raises(RunError, match="champion.json names x, but the evaluation of another; repair it or move it"):
+        select_model(data)
+    shutil.rmtree(data / "evaluate" / evaluation)
+    with pytest.raises(RunError, match=f"^{evaluation} is not in .*/evaluate, where this model needs it; run its"):
+        select_model(data)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +59,7 @@ def test_a_model_that_is_not_there_is_refused(selected, model, champion, sentenc
 
 
 def test_before_any_comparison_there_is_no_model(tmp_path):
-    with pytest.raises(UserError, match="^there is no comparison in .* yet; python flows/main.py makes one$"):
+    with pytest.raises(UserError, match="^no comparison is on record in .*; python flows/main.py makes one$"):
         select_model(tmp_path)
 
 
@@ -74,12 +81,18 @@ def test_what_was_deleted_or_cannot_be_read_is_missed_in_one_sentence(selected, 
         select_model(data)
 
 
-def test_a_users_own_network_is_found_by_the_command_of_its_run(selected, tmp_path):
+def test_a_users_own_network_is_found_by_the_command_of_its_run_as_long_as_it_is_what_it_was(selected, tmp_path):
+    (path := tmp_path / "my net.py").write_text("def build(): ...")
     manifest = json.loads(json.dumps(selected.train.manifest))
-    manifest["cache_key"]["settings"]["own_network"] = {"function": "build", "sha256": "0" * 64}
+    manifest["cache_key"]["settings"]["own_network"] = {"function": "build", "sha256": sha256_of(path)}
     train = type(selected.train)(selected.train.folder, manifest)
-    command = f"{selected.command} --network-file '{tmp_path}/my net.py:build'"
-    own = replace(selected, train=train, command=command).own_network
-    assert (own.path, own.function) == (tmp_path / "my net.py", "build")
+    trained = replace(selected, train=train, command=f"{selected.command} --network-file '{path}:build'")
+    assert trained.own_network.path == path
+    path.write_text("def build(): return 1")
+    with pytest.raises(RunError, match=f"my net.py has changed since {selected.name} was trained; restore it, or"):
+        _ = trained.own_network
+    path.unlink()
+    with pytest.raises(RunError, match=f"^{selected.name} needs .*/my net.py, which built it, and that is not there"):
+        _ = trained.own_network
     with pytest.raises(RunError, match="^which file built .* is not on record in .*; run its comparison again$"):
-        _ = replace(selected, train=train, command="").own_network
+        _ = replace(trained, command="").own_network
