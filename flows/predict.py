@@ -28,9 +28,9 @@ from tasks.data.idx import read_idx
 from tasks.formatting import caution, count, join_words, percent
 from tasks.pipeline.errors import UserError, reason
 from tasks.pipeline.reading import printable
-from tasks.serving.familiarity import Familiarity
 from tasks.serving.inference import inference
 from tasks.serving.inputs import EXPECTED, GivenImage, check_name, files_in, read_images
+from tasks.serving.outliers import TrainingRanges
 from tasks.serving.predictions import Prediction, predict_images
 from tasks.serving.selection import SelectedModel, select_model
 
@@ -76,20 +76,20 @@ def predict(options: PredictOptions) -> int:
         return UserError.exit_status
     with contextlib.ExitStack() as stack:
         with working("loading the model"), ThreadPoolExecutor(1) as pool:
-            measured = pool.submit(_familiarity, selected)  # while TensorFlow is imported here
+            measured = pool.submit(_training_ranges, selected)  # while TensorFlow is imported here
             model = stack.enter_context(inference(selected))
-            familiarity = measured.result()
-        images = _images(names, selected, familiarity, refused)
+            ranges = measured.result()
+        images = _images(names, selected, ranges, refused)
         write = (
             _write_json if options.json_ else _write_csv if options.csv_ else partial(_write_text, show=options.show)
         )
         with working("predicting", beside_output=True) as say:
-            write(_counted(predict_images(images, model, selected, familiarity), say), selected)
+            write(_counted(predict_images(images, model, selected, ranges), say), selected)
     return UserError.exit_status if refused else 0
 
 
-def _familiarity(selected: SelectedModel) -> Familiarity:
-    return Familiarity.of(read_idx(selected.download.folder / selected.data_set.files["train_images"].name))
+def _training_ranges(selected: SelectedModel) -> TrainingRanges:
+    return TrainingRanges.of(read_idx(selected.download.folder / selected.data_set.files["train_images"].name))
 
 
 def _names(given: Iterable[str], refused: list[UserError]) -> list[str]:
@@ -112,11 +112,11 @@ def _names(given: Iterable[str], refused: list[UserError]) -> list[str]:
 
 
 def _images(
-    names: list[str], selected: SelectedModel, familiarity: Familiarity, refused: list[UserError]
+    names: list[str], selected: SelectedModel, ranges: TrainingRanges, refused: list[UserError]
 ) -> Iterator[GivenImage]:
     for name in names:
         try:
-            yield from read_images(name, selected, familiarity)
+            yield from read_images(name, selected, ranges)
         except UserError as error:
             _refuse(name, error, refused)
 
@@ -159,14 +159,14 @@ def _lines(of: Prediction) -> list[str]:
     truth = " (correct)" if of.label == of.predicted else f" (wrong: it is {of.label})" if of.label else ""
     choices = f"{of.predicted} {percent(of.probability, 1)}, then {of.runner_up} {percent(of.runner_up_probability, 1)}"
     lines = [f"{printable(of.image)}: {choices}{truth}"]
-    if (known := of.at_this_confidence) and not of.unlike:
+    if (known := of.at_this_confidence) and not of.outliers:
         value, low, high = (percent(share, 1) for share in (known.accuracy.value, *known.accuracy.interval))
         alike = f"the {count(known.images)} test images with {percent(known.low, 0)} to {percent(known.high, 0)}"
         lines.append(f"of {alike}, {value} were right (95% CI {low} to {high})")
     if of.done:
         lines.append(", ".join(of.done))
-    if of.unlike:
-        lines.append(f"unlike 99.9% of the training images: {'; '.join(map(str, of.unlike))}")
+    if of.outliers:
+        lines.append(f"unlike 99.9% of the training images: {'; '.join(map(str, of.outliers))}")
         lines.append("what the probability says holds for images like those, not for this one")
     return lines
 
@@ -174,12 +174,17 @@ def _lines(of: Prediction) -> list[str]:
 def _write_csv(predicted: Predicted, selected: SelectedModel) -> None:
     names = selected.data_set.class_names
     columns = ("image", "predicted", "probability", "runner_up", "runner_up_probability")
-    last = ("right_at_this_confidence", "label", "done", "unlike", "model")
+    last = ("right_at_this_confidence", "label", "done", "outliers", "model")
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow([*columns, *names, *last])
     for _, of in predicted:
         known = of.at_this_confidence
-        right = [known.accuracy.value if known else None, of.label, "; ".join(of.done), "; ".join(map(str, of.unlike))]
+        right = [
+            known.accuracy.value if known else None,
+            of.label,
+            "; ".join(of.done),
+            "; ".join(map(str, of.outliers)),
+        ]
         table.writerow([*(getattr(of, name) for name in columns), *of.probabilities.values(), *right, selected.name])
 
 

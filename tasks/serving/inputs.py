@@ -18,7 +18,7 @@ import numpy as np
 
 from tasks.data.idx import read_idx
 from tasks.pipeline.errors import RunError, UserError, reason
-from tasks.serving.familiarity import Familiarity
+from tasks.serving.outliers import TrainingRanges
 from tasks.serving.pictures import SIZE, fit, read_picture
 from tasks.serving.selection import SelectedModel
 
@@ -75,7 +75,7 @@ def check_name(name: str) -> None:
         raise UserError(f"{name}: no such file{hint}")
 
 
-def read_images(name: str, selected: SelectedModel, familiarity: Familiarity) -> Iterator[GivenImage]:
+def read_images(name: str, selected: SelectedModel, ranges: TrainingRanges) -> Iterator[GivenImage]:
     """Give the images that a name stands for: those of a file, of standard input, or one of the data set.
 
     Raises:
@@ -88,7 +88,7 @@ def read_images(name: str, selected: SelectedModel, familiarity: Familiarity) ->
     shown = "standard input" if name == STANDARD_INPUT else name
     with ExitStack() as stack:
         try:
-            yield from _images_in(_plain_file(name, stack), shown, familiarity)
+            yield from _images_in(_plain_file(name, stack), shown, ranges)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise UserError(f"{shown} is damaged: it cannot be decompressed") from error
         except OSError as error:
@@ -128,12 +128,12 @@ def _copied(stream: BinaryIO | gzip.GzipFile, name: str, stack: ExitStack) -> Pa
     return path
 
 
-def _images_in(path: Path, name: str, familiarity: Familiarity) -> Iterator[GivenImage]:
+def _images_in(path: Path, name: str, ranges: TrainingRanges) -> Iterator[GivenImage]:
     head = _head(path)
     if head.startswith(PICTURES):
         with path.open("rb") as stream:
             gray, done = read_picture(stream, name)
-        image, also = fit(gray, familiarity)
+        image, also = fit(gray, ranges)
         yield GivenImage(name, image.astype(np.float32) / 255, (*done, *also))
     elif head.startswith(ARRAY):
         yield from _numbered(name, *_array_in(path, name))

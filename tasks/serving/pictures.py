@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from tasks.pipeline.errors import UserError
-from tasks.serving.familiarity import LIT, Familiarity, border_of
+from tasks.serving.outliers import LIT, TrainingRanges, border_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 SIZE = 28  # pixels on a side
@@ -73,7 +73,7 @@ def _on_background(picture: Image.Image, done: list[str]) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", picture.size, background), picture)
 
 
-def fit(gray: np.ndarray, familiarity: Familiarity) -> tuple[np.ndarray, list[str]]:
+def fit(gray: np.ndarray, ranges: TrainingRanges) -> tuple[np.ndarray, list[str]]:
     """Return gray levels, uint8 (height, width), as a network's image, uint8 (28, 28), and what was done.
 
     An image of that size that is like the training images is used as it is.
@@ -83,7 +83,7 @@ def fit(gray: np.ndarray, familiarity: Familiarity) -> tuple[np.ndarray, list[st
     if np.median(border) > 127:
         gray, border = 255 - gray, 255 - border
         done.append("inverted")
-    if gray.shape == (SIZE, SIZE) and not familiarity.unlike(gray[np.newaxis])[0]:
+    if gray.shape == (SIZE, SIZE) and not ranges.outliers(gray[np.newaxis])[0]:
         return gray, done
     level, spread = np.median(border), np.ptp(np.percentile(border, (5, 95)))
     if level > 0 and spread <= FLAT:

@@ -10,8 +10,8 @@ import numpy as np
 from tasks.evaluation.metrics import Bin, bins_of
 from tasks.evaluation.models import Model, Share
 from tasks.evaluation.predictions import Predict
-from tasks.serving.familiarity import Familiarity, Unlike
 from tasks.serving.inputs import GivenImage
+from tasks.serving.outliers import Outlier, TrainingRanges
 from tasks.serving.selection import SelectedModel
 
 BATCH = 1_000  # images that are predicted together
@@ -29,11 +29,11 @@ class Prediction(Model):
     at_this_confidence: Bin | None  # of test images; none if the model is never so sure, or unsure, of any of them
     label: str | None  # what it is, if that is known
     done: list[str]  # to the picture, before
-    unlike: list[Unlike]  # the training images
+    outliers: list[Outlier]  # the training images
 
 
 def predict_images(
-    images: Iterable[GivenImage], predict: Predict, selected: SelectedModel, familiarity: Familiarity
+    images: Iterable[GivenImage], predict: Predict, selected: SelectedModel, ranges: TrainingRanges
 ) -> Iterator[tuple[GivenImage, Prediction]]:
     """Yield each image with what the model says of it, some images at a time."""
     names = selected.data_set.class_names
@@ -44,7 +44,7 @@ def predict_images(
         probabilities = np.concatenate(list(predict(pixels))).astype(float)
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2].tolist()
         places = bins_of(probabilities.max(axis=1)).tolist()
-        unlike = familiarity.unlike(np.stack([image.gray for image in batch]))
+        outliers = ranges.outliers(np.stack([image.gray for image in batch]))
         for index, image in enumerate(batch):
             each = dict(zip(names, probabilities[index].clip(0, 1).tolist(), strict=True))
             first, second = (names[of] for of in order[index])
@@ -60,6 +60,6 @@ def predict_images(
                     at_this_confidence=bins.get(places[index]),
                     label=None if image.label is None else names[image.label],
                     done=list(image.done),
-                    unlike=unlike[index],
+                    outliers=outliers[index],
                 ),
             )

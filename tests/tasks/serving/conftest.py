@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.data.idx import read_idx
-from tasks.serving.familiarity import Familiarity
+from tasks.serving.outliers import TrainingRanges
 from tasks.serving.selection import select_model
 
 
@@ -17,8 +17,8 @@ def test_images(downloaded, data_set):
 
 
 @pytest.fixture(scope="session")
-def familiarity(downloaded, data_set):
-    return Familiarity.of(read_idx(downloaded.folder / data_set.files["train_images"].name))
+def ranges(downloaded, data_set):
+    return TrainingRanges.of(read_idx(downloaded.folder / data_set.files["train_images"].name))
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from tasks.serving.inputs import check_name, files_in, read_images
 
 
 @pytest.fixture
-def of(tmp_path, downloaded, data_set, familiarity):
+def of(tmp_path, downloaded, data_set, ranges):
     """Read what is in a file of that content, or what a name stands for."""
     selected = SimpleNamespace(download=downloaded, data_set=data_set)
 
@@ -21,7 +21,7 @@ def of(tmp_path, downloaded, data_set, familiarity):
         if isinstance(content, bytes):
             (path := tmp_path / "given").write_bytes(content)
             content = str(path)
-        return list(read_images(content, selected, familiarity))
+        return list(read_images(content, selected, ranges))
 
     return read
 

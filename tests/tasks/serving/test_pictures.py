@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from tasks.pipeline.errors import UserError
-from tasks.serving.familiarity import LIT
+from tasks.serving.outliers import LIT
 from tasks.serving.pictures import fit, read_picture
 
 
@@ -43,38 +43,36 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_picture_is_brought_to_what_it_was_made_from(change, familiarity, test_images):
+def test_a_picture_is_brought_to_what_it_was_made_from(change, ranges, test_images):
     make, step = CHANGES[change]
     for image in filter(fills_its_height, test_images):
-        found, done = fit(read(make(image))[0], familiarity)
+        found, done = fit(read(make(image))[0], ranges)
         assert np.corrcoef(found.ravel(), image.ravel())[0, 1] > 0.95
         assert step in ", ".join(done)
 
 
-def test_an_image_of_the_networks_size_that_is_like_the_training_images_is_used_pixel_by_pixel(
-    familiarity, test_images
-):
-    like = [image for image in test_images if not familiarity.unlike(image[np.newaxis])[0]]
+def test_an_image_of_the_networks_size_that_is_like_the_training_images_is_used_pixel_by_pixel(ranges, test_images):
+    like = [image for image in test_images if not ranges.outliers(image[np.newaxis])[0]]
     for image in like:
-        found, done = fit(image, familiarity)
+        found, done = fit(image, ranges)
         assert (found == image).all()
         assert done == []
-        found, done = fit(255 - image, familiarity)
+        found, done = fit(255 - image, ranges)
         assert (found == image).all()
         assert done == ["inverted"]
 
 
-def test_an_even_background_that_is_not_quite_black_is_subtracted(familiarity):
+def test_an_even_background_that_is_not_quite_black_is_subtracted(ranges):
     gray = np.full((100, 100), 30, np.uint8)
     gray[20:80, 40:60] = 200
-    found, done = fit(gray, familiarity)
+    found, done = fit(gray, ranges)
     assert (found[0, 0], found[14, 14]) == (0, 170)
     assert done[0] == "background of gray 30 subtracted"
 
 
-def test_a_long_or_tiny_or_blank_picture_keeps_its_aspect_and_is_not_refused(familiarity):
+def test_a_long_or_tiny_or_blank_picture_keeps_its_aspect_and_is_not_refused(ranges):
     for shape in ((40, 3000), (1, 1), (50, 50)):
-        assert fit(np.zeros(shape, np.uint8), familiarity)[0].shape == (28, 28)
+        assert fit(np.zeros(shape, np.uint8), ranges)[0].shape == (28, 28)
 
 
 def test_every_kind_of_picture_is_read_as_the_same_gray_levels(test_images):

@@ -1,6 +1,6 @@
-"""Familiarity: is an image like those that the network has learned from? By statistics that 99.9% of those stay within.
+"""Outliers: images unlike those that the network has learned from, by statistics that 99.9% of those stay within.
 
-An image can be unlike them in ways that these do not see; one that lies outside of them surely is.
+An image can be unlike them in ways that these statistics do not show.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STATISTICS = {  # what is measured of an image, and how its value is written
 }
 
 
-class Unlike(Model):
+class Outlier(Model):
     """A statistic of an image that lies outside of the training images' range."""
 
     what: str
@@ -37,25 +37,25 @@ class Unlike(Model):
         return f"{self.what} {value} (theirs {low.removesuffix(' pixels')} to {high})"
 
 
-class Familiarity(NamedTuple):
+class TrainingRanges(NamedTuple):
     """The range of each statistic over the training images."""
 
-    ranges: dict[str, tuple[float, float]]
+    limits: dict[str, tuple[float, float]]
 
     @classmethod
-    def of(cls, images: np.ndarray) -> Familiarity:
+    def of(cls, images: np.ndarray) -> TrainingRanges:
         """Return what is usual among training images, uint8 (n, height, width)."""
         found = statistics_of(images)
         limits = {what: np.quantile(values, TAILS).tolist() for what, values in found.items()}
         return cls({what: (low, high) for what, (low, high) in limits.items()})
 
-    def unlike(self, images: np.ndarray) -> list[list[Unlike]]:
+    def outliers(self, images: np.ndarray) -> list[list[Outlier]]:
         """Return, for each of these images, uint8 (n, height, width), what is unusual about it."""
         found = statistics_of(images)
         return [
             [
-                Unlike(what=what, value=found[what][place], low=low, high=high)
-                for what, (low, high) in self.ranges.items()
+                Outlier(what=what, value=found[what][place], low=low, high=high)
+                for what, (low, high) in self.limits.items()
                 if not low <= found[what][place] <= high
             ]
             for place in range(len(images))
