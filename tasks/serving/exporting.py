@@ -72,13 +72,13 @@ def export(selected: SelectedModel, parent: Path, formats: Sequence[str], step: 
         RunError: a model that was written does not answer as it was evaluated; nothing is left of the folder.
     """
     target = parent / selected.name
-    if target.exists():
-        raise UserError(f"{target} exists; delete it, or choose another --output")
+    _check_free(target)
     if formats and selected.network == XGBOOST:
         raise UserError(f"--format {formats[0]} needs a network, and {selected.name} is none: leave it out")
     check_installed(formats)
     parent.mkdir(parents=True, exist_ok=True)
     with staging(target) as (staged, _):
+        _check_free(target)  # another one may have made it meanwhile
         made = Export(selected, staged / selected.name, step)
         made.folder.mkdir()
         program = _put_trees(made) if selected.network == XGBOOST else _put_network(made, formats)
@@ -86,6 +86,11 @@ def export(selected: SelectedModel, parent: Path, formats: Sequence[str], step: 
         made.folder.rename(target)
     made.folder = target
     return made
+
+
+def _check_free(target: Path) -> None:
+    if target.exists():
+        raise UserError(f"{target} exists; delete it, or choose another --output")
 
 
 def _put_network(made: Export, formats: Sequence[str]) -> str:
