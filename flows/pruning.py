@@ -117,7 +117,8 @@ def _of_champions(store: Store) -> Iterator[Path]:
     for folder, manifest in store.manifests("evaluate"):
         if folder in evaluations:
             yield from store.upstream(folder, manifest)
-            yield from (compared for compared, _ in store.made_of(manifest, "compare"))
+            for compared, of in store.made_of(manifest, "compare"):
+                yield from (compared, *store.upstream(compared, of))
 
 
 def retain(settings: Settings) -> str:

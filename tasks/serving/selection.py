@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 from tasks.data.dataset import DataSet
+from tasks.evaluation.budgets import unequal_training
 from tasks.evaluation.metrics import Metrics
-from tasks.formatting import suggest
+from tasks.formatting import caution, join_words, suggest
 from tasks.pipeline import PROJECT
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.cache_key import label_of
@@ -61,6 +62,22 @@ class SelectedModel:
     def images(self) -> dict[str, int]:
         """How many images each split has."""
         return _verified(self._prepare, files=False).summary["images"]
+
+    @property
+    def cautions(self) -> list[str]:
+        """What may undercut its comparison."""
+        inputs, images = self.compare.manifest["cache_key"]["inputs"], self.images
+        digests = {label[6:-1]: digest for label, digest in inputs.items() if label.startswith("train[")}
+        folders = {name: Store(self.data_dir).folder_of("train", digest) for name, digest in digests.items()}
+        trained = {name: _verified(folder) for name, folder in folders.items() if folder}
+        random = join_words([name for name, of in trained.items() if not of.summary.get("repeatable", True)])
+        used, available = images["train"] + images["validation"], self.data_set.counts["train"]
+        found = [
+            self.compare.summary["warning"],
+            unequal_training({name: of.json("history.json") for name, of in trained.items()}),
+            caution(used, available, random, subject="The comparison"),
+        ]
+        return [*filter(None, found)]
 
     @cached_property
     def prepare(self) -> Artifact:
@@ -118,6 +135,7 @@ def select_model(data_dir: Path, model: str | None = None, *, champion: bool = F
     in_use = next(reversed(champions(data_dir).champions), None)
     if champion and not in_use:
         raise UserError(f"--champion: there is none in {data_dir}; a run with --challenge yes makes one")
+    model = model and re.sub(r"(.*/)?([^/]+-[0-9a-f]{16})(/model\.\w+)?/?", r"\2", model)  # a path names it as well
     if model and (training := re.fullmatch(TRAINING, model)):
         compare, network = _comparison_of(data_dir, "train", model), training[1]
     elif in_use and not model:

@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from tasks.evaluation.budgets import lowest_loss
 from tasks.evaluation.models import Count, Model, Share
 from tasks.formatting import join_words
 from tasks.reporting.data import Run
@@ -66,11 +67,6 @@ def of_histories(
         training_with=list(training_with),
         flipped=flipped,
     )
-
-
-def lowest_loss(history: list[dict[str, Any]]) -> int | None:
-    """Return the epoch of the lowest validation loss, if there is any."""
-    return min(history, key=lambda epoch: epoch["validation_loss"])["epoch"] if history else None
 
 
 def plots(numbers: Numbers) -> dict[str, Markup]:

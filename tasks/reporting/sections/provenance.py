@@ -3,7 +3,6 @@
 from itertools import combinations
 from typing import Any
 
-from tasks.data.dataset import FASHION_MNIST
 from tasks.evaluation.models import Count, Model, Seconds
 from tasks.formatting import SPACE
 from tasks.reporting.data import Run
@@ -39,7 +38,6 @@ class Numbers(Model):
     commits: dict[str, list[str]]  # what was made of each state of the code
     versions: dict[str, str]
     seed: Count
-    limits: list[str]
 
 
 def numbers(run: Run) -> Numbers:
@@ -74,19 +72,7 @@ def numbers(run: Run) -> Numbers:
         commits=grouped({label: of_node["commit"] for label, of_node in made.items()}),
         versions={k: v for of in run.manifests.values() for k, v in of["cache_key"]["versions"].items()},
         seed=run.manifests["prepare"]["cache_key"]["settings"]["seed"],
-        limits=limits(run.data_set.name),
     )
-
-
-def limits(data_set: str) -> list[str]:
-    """Return what the results on a data set are for, and what nobody must conclude from them."""
-    garments = ", centered, one garment each. It says nothing about photographs, other sizes, or people wearing clothes"
-    others = garments if data_set == FASHION_MNIST.name else ". It says nothing about other data sets"
-    return [
-        f"For choosing between these networks on {data_set}: gray images, 28 × 28 pixels{others}.",
-        "One training per network: another seed gives somewhat different accuracies.",
-        "Each further look at the test set weakens it as evidence. Choose by validation data, as this comparison does.",
-    ]
 
 
 def _machine(made: dict[str, Any]) -> str:

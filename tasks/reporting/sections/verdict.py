@@ -3,13 +3,13 @@
 from markupsafe import Markup
 
 from tasks.evaluation.article import ARTICLE, OVERFITTING_GAP
+from tasks.evaluation.budgets import lowest_loss, unequal_training
 from tasks.evaluation.comparison import Claim
 from tasks.evaluation.models import Count, Estimate, Model, Seconds
 from tasks.evaluation.paired import PairwiseResult
-from tasks.formatting import count, join_words, percent, points, times
+from tasks.formatting import count, percent, points, times
 from tasks.reporting.data import Run
 from tasks.reporting.plots import Interval, Panel, interval_plot, look, short
-from tasks.reporting.sections.learning import lowest_loss
 from tasks.reporting.sections.networks import describe
 from tasks.reporting.use import Use, use_of
 from tasks.training.xgboost import XGBOOST
@@ -70,7 +70,7 @@ def numbers(run: Run) -> Numbers:
     reduction = comparison.overfitting_reduction if run.is_fashion_mnist else None
     budgets = _budgets(run, images["train"])
     networks = {name: budget for name, budget in budgets.items() if name != XGBOOST}  # which trains in rounds
-    unequal = _budget_warning(networks)
+    unequal = unequal_training(run.histories)
     winner = {node: run.manifests[f"{node}[{run.names[0]}]"] for node in ("train", "evaluate")}
     return Numbers(
         sentences=comparison.verdict,
@@ -131,19 +131,6 @@ def _next_steps(run: Run, epochs: int | None) -> dict[str, str]:
         study = run.command.replace("flows/main.py", "flows/study.py seeds") + (f" --epochs {epochs}" if epochs else "")
         steps["Repeat with five seeds, to see how much results vary between trainings"] = f"{study} --seeds 5"
     return steps
-
-
-def _budget_warning(networks: dict[str, Budget]) -> str | None:
-    """Return which networks might have gone on learning where others trained for longer."""
-    most = max((budget.epochs for budget in networks.values()), default=0)
-    short = [name for name, budget in networks.items() if budget.lowest_loss == budget.epochs < most]
-    if not short:
-        return None
-    trained = ", ".join(f"{name} {budget.epochs}" for name, budget in networks.items())
-    return (
-        f"Unequal training (epochs: {trained}). The validation loss of {join_words(short)} was still falling: more "
-        "epochs might help, and change the ranking."
-    )
 
 
 def _bottom_line(run: Run, budgets: dict[str, Budget]) -> str:
