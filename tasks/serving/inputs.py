@@ -18,7 +18,7 @@ import numpy as np
 
 from tasks.data.idx import read_idx
 from tasks.pipeline.errors import RunError, UserError, reason
-from tasks.serving.outliers import TrainingRanges
+from tasks.serving.outliers import Outlier, TrainingRanges
 from tasks.serving.pictures import SIZE, fit, read_picture
 from tasks.serving.selection import SelectedModel
 
@@ -26,7 +26,7 @@ STANDARD_INPUT = "-"
 OF_THE_DATA_SET = r"(train|test):([0-9]+)"
 MAX_BYTES = 2 << 30  # of what comes from a pipe or is compressed
 CHUNK = 1 << 20  # bytes
-GZIP, ARRAY, IDX = b"\x1f\x8b", b"\x93NUMPY", b"\0\0\x08\x03"  # how a file begins
+GZIP, ARRAY, IDX, LABELS = b"\x1f\x8b", b"\x93NUMPY", b"\0\0\x08\x03", b"\0\0\x08\x01"  # how a file begins
 PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"BM")
 EXPECTED = "PNG, JPEG, WebP, BMP, .npy or IDX images"
 
@@ -39,6 +39,7 @@ class GivenImage:
     pixels: np.ndarray  # float32 (28, 28), 0 to 1
     done: tuple[str, ...] = ()  # what was done to it
     label: int | None = None  # its class, if that is known
+    outliers: tuple[Outlier, ...] = ()  # what was unusual before it was brought to this size
 
     @property
     def gray(self) -> np.ndarray:
@@ -71,7 +72,7 @@ def check_name(name: str) -> None:
     if not name:
         raise UserError("the name of an image is empty")
     if name != STANDARD_INPUT and not re.fullmatch(OF_THE_DATA_SET, name) and not Path(name).exists():
-        hint = "; test:N is image N of the test set" if name.startswith(("test", "train")) else ""
+        hint = "; test:N is image N of the test set" if name.startswith(("test:", "train:")) else ""
         raise UserError(f"{name}: no such file{hint}")
 
 
@@ -133,8 +134,8 @@ def _images_in(path: Path, name: str, ranges: TrainingRanges) -> Iterator[GivenI
     if head.startswith(PICTURES):
         with path.open("rb") as stream:
             gray, done = read_picture(stream, name)
-        image, also = fit(gray, ranges)
-        yield GivenImage(name, image.astype(np.float32) / 255, (*done, *also))
+        fitted = fit(gray, ranges)
+        yield GivenImage(name, fitted.image.astype(np.float32) / 255, (*done, *fitted.done), outliers=fitted.outliers)
     elif head.startswith(ARRAY):
         yield from _numbered(name, *_array_in(path, name))
     elif head.startswith(IDX):
@@ -144,7 +145,8 @@ def _images_in(path: Path, name: str, ranges: TrainingRanges) -> Iterator[GivenI
             raise UserError(f"{name} is damaged, or has no images: its header does not fit its length") from error
         yield from _numbered(name, _checked(images, name), 255, ())
     else:
-        raise UserError(f"{name} is not {EXPECTED}: {f'it begins with {head!r}' if head else 'it is empty'}")
+        begins = "it holds labels" if head.startswith(LABELS) else f"it begins with {head[:8]!r}"
+        raise UserError(f"{name} is not {EXPECTED}: {begins if head else 'it is empty'}")
 
 
 def _array_in(path: Path, name: str) -> tuple[np.ndarray, int, tuple[str, ...]]:

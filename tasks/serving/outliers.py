@@ -13,8 +13,9 @@ from tasks.evaluation.models import Model
 
 LIT = 12  # gray levels of 255, about 5%: a pixel that is brighter is part of the object
 TAILS = (0.0005, 0.9995)  # quantiles between which 99.9% lie
+BACKGROUND = "background's gray level"
 STATISTICS = {  # what is measured of an image, and how its value is written
-    "background's gray level": "{:.0f}",  # the median of the outermost pixels
+    BACKGROUND: "{:.0f}",  # the median of the outermost pixels
     "mean gray level": "{:.0f}",
     "contrast": "{:.0f}",  # the mean difference of neighboring pixels, in gray levels
     "object's share of the image": "{:.0%}",  # of pixels that are lit
@@ -32,9 +33,9 @@ class Outlier(Model):
     high: float
 
     def __str__(self) -> str:
-        """Return it as a list has it: background's gray level 131 (theirs 0 to 7)."""
+        """Return it as a list has it: background's gray level 131 (range 0 to 7)."""
         value, low, high = map(STATISTICS[self.what].format, (self.value, self.low, self.high))
-        return f"{self.what} {value} (theirs {low.removesuffix(' pixels')} to {high})"
+        return f"{self.what} {value} (range {low.removesuffix(' pixels')} to {high})"
 
 
 class TrainingRanges(NamedTuple):
@@ -52,14 +53,13 @@ class TrainingRanges(NamedTuple):
     def outliers(self, images: np.ndarray) -> list[list[Outlier]]:
         """Return, for each of these images, uint8 (n, height, width), what is unusual about it."""
         found = statistics_of(images)
-        return [
-            [
-                Outlier(what=what, value=found[what][place], low=low, high=high)
-                for what, (low, high) in self.limits.items()
-                if not low <= found[what][place] <= high
-            ]
-            for place in range(len(images))
-        ]
+        each = ([self.outlier(what, values[place]) for what, values in found.items()] for place in range(len(images)))
+        return [[*filter(None, of_image)] for of_image in each]
+
+    def outlier(self, what: str, value: float) -> Outlier | None:
+        """Return what is unusual about a value of a statistic; nothing, if it is within the range."""
+        low, high = self.limits[what]
+        return None if low <= value <= high else Outlier(what=what, value=value, low=low, high=high)
 
 
 def statistics_of(images: np.ndarray) -> dict[str, np.ndarray]:

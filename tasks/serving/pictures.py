@@ -7,19 +7,20 @@ https://arxiv.org/abs/1708.07747, section 2. See docs/decisions/0022.
 from __future__ import annotations
 
 import warnings
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from tasks.pipeline.errors import UserError
-from tasks.serving.outliers import LIT, TrainingRanges, border_of
+from tasks.serving.outliers import BACKGROUND, LIT, Outlier, TrainingRanges, border_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 SIZE = 28  # pixels on a side
 MAX_PIXELS = 100_000_000
-FLAT = 12  # gray levels of 255, about 5%, by which an even background varies
+COARSE = 280  # pixels on the longer side, to which a larger picture is averaged first: its grain is no object
+EVEN = 50  # gray levels of 255 by which a background may vary that is subtracted
 
 
 def read_picture(stream: BinaryIO, name: str) -> tuple[np.ndarray, list[str]]:
@@ -73,32 +74,45 @@ def _on_background(picture: Image.Image, done: list[str]) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", picture.size, background), picture)
 
 
-def fit(gray: np.ndarray, ranges: TrainingRanges) -> tuple[np.ndarray, list[str]]:
-    """Return gray levels, uint8 (height, width), as a network's image, uint8 (28, 28), and what was done.
+class Fitted(NamedTuple):
+    """A picture as a network takes it."""
 
-    An image of that size that is like the training images is used as it is.
+    image: np.ndarray  # uint8 (28, 28)
+    done: tuple[str, ...]  # to the picture
+    outliers: tuple[Outlier, ...] = ()  # of the picture itself, which the image may no longer show
+
+
+def fit(gray: np.ndarray, ranges: TrainingRanges) -> Fitted:
+    """Return gray levels, uint8 (height, width), as a network takes them.
+
+    An image of that size that is like the training images is left as it is, but perhaps inverted.
     """
-    done = []
+    done, outliers = [], []
+    if max(gray.shape) > COARSE:
+        gray = _resized(gray, COARSE)
     border = border_of(gray[np.newaxis])[0]
     if np.median(border) > 127:
         gray, border = 255 - gray, 255 - border
         done.append("inverted")
     if gray.shape == (SIZE, SIZE) and not ranges.outliers(gray[np.newaxis])[0]:
-        return gray, done
-    level, spread = np.median(border), np.ptp(np.percentile(border, (5, 95)))
-    if level > 0 and spread <= FLAT:
-        gray = np.maximum(gray, level.astype(np.uint8)) - level.astype(np.uint8)
-        done.append(f"background of gray {level:.0f} subtracted")
+        return Fitted(gray, tuple(done))
+    low, level, high = np.percentile(border, (5, 50, 95)).round().astype(np.uint8)
+    if level > 0 and high - low <= EVEN:
+        gray = np.maximum(gray, high) - high
+        done.append(f"background of gray {high} subtracted")
+    elif unusual := ranges.outlier(BACKGROUND, float(level)):
+        outliers.append(unusual)
+        done.append(f"uneven background kept (gray {low} to {high})")
     trimmed = _trimmed(gray)
     if trimmed.shape != gray.shape:
-        done.append("trimmed from {1} × {0} to {3} × {2}".format(*gray.shape, *trimmed.shape))
-    resized = _resized(trimmed)
+        done.append("trimmed to the object")
+    resized = _resized(trimmed, SIZE)
     if resized.shape != trimmed.shape:
         done.append("resized to {1} × {0}".format(*resized.shape))
     image = np.zeros((SIZE, SIZE), np.uint8)
     top, left = ((SIZE - length) // 2 for length in resized.shape)
     image[top : top + resized.shape[0], left : left + resized.shape[1]] = resized
-    return image, [*done, "centered on black"]
+    return Fitted(image, (*done, "centered on black"), tuple(outliers))
 
 
 def _trimmed(gray: np.ndarray) -> np.ndarray:
@@ -107,9 +121,9 @@ def _trimmed(gray: np.ndarray) -> np.ndarray:
     return gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else gray
 
 
-def _resized(gray: np.ndarray) -> np.ndarray:
-    """Return it with its longer side as long as a network's image, its aspect kept."""
-    height, width = (max(1, round(length * SIZE / max(gray.shape))) for length in gray.shape)
+def _resized(gray: np.ndarray, longer_side: int) -> np.ndarray:
+    """Return it with a longer side of so many pixels, its aspect kept."""
+    height, width = (max(1, round(length * longer_side / max(gray.shape))) for length in gray.shape)
     if (height, width) == gray.shape:
         return gray
     return np.asarray(Image.fromarray(gray).resize((width, height), Image.Resampling.LANCZOS))

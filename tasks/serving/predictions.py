@@ -26,7 +26,7 @@ class Prediction(Model):
     runner_up: str
     runner_up_probability: Share
     probabilities: dict[str, Share]  # by class
-    at_this_confidence: Bin | None  # of test images; none if the model is never so sure, or unsure, of any of them
+    at_this_confidence: Bin | None  # of test images; none of an outlier, or where no test image has such a probability
     label: str | None  # what it is, if that is known
     done: list[str]  # to the picture, before
     outliers: list[Outlier]  # the training images
@@ -44,10 +44,11 @@ def predict_images(
         probabilities = np.concatenate(list(predict(pixels))).astype(float)
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2].tolist()
         places = bins_of(probabilities.max(axis=1)).tolist()
-        outliers = ranges.outliers(np.stack([image.gray for image in batch]))
+        measured = ranges.outliers(np.stack([image.gray for image in batch]))
         for index, image in enumerate(batch):
             each = dict(zip(names, probabilities[index].clip(0, 1).tolist(), strict=True))
             first, second = (names[of] for of in order[index])
+            outliers = [*({of.what: of for of in (*measured[index], *image.outliers)}).values()]
             yield (
                 image,
                 Prediction(
@@ -57,9 +58,9 @@ def predict_images(
                     runner_up=second,
                     runner_up_probability=each[second],
                     probabilities=each,
-                    at_this_confidence=bins.get(places[index]),
+                    at_this_confidence=None if outliers else bins.get(places[index]),
                     label=None if image.label is None else names[image.label],
                     done=list(image.done),
-                    outliers=outliers[index],
+                    outliers=outliers,
                 ),
             )

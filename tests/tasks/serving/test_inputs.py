@@ -102,6 +102,7 @@ def test_standard_input_is_read_as_a_file_is(of, test_images, monkeypatch):
         (idx(np.zeros((2, 28, 28), np.uint8))[:-1], "is damaged, or has no images: its header does not fit its length"),
         (gzip.compress(idx(np.zeros((2, 28, 28), np.uint8)), mtime=0)[:40], "is damaged: it cannot be decompressed$"),
         (b"GIF89a", "is not PNG, JPEG, WebP, BMP, .npy or IDX images: it begins with b'GIF89a'"),
+        (struct.pack(">II", 0x801, 3) + b"abc", "is not PNG, JPEG, WebP, BMP, .npy or IDX images: it holds labels"),
         (b"", "is not PNG, JPEG, WebP, BMP, .npy or IDX images: it is empty"),
         ("test:200", "the images of the test file are 0 to 199"),
     ],

@@ -22,4 +22,4 @@ def test_an_image_that_is_unlike_them_is_known_by_what_is_unusual(ranges, test_i
 def test_it_is_said_with_the_range_of_the_training_images(ranges):
     first, *_ = ranges.outliers(np.full((1, 28, 28), 255, np.uint8))[0]
     low, high = ranges.limits[first.what]
-    assert str(first) == f"background's gray level 255 (theirs {low:.0f} to {high:.0f})"
+    assert str(first) == f"background's gray level 255 (range {low:.0f} to {high:.0f})"
