@@ -33,7 +33,7 @@ def prepare_python() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # while there is nothing to stop, Ctrl-C just ends it
     if os.environ.pop("PYTHONPATH", None):
         os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 (no shell is wanted)
-    if not find_spec("pydantic"):
+    if not all(map(find_spec, ("pydantic", "rich", "PIL", "keras"))):
         print("error: this Python lacks the needed libraries; `make run` installs them into .venv", file=sys.stderr)
         sys.exit(2)
 

@@ -19,6 +19,8 @@ from tasks.pipeline.errors import RunError, UserError, reason
 from tasks.pipeline.reading import printable
 from tasks.settings.options import Folder, facts_of
 
+STOPPED = 130  # the exit status
+
 
 class ModelOptions(BaseModel):
     """Which model a command is about."""
@@ -28,7 +30,7 @@ class ModelOptions(BaseModel):
     examples: ClassVar[str]
     positional: ClassVar[str] = ""  # the option that takes what stands without a name
 
-    model: str | None = None
+    model: str | None = Field(None, min_length=1)
     """a network of the newest comparison, or the name of a trained model; left out: the champion, else the winner"""
     champion: bool = False
     """the champion; refused where there is none"""
@@ -76,9 +78,9 @@ def _own_streams() -> None:
     os.dup2(nowhere, 2)
 
 
-def _stop(number: int, _: Any) -> NoReturn:
+def _stop(*_: Any) -> NoReturn:
     """End, with nothing half-written left behind."""
-    raise SystemExit(128 + number)
+    raise SystemExit(STOPPED)
 
 
 @contextmanager
@@ -114,23 +116,25 @@ def read_options(kind: type[Kind], arguments: list[str] | None = None) -> Kind:
         UserError: one is unknown, or its value cannot be used.
     """
     try:
-        known, unknown = parser_of(kind).parse_known_args(arguments)
+        known, unknown = parser_of(kind).parse_known_intermixed_args(arguments)
     except argparse.ArgumentError as error:
         raise UserError(f"{str(error).removeprefix('argument ')}; see --help") from error
     if unknown:
         wrong = unknown[0].partition("=")[0]
-        meant = nearest(wrong, map(option_of, kind.model_json_schema()["properties"]))
-        raise UserError(f"unknown option {wrong}" + (f". Did you mean {meant}?" if meant else "; see --help"))
+        names = kind.model_json_schema()["properties"].keys() - {kind.positional}
+        meant = nearest(wrong, map(option_of, sorted(names)))
+        what = "unknown option" if wrong.startswith("-") else "unexpected argument"
+        raise UserError(f"{what} {wrong}" + (f". Did you mean {meant}?" if meant else "; see --help"))
     given = vars(known)
     for name in filter(given.get, ("data_dir", "output")):
-        given[name] = str(Path.cwd() / given[name])
+        given[name] = os.path.abspath(os.path.expanduser(given[name]))  # noqa: PTH100, PTH111 (without "..")
     try:
         return kind.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         name = "".join(f"{option_of(str(part))} " for part in first["loc"][:1])
         got = f" (got {first['input']})" if first["type"] == "literal_error" else ""
-        message = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
+        message = first["msg"].removeprefix("Value error, ").replace("Input should", "must").replace("'", "")
         raise UserError(f"{name}{message}{got}") from error
 
 

@@ -25,7 +25,7 @@ from pydantic import Field, model_validator
 
 from flows.model_command import ModelOptions, fail, main, working
 from tasks.data.idx import read_idx
-from tasks.formatting import caution, count, join_words, percent
+from tasks.formatting import count, join_words, percent
 from tasks.pipeline.errors import UserError, reason
 from tasks.pipeline.reading import printable
 from tasks.serving.inference import inference
@@ -71,8 +71,10 @@ examples:
 def predict(options: PredictOptions) -> int:
     """Print what the model says of each image; return 2 if some cannot be used, which do not stop the others."""
     selected = select_model(options.data_dir, options.model, champion=options.champion)
-    refused: list[UserError] = []
-    if not (names := _names(options.images, refused)):
+    refused: list[dict[str, str]] = []
+    as_text = partial(_write_text, show=options.show)
+    write = partial(_write_json, refused=refused) if options.json_ else _write_csv if options.csv_ else as_text
+    if not (names := _names(options.images, refused)) and not options.json_:
         return UserError.exit_status
     with contextlib.ExitStack() as stack:
         with working("loading the model"), ThreadPoolExecutor(1) as pool:
@@ -80,9 +82,6 @@ def predict(options: PredictOptions) -> int:
             model = stack.enter_context(inference(selected))
             ranges = measured.result()
         images = _images(names, selected, ranges, refused)
-        write = (
-            _write_json if options.json_ else _write_csv if options.csv_ else partial(_write_text, show=options.show)
-        )
         with working("predicting", beside_output=True) as say:
             write(_counted(predict_images(images, model, selected, ranges), say), selected)
     return UserError.exit_status if refused else 0
@@ -92,13 +91,13 @@ def _training_ranges(selected: SelectedModel) -> TrainingRanges:
     return TrainingRanges.of(read_idx(selected.download.folder / selected.data_set.files["train_images"].name))
 
 
-def _names(given: Iterable[str], refused: list[UserError]) -> list[str]:
+def _names(given: Iterable[str], refused: list[dict[str, str]]) -> list[str]:
     """Return the names of what exists, each folder's files instead of the folder; say what does not."""
     names = []
     for name in given:
         try:
+            check_name(name)
             if not Path(name).is_dir():
-                check_name(name)
                 names.append(name)
                 continue
             known, others = files_in(Path(name))
@@ -112,7 +111,7 @@ def _names(given: Iterable[str], refused: list[UserError]) -> list[str]:
 
 
 def _images(
-    names: list[str], selected: SelectedModel, ranges: TrainingRanges, refused: list[UserError]
+    names: list[str], selected: SelectedModel, ranges: TrainingRanges, refused: list[dict[str, str]]
 ) -> Iterator[GivenImage]:
     for name in names:
         try:
@@ -121,9 +120,10 @@ def _images(
             _refuse(name, error, refused)
 
 
-def _refuse(name: str, error: UserError | OSError, refused: list[UserError]) -> None:
-    refused.append(error if isinstance(error, UserError) else UserError(f"{name}: {reason(error).lower()}"))
-    fail(refused[-1])
+def _refuse(name: str, error: UserError | OSError, refused: list[dict[str, str]]) -> None:
+    sentence = error if isinstance(error, UserError) else UserError(f"{name}: {reason(error).lower()}")
+    refused.append({"image": name, "error": str(sentence)})
+    fail(sentence)
 
 
 def _counted(predicted: Predicted, say: Callable[[str], None]) -> Predicted:
@@ -136,14 +136,12 @@ def _counted(predicted: Predicted, say: Callable[[str], None]) -> Predicted:
 def describe_model(selected: SelectedModel) -> list[str]:
     """Return which model this is, by which right, how good it is, and what may undercut that."""
     test, made = selected.metrics["test"].accuracy, selected.compare.manifest["made"]["at"][:10]
-    kept = f"the comparison of {made} keeps {selected.compare.summary['winner'] if not selected.is_winner else 'it'}"
-    by_right = f"the champion since {selected.champion.since[:10]}; {kept}" if selected.champion else kept
+    winner = f"winner of the comparison of {made}"
+    won = winner if selected.is_winner else f"not the {winner}, which is {selected.compare.summary['winner']}"
+    by_right = f"champion since {selected.champion.since[:10]}; {won}" if selected.champion else won
     accuracy = f"{percent(test.value)} of {count(selected.metrics['test'].images)} test images right"
-    images, available = selected.images, selected.data_set.counts["train"]
-    undercut = caution(images["train"] + images["validation"], available, subject="Its comparison")
-    warning = selected.compare.summary["warning"] if selected.is_winner else None
     interval = f"95% CI {percent(test.low)} to {percent(test.high)}"
-    return [f"Model: {selected.name} ({by_right}; {accuracy}, {interval})", *filter(None, [undercut, warning])]
+    return [f"Model: {selected.name} ({by_right}; {accuracy}, {interval})", *selected.cautions]
 
 
 def _write_text(predicted: Predicted, selected: SelectedModel, show: bool = False) -> None:
@@ -159,15 +157,15 @@ def _lines(of: Prediction) -> list[str]:
     truth = " (correct)" if of.label == of.predicted else f" (wrong: it is {of.label})" if of.label else ""
     choices = f"{of.predicted} {percent(of.probability, 1)}, then {of.runner_up} {percent(of.runner_up_probability, 1)}"
     lines = [f"{printable(of.image)}: {choices}{truth}"]
-    if (known := of.at_this_confidence) and not of.outliers:
+    if known := of.at_this_confidence:
         value, low, high = (percent(share, 1) for share in (known.accuracy.value, *known.accuracy.interval))
         alike = f"the {count(known.images)} test images with {percent(known.low, 0)} to {percent(known.high, 0)}"
         lines.append(f"of {alike}, {value} were right (95% CI {low} to {high})")
     if of.done:
         lines.append(", ".join(of.done))
     if of.outliers:
-        lines.append(f"unlike 99.9% of the training images: {'; '.join(map(str, of.outliers))}")
-        lines.append("what the probability says holds for images like those, not for this one")
+        lines.append(f"outside the range of 99.9% of the training images: {'; '.join(map(str, of.outliers))}")
+        lines.append("so the probability is not reliable for this image")
     return lines
 
 
@@ -188,7 +186,7 @@ def _write_csv(predicted: Predicted, selected: SelectedModel) -> None:
         table.writerow([*(getattr(of, name) for name in columns), *of.probabilities.values(), *right, selected.name])
 
 
-def _write_json(predicted: Predicted, selected: SelectedModel) -> None:
+def _write_json(predicted: Predicted, selected: SelectedModel, refused: list[dict[str, str]]) -> None:
     made = selected.compare.manifest["made"]["at"]
     model = {
         "name": selected.name,
@@ -197,11 +195,12 @@ def _write_json(predicted: Predicted, selected: SelectedModel) -> None:
         "champion_since": selected.champion.since if selected.champion else None,
         "test_accuracy": selected.metrics["test"].accuracy.model_dump(),
         "test_time_augmentation": selected.tta,
+        "cautions": selected.cautions,
     }
     print(f'{{"model": {json.dumps(model)},\n"predictions": [', end="")
     for place, (_, of) in enumerate(predicted):
         print(",\n" if place else "\n", json.dumps(of.model_dump()), sep="", end="")
-    print("\n]}")
+    print(f'\n],\n"refused": {json.dumps(refused)}}}')
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from tasks.pipeline.artifact import Artifact, verify
 from tasks.pipeline.errors import RunError, UserError
@@ -23,7 +23,7 @@ class Champion(BaseModel, extra="forbid"):
     command: str
     evaluate: str  # the folder of its evaluation, which leads to everything before it
     train: str  # the content digest of its training: the network itself, whatever evaluates it
-    since: str
+    since: Annotated[str, AfterValidator(lambda since: datetime.fromisoformat(since) and since)]
     reason: str
 
 
