@@ -13,6 +13,7 @@ if __name__ == "__main__":
 
     prepare_python()
 
+import errno
 import os
 import shlex
 from typing import ClassVar, Literal
@@ -21,11 +22,13 @@ from pydantic import Field
 
 from flows.model_command import ModelOptions, main, working
 from flows.result_table import table
-from tasks.pipeline.errors import RunError, describe
+from tasks.pipeline.errors import RunError, reason
 from tasks.serving.exporting import EXAMPLE, Export, export
 from tasks.serving.model_card import standing
 from tasks.serving.selection import select_model
 from tasks.settings.options import Folder
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # then the system names another file, or none
 
 
 class ExportOptions(ModelOptions):
@@ -42,7 +45,7 @@ examples:
   python flows/export.py --format onnx --format tflite"""
 
     format: tuple[Literal["onnx", "saved_model", "tflite"], ...] = ()
-    """another format beside Keras' own: onnx, saved_model or tflite; may be given several times"""
+    """another format beside Keras's own: onnx, saved_model or tflite; may be given several times"""
     output: Folder = Field(Path("export"), validate_default=True)
     """folder for exports, each in a folder of its own"""
 
@@ -54,7 +57,8 @@ def run(options: ExportOptions) -> int:
         with working(f"exporting {selected.name}") as say:
             made = export(selected, options.output, options.format, lambda step: say(f"export: {step}"))
     except OSError as error:
-        raise RunError(describe(error).replace("--data-dir", "--output")) from error
+        where = options.output if error.errno in FULL else error.filename
+        raise RunError(f"{where}: {reason(error).lower()}; choose another --output") from error
     print(_result(made))
     return 0
 

@@ -3,7 +3,7 @@
 from tasks.pipeline.user_module import UserFunction
 
 PROGRAM = """\
-# Say what pictures show: python example.py picture.png ...  (needs {needs} and pillow)
+# Say what pictures show: python example.py picture.png ...  (pip install {needs} pillow)
 import json, pathlib, sys
 
 import {library}, numpy
@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 here = pathlib.Path(__file__).resolve().parent
 classes = json.loads((here / "labels.json").read_text(encoding="utf-8"))
 {load}
-for name in sys.argv[1:]:
+for name in sys.argv[1:] or sys.exit("usage: python example.py picture.png ..."):
     gray = Image.open(name).convert("L")
     gray = ImageOps.invert(gray) if gray.getpixel((0, 0)) > 127 else gray  # light on black
     box = gray.point(lambda level: 255 * (level > 12)).getbbox() if gray.size != (28, 28) else None
@@ -21,7 +21,7 @@ for name in sys.argv[1:]:
     print(f"{{name}}: {{classes[probabilities.argmax()]}}, {{probabilities.max():.1%}}")
 """
 WITH_KERAS = {
-    "needs": "keras, a backend of it",
+    "needs": "keras tensorflow",
     "library": "keras",
     "load": 'model = keras.saving.load_model(here / "model.keras")',
     "ask": "model.predict(numpy.array(gray)[None], verbose=0)",
@@ -34,6 +34,7 @@ WITH_XGBOOST = {
 }
 OWN_LAYERS = f"""\
 sys.path.insert(0, str(here))
+sys.dont_write_bytecode = True
 import {UserFunction.module}  # registers the layers of the model
 """
 POLICY = 'keras.config.set_dtype_policy("mixed_bfloat16")  # of what its layers are made of\n'

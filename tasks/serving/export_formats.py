@@ -1,7 +1,10 @@
-"""The formats beside Keras' own: how each is written, and run, and whether it answers as the model was evaluated."""
+"""The formats beside Keras's own: how each is written, and run, and whether it answers as the model was evaluated."""
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from tasks.serving.raw_model import in_float32, raw_model
 if TYPE_CHECKING:
     import keras
 
+FULL = 1 << 20  # bytes: with less left, a disk is full
 CHUNK = 500  # images that are predicted together
 TOLERANCE = 0.001  # share of the predictions that may differ where a format computes in another precision; or one
 Answer = Callable[[np.ndarray], Any]  # from pixels (float32, n × 28 × 28 × 1, 0 to 255) to probabilities (n × classes)
@@ -42,7 +46,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Format:
-    """One that Keras' own export writes."""
+    """One that Keras's own export writes."""
 
     file: str
     name: str  # that Keras has for it
@@ -61,10 +65,12 @@ def check(file: str, answers: np.ndarray, expected: np.ndarray, labels: np.ndarr
     predicted = answers.argmax(axis=1)
     differing = int((predicted != expected.argmax(axis=1)).sum())
     if differing > tolerated:
+        remedy = "if that was another machine's, python flows/main.py --force evaluate evaluates it here"
+        if tolerated:
+            remedy = f"at most {tolerated:.0f} may differ; it computes in float32, so train with --precision float32"
         raise RunError(
             f"{file} is not handed over: it predicts another class than the evaluation for {count(differing)} of the "
-            f"{count(len(labels))} test images; if that was another machine's, python flows/main.py --force evaluate "
-            "evaluates it here"
+            f"{count(len(labels))} test images; {remedy}"
         )
     largest = float(np.abs(answers - expected).max())
     return Check(len(labels), differing, largest, float((predicted == labels).mean()))
@@ -86,6 +92,7 @@ def write(name: str, trained: keras.Model, tta: str, folder: Path) -> None:
 
     Raises:
         RunError: Keras cannot, such as with a user's own layers.
+        OSError: there is no room.
     """
     import keras
 
@@ -95,7 +102,11 @@ def write(name: str, trained: keras.Model, tta: str, folder: Path) -> None:
         taken = keras.InputSpec(shape=model.input_shape, dtype="float32", name="pixels")
         with warnings.catch_warnings(action="ignore"):  # of what Keras itself uses
             model.export(str(folder / wanted.file), format=wanted.name, input_signature=[taken], verbose=False)
+    except OSError:
+        raise
     except Exception as error:
+        if shutil.disk_usage(folder).free < FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
         raise RunError(f"Keras cannot write {trained.name} as {name}: {said(error)}") from error
 
 

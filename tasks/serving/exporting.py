@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +20,7 @@ from tasks.evaluation.xgboost import load_trees, predictor
 from tasks.pipeline.errors import RunError, UserError
 from tasks.pipeline.provenance import cores
 from tasks.pipeline.reading import sha256_of
-from tasks.pipeline.staging import staging
+from tasks.pipeline.staging import clean_up, staging
 from tasks.pipeline.user_module import UserFunction
 from tasks.serving.example import example_with_keras, example_with_xgboost
 from tasks.serving.export_formats import FORMATS, TOLERANCE, Check, answers_of, check, check_installed, write
@@ -77,7 +80,8 @@ def export(selected: SelectedModel, parent: Path, formats: Sequence[str], step: 
         raise UserError(f"--format {formats[0]} needs a network, and {selected.name} is none: leave it out")
     check_installed(formats)
     parent.mkdir(parents=True, exist_ok=True)
-    with staging(target) as (staged, _):
+    clean_up(parent)
+    with staging(target) as (staged, _), _temporary_files_in(staged):
         _check_free(target)  # another one may have made it meanwhile
         made = Export(selected, staged / selected.name, step)
         made.folder.mkdir()
@@ -88,8 +92,18 @@ def export(selected: SelectedModel, parent: Path, formats: Sequence[str], step: 
     return made
 
 
+@contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """Have what libraries leave of their temporary files removed with the folder."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
 def _check_free(target: Path) -> None:
-    if target.exists():
+    if os.path.lexists(target):
         raise UserError(f"{target} exists; delete it, or choose another --output")
 
 
@@ -101,7 +115,7 @@ def _put_network(made: Export, formats: Sequence[str]) -> str:
     trained, own = load_trained(selected)
     flips = ", without test-time augmentation" if selected.tta == "flip" else ""
     made.files |= {
-        "model.keras": "the model: takes raw pixels, 0 to 255, of any type of number",
+        "model.keras": "the model: takes raw pixels, 0 to 255, integers or floats",
         "trained.keras": f"the model as it was trained: takes pixels divided by 255{flips}",
     }
     save_model(raw_model(trained, selected.tta), folder / "model.keras")
@@ -122,7 +136,11 @@ def _put_network(made: Export, formats: Sequence[str]) -> str:
         made.files[wanted.file] = f"{wanted.about}: takes raw pixels as float32, n × 28 × 28 × 1{single}"
     made.notes += [
         "The backend is TensorFlow, unless `KERAS_BACKEND` names another (jax, torch), which rounds differently.",
-        "It takes n × 28 × 28 or n × 28 × 28 × 1 pixels; Keras wants the same of the two from then on.",
+        "It takes n × 28 × 28 or n × 28 × 28 × 1 pixels. Keep to one of the two: after the first `predict` with one, "
+        "Keras refuses the other.",
+        "Use `predict`: calling the model itself rounds differently.",
+        "`example.py` prepares pictures more simply than the project's `flows/predict.py`, warns of nothing, and takes "
+        "8-bit pictures without transparency.",
     ]
     return example_with_keras(own, precision)
 

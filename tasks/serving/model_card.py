@@ -17,8 +17,7 @@ from tasks.evaluation.comparison import Comparison
 from tasks.evaluation.metrics import Metrics
 from tasks.evaluation.models import Estimate
 from tasks.evaluation.rule import RULE
-from tasks.formatting import as_text, caution, count, moment, percent, points
-from tasks.reporting.sections.provenance import limits
+from tasks.formatting import as_text, count, moment, percent, points
 from tasks.serving.selection import SelectedModel
 from tasks.training.xgboost import XGBOOST
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from tasks.serving.export_formats import Check
 
 MEASURED = ("validation", "test")  # the splits that nothing was fitted to
+LICENSES = ("mit", "apache-2.0", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", UNKNOWN)  # as Hugging Face calls them
 HUGGING_FACE = {FASHION_MNIST.name: "fashion_mnist"}  # what it calls a data set
 
 
@@ -55,9 +55,8 @@ def model_card(
 
 def _metadata(selected: SelectedModel) -> dict[str, Any]:
     data_set = selected.data_set
-    terms = {"license": "other", "license_name": data_set.license}
-    if data_set.license == UNKNOWN or data_set.license.startswith("MIT"):
-        terms = {"license": data_set.license.partition(",")[0].lower()}
+    known = data_set.license.partition(",")[0].lower()
+    terms = {"license": known} if known in LICENSES else {"license": "other", "license_name": data_set.license}
     library = XGBOOST if selected.network == XGBOOST else "keras"
     found = HUGGING_FACE.get(data_set.name)
     return {
@@ -89,7 +88,7 @@ def _head(selected: SelectedModel) -> str:
     test, data_set = selected.metrics["test"], selected.data_set
     kinds = ", ".join(layer["type"] for layer in selected.evaluate.json("layers.json"))
     return (
-        f"Classifies gray pictures of 28 × 28 pixels into {len(data_set.class_names)} classes: "
+        f"This model classifies gray pictures of 28 × 28 pixels into {len(data_set.class_names)} classes: "
         f"{', '.join(map(escaped, data_set.class_names))}. On {count(test.images)} test images of {data_set.name}, "
         f"{percent(test.accuracy.value)} of its answers are correct (95% CI {_shares(test.accuracy)}).\n\n"
         f"It is the `{selected.network}` {'model' if selected.network == XGBOOST else 'network'}, of "
@@ -101,17 +100,22 @@ def _files(files: dict[str, str], checks: dict[str, Check]) -> str:
     answers = _list(f"`{file}`: {of}" for file, of in checks.items())
     return (
         f"{_table(['file', 'what it is'], ([f'`{file}`', what] for file, what in files.items()))}\n\n"
-        f"Before they were handed over, the models were run on the test images and compared with the evaluation:\n\n"
+        f"Each model for use was run on the test images, and its answers compared with the evaluation:\n\n"
         f"{answers}"
     )
 
 
 def _limits(selected: SelectedModel) -> str:
-    every_picture = (
-        "It answers with one of its classes whatever a picture shows. It knows objects that are light on black, as in "
-        "the training images."
+    garments = ", one garment each" if selected.data_set.name == FASHION_MNIST.name else ""
+    return _list(
+        [
+            f"Made for pictures like those of {selected.data_set.name}: gray, 28 × 28 pixels, light on black, "
+            f"centered{garments}. It was evaluated on no others, such as photographs.",
+            "It answers with one of its classes whatever a picture shows.",
+            "It is one training: another seed gives somewhat different accuracies.",
+            "Each further look at the test set weakens it as evidence.",
+        ]
     )
-    return _list([*limits(selected.data_set.name), every_picture])
 
 
 def _data(selected: SelectedModel) -> str:
@@ -119,7 +123,7 @@ def _data(selected: SelectedModel) -> str:
     seed = selected.prepare.manifest["cache_key"]["settings"]["seed"]
     facts = [
         f"Data set: {f'[{data_set.name}]({data_set.link})' if data_set.link else data_set.name}",
-        f"License of the data: {escaped(data_set.license)}",
+        f"License of the data, which the license above repeats: {escaped(data_set.license)}",
         *([f"Citation: {escaped(data_set.citation)}"] if data_set.citation else []),
         f"Images: {count(images['train'])} to train on, {count(images['validation'])} to choose by, both from the "
         f"training file, shuffled with seed {seed}; {count(images['test'])} to test, which play no part in the choice",
@@ -162,23 +166,11 @@ def _overall(of: Metrics) -> list[str]:
 
 
 def _choice(selected: SelectedModel) -> str:
-    compare = selected.compare
-    comparison = Comparison(**compare.json("comparison.json"))
-    images = selected.prepare.summary["images"]
-    random = "" if selected.train.summary.get("repeatable", True) else selected.network
-    cautions = [
-        comparison.warning,
-        caution(
-            images["train"] + images["validation"],
-            selected.data_set.counts["train"],
-            random,
-            subject="This comparison",
-        ),
-    ]
+    comparison = Comparison(**selected.compare.json("comparison.json"))
     sentences = [
-        f"**{standing(selected)}**",
+        f"**{escaped(standing(selected))}**",
         " ".join(comparison.verdict),
-        *(f"**Caution.** {of}" for of in cautions if of),
+        *(f"**Caution.** {of}" for of in selected.cautions),
         f"The rule, fixed before the run: {RULE}",
         _table(
             ["network", "validation accuracy (95% CI)", "test accuracy (95% CI)", "parameters"],
@@ -193,7 +185,8 @@ def _choice(selected: SelectedModel) -> str:
             ),
         ),
     ]
-    command = f"Command:\n\n```\n{selected.command}\n```" if selected.command else "Its command is no longer on record."
+    without_folders = re.sub(r"(--(?:network|recipe)-file '?|--dataset '?)/[^' ]*/", r"\1", selected.command)
+    command = f"Command:\n\n```\n{without_folders}\n```" if selected.command else "Its command is no longer on record."
     return "\n\n".join([*sentences, command])
 
 
@@ -203,7 +196,7 @@ def standing(selected: SelectedModel) -> str:
     comparison = f"comparison {compare.key} of {moment(compare.manifest['made']['at'])} UTC"
     kept = f"The winner of {comparison}."
     if not selected.is_winner:
-        kept = f"NOT the winner of {comparison}, which keeps {compare.summary['winner']}."
+        kept = f"Not the winner of {comparison}, which keeps {compare.summary['winner']}."
     return f"{kept} The champion since {moment(champion.since)} UTC: {champion.reason}" if champion else kept
 
 
@@ -235,7 +228,7 @@ def _environment(selected: SelectedModel) -> str:
 
 def escaped(text: str) -> str:
     """Return a text as Markdown shows it, in a table too."""
-    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", text)
+    return re.sub(r"([\\`*_|<>\[\]~&$])", r"\\\1", " ".join(text.split()))
 
 
 def _shares(of: Estimate) -> str:

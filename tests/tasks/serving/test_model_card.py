@@ -3,7 +3,6 @@ from dataclasses import replace
 from huggingface_hub import ModelCard
 
 from tasks.pipeline.champions import Champion
-from tasks.reporting.sections.provenance import limits
 from tasks.serving.model_card import model_card, standing
 from tasks.serving.selection import select_model
 
@@ -23,7 +22,7 @@ def test_hugging_faces_own_reader_finds_the_metadata_and_the_results_on_both_spl
 
 def test_the_card_says_how_the_model_was_chosen_on_which_data_and_what_it_is_not_for(selected):
     card = model_card(selected, {}, {}, [], "")
-    parts = (*selected.compare.summary["verdict"], *limits("fashion-mnist-600"), selected.command, "MIT, Zalando SE")
+    parts = (*selected.compare.summary["verdict"], selected.command, "MIT, Zalando SE")
     assert [part for part in (*parts, "| epochs | 1 |", "tensorflow 2.") if part not in card] == []
 
 
@@ -32,7 +31,7 @@ def test_it_is_plain_that_a_model_is_not_the_winner_or_is_the_champion(selected,
     (other,) = {"baseline", "dropout"} - {selected.network}
     loser = select_model(finished_run / "data", other)
     assert standing(loser).endswith(f"which keeps {selected.network}.")
-    assert f"**NOT the winner of comparison {selected.compare.key}" in model_card(loser, {}, {}, [], "")
+    assert f"**Not the winner of comparison {selected.compare.key}" in model_card(loser, {}, {}, [], "")
     told = {"since": "2026-11-29T17:39:44+00:00", "reason": "It won."}
     champion = Champion(**told, **dict.fromkeys(("network", "recipe", "command", "evaluate", "train"), ""))
     assert standing(replace(loser, champion=champion)).endswith("The champion since 2026-11-29 17:39 UTC: It won.")
