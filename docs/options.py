@@ -111,7 +111,11 @@ def model_command(kind: type[ModelOptions]) -> str:
     """Return the table of what a command on a trained model takes."""
     described = kind.model_json_schema()["properties"]
     spelled = {name: name.upper() if name == kind.positional else option_of(name) for name in described}
-    rows = [(f"`{spelled[name]}`", of["description"], as_text(of["default"] or None)) for name, of in described.items()]
+    default = {
+        name: {"False": "off", "[]": "none"}.get(str(of["default"]), as_text(of["default"]))
+        for name, of in described.items()
+    }
+    rows = [(f"`{spelled[name]}`", of["description"], default[name]) for name, of in described.items()]
     return f"`{kind.program}`:\n\n{table('option', 'meaning', 'default', rows=rows)}"
 
 
