@@ -141,7 +141,10 @@ def describe_model(selected: SelectedModel) -> list[str]:
     by_right = f"champion since {selected.champion.since[:10]}; {won}" if selected.champion else won
     accuracy = f"{percent(test.value)} of {count(selected.metrics['test'].images)} test images right"
     interval = f"95% CI {percent(test.low)} to {percent(test.high)}"
-    return [f"Model: {selected.name} ({by_right}; {accuracy}, {interval})", *selected.cautions]
+    return [
+        f"Model: {selected.name} ({by_right}; {accuracy}, {interval})",
+        *(f"Caution: {of}" for of in selected.cautions),
+    ]
 
 
 def _write_text(predicted: Predicted, selected: SelectedModel, show: bool = False) -> None:
