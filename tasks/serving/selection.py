@@ -65,19 +65,20 @@ class SelectedModel:
 
     @property
     def cautions(self) -> list[str]:
-        """What may undercut its comparison."""
+        """What may undercut its comparison, as far as the trainings of the other networks are still there."""
         inputs, images = self.compare.manifest["cache_key"]["inputs"], self.images
         digests = {label[6:-1]: digest for label, digest in inputs.items() if label.startswith("train[")}
         folders = {name: Store(self.data_dir).folder_of("train", digest) for name, digest in digests.items()}
-        trained = {name: _verified(folder) for name, folder in folders.items() if folder}
+        found = {name: verify(folder, "train") for name, folder in folders.items() if folder}
+        trained = {name: of for name, of in found.items() if isinstance(of, Artifact)}
         random = join_words([name for name, of in trained.items() if not of.summary.get("repeatable", True)])
         used, available = images["train"] + images["validation"], self.data_set.counts["train"]
-        found = [
+        cautions = [
             self.compare.summary["warning"],
             unequal_training({name: of.json("history.json") for name, of in trained.items()}),
             caution(used, available, random, subject="The comparison"),
         ]
-        return [*filter(None, found)]
+        return [*filter(None, cautions)]
 
     @cached_property
     def prepare(self) -> Artifact:
