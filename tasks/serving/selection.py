@@ -73,7 +73,9 @@ class SelectedModel:
         trained = {name: of for name, of in found.items() if isinstance(of, Artifact)}
         random = join_words([name for name, of in trained.items() if not of.summary.get("repeatable", True)])
         used, available = images["train"] + images["validation"], self.data_set.counts["train"]
+        tied = join_words(self.compare.json("comparison.json")["tied"])
         cautions = [
+            f"A tie: the validation images do not separate {tied}." if tied else None,
             self.compare.summary["warning"],
             unequal_training({name: of.json("history.json") for name, of in trained.items()}),
             caution(used, available, random, subject="The comparison"),
@@ -167,7 +169,7 @@ def _comparison_of(data_dir: Path, node: str, folder: str) -> Artifact:
     used = _verified(data_dir / node / folder)
     found = [(manifest["made"]["at"], folder) for folder, manifest in Store(data_dir).made_of(used.manifest, "compare")]
     if not found:
-        raise RunError(f"the comparison of {folder} is not in {data_dir}; run it again")
+        raise RunError(f"no comparison of {folder} is in {data_dir}; python flows/main.py makes one of its recipe")
     return _verified(max(found)[1])
 
 
