@@ -139,7 +139,7 @@ def test_a_killed_worker_is_tried_again_and_a_killed_run_goes_on_to_the_same_bit
         first = training_child(process)
         os.kill(first, signal.SIGKILL)
         wait_until(lambda: not command_of(first), 5)
-        training_child(process)
+        training_child(process, killed=first)
         children = [*children_of(process.pid), *workers_of(process.pid)]
         process.kill()
         errors = process.communicate()[1]
@@ -167,13 +167,16 @@ def test_a_server_that_goes_away_gets_one_sentence_and_what_was_finished_is_kept
     assert list(tmp_path.glob("data/train/dropout-*"))
 
 
-def training_child(process):
-    """Wait for the run's next worker that has a training's lock, and return its process id."""
+def training_child(process, killed=0):
+    """Wait for the run's next worker that has a training's lock, and return its process id.
+
+    One that was killed keeps its files open until the last of its threads has ended.
+    """
     found = []
 
     def appeared():
         assert process.poll() is None, process.communicate()
-        found[:] = [worker for worker in workers_of(process.pid) if trains(worker)]
+        found[:] = [worker for worker in workers_of(process.pid) if worker != killed and trains(worker)]
         return found
 
     wait_until(appeared, 120)
