@@ -14,7 +14,8 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tasks.formatting import nearest, option_of
+from flows.arguments import read_arguments
+from tasks.formatting import option_of
 from tasks.pipeline.errors import RunError, UserError, reason
 from tasks.pipeline.reading import printable
 from tasks.settings.options import Folder, facts_of
@@ -28,7 +29,7 @@ class ModelOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
     program: ClassVar[str]
     examples: ClassVar[str]
-    positional: ClassVar[str] = ""  # the option that takes what stands without a name
+    positional: ClassVar[str] = ""  # the option whose values need no name
 
     model: str | None = Field(None, min_length=1)
     """a network of the newest comparison, or the name of a trained model; left out: the champion, else the winner"""
@@ -115,19 +116,11 @@ def read_options(kind: type[Kind], arguments: list[str] | None = None) -> Kind:
     Raises:
         UserError: one is unknown, or its value cannot be used.
     """
-    try:
-        known, unknown = parser_of(kind).parse_known_intermixed_args(arguments)
-    except argparse.ArgumentError as error:
-        raise UserError(f"{str(error).removeprefix('argument ')}; see --help") from error
-    if unknown:
-        wrong = unknown[0].partition("=")[0]
-        names = kind.model_json_schema()["properties"].keys() - {kind.positional}
-        meant = nearest(wrong, map(option_of, sorted(names)))
-        what = "unknown option" if wrong.startswith("-") else "unexpected argument"
-        raise UserError(f"{what} {wrong}" + (f". Did you mean {meant}?" if meant else "; see --help"))
-    given = vars(known)
-    for name in filter(given.get, ("data_dir", "output")):
-        given[name] = os.path.abspath(os.path.expanduser(given[name]))  # noqa: PTH100, PTH111 (without "..")
+    names = kind.model_json_schema()["properties"].keys() - {kind.positional}
+    given = read_arguments(parser_of(kind), arguments, sorted(names), {})
+    for name in ("data_dir", "output"):
+        if given.get(name) and not given[name].startswith("~"):
+            given[name] = str(Path(given[name]).resolve())
     try:
         return kind.model_validate(given)
     except ValidationError as error:

@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from flows.arguments import read_arguments
 from flows.result_table import table
 from tasks.data.dataset import FASHION_MNIST
-from tasks.formatting import as_text, nearest, option_of
+from tasks.formatting import as_text, option_of
 from tasks.pipeline.errors import RunError, UserError
 from tasks.settings.models import networks
 from tasks.settings.options import GROUPS, RENAMED, facts_of
@@ -66,19 +67,8 @@ def read_command(kind: type[Settings], arguments: list[str] | None = None) -> tu
     Raises:
         UserError: an option is unknown, or its value cannot be used.
     """
-    try:
-        known, unknown = parser_of(kind).parse_known_args(arguments)
-    except argparse.ArgumentError as error:
-        raise UserError(f"{str(error).removeprefix('argument ')}; see --help") from error
-    if unknown:
-        wrong = unknown[0].partition("=")[0]
-        if new := RENAMED.get(wrong.strip("-").replace("-", "_")):
-            raise UserError(f"{wrong} is now {option_of(new)}")
-        names = [name for name in (*kind.model_fields, *ACTIONS) if name not in (*kind.excluded, *CHANGING)]
-        meant = nearest(wrong, map(option_of, names))
-        what = "unknown option" if wrong.startswith("-") else "unexpected argument"
-        raise UserError(f"{what} {wrong}" + (f". Did you mean {meant}?" if meant else "; see --help"))
-    values = vars(known)
+    names = [name for name in (*kind.model_fields, *ACTIONS) if name not in (*kind.excluded, *CHANGING)]
+    values = read_arguments(parser_of(kind), arguments, names, RENAMED)
     for name in ("dataset", "network_file", "recipe_file", *PATH_OPTIONS):
         given = values.get(name)
         if given and given != FASHION_MNIST.name and not given.startswith("~"):

@@ -33,7 +33,7 @@ from tasks.training.xgboost import MODEL, XGBOOST
 
 CARD, CHECKSUMS, LABELS, EXAMPLE = "README.md", "SHA256SUMS", "labels.json", "example.py"
 OWN_FILE = f"{UserFunction.module}.py"
-Step = Callable[[str], None]  # is told what is done now
+Step = Callable[[str], None]  # gets what is done now
 
 
 @dataclass

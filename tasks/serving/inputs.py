@@ -64,7 +64,7 @@ def files_in(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that stands for nothing, before a model is loaded.
+    """Refuse a name of nothing, before a model is loaded.
 
     Raises:
         UserError: there is no such file; nor is it an image of the data set, or standard input.
@@ -77,7 +77,7 @@ def check_name(name: str) -> None:
 
 
 def read_images(name: str, selected: SelectedModel, ranges: TrainingRanges) -> Iterator[GivenImage]:
-    """Give the images that a name stands for: those of a file, of standard input, or one of the data set.
+    """Give the images of that name: those of a file, of standard input, or one of the data set.
 
     Raises:
         UserError: there is no such file or image, or it cannot be used.

@@ -64,7 +64,7 @@ def _gray(picture: Image.Image, done: list[str]) -> np.ndarray:
 
 
 def _on_background(picture: Image.Image, done: list[str]) -> Image.Image:
-    """Return a picture in RGBA on black if what is seen of it is light, else on white: so it stands out."""
+    """Return a picture in RGBA on black if what is seen of it is light, else on white: so that it can be seen."""
     opacity = picture.getchannel("A")
     if opacity.getextrema() == (255, 255):
         return picture

@@ -47,9 +47,9 @@ def test_every_cell_of_every_matrix_shows_as_many_images_as_it_says_or_says_how_
             assert note == (f"The {shown} least confident of {images(count)}" if shown < count else images(count))
 
 
-@pytest.mark.parametrize(("pictures", "told"), [(True, ""), (False, "; none of them is on this page")])
+@pytest.mark.parametrize(("pictures", "added"), [(True, ""), (False, "; none of them is on this page")])
 def test_a_cell_of_the_difference_shows_or_counts_the_images_that_only_one_of_the_two_calls_so(
-    visit, run, report_data, tmp_path, pictures, told
+    visit, run, report_data, tmp_path, pictures, added
 ):
     failures = report_data.failures if pictures else report_data.failures.model_copy(update={"pictures": []})
     numbers = report_data.model_copy(update={"failures": failures})
@@ -60,7 +60,7 @@ def test_a_cell_of_the_difference_shows_or_counts_the_images_that_only_one_of_th
     button.click()
     first, second = (run.predicted[name] == predicted for name in run.names)
     counts = [int(((run.labels == label) & only).sum()) for only in (first & ~second, second & ~first)]
-    assert page.locator("#cell .note").all_inner_texts() == [f"{images(count)}{told}" for count in counts if count]
+    assert page.locator("#cell .note").all_inner_texts() == [f"{images(count)}{added}" for count in counts if count]
     assert page.locator("#cell h3").count() == sum(count > 0 for count in counts)
     assert page.locator("#cell .card").count() == (sum(counts) if pictures else 0)
 

@@ -119,7 +119,7 @@ def test_a_name_that_stands_for_nothing_is_refused_before_anything_is_loaded(tmp
         check_name("test:x")
 
 
-def test_of_a_folder_the_files_that_have_images_are_read_by_name_and_the_others_are_told_apart(tmp_path, test_images):
+def test_of_a_folder_the_files_that_have_images_are_read_by_name_and_the_others_are_named(tmp_path, test_images):
     contents = {
         "b.png": picture(test_images[0]),
         "a.npy": array(test_images[:2]),

@@ -32,6 +32,6 @@ def test_it_is_plain_that_a_model_is_not_the_winner_or_is_the_champion(selected,
     loser = select_model(finished_run / "data", other)
     assert standing(loser).endswith(f"which keeps {selected.network}.")
     assert f"**Not the winner of comparison {selected.compare.key}" in model_card(loser, {}, {}, [], "")
-    told = {"since": "2026-11-29T17:39:44+00:00", "reason": "It won."}
-    champion = Champion(**told, **dict.fromkeys(("network", "recipe", "command", "evaluate", "train"), ""))
+    known = {"since": "2026-11-29T17:39:44+00:00", "reason": "It won."}
+    champion = Champion(**known, **dict.fromkeys(("network", "recipe", "command", "evaluate", "train"), ""))
     assert standing(replace(loser, champion=champion)).endswith("The champion since 2026-11-29 17:39 UTC: It won.")
